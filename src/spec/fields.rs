@@ -342,7 +342,7 @@ fn level_up_to<'de, D: Deserializer<'de>>(d: D, name: &str, most: u32) -> Result
 
 /// OCI writes a set of strings as an object whose values are empty objects.
 pub(super) mod set {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -360,8 +360,7 @@ pub(super) mod set {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         d: D,
     ) -> Result<BTreeSet<String>, D::Error> {
-        let map: BTreeMap<String, Empty> = super::unique(d)?;
-        Ok(map.into_keys().collect())
+        super::unique::<D, Empty>(d).map(|map| map.into_keys().collect())
     }
 }
 

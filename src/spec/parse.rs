@@ -259,7 +259,6 @@ mod tests {
                 "not a store path",
             ),
             (&deep, "invalid type"),
-            (r#","config":[]"#, "invalid"),
         ] {
             let error = parse_with(extra).unwrap_err().to_string();
             assert!(error.contains(says), "{extra} gave: {error}");
