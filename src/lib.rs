@@ -4,5 +4,6 @@ pub mod closure;
 pub mod digest;
 pub mod file;
 pub mod report;
+pub mod rootfs;
 pub mod spec;
 pub mod store_path;
