@@ -3,6 +3,7 @@
 pub mod closure;
 pub mod digest;
 pub mod file;
+pub mod plan;
 pub mod report;
 pub mod spec;
 pub mod store_path;
