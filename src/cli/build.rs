@@ -51,7 +51,9 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     }
     let mut specs = input::read_specs(&args.specs)?;
     if !args.tags.is_empty() {
-        specs.iter_mut().for_each(|spec| spec.tags.clone_from(&args.tags));
+        for spec in &mut specs {
+            spec.tags.clone_from(&args.tags);
+        }
     }
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
