@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // the helpers are tests, too
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 const NOBODY: u32 = 65534;
 
@@ -73,7 +75,14 @@ impl Bench {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        command.output().unwrap()
+        loop {
+            match command.output() {
+                // Another test's child still holds this program open for writing, from between
+                // its fork and its exec.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
+                outcome => return outcome.unwrap(),
+            }
+        }
     }
 
     fn cp(&self, words: &[&str]) -> Output {
