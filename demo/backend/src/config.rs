@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::http::Uri;
+use demo_service::serve::DEFAULT_DRAIN;
+use demo_service::{BadVariable, port};
 
-/// How long the last requests may take after SIGTERM; Docker waits ten seconds in all.
-const DEFAULT_DRAIN: Duration = Duration::from_secs(8);
 const DEFAULT_PORT: u16 = 8080;
 
 /// The settings, as they are meant.
@@ -21,42 +21,34 @@ pub(crate) struct Config {
     pub(crate) pyroscope: Option<String>,
 }
 
-/// A variable that cannot be meant as it stands.
-#[derive(Debug, thiserror::Error)]
-#[error("{name}=`{value}` {why}")]
-pub(crate) struct BadVariable {
-    name: &'static str,
-    value: String,
-    why: &'static str,
-}
-
 impl Config {
     /// Reads the settings with `look_up`, which is the environment's outside of tests.
     pub(crate) fn read(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
         // Compose files pass on variables that nobody has set as empty ones.
         let set = |name| look_up(name).filter(|value| !value.trim().is_empty());
-        let number = |name, default: u64, most: u64, why| match set(name) {
-            None => Ok(default),
-            Some(value) => match value.trim().parse() {
-                Ok(number) if number <= most => Ok(number),
-                _ => Err(BadVariable { name, value, why }),
-            },
+        let drain = match set("DRAIN_SECONDS") {
+            None => DEFAULT_DRAIN,
+            Some(value) => seconds("DRAIN_SECONDS", value)?,
         };
-        let why = "is no port; write a number from 0 to 65535";
-        let port = number("PORT", DEFAULT_PORT.into(), u16::MAX.into(), why)?;
-        let why = "is no number of seconds from 0 to 3600";
-        let drain = number("DRAIN_SECONDS", DEFAULT_DRAIN.as_secs(), 3600, why)?;
         let base = address(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             set("OTEL_EXPORTER_OTLP_ENDPOINT"),
         )?;
         let own = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
         Ok(Self {
-            port: u16::try_from(port).unwrap_or(DEFAULT_PORT),
-            drain: Duration::from_secs(drain),
+            port: port("PORT", set("PORT"), DEFAULT_PORT)?,
+            drain,
             spans_to: address(own, set(own))?.or(base),
             pyroscope: address("PYROSCOPE_SERVER_ADDRESS", set("PYROSCOPE_SERVER_ADDRESS"))?,
         })
+    }
+}
+
+fn seconds(name: &'static str, value: String) -> Result<Duration, BadVariable> {
+    let why = "is no number of seconds from 0 to 3600";
+    match value.trim().parse() {
+        Ok(seconds @ 0..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err(BadVariable { name, value, why }),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Request, Response};
+use demo_service::{in_full, log};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue};
@@ -20,7 +21,6 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::log;
 use crate::metrics::Metrics;
 
 const SERVICE: &str = "betrace-backend";
@@ -181,14 +181,4 @@ impl HttpClient for Delivery {
         let sending = self.runtime.spawn(self.clone().deliver(request));
         Box::pin(async move { sending.await? })
     }
-}
-
-fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-    message
 }

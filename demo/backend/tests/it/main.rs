@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // the helpers are tests, too
 
+mod collector;
+#[path = "../../../testing/running.rs"]
 mod running;
 
 use std::net::TcpListener;
@@ -9,12 +11,21 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use collector::collector;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use running::{Backend, collector, request};
+use running::{Program, request};
+
+fn start(variables: &[(&str, &str)]) -> Program {
+    let any_port = [("PORT", "0")];
+    Program::start(
+        env!("CARGO_BIN_EXE_demo-backend"),
+        &[&any_port, variables].concat(),
+    )
+}
 
 #[test]
 fn every_page_answers_and_the_rest_is_404() {
-    let backend = Backend::start(&[]);
+    let backend = start(&[]);
     for (path, part) in [
         ("/", "/v1/health"),
         ("/health", "ok"),
@@ -35,7 +46,7 @@ fn every_page_answers_and_the_rest_is_404() {
 
 #[test]
 fn v1_health_tells_where_telemetry_goes_and_whether_it_does() {
-    let backend = Backend::start(&[]);
+    let backend = start(&[]);
     let plain: serde_json::Value = serde_json::from_str(&backend.get("/v1/health").body).unwrap();
     assert_eq!(plain["status"], "ok");
     assert_eq!(plain["version"], env!("CARGO_PKG_VERSION"));
@@ -43,7 +54,7 @@ fn v1_health_tells_where_telemetry_goes_and_whether_it_does() {
     assert!(plain["profiling"]["server"].is_null());
 
     let (collector, _spans) = collector();
-    let backend = Backend::start(&[
+    let backend = start(&[
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             &format!("http://{collector}"),
@@ -68,7 +79,7 @@ fn v1_health_tells_where_telemetry_goes_and_whether_it_does() {
 
 #[test]
 fn metrics_count_requests_by_route_and_status_and_time_them() {
-    let backend = Backend::start(&[]);
+    let backend = start(&[]);
     backend.get("/health");
     backend.get("/health");
     backend.get("/v1/work?ms=30");
@@ -109,7 +120,7 @@ fn metrics_count_requests_by_route_and_status_and_time_them() {
 #[test]
 fn a_request_becomes_a_span_in_the_trace_of_its_caller() {
     let (collector, spans) = collector();
-    let mut backend = Backend::start(&[
+    let mut backend = start(&[
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             &format!("http://{collector}"),
@@ -170,7 +181,7 @@ fn an_unreachable_collector_costs_a_warning_and_no_request() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let mut backend = Backend::start(&[
+    let mut backend = start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{free}")),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
     ]);
@@ -196,7 +207,7 @@ fn an_unreachable_collector_costs_a_warning_and_no_request() {
 fn a_silent_collector_does_not_hold_up_the_end() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let mut backend = Backend::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
+    let mut backend = start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     backend.get("/health");
     let began = Instant::now();
     backend.terminate();
@@ -216,7 +227,7 @@ fn a_silent_collector_does_not_hold_up_the_end() {
 
 #[test]
 fn sigterm_lets_a_request_finish_and_takes_no_new_one() {
-    let mut backend = Backend::start(&[]);
+    let mut backend = start(&[]);
     let at = backend.at;
     let slow = thread::spawn(move || request(at, "GET", "/v1/work?ms=1500", ""));
     // Only once the request is being answered is there something to finish.
@@ -245,7 +256,7 @@ fn sigterm_lets_a_request_finish_and_takes_no_new_one() {
 
 #[test]
 fn a_request_without_end_is_cut_off_and_told_of() {
-    let mut backend = Backend::start(&[("DRAIN_SECONDS", "1")]);
+    let mut backend = start(&[("DRAIN_SECONDS", "1")]);
     let mut stream = std::net::TcpStream::connect(backend.at).unwrap();
     let head = "GET /v1/work?ms=30000 HTTP/1.1\r\nHost: x\r\n\r\n";
     std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();

@@ -1,29 +1,26 @@
-//! A backend that really runs, and a collector for its spans.
+//! A program that really runs, and questions to it. Each program's tests include this file.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
-
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct Backend {
+pub(crate) struct Program {
     child: Child,
     pub(crate) at: SocketAddr,
     log: Receiver<String>,
     seen: Vec<String>,
 }
 
-impl Backend {
-    pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_demo-backend"))
+impl Program {
+    /// Starts `executable` with these variables and no others, and waits for its port.
+    pub(crate) fn start(executable: &str, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(executable)
             .env_clear()
-            .env("PORT", "0")
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
@@ -36,13 +33,13 @@ impl Backend {
             }
         });
         let at = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut backend = Self {
+        let mut program = Self {
             child,
             at,
             log,
             seen: Vec::new(),
         };
-        let line = backend.await_log("listening on 0.0.0.0:");
+        let line = program.await_log("listening on 0.0.0.0:");
         let port = line
             .rsplit(':')
             .next()
@@ -50,8 +47,8 @@ impl Backend {
             .trim_end_matches('"')
             .parse()
             .unwrap();
-        backend.at.set_port(port);
-        backend
+        program.at.set_port(port);
+        program
     }
 
     /// The first log line, said already or still to come, that contains `part`.
@@ -110,7 +107,7 @@ impl Backend {
     }
 }
 
-impl Drop for Backend {
+impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -141,50 +138,4 @@ pub(crate) fn request(at: SocketAddr, method: &str, path: &str, headers: &str) -
         head: head.to_ascii_lowercase(),
         body: body.to_owned(),
     }
-}
-
-/// Takes spans as a collector does, and hands on what it decoded.
-pub(crate) fn collector() -> (SocketAddr, Receiver<(String, ExportTraceServiceRequest)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap();
-    let (send, received) = channel();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (stream, send) = (stream.unwrap(), send.clone());
-            thread::spawn(move || {
-                let mut reader = BufReader::new(stream);
-                while let Some((head, body)) = next_post(&mut reader) {
-                    let spans = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
-                    let _ = send.send((head, spans));
-                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-                    reader.get_mut().write_all(answer).unwrap();
-                }
-            });
-        }
-    });
-    (at, received)
-}
-
-fn next_post(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
-    let mut head = String::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line == "\r\n" {
-            break;
-        }
-        head.push_str(&line.to_ascii_lowercase());
-    }
-    let length = head
-        .split("content-length: ")
-        .nth(1)
-        .unwrap()
-        .split('\r')
-        .next()
-        .unwrap();
-    let mut body = vec![0; length.parse().unwrap()];
-    reader.read_exact(&mut body).unwrap();
-    Some((head, body))
 }

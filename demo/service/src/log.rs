@@ -3,17 +3,17 @@
 use std::io::Write;
 
 /// Something worth knowing.
-pub(crate) fn info(message: &str) {
+pub fn info(message: &str) {
     line("info", message);
 }
 
 /// Something that works worse than it should.
-pub(crate) fn warn(message: &str) {
+pub fn warn(message: &str) {
     line("warn", message);
 }
 
 /// The reason for giving up.
-pub(crate) fn error(message: &str) {
+pub fn error(message: &str) {
     line("error", message);
 }
 
