@@ -1,0 +1,1 @@
+{ runScript, hostSystem, buildSystem, runtime }: { rustPlatform = {}; cargo = null; rustc = null; rustfmt = null; clippy = null; }

@@ -1,0 +1,68 @@
+# The attributes that are not one Debian package each: build helpers, and packages
+# whose contents nixpkgs lays out differently.
+{
+  runScript,
+  packages,
+  buildSystem,
+  jq,
+  tzdata,
+}:
+let
+  writeShellScriptBin =
+    name: text:
+    runScript {
+      inherit name text;
+      script = ./write-script.sh;
+    }
+    // {
+      meta.mainProgram = name;
+    };
+in
+{
+  inherit writeShellScriptBin;
+
+  runCommand =
+    name: environment: commands:
+    runScript (
+      environment
+      // {
+        inherit name commands;
+        script = ./run-command.sh;
+      }
+    );
+
+  # `packages` are in PATH of `nix develop`; the rest is the host's.
+  mkShell =
+    {
+      packages ? [ ],
+      name ? "nix-shell",
+    }:
+    derivation {
+      inherit name;
+      system = buildSystem;
+      builder = "/bin/bash";
+      args = [
+        "-c"
+        "echo this derivation is entered with nix develop, not built; exit 1"
+      ];
+      PATH = builtins.concatStringsSep ":" (
+        map (package: "${package}/bin") packages
+        ++ [ "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" ]
+      );
+    };
+
+  # nixpkgs' cacert is one file of all authorities, which Debian makes on installing.
+  cacert = runScript {
+    name = "cacert-${packages.version "ca-certificates"}";
+    script = ./cacert.sh;
+    authorities = packages.packages.ca-certificates;
+  };
+
+  # Build tools run on hosts that lack their libraries: they bring loader and libraries.
+  jq = runScript {
+    name = "jq-${packages.version "jq"}";
+    script = ./wrap.sh;
+    program = "jq";
+    environment = jq;
+  };
+}
