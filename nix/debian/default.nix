@@ -35,10 +35,11 @@ in
 environments
 // import ./tools.nix {
   inherit runScript packages buildSystem;
-  inherit (environments) jq tzdata;
+  inherit (environments) jq;
 }
 // {
   system = hostSystem;
+  glibc.static = environments.libc;
   stdenv = {
     hostPlatform.system = hostSystem;
     buildPlatform.system = buildSystem;

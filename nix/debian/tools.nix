@@ -5,7 +5,6 @@
   packages,
   buildSystem,
   jq,
-  tzdata,
 }:
 let
   writeShellScriptBin =
@@ -40,6 +39,7 @@ in
     derivation {
       inherit name;
       system = buildSystem;
+      outputs = [ "out" ]; # `nix develop` looks for the variable
       builder = "/bin/bash";
       args = [
         "-c"
@@ -58,7 +58,16 @@ in
     authorities = packages.packages.ca-certificates;
   };
 
-  # Build tools run on hosts that lack their libraries: they bring loader and libraries.
+  # nixpkgs' is a static shell without programs of its own, so that a script in an
+  # image finds the image's. Debian's busybox prefers the programs that it has inside;
+  # its static bash has none.
+  busybox-sandbox-shell = runScript {
+    name = "static-shell-${packages.version "bash-static"}";
+    script = ./static-shell.sh;
+    shell = packages.packages.bash-static;
+  };
+
+  # A build tool runs on hosts that lack its libraries: it brings them, and a loader.
   jq = runScript {
     name = "jq-${packages.version "jq"}";
     script = ./wrap.sh;
