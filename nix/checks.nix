@@ -1,0 +1,1 @@
+{ pkgs, mkLib, images, cooper }: { }

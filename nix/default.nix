@@ -1,0 +1,55 @@
+# What the flake offers on one system. `pkgs` is cut to nix/surface.nix.
+{
+  pkgs,
+  mkLib,
+  revision,
+}:
+let
+  cooper = import ./package.nix {
+    inherit pkgs;
+    core = false;
+  };
+  cooper-core = import ./package.nix {
+    inherit pkgs;
+    core = true;
+  };
+  demo = import ./demo.nix { inherit pkgs; };
+  onLinux = builtins.match ".*-linux" pkgs.stdenv.hostPlatform.system != null;
+  images = import ./images.nix { inherit pkgs mkLib revision; } { };
+  # Images hold Linux programs.
+  ofLinux = attributes: if onLinux then attributes else { };
+in
+{
+  packages = {
+    inherit cooper cooper-core;
+    default = cooper;
+  }
+  // ofLinux (images // { inherit (demo) backend grafana-plugin; });
+
+  apps = import ./apps.nix { inherit pkgs cooper images; };
+  checks = import ./checks.nix {
+    inherit
+      pkgs
+      mkLib
+      images
+      cooper
+      ;
+  };
+
+  devShells.default = pkgs.mkShell {
+    packages = [
+      pkgs.cargo
+      pkgs.rustc
+      pkgs.rustfmt
+      pkgs.clippy
+      pkgs.jq
+    ];
+  };
+
+  formatter = pkgs.writeShellScriptBin "cooper-fmt" ''
+    export PATH=${pkgs.cargo}/bin:${pkgs.rustfmt}/bin:$PATH
+    for manifest in Cargo.toml demo/Cargo.toml nix/programs/Cargo.toml; do
+      cargo fmt --all --manifest-path "$manifest" "$@"
+    done
+  '';
+}

@@ -1,0 +1,38 @@
+# What the images hold by default: a small real backend and a small real Grafana plugin.
+# A flake of one's own gives its own packages instead (nix/examples/consumer).
+{ pkgs }:
+let
+  program =
+    name:
+    pkgs.rustPlatform.buildRustPackage {
+      pname = name;
+      version = "0.1.0";
+      src = builtins.path {
+        name = "demo-source";
+        path = ../demo;
+        filter =
+          path: _:
+          !(builtins.elem (baseNameOf path) [
+            "target"
+            "grafana-plugin"
+          ]);
+      };
+      cargoLock.lockFile = ../demo/Cargo.lock;
+      cargoBuildFlags = [
+        "--package"
+        name
+      ];
+      doCheck = false;
+      meta.mainProgram = name;
+    };
+in
+{
+  backend = program "demo-backend";
+
+  grafana-plugin =
+    pkgs.runCommand "demo-grafana-plugin-0.1.0" { plugin = ../demo/grafana-plugin; }
+      ''cp -r "$plugin" "$out"'';
+
+  # Where the package set has no Grafana.
+  grafana-stand-in = program "grafana-stand-in";
+}
