@@ -1,0 +1,149 @@
+//! File system calls whose errors name the path, and writes that leave a whole file or none.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A failed call, the path that it was for, and what was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {verb} `{path}`")]
+pub struct FileError {
+    /// What was tried, as a verb: `read`, `write`, `rename`.
+    pub verb: &'static str,
+    /// The path.
+    pub path: PathBuf,
+    /// The system's answer.
+    pub source: io::Error,
+}
+
+/// Puts the path into an I/O error.
+pub trait Context<T> {
+    /// Names what was tried and on which path.
+    fn context(self, verb: &'static str, path: impl AsRef<Path>) -> Result<T, FileError>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, verb: &'static str, path: impl AsRef<Path>) -> Result<T, FileError> {
+        self.map_err(|source| FileError { verb, path: path.as_ref().into(), source })
+    }
+}
+
+/// Opens a regular file for reading. Anything else is refused at once: opening a FIFO would
+/// block, and a device has no end.
+pub fn open(path: &Path) -> Result<File, FileError> {
+    let meta = fs::metadata(path).context("read", path)?;
+    if !meta.is_file() {
+        let what = if meta.is_dir() { "it is a directory" } else { "it is no regular file" };
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what)).context("read", path);
+    }
+    File::open(path).context("open", path)
+}
+
+/// Reads a regular file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).context("read", path)?;
+    if bytes.len() as u64 > limit {
+        let why = format!("it is larger than {limit} bytes, the most that cooper takes here");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why)).context("read", path);
+    }
+    Ok(bytes)
+}
+
+/// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
+/// before, nothing is left.
+#[derive(Debug)]
+pub struct AtomicFile {
+    temp: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Creates the temporary file in the directory of `path`, so that the rename stays on one
+    /// file system.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // Readable by all, whatever the umask: another user may have to load the image.
+        let temp = tempfile::Builder::new()
+            .prefix(".cooper-")
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(dir)
+            .context("create a file beside", path)?;
+        temp.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))
+            .context("set the mode of a file beside", path)?;
+        Ok(Self { temp, path: path.into() })
+    }
+
+    /// The file to write to.
+    pub fn file(&mut self) -> &mut File {
+        self.temp.as_file_mut()
+    }
+
+    /// Where the bytes are until [`AtomicFile::commit`].
+    pub fn temp_path(&self) -> &Path {
+        self.temp.path()
+    }
+
+    /// Makes the bytes durable, then gives them their name, replacing what had it.
+    pub fn commit(self) -> Result<(), FileError> {
+        self.temp.as_file().sync_all().context("sync", &self.path)?;
+        let path = self.path;
+        self.temp.persist(&path).map_err(|e| e.error).context("rename a file to", &path)?;
+        sync_dir_of(&path)
+    }
+}
+
+/// Writes a whole file or none.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = AtomicFile::create(path)?;
+    file.file().write_all(bytes).context("write", path)?;
+    file.commit()
+}
+
+/// A rename is durable only when its directory is.
+fn sync_dir_of(path: &Path) -> Result<(), FileError> {
+    let dir = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(dir).and_then(|d| d.sync_all()).context("sync", dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_and_a_device_are_refused_before_reading() {
+        // fault 20
+        for path in ["/", "/dev/zero"] {
+            let error = read(Path::new(path), 10).unwrap_err();
+            assert_eq!(error.to_string(), format!("failed to read `{path}`"));
+        }
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big");
+        write_atomically(&path, b"0123456789a").unwrap();
+        assert!(read(&path, 10).is_err());
+        assert_eq!(read(&path, 11).unwrap(), b"0123456789a");
+    }
+
+    #[test]
+    fn an_uncommitted_file_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("half");
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.file().write_all(b"half").unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,197 @@
+//! The OCI config object, with the fields that Docker adds to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::fields::{set, unique};
+
+/// What a runtime does with the image: the `config` object of the OCI image configuration
+/// (image-spec, config.md), with `Healthcheck`, `Shell` and `OnBuild`, which Docker reads
+/// (Docker image specification v1.2). Names are the specification's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Config {
+    /// `uid`, `uid:gid`, `user` or `user:group`. Kubernetes wants numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `port/protocol`, such as `8080/tcp`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "set")]
+    pub exposed_ports: BTreeSet<String>,
+    /// `NAME=value`, in the order given; the last of a name wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// What is run, with the command's words after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// The entrypoint's default arguments, or what is run if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Vec<String>>,
+    /// Paths where a runtime mounts volumes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "set")]
+    pub volumes: BTreeSet<String>,
+    /// Where the process starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Metadata, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique")]
+    pub labels: BTreeMap<String, String>,
+    /// `SIGTERM` or a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// How Docker asks whether the container is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    /// What runs Docker's shell forms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<Vec<String>>,
+    /// Dockerfile lines that an image built on this one starts with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_build: Option<Vec<String>>,
+}
+
+/// Docker's health check. Durations are nanoseconds; 0 or absent means Docker's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Healthcheck {
+    /// `["CMD", program, …]`, `["CMD-SHELL", line]` or `["NONE"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
+    /// Between two checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<u64>,
+    /// Until a check counts as failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// In which failures do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_period: Option<u64>,
+    /// Between two checks in the start period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_interval: Option<u64>,
+    /// Failures in a row that make the container unhealthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u64>,
+}
+
+/// Why a config cannot be what its author meant.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An environment entry without a name and an equals sign.
+    #[error("config.Env has `{0}`; write `NAME=value`")]
+    Env(String),
+    /// A string that no process can be given.
+    #[error("config.{0} has a NUL character in `{1}`")]
+    Nul(&'static str, String),
+    /// Something that is no port.
+    #[error("config.ExposedPorts has `{0}`; write `8080/tcp` or `8080`")]
+    Port(String),
+    /// A path that must be absolute and is not.
+    #[error("config.{0} is `{1}`; it must be an absolute path")]
+    Relative(&'static str, String),
+    /// A health check whose first word is none of Docker's.
+    #[error("config.Healthcheck.Test starts with `{0}`; write `CMD`, `CMD-SHELL` or `NONE` first")]
+    Healthcheck(String),
+    /// A uid or gid that no kernel has.
+    #[error("config.User is `{0}`; a number must be between 0 and 4294967294")]
+    User(String),
+}
+
+impl Config {
+    /// Sets an environment variable, replacing the entry of that name where it stands.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        let entry = format!("{name}={value}");
+        let same = |e: &&mut String| e.split_once('=').is_some_and(|(n, _)| n == name);
+        match self.env.iter_mut().find(same) {
+            Some(existing) => *existing = entry,
+            None => self.env.push(entry),
+        }
+    }
+
+    /// Leaves one entry a name: the last value, at the place of the first.
+    pub(super) fn settle_env(&mut self) {
+        for entry in std::mem::take(&mut self.env) {
+            if let Some((name, value)) = entry.split_once('=') {
+                self.set_env(name, value);
+            }
+        }
+    }
+
+    /// Lays a fragment over this config: its variables, labels, ports and volumes are added and
+    /// win by name; of the other fields it fills those that are empty.
+    pub fn merge_fragment(&mut self, fragment: Self) {
+        self.exposed_ports.extend(fragment.exposed_ports);
+        self.volumes.extend(fragment.volumes);
+        self.labels.extend(fragment.labels);
+        self.env.extend(fragment.env);
+        self.settle_env();
+        self.user = self.user.take().or(fragment.user);
+        self.entrypoint = self.entrypoint.take().or(fragment.entrypoint);
+        self.cmd = self.cmd.take().or(fragment.cmd);
+        self.working_dir = self.working_dir.take().or(fragment.working_dir);
+        self.stop_signal = self.stop_signal.take().or(fragment.stop_signal);
+        self.healthcheck = self.healthcheck.take().or(fragment.healthcheck);
+        self.shell = self.shell.take().or(fragment.shell);
+        self.on_build = self.on_build.take().or(fragment.on_build);
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for entry in &self.env {
+            match entry.split_once('=') {
+                Some((name, _)) if !name.is_empty() => {}
+                _ => return Err(ConfigError::Env(entry.clone())),
+            }
+        }
+        let lists = [
+            ("Env", Some(&self.env)),
+            ("Entrypoint", self.entrypoint.as_ref()),
+            ("Cmd", self.cmd.as_ref()),
+            ("Healthcheck.Test", self.healthcheck.as_ref().map(|h| &h.test)),
+        ];
+        for (field, list) in lists {
+            if let Some(word) = list.into_iter().flatten().find(|word| word.contains('\0')) {
+                return Err(ConfigError::Nul(field, word.replace('\0', "\\0")));
+            }
+        }
+        if let Some(port) = self.exposed_ports.iter().find(|port| !is_port(port)) {
+            return Err(ConfigError::Port(port.clone()));
+        }
+        self.check_paths()?;
+        self.check_user()?;
+        match self.healthcheck.as_ref().and_then(|h| h.test.first()) {
+            Some(word) if !["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str()) => {
+                Err(ConfigError::Healthcheck(word.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_paths(&self) -> Result<(), ConfigError> {
+        let dir = self.working_dir.iter().map(|dir| ("WorkingDir", dir));
+        let volumes = self.volumes.iter().map(|volume| ("Volumes", volume));
+        match dir.chain(volumes).find(|(_, path)| !path.starts_with('/') && !path.is_empty()) {
+            Some((field, path)) => Err(ConfigError::Relative(field, path.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_user(&self) -> Result<(), ConfigError> {
+        let user = self.user.as_deref().unwrap_or_default();
+        let numeric = |part: &str| part.starts_with('-') || part.starts_with(char::is_numeric);
+        let fits = |part: &str| part.parse::<u32>().is_ok_and(|id| id != u32::MAX);
+        match user.split(':').any(|part| numeric(part) && !fits(part)) {
+            true => Err(ConfigError::User(user.into())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// `port`, `port/protocol` or a range of ports, as Docker takes it.
+fn is_port(text: &str) -> bool {
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let number = |port: &str| port.parse::<u16>().ok().filter(|port| *port > 0);
+    ["tcp", "udp", "sctp"].contains(&protocol)
+        && matches!((number(first), number(last)), (Some(a), Some(b)) if a <= b)
+}
