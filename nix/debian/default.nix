@@ -26,10 +26,8 @@ let
 
   rust = import ./rust {
     inherit runScript hostSystem buildSystem;
-    runtime = environment {
-      name = "rust-runtime";
-      roots = table.libc ++ table.libgcc;
-    };
+    runtime = packages.closure (table.libc ++ table.libgcc);
+    linker = ./environment.pl;
   };
 in
 environments

@@ -1,5 +1,5 @@
 # Merges the trees of $ENV{trees} into $ENV{out} by links. A directory that only one
-# tree has becomes one link; a symlink is repeated, not linked to, so that a relative
+# tree has becomes one link (not near the top, where others add to it); a symlink is repeated, not linked to, so that a relative
 # one finds its target in the merged tree; an absolute one is kept as it is when the
 # merged tree lacks the target and turned into that tree otherwise.
 use strict;
@@ -37,8 +37,8 @@ sub link_to {
     symlink $from, $to or die "nix/debian: cannot make $to: $!\n";
 }
 
-# Merges directories into $to; at the top nothing becomes one link, so that `/bin` and
-# its like can be added to.
+# Merges directories into $to. Above `usr/share/NAME` nothing becomes one link, so that
+# an image can put files of its own beside these.
 sub merge {
     my ($depth, $to, @from) = @_;
     my %sources;
@@ -53,10 +53,10 @@ sub merge {
             die "nix/debian: a directory in one package, a file in another: @all\n";
         } elsif (!@trees) {
             -l $all[0] ? repeat($all[0], "$to/$name") : link_to($all[0], "$to/$name");
-        } elsif (@trees == 1 && $depth > 0 && !has_symlinks($trees[0])) {
+        } elsif (@trees == 1 && $depth > 1 && !has_symlinks($trees[0])) {
             link_to($trees[0], "$to/$name");
         } else {
-            mkdir "$to/$name";
+            mkdir "$to/$name" unless -d "$to/$name";
             merge($depth + 1, "$to/$name", @trees);
         }
     }
@@ -79,16 +79,16 @@ sub settle_absolute_links {
 
 # nixpkgs' layout beside Debian's: every program in bin, shared data in share.
 sub add_nix_layout {
-    mkdir "$out/bin";
+    mkdir "$out/bin" unless -d "$out/bin";
     for my $dir (qw(sbin usr/bin usr/sbin)) {
         next unless -d "$out/$dir";
-        -l "$out/bin/$_" || link_to("$out/$dir/$_", "$out/bin/$_") for entries("$out/$dir");
+        -e "$out/bin/$_" || -l "$out/bin/$_" || link_to("$out/$dir/$_", "$out/bin/$_") for entries("$out/$dir");
     }
     rmdir "$out/bin";
     link_to('usr/share', "$out/share") if -d "$out/usr/share";
 }
 
-mkdir $out or die "nix/debian: cannot make $out: $!\n";
+-d $out || mkdir $out or die "nix/debian: cannot make $out: $!\n";
 merge(0, $out, split ' ', $ENV{trees});
 settle_absolute_links($out);
 add_nix_layout();

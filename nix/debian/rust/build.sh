@@ -28,15 +28,13 @@ if [ -z "$(ls "$out/bin")" ]; then
     exit 1
 fi
 if command -v strip >/dev/null; then strip --strip-debug "$out"/bin/*; fi
-[ -n "$runtime" ] || exit 0
+[ -n "$trees" ] || exit 0
 
 # A dynamic program finds loader and libraries in the image it is put into, so they
 # are part of what this package gives; the pinned ones must do for what the host linked.
-for tree in lib lib64 usr; do
-    [ -e "$runtime/$tree" ] && ln -s "$runtime/$tree" "$out/$tree"
-done
-loader=$(find "$runtime"/lib*/ -maxdepth 1 -name 'ld-linux-*' | head -n 1)
-libraries=$(find "$runtime/lib" "$runtime/usr/lib" -maxdepth 1 -name '*-linux-gnu' | tr '\n' ':')
+perl "$linker"
+loader=$(find "$out"/lib*/ -maxdepth 1 -name 'ld-linux-*' | head -n 1)
+libraries=$(find "$out/lib" "$out/usr/lib" -maxdepth 1 -name '*-linux-gnu' | tr '\n' ':')
 for program in "$out"/bin/*; do
     if ! "$loader" --library-path "${libraries%:}" --list "$program" >needs.log 2>&1; then
         cat needs.log >&2

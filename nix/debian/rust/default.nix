@@ -7,8 +7,10 @@
   runScript,
   hostSystem,
   buildSystem,
-  # The environment whose loader and libraries the built programs find in an image.
+  # The packages whose loader and libraries the built programs find in an image, and the
+  # program that links them into one tree.
   runtime,
+  linker,
 }:
 let
   flags = builtins.concatStringsSep " ";
@@ -50,7 +52,8 @@ let
           doCheck = if doCheck then "1" else "";
           findRust = ./find-rust.sh;
           # A static program needs nothing from the image that it is put into.
-          runtime = if static then "" else runtime;
+          trees = if static then [ ] else runtime;
+          inherit linker;
         }
       )
       // {
