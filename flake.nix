@@ -32,6 +32,11 @@
           pkgs = surface.restrict nixpkgs.legacyPackages.${system};
           inherit (self.lib) mkLib;
           revision = self.rev or "dirty";
+          consumer = (import ./nix/examples/consumer/flake.nix).outputs {
+            inherit nixpkgs;
+            self = null;
+            cooper = self;
+          };
         }
       );
     in
@@ -56,7 +61,7 @@
       devShells = builtins.mapAttrs (_: parts: parts.devShells) house;
       formatter = builtins.mapAttrs (_: parts: parts.formatter) house;
       apps =
-        builtins.mapAttrs (_: parts: parts.apps) (builtins.intersectAttrs (perSystem linux (_: null)) house)
+        builtins.mapAttrs (_: parts: parts.apps) house
         // perSystem darwin (system: import ./nix/darwin.nix { inherit system; });
 
       templates.default = {

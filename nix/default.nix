@@ -3,6 +3,8 @@
   pkgs,
   mkLib,
   revision,
+  # The outputs of nix/examples/consumer, with this flake as its input.
+  consumer,
 }:
 let
   cooper = import ./package.nix {
@@ -26,15 +28,13 @@ in
   }
   // ofLinux (images // { inherit (demo) backend grafana-plugin; });
 
-  apps = import ./apps.nix { inherit pkgs cooper images; };
-  checks = import ./checks.nix {
-    inherit
-      pkgs
-      mkLib
-      images
-      cooper
-      ;
-  };
+  apps = ofLinux (import ./apps.nix { inherit pkgs cooper images; });
+  checks = ofLinux (
+    import ./checks.nix {
+      inherit pkgs images;
+      consumer = consumer.packages.${pkgs.stdenv.hostPlatform.system};
+    }
+  );
 
   devShells.default = pkgs.mkShell {
     packages = [

@@ -24,7 +24,7 @@ let
     matching
       "an image name: lowercase letters, digits and . _ - between them, parts divided by /, such as \"betrace-backend\" or \"ghcr.io/betracehq/backend\""
       "([A-Za-z0-9.-]+(:[0-9]+)?/)?${component}(/${component})*";
-  imageTag = matching "a tag: at most 128 letters, digits, and . _ - which it does not start with . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
+  imageTag = matching "a tag, such as \"v1.2.0\": at most 128 letters, digits and _ . -, the first no . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
   absolute = matching "an absolute path inside the image, such as \"/etc/hosts\"" "/.*";
   mode = matching "a mode in octal, such as \"0644\" or \"1777\"" "[0-7]{3,4}";
   time = matching "a time as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
@@ -41,7 +41,12 @@ let
     check =
       where: value:
       (attrsOf type).check where value
-      && builtins.all (path: absolute.check "${where}: the path ${builtins.toJSON path}" path) (builtins.attrNames value);
+      ++ (
+        if builtins.isAttrs value then
+          builtins.concatMap (path: absolute.check where path) (builtins.attrNames value)
+        else
+          [ ]
+      );
   };
   file =
     let
@@ -57,9 +62,11 @@ let
       check =
         where: value:
         shape.check where value
-        && (
-          (value ? text) != (value ? source)
-          || types.fail where "give either `text` or `source`, and not both"
+        ++ (
+          if (value.text or null != null) == (value.source or null != null) then
+            types.problem where "this must have either `text` or `source`"
+          else
+            [ ]
         );
     };
   emptySets = either (listOf string) builtins.isList (attrsOf set);
@@ -129,8 +136,7 @@ let
       level = natural;
     };
   });
-in
-{
+
   image = record {
     required = [ "name" ];
     fields = {
@@ -186,5 +192,21 @@ in
       meta = set;
       passthru = anything;
     };
+  };
+
+  tagRules =
+    where: value:
+    if !builtins.isAttrs value then
+      [ ]
+    else if value ? tag && value ? tags then
+      types.problem "tags" "`tag` is given too; write one of the two"
+    else if (value.tags or null) == [ ] then
+      types.problem "tags" "the list is empty; an image has one tag at least"
+    else
+      [ ];
+in
+{
+  image = image // {
+    check = where: value: image.check where value ++ tagRules where value;
   };
 }

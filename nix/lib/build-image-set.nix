@@ -5,28 +5,29 @@
 arguments:
 let
   types = import ./types.nix;
+  image = {
+    expects = "an image that buildImage made";
+    check =
+      where: value:
+      if builtins.isAttrs value && value ? image && value ? spec then
+        [ ]
+      else
+        types.problem where "this must be ${image.expects}";
+  };
   shape = types.record {
     required = [ "images" ];
     fields = {
       name = types.matching "a name of letters, digits, - and _" "[A-Za-z0-9_-]+";
-      images = types.attrsOf types.set;
+      images = types.attrsOf image;
     };
   };
-  name = arguments.name or "images";
-  where = "buildImageSet";
-  isImage = member: member ? image && member ? spec;
-
   given =
-    assert shape.check where arguments;
-    assert
-      arguments.images != { } || types.fail "${where}.images" "the set is empty; give it images by name";
-    builtins.mapAttrs (
-      key: member:
-      if isImage member then
-        member
-      else
-        types.fail "${where}.images.${key}" "this must be an image that buildImage made"
-    ) arguments.images;
+    assert types.insist "an image set" (
+      shape.check "" arguments
+      ++ (if (arguments.images or null) == { } then types.problem "images" "the set is empty" else [ ])
+    );
+    arguments.images;
+  name = arguments.name or "images";
   keys = builtins.attrNames given;
 
   plannedTogether = member: (member.image.spec.layering.mode or "image") == "set";

@@ -3,20 +3,15 @@
 { pkgs, cooper }:
 arguments:
 let
-  types = import ./types.nix;
-  where = "buildImage ${
+  inherit (import ./types.nix) insist;
+  shown =
     if builtins.isAttrs arguments && builtins.isString (arguments.name or null) then
-      builtins.toJSON arguments.name
+      "the image ${builtins.toJSON arguments.name}"
     else
-      "(without a name)"
-  }";
-  checked =
-    (import ./arguments.nix).image.check where arguments
-    && (!(arguments ? tag && arguments ? tags) || types.fail where "give either `tag` or `tags`, and not both")
-    && ((arguments.tags or [ 1 ]) != [ ] || types.fail where "`tags` is empty; an image has one at least");
+      "an image";
 
   spec =
-    assert checked;
+    assert insist shown ((import ./arguments.nix).image.check "" arguments);
     import ./spec.nix { inherit pkgs; } arguments;
 in
 import ./image.nix { inherit pkgs cooper; } {

@@ -1,5 +1,6 @@
-# Types for arguments. A type is `{ expects; check; }`: `check where value` gives true or
-# throws an error that names the place and says what to write there.
+# Types for arguments. A type is `{ expects; check; }`: `check where value` lists what is
+# wrong, each problem naming the place and what to write there, so that a caller sees all
+# of them at once and a test can compare them.
 let
   near = import ./near.nix;
 
@@ -15,32 +16,45 @@ let
     float = "a number with a fraction";
   };
 
-  fail = where: message: throw "cooper: ${where}: ${message}";
+  problem = where: message: [ (if where == "" then message else "`${where}`: ${message}") ];
 
   simple = expects: test: {
     inherit expects;
     check =
       where: value:
-      test value || fail where "this must be ${expects}, not ${describe value}";
+      if test value then [ ] else problem where "this must be ${expects}, not ${describe value}";
   };
 
   describe =
     value:
     let
       kind = builtins.typeOf value;
-      shown = if builtins.isString value && builtins.stringLength value < 80 then " ${builtins.toJSON value}" else "";
+      short = builtins.isInt value || builtins.isString value && builtins.stringLength value < 80;
+      shown = if short then " ${builtins.toJSON value}" else "";
     in
     article.${kind} + shown;
 
-  # Strict, so that the first wrong element is what the error is about.
-  all = test: values: builtins.all test values;
+  ifSet =
+    where: value: problems:
+    if builtins.isAttrs value then
+      problems
+    else
+      problem where "this must be an attribute set, not ${describe value}";
 in
 rec {
-  inherit fail;
+  inherit problem;
+
+  # Throws what `check` found.
+  insist =
+    what: problems:
+    problems == [ ]
+    || throw "cooper: ${what} cannot be made of these arguments:\n${
+      builtins.concatStringsSep "\n" (map (found: "  - ${found}") problems)
+    }";
 
   anything = {
     expects = "anything";
-    check = _: _: true;
+    check = _: _: [ ];
   };
   string = simple "a string" builtins.isString;
   bool = simple "true or false" builtins.isBool;
@@ -67,7 +81,7 @@ rec {
 
   nullOr = type: {
     expects = "null or ${type.expects}";
-    check = where: value: value == null || type.check where value;
+    check = where: value: if value == null then [ ] else type.check where value;
   };
 
   listOf = type: {
@@ -75,9 +89,9 @@ rec {
     check =
       where: value:
       if !builtins.isList value then
-        fail where "this must be a list, not ${describe value}; write [ … ] around it"
+        problem where "this must be a list, not ${describe value}; write [ … ] around it"
       else
-        all (index: type.check "${where}[${toString index}]" (builtins.elemAt value index)) (
+        builtins.concatMap (index: type.check "${where}[${toString index}]" (builtins.elemAt value index)) (
           builtins.genList (index: index) (builtins.length value)
         );
   };
@@ -86,8 +100,11 @@ rec {
     expects = "an attribute set, each value ${type.expects}";
     check =
       where: value:
-      set.check where value
-      && all (name: type.check "${where}.${builtins.toJSON name}" value.${name}) (builtins.attrNames value);
+      ifSet where value (
+        builtins.concatMap (name: type.check "${where}.${builtins.toJSON name}" value.${name}) (
+          builtins.attrNames value
+        )
+      );
   };
 
   # The first type whose kind fits decides, so that its own error is the one shown.
@@ -98,19 +115,31 @@ rec {
 
   # Known attributes only; `required` ones must be there.
   record =
-    { required ? [ ], fields }:
     {
-      expects = "an attribute set of ${builtins.concatStringsSep ", " (builtins.attrNames fields)}";
+      required ? [ ],
+      fields,
+    }:
+    let
+      known = builtins.attrNames fields;
+      at = where: name: if where == "" then name else "${where}.${name}";
+      ofField =
+        where: value: name:
+        if fields ? ${name} then
+          fields.${name}.check (at where name) value.${name}
+        else
+          problem (at where name) "there is no such argument${near.suggest name known}";
+      ofMissing =
+        where: value: name:
+        if value ? ${name} then [ ] else problem (at where name) "this is missing; it must be ${fields.${name}.expects}";
+    in
+    {
+      expects = "an attribute set of ${builtins.concatStringsSep ", " known}";
+      names = known;
       check =
         where: value:
-        set.check where value
-        && all (
-          name:
-          if fields ? ${name} then
-            fields.${name}.check "${where}.${name}" value.${name}
-          else
-            fail where "there is no `${name}`${near.suggest name (builtins.attrNames fields)}"
-        ) (builtins.attrNames value)
-        && all (name: value ? ${name} || fail where "`${name}` is missing; it must be ${fields.${name}.expects}") required;
+        ifSet where value (
+          builtins.concatMap (ofField where value) (builtins.attrNames value)
+          ++ builtins.concatMap (ofMissing where value) required
+        );
     };
 }
