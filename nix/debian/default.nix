@@ -36,6 +36,7 @@ environments
   inherit (environments) jq;
 }
 // {
+  inherit (packages) pinned;
   system = hostSystem;
   glibc.static = environments.libc;
   stdenv = {

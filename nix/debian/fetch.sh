@@ -2,14 +2,14 @@
 # machine's apt sources has it. It needs no package lists, so that a machine on which
 # `apt-get update` never ran can build, and a version that the lists dropped is still
 # found for as long as the archive keeps the file.
-sites=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u)
+sites=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' | sort -u)
 if [ -z "$sites" ]; then
     echo "nix/debian: apt has no package sources; add Debian's to /etc/apt" >&2
     exit 1
 fi
 
 for site in $sites; do
-    if /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file \
+    if /usr/lib/apt/apt-helper -o APT::Sandbox::User=root -o Acquire::Retries=3 download-file \
         "${site%/}/$file" fetched.deb "SHA256:$sha256" >attempt.log 2>&1; then
         mv fetched.deb "$out"
         exit 0

@@ -37,12 +37,14 @@ let
       inherit architecture;
     };
 
+  debs = builtins.mapAttrs fetch lock;
+
   unpack =
     name: entry:
     runScript {
       name = storeName "${name}-${entry.version}";
       script = ./unpack.sh;
-      deb = fetch name entry;
+      deb = debs.${name};
       dependencies = map (to: packages.${to}) (builtins.filter (refersTo name) entry.depends);
     };
 
@@ -50,6 +52,13 @@ let
 in
 {
   inherit packages;
+
+  # Every pinned file, to see in one go whether Debian still has them all.
+  pinned = runScript {
+    name = "debian-pinned-${architecture}";
+    script = ./list.sh;
+    debs = builtins.attrValues debs;
+  };
 
   # Every package that the given ones need at run time, themselves included.
   closure =
