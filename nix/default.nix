@@ -49,7 +49,8 @@ in
   formatter = pkgs.writeShellScriptBin "cooper-fmt" ''
     export PATH=${pkgs.cargo}/bin:${pkgs.rustfmt}/bin:$PATH
     for manifest in Cargo.toml demo/Cargo.toml nix/programs/Cargo.toml; do
-      cargo fmt --all --manifest-path "$manifest" "$@"
+      cargo fmt --all --manifest-path "$manifest"
     done
+    ${if pkgs ? nixfmt then "git ls-files -z '*.nix' | xargs -0 ${pkgs.nixfmt}/bin/nixfmt" else ""}
   '';
 }

@@ -3,8 +3,13 @@
 # All of `nix/` gets its packages through this file, so an attribute that is not listed
 # here cannot be used, and one that is listed must be in both package sets: nixpkgs, and
 # nix/debian, which has these names with the same arguments. `checks.surface` reads the
-# list. The one exception is `grafana`: Debian has none, and a stand-in takes its place.
+# list. Two may be missing, for Debian has neither: a stand-in takes the place of `grafana`,
+# and without `nixfmt` the formatter leaves Nix files alone.
 let
+  optional = {
+    grafana = null;
+    nixfmt = null;
+  };
   paths = [
     "busybox-sandbox-shell"
     "cacert"
@@ -47,5 +52,5 @@ in
   restrict =
     pkgs:
     builtins.foldl' (set: path: put set (split path) (get pkgs path)) { } paths
-    // (if pkgs ? grafana then { inherit (pkgs) grafana; } else { });
+    // builtins.intersectAttrs optional pkgs;
 }

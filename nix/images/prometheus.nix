@@ -10,6 +10,7 @@
 }:
 let
   user = 65534;
+  configFile = "/etc/betrace/prometheus.yml";
 in
 lib.buildImage {
   name = "betrace-prometheus";
@@ -21,7 +22,8 @@ lib.buildImage {
     "nss"
     "tmp"
   ];
-  files."/etc/prometheus/prometheus.yml".source = configuration;
+  # Not /etc/prometheus: Debian's package has an example there.
+  files."${configFile}".source = configuration;
   directories."/prometheus" = {
     mode = "0755";
     uid = user;
@@ -31,7 +33,7 @@ lib.buildImage {
     User = "${toString user}:${toString user}";
     Entrypoint = [ "${prometheus}/bin/prometheus" ];
     Cmd = [
-      "--config.file=/etc/prometheus/prometheus.yml"
+      "--config.file=${configFile}"
       "--storage.tsdb.path=/prometheus"
     ];
     WorkingDir = "/prometheus";
