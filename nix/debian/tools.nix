@@ -67,6 +67,13 @@ in
     shell = packages.packages.bash-static;
   };
 
+  # Zones link to each other and to nothing else: the package's own folder will do.
+  tzdata = runScript {
+    name = "tzdata-${packages.version "tzdata"}-share";
+    script = ./share.sh;
+    package = packages.packages.tzdata;
+  };
+
   # A build tool runs on hosts that lack its libraries: it brings them, and a loader.
   jq = runScript {
     name = "jq-${packages.version "jq"}";
