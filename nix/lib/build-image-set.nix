@@ -43,7 +43,12 @@ let
       member
     else
       import ./image.nix { inherit pkgs cooper; } {
-        inherit (member.image) spec meta passthru;
+        inherit (member.image)
+          spec
+          configFragments
+          meta
+          passthru
+          ;
         siblings = builtins.listToAttrs (
           map (other: {
             name = given.${other}.imageName;

@@ -16,6 +16,7 @@ let
 in
 import ./image.nix { inherit pkgs cooper; } {
   inherit spec;
+  configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
   siblings = { };
   meta = arguments.meta or { };
   passthru = arguments.passthru or { };

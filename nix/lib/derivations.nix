@@ -6,16 +6,18 @@ let
   inherit (pkgs.stdenv.buildPlatform) system;
   core = "${cooper.cooper-core}/bin/cooper";
 
-  # Graphs are asked for by name: `closure` is the image's own.
+  # Graphs are asked for by name: `closure` is the image's own. Fragments of the config
+  # are what only a build knows; `spec from-attrs` merges them in.
   specOf =
     {
       name,
       spec,
+      configFragments,
       graphs,
     }:
     derivation {
       name = "${name}-spec";
-      inherit system spec;
+      inherit system spec configFragments;
       builder = core;
       args = [
         "spec"

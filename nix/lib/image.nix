@@ -4,6 +4,7 @@
 { pkgs, cooper }:
 {
   spec,
+  configFragments,
   siblings,
   meta,
   passthru,
@@ -12,17 +13,11 @@ let
   derivations = import ./derivations.nix { inherit pkgs cooper; };
   # "ghcr.io/betracehq/backend" → "backend": store path names know no slash.
   name = baseNameOf spec.name;
-  # A base brings its own layers, and a fragment is read while the spec is made: neither
-  # is a store path of the image.
-  closure = import ./store-paths.nix (
-    builtins.removeAttrs spec [
-      "base"
-      "configFragments"
-    ]
-  );
+  # A base brings its own layers: it is no store path of the image.
+  closure = import ./store-paths.nix (builtins.removeAttrs spec [ "base" ]);
 
   specDerivation = derivations.specOf {
-    inherit name spec;
+    inherit name spec configFragments;
     graphs = {
       inherit closure;
     }
@@ -52,7 +47,15 @@ archive
   imageName = spec.name;
   imageTag = builtins.head spec.tags;
   # For buildImageSet: what this image was made from.
-  image = { inherit spec closure meta passthru; };
+  image = {
+    inherit
+      spec
+      configFragments
+      closure
+      meta
+      passthru
+      ;
+  };
   meta = {
     description = "The container image ${spec.name}";
     platforms = [

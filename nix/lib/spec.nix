@@ -74,7 +74,6 @@ in
 given
 // {
   version = 1;
-  inherit (builtins) storeDir;
   tags = arguments.tags or [ (arguments.tag or "latest") ];
   platform = {
     os = "linux";
@@ -82,7 +81,6 @@ given
   }
   // (arguments.platform or (import ./platform.nix pkgs));
   contents = map (item: "${item}") (arguments.contents or [ ]);
-  configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
   files = builtins.mapAttrs (
     _: file: file // optional (file ? source) { source = "${file.source}"; }
   ) (merged "files");
