@@ -3,6 +3,8 @@
 pub mod closure;
 pub mod digest;
 pub mod file;
+pub mod plan;
 pub mod report;
+pub mod rootfs;
 pub mod spec;
 pub mod store_path;

@@ -1,0 +1,300 @@
+//! Merging the paths of one class, from a layer a path down to a single layer, always the two
+//! layers whose union adds least to the bytes that a change is expected to move.
+//!
+//! Classes do not touch each other here, so each has its own ladder, and how far down each goes
+//! is decided later with all ladders in view.
+
+use super::bits::Bits;
+use super::model::Item;
+
+/// Above so many rows, the first merges look for partners among near neighbours only: the whole
+/// table of pairs is quadratic in rows and each entry linear in sources.
+const EXACT: usize = 512;
+/// How many neighbours, in an order that puts like closures side by side.
+const WINDOW: usize = 24;
+
+/// One layer in the making.
+#[derive(Debug, Clone)]
+struct Row {
+    members: Vec<usize>,
+    size: u64,
+    exposed: Bits,
+    /// How many sources `exposed` holds.
+    count: u64,
+}
+
+/// What a merger adds to the expected bytes of a change: each half is now renamed by the other's
+/// sources too. `None` as soon as it is certain to be `bound` or more.
+fn cost(a: &Row, b: &Row, bound: u64) -> Option<u64> {
+    let least = match a.count > b.count {
+        true => (a.count - b.count).saturating_mul(b.size),
+        false => (b.count - a.count).saturating_mul(a.size),
+    };
+    if least >= bound {
+        return None;
+    }
+    let shared = a.exposed.shared(&b.exposed);
+    let cost = ((a.count - shared).saturating_mul(b.size))
+        .saturating_add((b.count - shared).saturating_mul(a.size));
+    (cost < bound).then_some(cost)
+}
+
+fn union(a: Row, b: Row) -> Row {
+    let mut row = a;
+    row.members.extend(b.members);
+    row.size = row.size.saturating_add(b.size);
+    row.exposed.add(&b.exposed);
+    row.count = row.exposed.count();
+    row
+}
+
+/// One merger: the row at `gone` goes into the row at `into`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) cost: u64,
+    into: usize,
+    gone: usize,
+}
+
+/// The mergers of one class, in the order in which they are made.
+#[derive(Debug)]
+pub(super) struct Ladder {
+    start: Vec<Vec<usize>>,
+    steps: Vec<Step>,
+}
+
+impl Ladder {
+    /// Builds the ladder for some of the items; layers under `floor` bytes are merged before it
+    /// starts, whatever the limits.
+    pub(super) fn new(items: &[Item<'_>], members: &[usize], floor: u64) -> Self {
+        let rows = gather(compact(items, members));
+        let mut pool = Pool::new(rows);
+        pool.raise(floor);
+        let start = pool.rows.iter().map(|row| row.as_ref().map(|row| row.members.clone()));
+        let start: Vec<_> = start.map(Option::unwrap_or_default).collect();
+        Self { start, steps: pool.descend() }
+    }
+
+    /// How many layers there are before the first step.
+    pub(super) fn len(&self) -> usize {
+        self.start.iter().filter(|members| !members.is_empty()).count()
+    }
+
+    /// The step after so many.
+    pub(super) fn step(&self, taken: usize) -> Option<Step> {
+        self.steps.get(taken).copied()
+    }
+
+    /// The layers after so many steps, each a list of items.
+    pub(super) fn layers(&self, taken: usize) -> Vec<Vec<usize>> {
+        let mut rows = self.start.clone();
+        for step in self.steps.iter().take(taken) {
+            let gone = rows.get_mut(step.gone).map(std::mem::take).unwrap_or_default();
+            if let Some(row) = rows.get_mut(step.into) {
+                row.extend(gone);
+            }
+        }
+        rows.retain(|members| !members.is_empty());
+        for members in &mut rows {
+            members.sort_unstable();
+        }
+        rows
+    }
+}
+
+/// Rows over those sources alone in which they differ: what all have, and what none has, adds
+/// to no merger. The sources that reach most rows come first.
+fn compact(items: &[Item<'_>], members: &[usize]) -> Vec<Row> {
+    let rows: Vec<(usize, &Item<'_>)> =
+        members.iter().filter_map(|at| Some((*at, items.get(*at)?))).collect();
+    let Some((_, first)) = rows.first() else { return Vec::new() };
+    let (mut all, mut any) = (first.exposed.clone(), first.exposed.clone());
+    for (_, item) in &rows {
+        all.keep(&item.exposed);
+        any.add(&item.exposed);
+    }
+    any.remove(&all);
+    let columns: Vec<usize> = any.iter().collect();
+    let place = |source: usize| columns.binary_search(&source).ok();
+    let mut reach = vec![0_usize; columns.len()];
+    for (_, item) in &rows {
+        let mut own = item.exposed.clone();
+        own.keep(&any);
+        own.iter().filter_map(place).for_each(|at| {
+            if let Some(n) = reach.get_mut(at) {
+                *n += 1;
+            }
+        });
+    }
+    let mut ranked: Vec<usize> = (0..columns.len()).collect();
+    ranked.sort_by_key(|at| (std::cmp::Reverse(reach.get(*at).copied()), *at));
+    let mut rank = vec![0; columns.len()];
+    for (to, from) in ranked.into_iter().enumerate() {
+        if let Some(place) = rank.get_mut(from) {
+            *place = to;
+        }
+    }
+    rows.into_iter()
+        .map(|(at, item)| {
+            let mut own = item.exposed.clone();
+            own.keep(&any);
+            let mut exposed = Bits::new(columns.len());
+            own.iter()
+                .filter_map(place)
+                .filter_map(|at| rank.get(at))
+                .for_each(|to| exposed.insert(*to));
+            Row { members: vec![at], size: item.size, count: exposed.count(), exposed }
+        })
+        .collect()
+}
+
+/// Merges the cheapest neighbours until the exact way is affordable.
+fn gather(mut rows: Vec<Row>) -> Vec<Row> {
+    while rows.len() > EXACT {
+        rows.sort_by(|a, b| {
+            a.exposed.iter().cmp(b.exposed.iter()).then_with(|| a.members.cmp(&b.members))
+        });
+        let mut pairs: Vec<(u64, usize, usize)> = Vec::with_capacity(rows.len());
+        for (at, row) in rows.iter().enumerate() {
+            let mut best: Option<(u64, usize, usize)> = None;
+            for (other, near) in rows.iter().enumerate().skip(at + 1).take(WINDOW) {
+                let bound = best.map_or(u64::MAX, |(cost, ..)| cost);
+                best = cost(row, near, bound).map(|cost| (cost, at, other)).or(best);
+            }
+            pairs.extend(best.or((at + 1 < rows.len()).then_some((u64::MAX, at, at + 1))));
+        }
+        pairs.sort_unstable();
+        // A third at most in one round, so that what is dear now can find a better partner.
+        let most = (rows.len() - EXACT).min(rows.len() / 3).max(1);
+        rows = marry(rows, &pairs, most);
+    }
+    rows.sort_by(|a, b| a.members.cmp(&b.members));
+    rows
+}
+
+fn marry(rows: Vec<Row>, pairs: &[(u64, usize, usize)], most: usize) -> Vec<Row> {
+    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    let mut out = Vec::with_capacity(rows.len());
+    for (_, a, b) in pairs {
+        let free = |at: usize| rows.get(at).is_some_and(Option::is_some);
+        if out.len() < most && free(*a) && free(*b) {
+            let mut take = |at: usize| rows.get_mut(at).and_then(Option::take);
+            out.extend(take(*a).zip(take(*b)).map(|(a, b)| {
+                let mut row = union(a, b);
+                row.members.sort_unstable();
+                row
+            }));
+        }
+    }
+    out.extend(rows.into_iter().flatten());
+    out
+}
+
+/// Rows, and for each the partner with which it merges most cheaply.
+#[derive(Debug)]
+struct Pool {
+    rows: Vec<Option<Row>>,
+    near: Vec<Option<(u64, usize)>>,
+}
+
+impl Pool {
+    fn new(rows: Vec<Row>) -> Self {
+        let near = vec![None; rows.len()];
+        Self { rows: rows.into_iter().map(Some).collect(), near }
+    }
+
+    fn live(&self) -> impl Iterator<Item = (usize, &Row)> {
+        self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.as_ref()?)))
+    }
+
+    fn nearest(&self, at: usize) -> Option<(u64, usize)> {
+        let row = self.rows.get(at)?.as_ref()?;
+        let mut best: Option<(u64, usize)> = None;
+        for (other, candidate) in self.live().filter(|(other, _)| *other != at) {
+            let bound = best.map_or(u64::MAX, |(cost, _)| cost);
+            match cost(row, candidate, bound) {
+                Some(cost) => best = Some((cost, other)),
+                // A sum that saturates is still a partner when there is no other.
+                None => best = best.or(Some((u64::MAX, other))),
+            }
+        }
+        best
+    }
+
+    fn merge(&mut self, into: usize, gone: usize) {
+        let taken = self.rows.get_mut(gone).and_then(Option::take);
+        if let (Some(place), Some(b)) = (self.rows.get_mut(into), taken) {
+            *place = match place.take() {
+                Some(a) => Some(union(a, b)),
+                None => Some(b),
+            };
+        }
+    }
+
+    /// Merges away rows under `floor` bytes, the smallest first.
+    fn raise(&mut self, floor: u64) {
+        loop {
+            let smallest = self.live().map(|(at, row)| (row.size, at)).min();
+            let Some((_, at)) = smallest.filter(|(size, _)| *size < floor) else { return };
+            let Some((_, other)) = self.nearest(at) else { return };
+            self.merge(at.min(other), at.max(other));
+        }
+    }
+
+    /// Merges until one row is left.
+    fn descend(&mut self) -> Vec<Step> {
+        let live: Vec<usize> = self.live().map(|(at, _)| at).collect();
+        for at in live {
+            self.update(at);
+        }
+        let mut steps = Vec::new();
+        while let Some((cost, a, b)) = self.cheapest() {
+            let (into, gone) = (a.min(b), a.max(b));
+            steps.push(Step { cost, into, gone });
+            self.merge(into, gone);
+            self.refresh(into, gone);
+        }
+        steps
+    }
+
+    fn cheapest(&self) -> Option<(u64, usize, usize)> {
+        let pairs = self.near.iter().enumerate();
+        pairs.filter_map(|(at, near)| near.map(|(cost, other)| (cost, at, other))).min()
+    }
+
+    fn update(&mut self, at: usize) {
+        let near = self.nearest(at);
+        if let Some(place) = self.near.get_mut(at) {
+            *place = near;
+        }
+    }
+
+    /// After a merger: who had one of the two as partner looks again, all others only at the
+    /// new row.
+    fn refresh(&mut self, into: usize, gone: usize) {
+        self.update(gone);
+        self.update(into);
+        let mut lost = Vec::new();
+        let mut nearer = Vec::new();
+        let merged = self.rows.get(into).and_then(Option::as_ref);
+        for ((at, row), near) in self.rows.iter().enumerate().zip(&self.near) {
+            let (Some(row), Some((best, other))) = (row, near) else { continue };
+            if at == into {
+                continue;
+            }
+            if *other == into || *other == gone {
+                lost.push(at);
+            } else if let Some(cost) = merged.and_then(|merged| cost(row, merged, *best)) {
+                nearer.push((at, cost));
+            }
+        }
+        for (at, cost) in nearer {
+            if let Some(place) = self.near.get_mut(at) {
+                *place = Some((cost, into));
+            }
+        }
+        for at in lost {
+            self.update(at);
+        }
+    }
+}

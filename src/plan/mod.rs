@@ -1,0 +1,269 @@
+//! Which store path goes into which layer, and in which order.
+
+mod bits;
+mod ladder;
+mod model;
+mod order;
+mod share;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::closure::{Closure, ClosureError};
+use crate::spec;
+use crate::store_path::StorePath;
+use bits::Bits;
+use model::Model;
+use share::Layer;
+
+/// As many layers as Docker's overlay2 driver mounts, less those that it needs itself; images
+/// with more do not start there.
+pub const MAX_LAYERS: u32 = 125;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// No layer is left for store paths.
+    #[error(
+        "image `{image}` has {paths} store paths and no layer left for them; raise \
+         `layering.maxLayers`, or take a base image with fewer layers"
+    )]
+    NoRoom {
+        /// The image.
+        image: String,
+        /// How many paths it has.
+        paths: usize,
+    },
+    /// More layers than a runtime can mount.
+    #[error(
+        "image `{image}` may not have {layers} layers: Docker mounts at most {MAX_LAYERS} of them \
+         on one another; lower `layering.maxLayers`"
+    )]
+    TooManyLayers {
+        /// The image.
+        image: String,
+        /// What was asked for.
+        layers: u32,
+    },
+    /// A sibling whose graph is none.
+    #[error("the references graph of `layering.siblings.\"{image}\"` is unusable")]
+    Sibling {
+        /// The sibling.
+        image: String,
+        /// What is wrong with it.
+        source: ClosureError,
+    },
+    /// Two images of one name.
+    #[error("two images of the set are called `{0}`; give each a name of its own")]
+    TwoImages(String),
+    /// One path, two contents.
+    #[error(
+        "images `{first}` and `{second}` have different contents under `{path}`; build both from \
+         one store"
+    )]
+    TwoContents {
+        /// The path.
+        path: StorePath,
+        /// The image that had it first.
+        first: String,
+        /// The image that has it otherwise.
+        second: String,
+    },
+    /// A group with a path that no image has.
+    #[error(
+        "`layering.groups` puts `{path}` into `{group}`, but no closure has it; take it out or \
+         add it to `contents`"
+    )]
+    GroupPath {
+        /// The group.
+        group: String,
+        /// The path.
+        path: StorePath,
+    },
+    /// A path in two groups.
+    #[error(
+        "`layering.groups` puts `{path}` into both `{first}` and `{second}`; a path is in one layer"
+    )]
+    TwoGroups {
+        /// The path.
+        path: StorePath,
+        /// One group.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Groups alone are more than the limit.
+    #[error(
+        "image `{image}` has {layers} layers that may not be merged, because of \
+         `layering.groups`, and {limit} are allowed; declare fewer groups or raise \
+         `layering.maxLayers`"
+    )]
+    TooManyGroups {
+        /// The image.
+        image: String,
+        /// How many layers are left at least.
+        layers: u64,
+        /// How many may be.
+        limit: u64,
+    },
+}
+
+/// One image to plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The image's name, unique in its set.
+    pub name: &'a str,
+    /// Its store paths.
+    pub closure: &'a Closure,
+    /// How many layers are left for store paths, after the base's and the image's own files.
+    pub max_layers: u32,
+    /// The spec's hints. Of a set, all images' hints count together.
+    pub layering: &'a spec::Layering,
+}
+
+/// The layers of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImagePlan {
+    /// Bottom first.
+    pub layers: Vec<PlannedLayer>,
+}
+
+/// One layer of store paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedLayer {
+    /// What is in it, ascending.
+    pub paths: Vec<StorePath>,
+    /// The sum of the nar sizes, in bytes.
+    pub nar_size: u64,
+    /// Why these paths are together.
+    pub why: Why,
+    /// How likely a change renames it.
+    pub chance: Chance,
+}
+
+/// Why paths share a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The author's group, if it is one.
+    pub group: Option<String>,
+    /// The images of the set that have this very layer, ascending.
+    pub images: Vec<String>,
+    /// The largest path in it.
+    pub main: StorePath,
+}
+
+/// How many sources rename a layer by changing, out of all that the set has. A source that
+/// changes often counts as ten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chance {
+    /// Sources in the closures of the layer's paths.
+    pub sources: u64,
+    /// Sources in all.
+    pub of: u64,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.group {
+            Some(group) => write!(f, "group {group}")?,
+            None => f.write_str(self.main.name())?,
+        }
+        match self.images.as_slice() {
+            [] | [_] => Ok(()),
+            images => write!(f, ", shared by {}", images.join(", ")),
+        }
+    }
+}
+
+/// Plans one image. In mode `set` the siblings that its spec carries are planned along with it,
+/// under the same limit and hints, so that they come to the same shared layers.
+pub fn plan_image(request: Request<'_>) -> Result<ImagePlan, PlanError> {
+    let mut siblings = Vec::new();
+    if request.layering.mode == spec::LayeringMode::Set {
+        for (name, infos) in &request.layering.siblings {
+            let closure = Closure::new(infos.iter().cloned())
+                .map_err(|source| PlanError::Sibling { image: name.clone(), source })?;
+            siblings.push((name.as_str(), closure));
+        }
+    }
+    let mut requests = vec![request];
+    let others = siblings.iter().filter(|(name, _)| *name != request.name);
+    requests.extend(others.map(|(name, closure)| Request { name, closure, ..request }));
+    Ok(plan_set(&requests)?.remove(request.name).unwrap_or_default())
+}
+
+/// Plans the images of a set together, so that what several use is the same layer in each.
+pub fn plan_set(requests: &[Request<'_>]) -> Result<BTreeMap<String, ImagePlan>, PlanError> {
+    requests.iter().try_for_each(check)?;
+    let floor = requests.iter().map(|request| request.layering.min_layer_size).max();
+    let model = Model::new(requests)?;
+    let layers = share::layers(&model, floor.unwrap_or_default())?;
+    Ok(arrange(&model, &layers))
+}
+
+fn check(request: &Request<'_>) -> Result<(), PlanError> {
+    let image = || request.name.to_owned();
+    let paths = request.closure.nodes().len();
+    match request.max_layers {
+        0 if paths > 0 => Err(PlanError::NoRoom { image: image(), paths }),
+        layers if layers > MAX_LAYERS => Err(PlanError::TooManyLayers { image: image(), layers }),
+        _ => Ok(()),
+    }
+}
+
+/// Puts each image's layers in order. Layers that the same images have stay together, and what
+/// more images have is further down: images of a set then start with the same layers.
+fn arrange(model: &Model<'_>, layers: &[Layer]) -> BTreeMap<String, ImagePlan> {
+    let mut bands: BTreeMap<&Bits, Vec<&Layer>> = BTreeMap::new();
+    for layer in layers {
+        bands.entry(&layer.images).or_default().push(layer);
+    }
+    let mut ordered: Vec<(&Bits, Vec<&Layer>)> = bands
+        .iter()
+        .map(|(images, band)| {
+            let mut below = Bits::new(model.sources);
+            let wider =
+                bands.iter().filter(|(other, _)| other != &images && images.is_subset(other));
+            wider.flat_map(|(_, band)| band).for_each(|layer| {
+                below.add(&layer.exposed);
+            });
+            let blocks: Vec<_> = band
+                .iter()
+                .map(|layer| order::Block { size: layer.size, exposed: layer.exposed.clone() })
+                .collect();
+            let order = order::order(&blocks, &below);
+            (*images, order.into_iter().filter_map(|at| band.get(at).copied()).collect())
+        })
+        .collect();
+    ordered.sort_by_key(|(images, _)| (std::cmp::Reverse(images.count()), *images));
+    let plan = |image: usize| {
+        let mine = ordered.iter().filter(|(images, _)| images.contains(image));
+        ImagePlan {
+            layers: mine.flat_map(|(_, band)| band).filter_map(|l| finish(model, l)).collect(),
+        }
+    };
+    let names = model.images.iter().enumerate();
+    names.map(|(at, (name, _))| ((*name).to_owned(), plan(at))).collect()
+}
+
+fn finish(model: &Model<'_>, layer: &Layer) -> Option<PlannedLayer> {
+    let items: Vec<_> = layer.members.iter().filter_map(|at| model.items.get(*at)).collect();
+    let mut paths: Vec<StorePath> = items.iter().map(|item| item.path.clone()).collect();
+    paths.sort();
+    let largest = items.iter().max_by_key(|item| (item.size, std::cmp::Reverse(item.path)))?;
+    let images = layer.images.iter().filter_map(|at| model.images.get(at));
+    Some(PlannedLayer {
+        nar_size: layer.size,
+        why: Why {
+            group: layer.group.and_then(|at| model.groups.get(at)).map(|name| (*name).to_owned()),
+            images: images.map(|(name, _)| (*name).to_owned()).collect(),
+            main: largest.path.clone(),
+        },
+        chance: Chance { sources: layer.exposed.count(), of: model.sources as u64 },
+        paths,
+    })
+}
+
+#[cfg(test)]
+mod tests;
