@@ -2,6 +2,8 @@
 # A flake of one's own gives its own packages instead (nix/examples/consumer).
 { pkgs }:
 let
+  plugin = builtins.fromJSON (builtins.readFile ../demo/grafana-plugin/plugin.json);
+
   program =
     name:
     pkgs.rustPlatform.buildRustPackage {
@@ -14,6 +16,8 @@ let
           path: _:
           !(builtins.elem (baseNameOf path) [
             "target"
+            "tests"
+            "testing"
             "grafana-plugin"
           ]);
       };
@@ -29,9 +33,14 @@ in
 {
   backend = program "demo-backend";
 
-  grafana-plugin =
-    pkgs.runCommand "demo-grafana-plugin-0.1.0" { plugin = ../demo/grafana-plugin; }
-      ''cp -r "$plugin" "$out"'';
+  grafana-plugin = pkgs.runCommand "demo-grafana-plugin-${plugin.info.version}" {
+    files = builtins.path {
+      name = "demo-grafana-plugin-source";
+      path = ../demo/grafana-plugin;
+      # The plugin's own test.
+      filter = path: _: baseNameOf path != "check.js";
+    };
+  } ''cp -r "$files" "$out"'';
 
   # Where the package set has no Grafana.
   grafana-stand-in = program "grafana-stand-in";
