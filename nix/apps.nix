@@ -10,7 +10,7 @@ let
     type = "app";
     program = "${package}/bin/${package.meta.mainProgram or package.name}";
   };
-  script = name: text: app (pkgs.writeShellScriptBin name text // { meta.mainProgram = name; });
+  script = name: text: app (pkgs.buildPackages.writeShellScriptBin name text // { meta.mainProgram = name; });
 
   # What `--only` calls them.
   named = {

@@ -42,11 +42,11 @@ in
       pkgs.rustc
       pkgs.rustfmt
       pkgs.clippy
-      pkgs.jq
+      pkgs.buildPackages.jq
     ];
   };
 
-  formatter = pkgs.writeShellScriptBin "cooper-fmt" ''
+  formatter = pkgs.buildPackages.writeShellScriptBin "cooper-fmt" ''
     export PATH=${pkgs.cargo}/bin:${pkgs.rustfmt}/bin:$PATH
     for manifest in Cargo.toml demo/Cargo.toml nix/programs/Cargo.toml; do
       cargo fmt --all --manifest-path "$manifest"

@@ -11,12 +11,13 @@ let
     nixfmt = null;
   };
   paths = [
+    "buildPackages.jq"
+    "buildPackages.writeShellScriptBin"
     "busybox-sandbox-shell"
     "cacert"
     "cargo"
     "clippy"
     "glibc.static"
-    "jq"
     "mkShell"
     "prometheus"
     "runCommand"
@@ -26,7 +27,6 @@ let
     "stdenv.buildPlatform.system"
     "stdenv.hostPlatform.system"
     "tzdata"
-    "writeShellScriptBin"
   ];
 
   split = path: builtins.filter builtins.isString (builtins.split "[.]" path);

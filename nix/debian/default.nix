@@ -53,6 +53,8 @@ environments
     clippy
     ;
 
+  # Programs for the machine that builds.
+  buildPackages = import ./. { inherit buildSystem; };
   pkgsCross.aarch64-multiplatform = import ./. {
     inherit buildSystem;
     hostSystem = "aarch64-linux";

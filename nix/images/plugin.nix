@@ -10,7 +10,7 @@ let
   # files (the plugin), id, and config.json: what its image's config needs on top.
   checked = pkgs.runCommand "grafana-plugin-checked" {
     plugin = grafana-plugin;
-    jq = "${pkgs.jq}/bin/jq";
+    jq = "${pkgs.buildPackages.jq}/bin/jq";
   } (builtins.readFile ./check-plugin.sh);
 in
 {

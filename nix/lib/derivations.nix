@@ -59,7 +59,7 @@ let
       arguments,
       specs,
     }:
-    pkgs.writeShellScriptBin name ''
+    pkgs.buildPackages.writeShellScriptBin name ''
       exec ${cooper.cooper}/bin/cooper ${arguments} ${
         builtins.concatStringsSep " " (map (spec: "${spec}/spec.json") specs)
       } "$@"

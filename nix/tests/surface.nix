@@ -8,7 +8,7 @@ let
   kinds = {
     mkShell = "lambda";
     runCommand = "lambda";
-    writeShellScriptBin = "lambda";
+    "buildPackages.writeShellScriptBin" = "lambda";
     "rustPlatform.buildRustPackage" = "lambda";
     "stdenv.buildPlatform.system" = "string";
     "stdenv.hostPlatform.system" = "string";
