@@ -75,7 +75,7 @@ fn our_plugin_loads_and_renders_as_in_a_browser() {
         return;
     }
     let output = Command::new("node")
-        .arg("check.js")
+        .arg("../testing/check-plugin.js")
         .current_dir(OURS)
         .output();
     let output =

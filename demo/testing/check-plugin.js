@@ -1,5 +1,5 @@
 // Loads module.js as Grafana does, with stand-ins for what Grafana brings, and renders its page.
-// `node check.js [folder of the plugin]`; nothing but Node is needed.
+// `node check-plugin.js FOLDER`; nothing but Node is needed.
 "use strict";
 
 const assert = require("node:assert");
@@ -7,7 +7,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const vm = require("node:vm");
 
-const folder = path.resolve(process.argv[2] || __dirname);
+const folder = path.resolve(process.argv[2] || ".");
 const meta = JSON.parse(fs.readFileSync(path.join(folder, "plugin.json"), "utf8"));
 
 class AppPlugin {
