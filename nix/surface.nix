@@ -2,8 +2,8 @@
 #
 # All of `nix/` gets its packages through this file, so an attribute that is not listed
 # here cannot be used, and one that is listed must be in both package sets: nixpkgs, and
-# nix/debian, which has these names with the same arguments. `checks.surface` reads the
-# list. Two may be missing, for Debian has neither: a stand-in takes the place of `grafana`,
+# nix/debian, which has these names with the same arguments; tests/surface.nix compares.
+# Two may be missing, for Debian has neither: a stand-in takes the place of `grafana`,
 # and without `nixfmt` the formatter leaves Nix files alone.
 let
   optional = {
