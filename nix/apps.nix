@@ -6,11 +6,11 @@
   images,
 }:
 let
-  app = package: {
+  script = name: description: text: {
     type = "app";
-    program = "${package}/bin/${package.meta.mainProgram or package.name}";
+    program = "${pkgs.buildPackages.writeShellScriptBin name text}/bin/${name}";
+    meta = { inherit description; };
   };
-  script = name: text: app (pkgs.buildPackages.writeShellScriptBin name text // { meta.mainProgram = name; });
 
   # What `--only` calls them.
   named = {
@@ -67,13 +67,15 @@ let
     fi
     exec ${load} ${options} "''${rest[@]}" "''${specs[@]}"
   '';
-  buildOne = name: script "build-${name}" ''exec ${load} ${options} "$@" ${specOf named.${name}}'';
+  buildOne =
+    name:
+    script "build-${name}" "Build ${named.${name}.imageName} and load it into Docker" ''exec ${load} ${options} "$@" ${specOf named.${name}}'';
 in
 rec {
-  build-all = script "build-all" buildAll;
+  build-all = script "build-all" "Build all images and load them into Docker" buildAll;
   build-backend = buildOne "backend";
   build-grafana = buildOne "grafana";
   build-plugin-init = buildOne "plugin-init";
-  list-images = script "list-images" ''exec ${cooper}/bin/cooper list "$@" ${toString specs}'';
+  list-images = script "list-images" "List the images of this flake, and what Docker has of them" ''exec ${cooper}/bin/cooper list "$@" ${toString specs}'';
   default = build-all;
 }

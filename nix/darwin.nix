@@ -40,6 +40,7 @@ builtins.listToAttrs (
     value = {
       type = "app";
       program = "${program}";
+      meta.description = "Say how images are built on a Mac";
     };
   }) names
 )
