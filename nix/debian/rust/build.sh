@@ -1,20 +1,19 @@
 # Builds a cargo package with the host's Rust, as nixpkgs' buildRustPackage does:
 # everything executable that the release profile made ends in bin.
 . "$findRust"
+. "$cargoSettings"
 
 work=$NIX_BUILD_TOP/work
 cp -R "$src" "$work"
 chmod -R u+w "$work"
 cd "$work"
 cmp -s "$lockFile" Cargo.lock || cp "$lockFile" Cargo.lock
-export CARGO_TARGET_DIR="$NIX_BUILD_TOP/target" CARGO_INCREMENTAL=0
 
-# Where the sources lay must not show in the program: another machine, another path.
-RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$CARGO_HOME=/cargo --remap-path-prefix=$NIX_BUILD_TOP=/build"
-export RUSTFLAGS
-
-# A target that is named keeps RUSTFLAGS away from build scripts and macros.
-target=$(rustc -vV | sed -n 's/^host: //p')
+# The sources are newer than what is unpacked here, so that cargo compiles them.
+if [ -n "$dependencies" ]; then
+    mkdir "$CARGO_TARGET_DIR"
+    tar --extract --file "$dependencies" --directory "$CARGO_TARGET_DIR"
+fi
 cargo build --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $buildFlags
 if [ -n "$doCheck" ]; then
     cargo test --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $testFlags

@@ -15,6 +15,12 @@
 let
   flags = builtins.concatStringsSep " ";
 
+  # Whether a source is a derivation's output.
+  built =
+    src:
+    !builtins.isPath src
+    && builtins.any (entry: entry ? outputs) (builtins.attrValues (builtins.getContext "${src}"));
+
   buildRustPackage =
     {
       pname,
@@ -35,25 +41,60 @@ let
       static = builtins.match ".*\\+crt-static.*" (env.RUSTFLAGS or "") != null;
       features =
         (if buildNoDefaultFeatures then [ "--no-default-features" ] else [ ])
-        ++ (if buildFeatures == [ ] then [ ] else [ "--features=${builtins.concatStringsSep "," buildFeatures}" ]);
+        ++ (
+          if buildFeatures == [ ] then
+            [ ]
+          else
+            [ "--features=${builtins.concatStringsSep "," buildFeatures}" ]
+        );
+      common = env // {
+        inherit (cargoLock) lockFile;
+        buildFlags = flags (features ++ cargoBuildFlags);
+        findRust = ./find-rust.sh;
+        cargoSettings = ./settings.sh;
+      };
+
+      # What decides over the dependencies. Sources that a build makes cannot be looked into
+      # while Nix evaluates; such a package is compiled in one go.
+      manifests =
+        if built src then
+          null
+        else
+          builtins.path {
+            name = "${pname}-manifests";
+            path = src;
+            filter =
+              path: type:
+              type == "directory"
+              || builtins.elem (baseNameOf path) [
+                "Cargo.toml"
+                "Cargo.lock"
+              ];
+          };
+      dependencies = runScript (
+        common
+        // {
+          name = "${pname}-dependencies-${version}.tar";
+          script = ./dependencies.sh;
+          inherit manifests;
+        }
+      );
     in
     if hostSystem != buildSystem then
       throw "nix/debian: ${pname}: the host's Rust builds for ${buildSystem}, not for ${hostSystem}"
     else
       runScript (
-        env
+        common
         // {
           name = "${pname}-${version}";
           script = ./build.sh;
           inherit src pname;
-          inherit (cargoLock) lockFile;
-          buildFlags = flags (features ++ cargoBuildFlags);
           testFlags = if doCheck then flags (features ++ cargoTestFlags) else "";
           doCheck = if doCheck then "1" else "";
-          findRust = ./find-rust.sh;
           # A static program needs nothing from the image that it is put into.
           trees = if static then [ ] else runtime;
           inherit linker;
+          dependencies = if manifests == null then "" else dependencies;
         }
       )
       // {
