@@ -5,10 +5,16 @@
 
 mod assemble;
 mod build;
+mod completions;
 mod failure;
+mod history;
 mod input;
+mod inspect;
+mod looked;
+mod man;
 mod output;
 mod progress;
+mod schema;
 mod signals;
 mod spec;
 mod summary;
@@ -65,6 +71,11 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    Inspect(inspect::InspectArgs),
+    History(history::HistoryArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -78,6 +89,11 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        Verb::Inspect(args) => inspect::run(&cli.global, args),
+        Verb::History(args) => history::run(&cli.global, args),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {
