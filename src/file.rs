@@ -1,8 +1,10 @@
 //! File system calls whose errors name the path, and writes that leave a whole file or none.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +53,53 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// Temporary files that are being written, so that a signal can remove them.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Removes every temporary file of this process. Called when a signal ends it; nothing can be
+/// committed afterwards.
+pub fn remove_unfinished() {
+    // Never unlocked again: who is about to rename a file waits until the process is gone.
+    let Ok(unfinished) = UNFINISHED.lock() else { return };
+    for path in unfinished.iter() {
+        // The process is ending; what cannot be removed stays.
+        let _ = match path.is_dir() {
+            true => fs::remove_dir_all(path),
+            false => fs::remove_file(path),
+        };
+    }
+    std::mem::forget(unfinished);
+}
+
+/// A temporary file or folder that a signal shall remove, for as long as this lives.
+#[derive(Debug)]
+pub struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// Names it.
+    pub fn new(path: &Path) -> Self {
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.insert(path.into());
+        }
+        Self(path.into())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.remove(&self.0);
+        }
+    }
+}
+
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left.
 #[derive(Debug)]
 pub struct AtomicFile {
+    // Dropped first: once the temporary file is renamed or gone, its name means nothing.
     temp: tempfile::NamedTempFile,
+    _unfinished: Unfinished,
     path: PathBuf,
 }
 
@@ -77,7 +121,8 @@ impl AtomicFile {
         temp.as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))
             .context("set the mode of a file beside", path)?;
-        Ok(Self { temp, path: path.into() })
+        let unfinished = Unfinished::new(temp.path());
+        Ok(Self { temp, _unfinished: unfinished, path: path.into() })
     }
 
     /// The file to write to.
@@ -93,9 +138,8 @@ impl AtomicFile {
     /// Makes the bytes durable, then gives them their name, replacing what had it.
     pub fn commit(self) -> Result<(), FileError> {
         self.temp.as_file().sync_all().context("sync", &self.path)?;
-        let path = self.path;
-        self.temp.persist(&path).map_err(|e| e.error).context("rename a file to", &path)?;
-        sync_dir_of(&path)
+        fs::rename(self.temp.path(), &self.path).context("rename a file to", &self.path)?;
+        sync_dir_of(&self.path)
     }
 }
 

@@ -104,7 +104,7 @@ pub enum LayerError {
 }
 
 /// A layer to be made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// What is in it, as messages call it: `glibc-2.40, gcc-14-lib`.
     pub name: String,
@@ -126,7 +126,7 @@ pub enum Content<'a> {
 }
 
 /// A finished layer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Layer {
     /// What is in it, as messages call it.
     pub name: String,

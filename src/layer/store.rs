@@ -10,7 +10,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::blob::Guard;
 use super::{LayerError, compress, tar};
 use crate::digest::{DiffId, Digest};
-use crate::file::{Context, FileError};
+use crate::file::{Context, FileError, Unfinished};
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
 
@@ -82,6 +82,7 @@ pub enum Lookup {
 #[derive(Debug)]
 pub struct NewBlob {
     temp: NamedTempFile,
+    _unfinished: Unfinished,
     guard: Option<Guard>,
 }
 
@@ -89,7 +90,8 @@ impl NewBlob {
     /// A new file in a folder of the store's.
     pub fn create(dir: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
         let temp = tempfile::Builder::new().prefix("blob-").tempfile_in(dir);
-        Ok(Self { temp: temp.context("create a file in", dir)?, guard })
+        let temp = temp.context("create a file in", dir)?;
+        Ok(Self { _unfinished: Unfinished::new(temp.path()), temp, guard })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
@@ -125,7 +127,14 @@ pub trait Store: fmt::Debug + Send + Sync {
 /// A store that lives as long as this process needs it, for machines without a home.
 #[derive(Debug)]
 pub struct TempStore {
-    dir: Arc<TempDir>,
+    dir: Arc<Folder>,
+}
+
+/// Goes away with the last blob in it, or by a signal.
+#[derive(Debug)]
+struct Folder {
+    dir: TempDir,
+    _unfinished: Unfinished,
 }
 
 impl TempStore {
@@ -133,7 +142,8 @@ impl TempStore {
     pub fn new() -> Result<Self, LayerError> {
         let parent = std::env::temp_dir();
         let dir = tempfile::Builder::new().prefix("cooper-").tempdir_in(&parent);
-        Ok(Self { dir: Arc::new(dir.context("create a folder in", &parent)?) })
+        let dir = dir.context("create a folder in", &parent)?;
+        Ok(Self { dir: Arc::new(Folder { _unfinished: Unfinished::new(dir.path()), dir }) })
     }
 }
 
@@ -144,7 +154,7 @@ impl Store for TempStore {
 
     fn create(&self) -> Result<NewBlob, LayerError> {
         let guard: Guard = Arc::clone(&self.dir) as Guard;
-        Ok(NewBlob::create(self.dir.path(), Some(guard))?)
+        Ok(NewBlob::create(self.dir.dir.path(), Some(guard))?)
     }
 
     fn put(
@@ -153,7 +163,7 @@ impl Store for TempStore {
         record: &Record,
         blob: Option<NewBlob>,
     ) -> Result<Option<Kept>, LayerError> {
-        let path = self.dir.path().join(record.digest.hex());
+        let path = self.dir.dir.path().join(record.digest.hex());
         Ok(blob.map(|blob| blob.persist(path)).transpose()?)
     }
 }

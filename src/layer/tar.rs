@@ -161,13 +161,11 @@ fn check_end(file: &mut File, path: PathBuf, size: u64) -> Result<(), LayerError
         path: path.clone(),
         source,
     })?;
-    match more {
-        0 => Ok(()),
-        _ => {
-            let now = file.metadata().map_or(size + 1, |meta| meta.len());
-            Err(LayerError::Changed { path, size, now })
-        }
+    if more == 0 {
+        return Ok(());
     }
+    let now = file.metadata().map_or(size + 1, |meta| meta.len());
+    Err(LayerError::Changed { path, size, now })
 }
 
 impl Read for TarReader {

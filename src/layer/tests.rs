@@ -1,4 +1,5 @@
 //! Behaviour of whole layers. The form of headers is tested beside them.
+#![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
 use std::fs;
 use std::io::Read;
@@ -290,7 +291,13 @@ fn an_empty_rootfs_is_a_valid_tar() {
 #[test]
 fn a_rootfs_keeps_owners_modes_and_attributes() {
     // faults 40, 42, 43
-    let node = |kind, mode, uid| Node { kind, mode, uid, gid: 0, xattrs: Default::default() };
+    let node = |kind, mode, uid| Node {
+        kind,
+        mode,
+        uid,
+        gid: 0,
+        xattrs: std::collections::BTreeMap::default(),
+    };
     let mut rootfs = Rootfs::default();
     rootfs.entries.insert(b"tmp".to_vec(), node(rootfs::Kind::Directory, 0o1777, 0));
     let mut ping = node(rootfs::Kind::Bytes(b"ping".to_vec()), 0o4755, 4_000_000_000);

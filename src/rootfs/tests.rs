@@ -95,7 +95,6 @@ fn a_declared_file_makes_the_directories_above_it_real() {
 
 #[test]
 fn users_directories_and_links_become_entries_with_their_owners() {
-    let store = Store::new();
     let rest = r#","users":{"app":{"uid":65532,"gid":65532}},"groups":{"app":{"gid":65532,"members":["app"]}},
         "directories":{"/tmp":{"mode":"1777"},"/var/lib/app":{"uid":65532,"gid":65532,"mode":"0700"}},
         "symlinks":{"/bin/sh":"/bin/busybox"}"#;
