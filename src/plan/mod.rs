@@ -4,6 +4,8 @@ mod bits;
 mod ladder;
 mod model;
 mod order;
+mod refine;
+mod row;
 mod share;
 
 use std::collections::BTreeMap;
