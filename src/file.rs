@@ -1,8 +1,10 @@
 //! File system calls whose errors name the path, and writes that leave a whole file or none.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,21 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// Temporary files that are being written, so that a signal can remove them.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Removes every temporary file of this process. Called when a signal ends it; nothing can be
+/// committed afterwards.
+pub fn remove_unfinished() {
+    // Never unlocked again: who is about to rename a file waits until the process is gone.
+    let Ok(unfinished) = UNFINISHED.lock() else { return };
+    for path in unfinished.iter() {
+        // The process is ending; a file that cannot be removed stays.
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget(unfinished);
+}
+
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left.
 #[derive(Debug)]
@@ -77,6 +94,9 @@ impl AtomicFile {
         temp.as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))
             .context("set the mode of a file beside", path)?;
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.insert(temp.path().into());
+        }
         Ok(Self { temp, path: path.into() })
     }
 
@@ -93,9 +113,17 @@ impl AtomicFile {
     /// Makes the bytes durable, then gives them their name, replacing what had it.
     pub fn commit(self) -> Result<(), FileError> {
         self.temp.as_file().sync_all().context("sync", &self.path)?;
-        let path = self.path;
-        self.temp.persist(&path).map_err(|e| e.error).context("rename a file to", &path)?;
-        sync_dir_of(&path)
+        fs::rename(self.temp.path(), &self.path).context("rename a file to", &self.path)?;
+        sync_dir_of(&self.path)
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        // The temporary file removes itself after this; once renamed, its name is gone.
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.remove(self.temp.path());
+        }
     }
 }
 

@@ -1,0 +1,84 @@
+//! A small backend, to show what the image of one has to carry.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`config`] | the environment, read once and checked before anything starts |
+//! | [`routes`] | the pages, and the layer that counts, times and traces each request |
+//! | [`metrics`] | `/metrics`, in Prometheus' text format |
+//! | [`tracing`] | spans, sent over OTLP in batches, never in a request's way |
+//!
+//! Listening, logging and stopping are `demo-service`'s. Deliberately absent: TLS (a proxy or mesh
+//! in front does it), a profiler (see `/v1/health`), and state: any number may run side by side.
+
+mod config;
+mod metrics;
+mod routes;
+mod tracing;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use demo_service::serve::{ServeError, Server};
+use demo_service::{BadVariable, log};
+
+use config::Config;
+use metrics::Metrics;
+use routes::App;
+use tracing::Tracing;
+
+/// Why the backend did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+enum BackendError {
+    #[error("the environment is wrong")]
+    Config(#[from] BadVariable),
+    #[error("cannot set up metrics")]
+    Metrics(#[from] prometheus::Error),
+    #[error("cannot set up tracing")]
+    Tracing(#[from] opentelemetry_otlp::ExporterBuildError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+fn main() -> ExitCode {
+    demo_service::ended(run())
+}
+
+fn run() -> Result<(), BackendError> {
+    let config = Config::read(|name| std::env::var(name).ok())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let metrics = Metrics::new()?;
+    let tracing = {
+        let _in_runtime = runtime.enter();
+        Tracing::start(&config, &metrics)?
+    };
+    let served = runtime.block_on(serve(config, metrics, tracing.clone()));
+    // The runtime still turns its wheels for this: the spans travel over it.
+    tracing.flush();
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(served?)
+}
+
+async fn serve(config: Config, metrics: Metrics, tracing: Tracing) -> Result<(), ServeError> {
+    let server = Server::open(IpAddr::V4(Ipv4Addr::UNSPECIFIED), config.port).await?;
+    if let Some(to) = &config.spans_to {
+        log::info(&format!("spans go to {to}"));
+    }
+    if let Some(to) = &config.pyroscope {
+        log::info(&format!(
+            "no profiles go to {to}: there is no profiler in this program"
+        ));
+    }
+    let drain = config.drain;
+    let app = App {
+        config,
+        metrics,
+        tracing,
+        began: Instant::now(),
+    };
+    server.serve(routes::router(Arc::new(app)), drain).await
+}

@@ -1,0 +1,74 @@
+//! The data directory. Grafana cannot start without writing to its own, so neither does this.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+const FILE: &str = "grafana-stand-in.json";
+
+/// Why there is no usable data directory.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} `{path}`; GF_PATHS_DATA must name a directory that this user can write to")]
+pub(crate) struct DataError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What outlives a restart.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Kept {
+    starts: u64,
+}
+
+/// The open data directory.
+#[derive(Debug)]
+pub(crate) struct State {
+    file: PathBuf,
+    /// How often this directory was started with.
+    pub(crate) starts: u64,
+}
+
+impl State {
+    /// Whether what was written can be read back.
+    pub(crate) fn is_ok(&self) -> bool {
+        read(&self.file).is_ok_and(|kept| kept.starts == self.starts)
+    }
+}
+
+/// Makes `directory` if need be, and counts this start in it.
+pub(crate) fn open(directory: &Path) -> Result<State, DataError> {
+    let file = directory.join(FILE);
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| DataError {
+            doing,
+            path,
+            source,
+        }
+    };
+    fs::create_dir_all(directory).map_err(failed("create", directory))?;
+    let before = match read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
+        other => other.map_err(failed("read", &file))?,
+    };
+    let kept = Kept {
+        starts: before.starts.saturating_add(1),
+    };
+    let new = file.with_extension("new");
+    serde_json::to_vec(&kept)
+        .map_err(io::Error::from)
+        .and_then(|bytes| fs::write(&new, bytes))
+        .and_then(|()| fs::rename(&new, &file))
+        .map_err(failed("write", &file))?;
+    Ok(State {
+        file,
+        starts: kept.starts,
+    })
+}
+
+fn read(file: &Path) -> io::Result<Kept> {
+    Ok(serde_json::from_slice(&fs::read(file)?)?)
+}

@@ -1,0 +1,112 @@
+//! `MANIFEST.txt`: the hashes of a plugin's files, signed as clear text.
+//!
+//! Whether the files are those of the manifest is checked here. Whether the manifest is from whom
+//! it says would need Grafana's key and `OpenPGP`, and is not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::plugin::Signature;
+
+const FILE: &str = "MANIFEST.txt";
+/// Grafana takes anything shorter for no manifest at all.
+const SHORTEST: usize = 10;
+const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+const END: &str = "-----BEGIN PGP SIGNATURE-----";
+
+/// Why a manifest does not fit its plugin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManifestError {
+    #[error("MANIFEST.txt cannot be read")]
+    Unreadable(#[source] io::Error),
+    #[error("MANIFEST.txt is not a signed message")]
+    NotSigned,
+    #[error("MANIFEST.txt is not the JSON of a manifest")]
+    NotJson(#[source] serde_json::Error),
+    #[error("MANIFEST.txt is for `{0}` in version `{1}`")]
+    OtherPlugin(String, String),
+    #[error("`{0}` is in MANIFEST.txt and cannot be read")]
+    Missing(String, #[source] io::Error),
+    #[error("`{0}` is not the file that was signed")]
+    Modified(String),
+    #[error("`{0}` is not in MANIFEST.txt")]
+    Extra(PathBuf),
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    plugin: String,
+    version: String,
+    files: BTreeMap<String, String>,
+}
+
+/// Checks the plugin in `folder`, which is `files`, against its manifest, if it has one.
+pub(crate) fn check(
+    folder: &Path,
+    id: &str,
+    version: &str,
+    files: &[PathBuf],
+) -> Result<Signature, ManifestError> {
+    let bytes = match fs::read(folder.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Signature::Unsigned),
+        other => other.map_err(ManifestError::Unreadable)?,
+    };
+    if bytes.len() < SHORTEST {
+        return Ok(Signature::Unsigned);
+    }
+    let manifest: Manifest =
+        serde_json::from_str(&signed_text(&bytes)?).map_err(ManifestError::NotJson)?;
+    if manifest.plugin != id || manifest.version != version {
+        return Err(ManifestError::OtherPlugin(
+            manifest.plugin,
+            manifest.version,
+        ));
+    }
+    for (name, hash) in &manifest.files {
+        let bytes = fs::read(folder.join(name))
+            .map_err(|error| ManifestError::Missing(name.clone(), error))?;
+        if hex(&Sha256::digest(&bytes)) != *hash {
+            return Err(ManifestError::Modified(name.clone()));
+        }
+    }
+    let listed = |file: &&PathBuf| {
+        file.as_path() == Path::new(FILE)
+            || file
+                .to_str()
+                .is_some_and(|name| manifest.files.contains_key(name))
+    };
+    match files.iter().find(|file| !listed(file)) {
+        Some(extra) => Err(ManifestError::Extra(extra.clone())),
+        None => Ok(Signature::Unchecked),
+    }
+}
+
+/// The text between the two armour lines, after the blank line that ends the armour's headers.
+fn signed_text(bytes: &[u8]) -> Result<String, ManifestError> {
+    let whole = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    let after = whole.split_once(BEGIN).ok_or(ManifestError::NotSigned)?.1;
+    let message = after.split_once("\n\n").ok_or(ManifestError::NotSigned)?.1;
+    let text = message.split_once(END).ok_or(ManifestError::NotSigned)?.0;
+    // Lines that begin with a dash are escaped in such messages.
+    Ok(text
+        .lines()
+        .map(|line| line.strip_prefix("- ").unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n"))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut digits = String::new();
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            digits.extend(char::from_digit(u32::from(half), 16));
+        }
+    }
+    digits
+}

@@ -1,0 +1,125 @@
+//! A folder of its own for one test, with what an image would bring.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::running::Program;
+
+pub(crate) const MINIMAL: &str = r#"{"id":"minimal-app","type":"app","info":{"version":"1"}}"#;
+
+pub(crate) struct Home(PathBuf);
+
+impl Home {
+    pub(crate) fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let id = std::process::id();
+        let folder = std::env::temp_dir().join(format!("stand-in-{id}-{number}-{name}"));
+        fs::create_dir_all(folder.join("plugins")).unwrap();
+        // Resolved, since the log names plugins by where they really are.
+        Self(fs::canonicalize(folder).unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn link(&self, target: impl AsRef<Path>, name: &str) {
+        symlink(target, self.path(name)).unwrap();
+    }
+
+    pub(crate) fn plugin(&self, folder: &str, id: &str) {
+        let kind = id.rsplit('-').next().unwrap();
+        let json = format!(r#"{{"id":"{id}","type":"{kind}","info":{{"version":"1.2.3"}}}}"#);
+        self.file(&format!("{folder}/plugin.json"), &json);
+        self.file(&format!("{folder}/module.js"), "define([])");
+        self.file(&format!("{folder}/img/logo.svg"), "<svg/>");
+    }
+
+    /// Writes the manifest that a signer would have written, with a signature that nobody made.
+    pub(crate) fn sign(&self, folder: &str, id: &str) {
+        let hashes: Vec<String> = ["plugin.json", "module.js", "img/logo.svg"]
+            .map(|name| {
+                let bytes = fs::read(self.path(folder).join(name)).unwrap();
+                let hash: [u8; 32] = Sha256::digest(&bytes).into();
+                let (high, low) = hash.split_at(16);
+                let half = |half: &[u8]| u128::from_be_bytes(half.try_into().unwrap());
+                format!("\"{name}\": \"{:032x}{:032x}\"", half(high), half(low))
+            })
+            .into();
+        let text = format!(
+            "\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{{\"manifestVersion\": \"2.0.0\", \
+             \"plugin\": \"{id}\", \"version\": \"1.2.3\", \"files\": {{\n{}\n}}}}\n\
+             -----BEGIN PGP SIGNATURE-----\n\nnone\n-----END PGP SIGNATURE-----\n",
+            hashes.join(",\n")
+        );
+        self.file(&format!("{folder}/MANIFEST.txt"), &text);
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let path = |name: &str| self.path(name).to_str().unwrap().to_owned();
+        vec![
+            ("GF_PATHS_PLUGINS".to_owned(), path("plugins")),
+            ("GF_PATHS_PROVISIONING".to_owned(), path("provisioning")),
+            ("GF_PATHS_DATA".to_owned(), path("data")),
+            ("GF_SERVER_HTTP_PORT".to_owned(), "0".to_owned()),
+        ]
+    }
+
+    pub(crate) fn start(&self, more: &[(&str, &str)]) -> Program {
+        let own = self.variables();
+        let own = own
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<(&str, &str)> = own.chain(more.iter().copied()).collect();
+        Program::start(env!("CARGO_BIN_EXE_grafana-stand-in"), &all)
+    }
+
+    /// Its log, when it refuses to start.
+    pub(crate) fn fails(&self, more: &[(&str, &str)]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_grafana-stand-in"))
+            .env_clear()
+            .envs(self.variables())
+            .envs(more.iter().copied())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn json(grafana: &Program, path: &str) -> Value {
+    let answer = grafana.get(path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// The ids of the loaded plugins, sorted.
+pub(crate) fn ids(grafana: &Program) -> Vec<String> {
+    let plugins = json(grafana, "/api/plugins");
+    let ids = plugins
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned());
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort();
+    ids
+}

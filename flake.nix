@@ -1,0 +1,72 @@
+{
+  description = "cooper: OCI images out of Nix store paths, without a daemon";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      linux = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      darwin = [
+        "x86_64-darwin"
+        "aarch64-darwin"
+      ];
+      # nix/debian has no packages for Darwin; what needs none is there all the same.
+      withPackages = builtins.filter (system: nixpkgs.legacyPackages ? ${system}) (linux ++ darwin);
+      perSystem =
+        systems: make:
+        builtins.listToAttrs (
+          map (system: {
+            name = system;
+            value = make system;
+          }) systems
+        );
+
+      surface = import ./nix/surface.nix;
+      house = perSystem withPackages (
+        system:
+        import ./nix {
+          pkgs = surface.restrict nixpkgs.legacyPackages.${system};
+          inherit (self.lib) mkLib;
+          revision = self.rev or "dirty";
+          consumer = (import ./nix/examples/consumer/flake.nix).outputs {
+            inherit nixpkgs;
+            self = null;
+            cooper = self;
+          };
+        }
+      );
+    in
+    {
+      # mkLib pkgs: buildImage and its like for the caller's own packages.
+      lib.mkLib =
+        pkgs:
+        import ./nix/lib {
+          pkgs = surface.restrict pkgs;
+          cooper = house.${pkgs.stdenv.buildPlatform.system}.packages;
+        }
+        // {
+          images = import ./nix/images.nix {
+            pkgs = surface.restrict pkgs;
+            inherit (self.lib) mkLib;
+            revision = self.rev or "dirty";
+          };
+        };
+
+      packages = builtins.mapAttrs (_: parts: parts.packages) house;
+      checks = builtins.mapAttrs (_: parts: parts.checks) house;
+      devShells = builtins.mapAttrs (_: parts: parts.devShells) house;
+      formatter = builtins.mapAttrs (_: parts: parts.formatter) house;
+      apps =
+        builtins.mapAttrs (_: parts: parts.apps) house
+        // perSystem darwin (system: import ./nix/darwin.nix { inherit system; });
+
+      templates.default = {
+        path = ./nix/examples/consumer;
+        description = "Images of your own packages";
+      };
+    };
+}

@@ -1,0 +1,81 @@
+# The programs of `nix run`: build-all and its like hand specs to `cooper load`, which
+# assembles and loads in one go; no archive is written unless no daemon answers.
+{
+  pkgs,
+  cooper,
+  images,
+}:
+let
+  script = name: description: text: {
+    type = "app";
+    program = "${pkgs.buildPackages.writeShellScriptBin name text}/bin/${name}";
+    meta = { inherit description; };
+  };
+
+  # What `--only` calls them.
+  named = {
+    backend = images.backend-docker;
+    grafana = images.grafana-with-plugin;
+    plugin-init = images.plugin-init;
+  };
+  names = builtins.attrNames named;
+  specOf = image: "${image.spec}/spec.json";
+  specs = map (name: specOf named.${name}) names;
+
+  load = "${cooper}/bin/cooper load";
+  options = ''--or-save images ''${IMAGE_TAG:+--tag "$IMAGE_TAG"}'';
+
+  # Prometheus is made only when it is asked for, so the program knows its recipe alone.
+  prometheusRecipe = builtins.unsafeDiscardOutputDependency images.prometheus-docker.spec.drvPath;
+
+  buildAll = ''
+    set -euo pipefail
+    usage() {
+      echo "usage: [IMAGE_TAG=TAG] build-all [--only NAME]… [--with-stack] [options of cooper load]"
+      echo "names: ${toString names}"
+    }
+    spec_of() {
+      case $1 in
+        ${builtins.concatStringsSep "\n        " (
+          map (
+            name: ''${name} | ${named.${name}.imageName}) echo ${specOf named.${name}} ;;''
+          ) names
+        )}
+        *)
+          echo "error: there is no image \`$1\`" >&2
+          echo "hint: there are ${toString names}" >&2
+          return 1 ;;
+      esac
+    }
+    specs=() rest=() stack=
+    while [ $# -gt 0 ]; do
+      case $1 in
+        --only)
+          [ $# -gt 1 ] || { echo "error: --only needs a name" >&2; usage >&2; exit 1; }
+          spec=$(spec_of "$2") || exit 1
+          specs+=("$spec")
+          shift ;;
+        --with-stack) stack=1 ;;
+        -h | --help) usage; exit 0 ;;
+        *) rest+=("$1") ;;
+      esac
+      shift
+    done
+    [ ''${#specs[@]} -gt 0 ] || specs=(${toString specs})
+    if [ -n "$stack" ]; then
+      specs+=("$(nix-store --realise ${prometheusRecipe})/spec.json")
+    fi
+    exec ${load} ${options} "''${rest[@]}" "''${specs[@]}"
+  '';
+  buildOne =
+    name:
+    script "build-${name}" "Build ${named.${name}.imageName} and load it into Docker" ''exec ${load} ${options} "$@" ${specOf named.${name}}'';
+in
+rec {
+  build-all = script "build-all" "Build all images and load them into Docker" buildAll;
+  build-backend = buildOne "backend";
+  build-grafana = buildOne "grafana";
+  build-plugin-init = buildOne "plugin-init";
+  list-images = script "list-images" "List the images of this flake, and what Docker has of them" ''exec ${cooper}/bin/cooper list "$@" ${toString specs}'';
+  default = build-all;
+}

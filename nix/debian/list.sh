@@ -1,0 +1,2 @@
+# The pinned files, one a line.
+printf '%s\n' $debs >"$out"

@@ -1,0 +1,73 @@
+# One store path a Debian package: the pinned file, fetched by the machine's apt, then
+# unpacked. `out` of a package names the store paths of the packages that it depends
+# on, so that Nix itself registers the references.
+{
+  lock,
+  architecture,
+  runScript,
+}:
+let
+  # Store path names allow fewer characters than Debian versions.
+  storeName = builtins.replaceStrings [ ":" "~" ] [ "-" "-" ];
+
+  closureOf =
+    name:
+    map (node: node.key) (
+      builtins.genericClosure {
+        startSet = [ { key = name; } ];
+        operator = node: map (key: { inherit key; }) lock.${node.key}.depends;
+      }
+    );
+  closures = builtins.mapAttrs (name: _: closureOf name) lock;
+
+  # Debian's dependencies have cycles (libc6 and libgcc-s1 need each other), store
+  # paths cannot. Inside a cycle, only the later name refers to the earlier one.
+  refersTo = from: to: !(builtins.elem from closures.${to}) || from > to;
+
+  fetch =
+    name: entry:
+    runScript {
+      name = storeName (baseNameOf entry.file);
+      script = ./fetch.sh;
+      outputHashMode = "flat";
+      outputHashAlgo = "sha256";
+      outputHash = entry.sha256;
+      inherit (entry) file sha256 version;
+      package = name;
+      inherit architecture;
+    };
+
+  debs = builtins.mapAttrs fetch lock;
+
+  unpack =
+    name: entry:
+    runScript {
+      name = storeName "${name}-${entry.version}";
+      script = ./unpack.sh;
+      deb = debs.${name};
+      dependencies = map (to: packages.${to}) (builtins.filter (refersTo name) entry.depends);
+    };
+
+  packages = builtins.mapAttrs unpack lock;
+in
+{
+  inherit packages;
+
+  # Every pinned file, to see in one go whether Debian still has them all.
+  pinned = runScript {
+    name = "debian-pinned-${architecture}";
+    script = ./list.sh;
+    debs = builtins.attrValues debs;
+  };
+
+  # Every package that the given ones need at run time, themselves included.
+  closure =
+    roots:
+    map (node: packages.${node.key}) (
+      builtins.genericClosure {
+        startSet = map (key: { inherit key; }) roots;
+        operator = node: map (key: { inherit key; }) lock.${node.key}.depends;
+      }
+    );
+  version = name: storeName lock.${name}.version;
+}

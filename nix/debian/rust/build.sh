@@ -1,0 +1,44 @@
+# Builds a cargo package with the host's Rust, as nixpkgs' buildRustPackage does:
+# everything executable that the release profile made ends in bin.
+. "$findRust"
+. "$cargoSettings"
+
+work=$NIX_BUILD_TOP/work
+cp -R "$src" "$work"
+chmod -R u+w "$work"
+cd "$work"
+cmp -s "$lockFile" Cargo.lock || cp "$lockFile" Cargo.lock
+
+# The sources are newer than what is unpacked here, so that cargo compiles them.
+if [ -n "$dependencies" ]; then
+    mkdir "$CARGO_TARGET_DIR"
+    tar --extract --file "$dependencies" --directory "$CARGO_TARGET_DIR"
+fi
+cargo build --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $buildFlags
+if [ -n "$doCheck" ]; then
+    cargo test --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $testFlags
+fi
+
+mkdir -p "$out/bin"
+find "$CARGO_TARGET_DIR/$target/release" -maxdepth 1 -type f -executable ! -name '*.so' \
+    -exec cp {} "$out/bin/" \;
+if [ -z "$(ls "$out/bin")" ]; then
+    echo "nix/debian: $pname built no program" >&2
+    exit 1
+fi
+if command -v strip >/dev/null; then strip --strip-debug "$out"/bin/*; fi
+[ -n "$trees" ] || exit 0
+
+# A dynamic program finds loader and libraries in the image it is put into, so they
+# are part of what this package gives; the pinned ones must do for what the host linked.
+perl "$linker"
+loader=$(find "$out"/lib*/ -maxdepth 1 -name 'ld-linux-*' | head -n 1)
+libraries=$(find "$out/lib" "$out/usr/lib" -maxdepth 1 -name '*-linux-gnu' | tr '\n' ':')
+for program in "$out"/bin/*; do
+    if ! "$loader" --library-path "${libraries%:}" --list "$program" >needs.log 2>&1; then
+        cat needs.log >&2
+        echo "nix/debian: $pname does not run on Debian's pinned libraries: this host's are newer" >&2
+        echo "hint: build on the Debian release that nix/debian/lock.json pins" >&2
+        exit 1
+    fi
+done

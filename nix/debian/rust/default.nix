@@ -1,0 +1,119 @@
+# rustPlatform on the host's own Rust: the second package set has no compiler of its
+# own, and a machine that builds cooper has one.
+#
+# buildRustPackage takes nixpkgs' arguments, those that the flake uses and no others,
+# so that a use which works here works there.
+{
+  runScript,
+  hostSystem,
+  buildSystem,
+  # The packages whose loader and libraries the built programs find in an image, and the
+  # program that links them into one tree.
+  runtime,
+  linker,
+}:
+let
+  flags = builtins.concatStringsSep " ";
+
+  # Whether a source is a derivation's output.
+  built =
+    src:
+    !builtins.isPath src
+    && builtins.any (entry: entry ? outputs) (builtins.attrValues (builtins.getContext "${src}"));
+
+  buildRustPackage =
+    {
+      pname,
+      version,
+      src,
+      cargoLock,
+      buildNoDefaultFeatures ? false,
+      buildFeatures ? [ ],
+      cargoBuildFlags ? [ ],
+      cargoTestFlags ? cargoBuildFlags,
+      doCheck ? true,
+      env ? { },
+      # nixpkgs needs glibc.static here to link statically; the host's compiler has it.
+      buildInputs ? [ ],
+      meta ? { },
+    }:
+    let
+      static = builtins.match ".*\\+crt-static.*" (env.RUSTFLAGS or "") != null;
+      features =
+        (if buildNoDefaultFeatures then [ "--no-default-features" ] else [ ])
+        ++ (
+          if buildFeatures == [ ] then
+            [ ]
+          else
+            [ "--features=${builtins.concatStringsSep "," buildFeatures}" ]
+        );
+      common = env // {
+        inherit (cargoLock) lockFile;
+        buildFlags = flags (features ++ cargoBuildFlags);
+        findRust = ./find-rust.sh;
+        cargoSettings = ./settings.sh;
+      };
+
+      # What decides over the dependencies. Sources that a build makes cannot be looked into
+      # while Nix evaluates; such a package is compiled in one go.
+      manifests =
+        if built src then
+          null
+        else
+          builtins.path {
+            name = "${pname}-manifests";
+            path = src;
+            filter =
+              path: type:
+              type == "directory"
+              || builtins.elem (baseNameOf path) [
+                "Cargo.toml"
+                "Cargo.lock"
+              ];
+          };
+      dependencies = runScript (
+        common
+        // {
+          name = "${pname}-dependencies-${version}.tar";
+          script = ./dependencies.sh;
+          inherit manifests;
+        }
+      );
+    in
+    if hostSystem != buildSystem then
+      throw "nix/debian: ${pname}: the host's Rust builds for ${buildSystem}, not for ${hostSystem}"
+    else
+      runScript (
+        common
+        // {
+          name = "${pname}-${version}";
+          script = ./build.sh;
+          inherit src pname;
+          testFlags = if doCheck then flags (features ++ cargoTestFlags) else "";
+          doCheck = if doCheck then "1" else "";
+          # A static program needs nothing from the image that it is put into.
+          trees = if static then [ ] else runtime;
+          inherit linker;
+          dependencies = if manifests == null then "" else dependencies;
+        }
+      )
+      // {
+        inherit pname version meta;
+      };
+
+  # The host's tool of that name, as a package for development shells.
+  tool =
+    name:
+    runScript {
+      inherit name;
+      script = ./tool.sh;
+      findRust = ./find-rust.sh;
+    };
+in
+{
+  rustPlatform = { inherit buildRustPackage; };
+  cargo = tool "cargo";
+  rustc = tool "rustc";
+  rustfmt = tool "rustfmt";
+  clippy = tool "clippy-driver";
+}

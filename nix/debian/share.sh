@@ -1,0 +1,3 @@
+# nixpkgs' `share`, as one link.
+mkdir "$out"
+ln -s "$package/usr/share" "$out/share"

@@ -1,0 +1,56 @@
+# What the flake offers on one system. `pkgs` is cut to nix/surface.nix.
+{
+  pkgs,
+  mkLib,
+  revision,
+  # The outputs of nix/examples/consumer, with this flake as its input.
+  consumer,
+}:
+let
+  cooper = import ./package.nix {
+    inherit pkgs;
+    core = false;
+  };
+  cooper-core = import ./package.nix {
+    inherit pkgs;
+    core = true;
+  };
+  demo = import ./demo.nix { inherit pkgs; };
+  onLinux = builtins.match ".*-linux" pkgs.stdenv.hostPlatform.system != null;
+  images = import ./images.nix { inherit pkgs mkLib revision; } { };
+  # Images hold Linux programs.
+  ofLinux = attributes: if onLinux then attributes else { };
+in
+{
+  packages = {
+    inherit cooper cooper-core;
+    default = cooper;
+  }
+  // ofLinux (images // { inherit (demo) backend grafana-plugin; });
+
+  apps = ofLinux (import ./apps.nix { inherit pkgs cooper images; });
+  checks = ofLinux (
+    import ./checks.nix {
+      inherit pkgs images;
+      consumer = consumer.packages.${pkgs.stdenv.hostPlatform.system};
+    }
+  );
+
+  devShells.default = pkgs.mkShell {
+    packages = [
+      pkgs.cargo
+      pkgs.rustc
+      pkgs.rustfmt
+      pkgs.clippy
+      pkgs.buildPackages.jq
+    ];
+  };
+
+  formatter = pkgs.buildPackages.writeShellScriptBin "cooper-fmt" ''
+    export PATH=${pkgs.cargo}/bin:${pkgs.rustfmt}/bin:$PATH
+    for manifest in Cargo.toml demo/Cargo.toml nix/programs/Cargo.toml; do
+      cargo fmt --all --manifest-path "$manifest"
+    done
+    ${if pkgs ? nixfmt then "git ls-files -z '*.nix' | xargs -0 ${pkgs.nixfmt}/bin/nixfmt" else ""}
+  '';
+}

@@ -1,0 +1,74 @@
+# A flake of one's own: its backend and its Grafana plugin in the images that cooper's own
+# flake makes of the demo's, and one image more.
+{
+  description = "Images of one's own packages, made by cooper";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    cooper.url = "github:betracehq/cooper";
+    cooper.inputs.nixpkgs.follows = "nixpkgs";
+  };
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      cooper,
+    }:
+    let
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      forSystem =
+        system:
+        let
+          pkgs = nixpkgs.legacyPackages.${system};
+          lib = cooper.lib.mkLib pkgs;
+
+          # From another flake this is, say, betrace.packages.${system}.backend.
+          backend = pkgs.rustPlatform.buildRustPackage {
+            pname = "orders";
+            version = "1.0.0";
+            src = ./backend;
+            cargoLock.lockFile = ./backend/Cargo.lock;
+            meta.mainProgram = "orders";
+          };
+          grafana-plugin = pkgs.runCommand "orders-app-1.0.0" { plugin = ./plugin; } ''
+            cp -r "$plugin" "$out"
+          '';
+          images = lib.images {
+            inherit backend grafana-plugin;
+            source = "https://example.org/orders";
+          };
+        in
+        {
+          inherit backend grafana-plugin;
+          inherit (images) backend-docker grafana-with-plugin plugin-init;
+
+          # The same without a ready image: what goes in is said here.
+          orders = lib.buildImage {
+            name = "orders";
+            tag = "1.0.0";
+            contents = [ backend ];
+            presets = [
+              "ca-certificates"
+              "tmp"
+            ];
+            config = {
+              Entrypoint = [ "${backend}/bin/orders" ];
+              User = "65532:65532";
+              ExposedPorts = [ "8080/tcp" ];
+            };
+          };
+        };
+    in
+    {
+      packages = builtins.listToAttrs (
+        map (system: {
+          name = system;
+          value = forSystem system;
+        }) systems
+      );
+    };
+}

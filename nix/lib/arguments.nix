@@ -1,0 +1,212 @@
+# What buildImage takes, checked at evaluation. README.md says what each one means;
+# a test compares the two, so that neither drifts.
+let
+  types = import ./types.nix;
+  inherit (types)
+    anything
+    attrsOf
+    between
+    bool
+    either
+    enum
+    listOf
+    matching
+    natural
+    nullOr
+    record
+    set
+    storePath
+    string
+    ;
+
+  component = "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*";
+  imageName =
+    matching
+      "an image name: lowercase letters, digits and . _ - between them, parts divided by /, such as \"betrace-backend\" or \"ghcr.io/betracehq/backend\""
+      "([A-Za-z0-9.-]+(:[0-9]+)?/)?${component}(/${component})*";
+  imageTag = matching "a tag, such as \"v1.2.0\": at most 128 letters, digits and _ . -, the first no . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
+  absolute = matching "an absolute path inside the image, such as \"/etc/hosts\"" "/.*";
+  mode = matching "a mode in octal, such as \"0644\" or \"1777\"" "[0-7]{3,4}";
+  time = matching "a time as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
+  duration = either natural builtins.isInt (matching "nanoseconds, or a duration such as \"500ms\", \"10s\" or \"2m\"" "[0-9]+(ms|s|m|h)");
+  id = between 0 4294967294;
+
+  owned = {
+    inherit mode;
+    uid = id;
+    gid = id;
+  };
+  pathsTo = type: {
+    expects = "an attribute set from absolute paths";
+    check =
+      where: value:
+      (attrsOf type).check where value
+      ++ (
+        if builtins.isAttrs value then
+          builtins.concatMap (path: absolute.check where path) (builtins.attrNames value)
+        else
+          [ ]
+      );
+  };
+  file =
+    let
+      shape = record {
+        fields = owned // {
+          text = string;
+          source = storePath;
+        };
+      };
+    in
+    shape
+    // {
+      check =
+        where: value:
+        shape.check where value
+        ++ (
+          if (value.text or null != null) == (value.source or null != null) then
+            types.problem where "this must have either `text` or `source`"
+          else
+            [ ]
+        );
+    };
+  emptySets = either (listOf string) builtins.isList (attrsOf set);
+
+  # OCI's config object, with Docker's health check; Env, ports and volumes may also be
+  # written the way Nix likes them.
+  config = record {
+    fields = {
+      User = string;
+      ExposedPorts = emptySets;
+      Env = either (attrsOf string) builtins.isAttrs (
+        listOf (matching "NAME=value" "[^=]+=(.|\n)*")
+      );
+      Entrypoint = listOf string;
+      Cmd = listOf string;
+      Volumes = emptySets;
+      WorkingDir = string;
+      Labels = attrsOf string;
+      StopSignal = string;
+      Shell = listOf string;
+      OnBuild = listOf string;
+      Healthcheck = record {
+        fields = {
+          Test = listOf string;
+          Interval = duration;
+          Timeout = duration;
+          StartPeriod = duration;
+          StartInterval = duration;
+          Retries = natural;
+        };
+      };
+    };
+  };
+
+  layeringMode = enum [
+    "image"
+    "set"
+  ];
+  layering = either layeringMode builtins.isString (record {
+    fields = {
+      mode = layeringMode;
+      maxLayers = between 1 125;
+      minLayerSize = natural;
+      changesOften = listOf string;
+      groups = listOf (record {
+        required = [
+          "name"
+          "paths"
+        ];
+        fields = {
+          name = string;
+          paths = listOf storePath;
+        };
+      });
+    };
+  });
+
+  algorithm = enum [
+    "gzip"
+    "zstd"
+    "none"
+  ];
+  compression = either algorithm builtins.isString (record {
+    required = [ "algorithm" ];
+    fields = {
+      inherit algorithm;
+      level = natural;
+    };
+  });
+
+  image = record {
+    required = [ "name" ];
+    fields = {
+      name = imageName;
+      tag = imageTag;
+      tags = listOf imageTag;
+      contents = listOf storePath;
+      inherit config;
+      configFragments = listOf storePath;
+      files = pathsTo file;
+      directories = pathsTo (record {
+        fields = owned;
+      });
+      symlinks = pathsTo string;
+      users = attrsOf (record {
+        required = [ "uid" ];
+        fields = {
+          uid = id;
+          gid = id;
+          home = absolute;
+          shell = absolute;
+          description = string;
+        };
+      });
+      groups = attrsOf (record {
+        required = [ "gid" ];
+        fields = {
+          gid = id;
+          members = listOf string;
+        };
+      });
+      presets = listOf (enum (builtins.attrNames (import ./presets.nix { pkgs = { }; })));
+      inherit layering compression;
+      platform = record {
+        required = [ "architecture" ];
+        fields = {
+          os = enum [ "linux" ];
+          architecture = string;
+          variant = nullOr string;
+        };
+      };
+      base = record {
+        required = [ "path" ];
+        fields = {
+          path = storePath;
+          reference = string;
+        };
+      };
+      annotations = attrsOf string;
+      created = time;
+      mtime = time;
+      includeStorePaths = bool;
+      meta = set;
+      passthru = anything;
+    };
+  };
+
+  tagRules =
+    where: value:
+    if !builtins.isAttrs value then
+      [ ]
+    else if value ? tag && value ? tags then
+      types.problem "tags" "`tag` is given too; write one of the two"
+    else if (value.tags or null) == [ ] then
+      types.problem "tags" "the list is empty; an image has one tag at least"
+    else
+      [ ];
+in
+{
+  image = image // {
+    check = where: value: image.check where value ++ tagRules where value;
+  };
+}

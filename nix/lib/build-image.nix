@@ -1,0 +1,23 @@
+# buildImage: one image out of packages, files and an OCI config. The result is a
+# derivation whose output is the image as an archive; README.md says what it carries.
+{ pkgs, cooper }:
+arguments:
+let
+  inherit (import ./types.nix) insist;
+  shown =
+    if builtins.isAttrs arguments && builtins.isString (arguments.name or null) then
+      "the image ${builtins.toJSON arguments.name}"
+    else
+      "an image";
+
+  spec =
+    assert insist shown ((import ./arguments.nix).image.check "" arguments);
+    import ./spec.nix { inherit pkgs; } arguments;
+in
+import ./image.nix { inherit pkgs cooper; } {
+  inherit spec;
+  configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
+  siblings = { };
+  meta = arguments.meta or { };
+  passthru = arguments.passthru or { };
+}

@@ -1,0 +1,106 @@
+# The derivations of an image: its spec, its archive, its layout, and the programs that
+# move it. Everything that assembles runs on the build machine with `cooper-core`, which
+# a change to the moving code does not rebuild; people get the whole `cooper`.
+{ pkgs, cooper }:
+let
+  inherit (pkgs.stdenv.buildPlatform) system;
+  core = "${cooper.cooper-core}/bin/cooper";
+
+  # Graphs are asked for by name: `closure` is the image's own. Fragments of the config
+  # are what only a build knows; `spec from-attrs` merges them in.
+  specOf =
+    {
+      name,
+      spec,
+      configFragments,
+      graphs,
+    }:
+    derivation {
+      name = "${name}-spec";
+      inherit system spec configFragments;
+      builder = core;
+      args = [
+        "spec"
+        "from-attrs"
+      ];
+      __structuredAttrs = true;
+      exportReferencesGraph = graphs;
+    };
+
+  # What is built of finished specs. The bytes of store paths are in it, compressed or
+  # not: those are no references.
+  build =
+    {
+      name,
+      format,
+      specs,
+    }:
+    derivation {
+      inherit name system;
+      builder = core;
+      # Nix's log looks like a terminal and is none.
+      args = [
+        "build"
+        "--quiet"
+      ]
+      ++ map (spec: "${spec}/spec.json") specs
+      ++ [
+        "--format"
+        format
+        "-o"
+        (placeholder "out")
+      ];
+      __structuredAttrs = true;
+      unsafeDiscardReferences.out = true;
+    };
+
+  # `cooper VERB SPEC… ARGUMENTS…` as a program.
+  program =
+    {
+      name,
+      arguments,
+      specs,
+    }:
+    pkgs.buildPackages.writeShellScriptBin name ''
+      exec ${cooper.cooper}/bin/cooper ${arguments} ${
+        builtins.concatStringsSep " " (map (spec: "${spec}/spec.json") specs)
+      } "$@"
+    '';
+in
+{
+  inherit specOf;
+
+  # An archive holds one image, a layout any number.
+  everything =
+    {
+      name,
+      specs,
+    }:
+    {
+      archive = build {
+        name = "${name}.tar";
+        format = "archive";
+        inherit specs;
+      };
+      layout = build {
+        name = "${name}-layout";
+        format = "layout";
+        inherit specs;
+      };
+      load = program {
+        name = "load-${name}";
+        arguments = "load";
+        inherit specs;
+      };
+      push = program {
+        name = "push-${name}";
+        arguments = "push";
+        inherit specs;
+      };
+      stream = program {
+        name = "stream-${name}";
+        arguments = "build -o -";
+        inherit specs;
+      };
+    };
+}

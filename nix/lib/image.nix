@@ -1,0 +1,67 @@
+# A spec → the image derivation with everything that hangs on it. `siblings` are the
+# store paths of the other images of a set, by image name: with `layering.mode = "set"`
+# the layers are planned for all of them together.
+{ pkgs, cooper }:
+{
+  spec,
+  configFragments,
+  siblings,
+  meta,
+  passthru,
+}:
+let
+  derivations = import ./derivations.nix { inherit pkgs cooper; };
+  # "ghcr.io/betracehq/backend" → "backend": store path names know no slash.
+  name = baseNameOf spec.name;
+  # A base brings its own layers: it is no store path of the image.
+  closure = import ./store-paths.nix (builtins.removeAttrs spec [ "base" ]);
+
+  specDerivation = derivations.specOf {
+    inherit name spec configFragments;
+    graphs = {
+      inherit closure;
+    }
+    // builtins.listToAttrs (
+      map (sibling: {
+        name = "sibling:${sibling}";
+        value = siblings.${sibling};
+      }) (builtins.attrNames siblings)
+    );
+  };
+  made = derivations.everything {
+    inherit name;
+    specs = [ specDerivation ];
+  };
+  inherit (made) archive;
+in
+archive
+// passthru
+// {
+  inherit (made)
+    layout
+    load
+    push
+    stream
+    ;
+  spec = specDerivation;
+  imageName = spec.name;
+  imageTag = builtins.head spec.tags;
+  # For buildImageSet: what this image was made from.
+  image = {
+    inherit
+      spec
+      configFragments
+      closure
+      meta
+      passthru
+      ;
+  };
+  meta = {
+    description = "The container image ${spec.name}";
+    platforms = [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
+  }
+  // meta;
+}

@@ -1,0 +1,121 @@
+# Checked arguments → spec.json, all but the closure's graph (and without the keys that
+# were not given: cooper knows the defaults).
+{ pkgs }:
+arguments:
+let
+  presetsByName = import ./presets.nix { inherit pkgs; };
+  presets = map (name: presetsByName.${name}) (arguments.presets or [ ]);
+
+  # What presets and the caller say of one thing; the caller wins.
+  merged =
+    key: builtins.foldl' (sum: part: sum // (part.${key} or { })) { } (presets ++ [ arguments ]);
+
+  given = builtins.intersectAttrs {
+    name = null;
+    created = null;
+    mtime = null;
+    annotations = null;
+    includeStorePaths = null;
+    compression = null;
+  } arguments;
+
+  config = arguments.config or { };
+  toSets =
+    value:
+    if builtins.isList value then
+      builtins.listToAttrs (
+        map (name: {
+          inherit name;
+          value = { };
+        }) value
+      )
+    else
+      value;
+
+  # Env keeps the caller's order; a preset's variable is added when the caller has none.
+  callersEnv =
+    let
+      env = config.Env or [ ];
+    in
+    if builtins.isAttrs env then map (name: "${name}=${env.${name}}") (builtins.attrNames env) else env;
+  presetEnv = builtins.foldl' (sum: preset: sum // (preset.env or { })) { } presets;
+  setByCaller = name: builtins.any (line: builtins.match "${name}=.*" line != null) callersEnv;
+  env =
+    callersEnv
+    ++ map (name: "${name}=${presetEnv.${name}}") (
+      builtins.filter (name: !setByCaller name) (builtins.attrNames presetEnv)
+    );
+
+  units = {
+    ms = 1000000;
+    s = 1000000000;
+    m = 60000000000;
+    h = 3600000000000;
+  };
+  nanoseconds =
+    value:
+    if builtins.isInt value then
+      value
+    else
+      let
+        parts = builtins.match "0*([0-9]+)(ms|s|m|h)" value;
+      in
+      builtins.fromJSON (builtins.head parts) * units.${builtins.elemAt parts 1};
+  isDuration = {
+    Interval = null;
+    Timeout = null;
+    StartPeriod = null;
+    StartInterval = null;
+  };
+
+  layering = arguments.layering or { };
+  optional = condition: attributes: if condition then attributes else { };
+in
+given
+// {
+  version = 1;
+  tags = arguments.tags or [ (arguments.tag or "latest") ];
+  platform = {
+    os = "linux";
+    variant = null;
+  }
+  // (arguments.platform or (import ./platform.nix pkgs));
+  contents = map (item: "${item}") (arguments.contents or [ ]);
+  files = builtins.mapAttrs (
+    _: file: file // optional (file ? source) { source = "${file.source}"; }
+  ) (merged "files");
+  directories = merged "directories";
+  symlinks = merged "symlinks";
+  users = builtins.mapAttrs (_: user: { gid = user.uid; } // user) (merged "users");
+  groups = merged "groups";
+  config =
+    config
+    // optional (env != [ ]) { Env = env; }
+    // builtins.mapAttrs (_: toSets) (
+      builtins.intersectAttrs {
+        ExposedPorts = null;
+        Volumes = null;
+      } config
+    )
+    // optional (config ? Healthcheck) {
+      Healthcheck =
+        config.Healthcheck
+        // builtins.mapAttrs (_: nanoseconds) (builtins.intersectAttrs isDuration config.Healthcheck);
+    };
+  layering =
+    if builtins.isString layering then
+      { mode = layering; }
+    else
+      layering
+      // optional (layering ? groups) {
+        groups = map (group: group // { paths = map (path: "${path}") group.paths; }) layering.groups;
+      };
+}
+// optional (builtins.isString (arguments.compression or null)) {
+  compression.algorithm = arguments.compression;
+}
+// optional (arguments ? base) {
+  base = arguments.base // {
+    path = "${arguments.base.path}";
+  };
+}

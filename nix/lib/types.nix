@@ -1,0 +1,145 @@
+# Types for arguments. A type is `{ expects; check; }`: `check where value` lists what is
+# wrong, each problem naming the place and what to write there, so that a caller sees all
+# of them at once and a test can compare them.
+let
+  near = import ./near.nix;
+
+  article = {
+    int = "a number";
+    bool = "a boolean";
+    string = "a string";
+    path = "a path";
+    "null" = "null";
+    set = "an attribute set";
+    list = "a list";
+    lambda = "a function";
+    float = "a number with a fraction";
+  };
+
+  problem = where: message: [ (if where == "" then message else "`${where}`: ${message}") ];
+
+  simple = expects: test: {
+    inherit expects;
+    check =
+      where: value:
+      if test value then [ ] else problem where "this must be ${expects}, not ${describe value}";
+  };
+
+  describe =
+    value:
+    let
+      kind = builtins.typeOf value;
+      short = builtins.isInt value || builtins.isString value && builtins.stringLength value < 80;
+      shown = if short then " ${builtins.toJSON value}" else "";
+    in
+    article.${kind} + shown;
+
+  ifSet =
+    where: value: problems:
+    if builtins.isAttrs value then
+      problems
+    else
+      problem where "this must be an attribute set, not ${describe value}";
+in
+rec {
+  inherit problem;
+
+  # Throws what `check` found.
+  insist =
+    what: problems:
+    problems == [ ]
+    || throw "cooper: ${what} cannot be made of these arguments:\n${
+      builtins.concatStringsSep "\n" (map (found: "  - ${found}") problems)
+    }";
+
+  anything = {
+    expects = "anything";
+    check = _: _: [ ];
+  };
+  string = simple "a string" builtins.isString;
+  bool = simple "true or false" builtins.isBool;
+  natural = simple "a number, 0 or more" (value: builtins.isInt value && value >= 0);
+  set = simple "an attribute set" builtins.isAttrs;
+
+  # A package, a path of the flake's own source, or a string that names a store path.
+  storePath = simple "a package or a store path" (
+    value: builtins.isPath value || builtins.isString value || (builtins.isAttrs value && value ? outPath)
+  );
+
+  between = least: most: simple "a number from ${toString least} to ${toString most}" (
+    value: builtins.isInt value && value >= least && value <= most
+  );
+
+  enum = values: simple "one of ${builtins.concatStringsSep ", " (map builtins.toJSON values)}" (
+    value: builtins.elem value values
+  );
+
+  # A string of a certain form; `expects` says which in words.
+  matching = expects: pattern: simple expects (
+    value: builtins.isString value && builtins.match pattern value != null
+  );
+
+  nullOr = type: {
+    expects = "null or ${type.expects}";
+    check = where: value: if value == null then [ ] else type.check where value;
+  };
+
+  listOf = type: {
+    expects = "a list, each element ${type.expects}";
+    check =
+      where: value:
+      if !builtins.isList value then
+        problem where "this must be a list, not ${describe value}; write [ … ] around it"
+      else
+        builtins.concatMap (index: type.check "${where}[${toString index}]" (builtins.elemAt value index)) (
+          builtins.genList (index: index) (builtins.length value)
+        );
+  };
+
+  attrsOf = type: {
+    expects = "an attribute set, each value ${type.expects}";
+    check =
+      where: value:
+      ifSet where value (
+        builtins.concatMap (name: type.check "${where}.${builtins.toJSON name}" value.${name}) (
+          builtins.attrNames value
+        )
+      );
+  };
+
+  # The first type whose kind fits decides, so that its own error is the one shown.
+  either = left: fits: right: {
+    expects = "${left.expects}, or ${right.expects}";
+    check = where: value: if fits value then left.check where value else right.check where value;
+  };
+
+  # Known attributes only; `required` ones must be there.
+  record =
+    {
+      required ? [ ],
+      fields,
+    }:
+    let
+      known = builtins.attrNames fields;
+      at = where: name: if where == "" then name else "${where}.${name}";
+      ofField =
+        where: value: name:
+        if fields ? ${name} then
+          fields.${name}.check (at where name) value.${name}
+        else
+          problem (at where name) "there is no such argument${near.suggest name known}";
+      ofMissing =
+        where: value: name:
+        if value ? ${name} then [ ] else problem (at where name) "this is missing; it must be ${fields.${name}.expects}";
+    in
+    {
+      expects = "an attribute set of ${builtins.concatStringsSep ", " known}";
+      names = known;
+      check =
+        where: value:
+        ifSet where value (
+          builtins.concatMap (ofField where value) (builtins.attrNames value)
+          ++ builtins.concatMap (ofMissing where value) required
+        );
+    };
+}

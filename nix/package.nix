@@ -1,0 +1,64 @@
+# cooper itself. `core` is what image derivations run: without the code that talks to
+# registries and daemons (by cargo features and by leaving those files out), so that a
+# change there rebuilds no image; and linked statically, so that it runs in any builder.
+{ pkgs, core }:
+let
+  root = toString ../.;
+  inherit (pkgs.stdenv.hostPlatform) system;
+  onLinux = builtins.match ".*-linux" system != null;
+
+  wanted = [
+    "Cargo.toml"
+    "Cargo.lock"
+    "src"
+  ];
+  moving = [
+    "src/transport/docker"
+    "src/transport/docker.rs"
+    "src/transport/podman"
+    "src/transport/podman.rs"
+    "src/transport/containerd"
+    "src/transport/containerd.rs"
+    "src/transport/daemon"
+    "src/transport/daemon.rs"
+    "src/transport/registry"
+    "src/transport/registry.rs"
+  ];
+  within = dirs: path: builtins.any (dir: path == dir || startsWith "${dir}/" path) dirs;
+  startsWith = start: text: builtins.substring 0 (builtins.stringLength start) text == start;
+
+  src = builtins.path {
+    name = if core then "cooper-core-source" else "cooper-source";
+    path = ../.;
+    filter =
+      path: _:
+      let
+        relative = builtins.substring (builtins.stringLength root + 1) (builtins.stringLength path) path;
+      in
+      within wanted relative && !(core && within moving relative);
+  };
+in
+pkgs.rustPlatform.buildRustPackage (
+  {
+    pname = if core then "cooper-core" else "cooper";
+    version = (builtins.fromTOML (builtins.readFile ../Cargo.toml)).package.version;
+    inherit src;
+    cargoLock.lockFile = ../Cargo.lock;
+    buildNoDefaultFeatures = core;
+    # The tests need daemons and registries: `make test` runs them.
+    doCheck = false;
+    meta = {
+      description = "Assembles OCI images from Nix store paths, without a daemon";
+      mainProgram = "cooper";
+    };
+  }
+  // (
+    if core && onLinux then
+      {
+        env.RUSTFLAGS = "-C target-feature=+crt-static";
+        buildInputs = [ pkgs.glibc.static ];
+      }
+    else
+      { }
+  )
+)

@@ -1,0 +1,303 @@
+//! `cp` as an init container runs it: as nobody, from read-only sources, more than once.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // the helpers are tests, too
+
+mod bench;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use bench::{Bench, PLUGIN, stderr};
+
+#[test]
+fn a_second_copy_gives_the_same_tree_and_does_not_nest() {
+    let bench = Bench::new("twice");
+    bench.plugin();
+    for _ in 0..3 {
+        bench.copies(&["-r", "plugin", "volume/betrace-app"]);
+        assert_eq!(bench.tree("volume/betrace-app"), PLUGIN);
+    }
+    assert_eq!(
+        bench.tree("volume").len(),
+        PLUGIN.len() + 1,
+        "nothing is left beside the copy"
+    );
+}
+
+#[test]
+fn a_shell_finds_this_cp_and_it_is_the_same_on_every_run() {
+    let bench = Bench::new("shell");
+    bench.plugin();
+    for _ in 0..2 {
+        let script = "cp -r plugin volume/betrace-app";
+        let output = bench.command(Path::new("/bin/sh"), &["-c", script]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(bench.tree("volume/betrace-app"), PLUGIN);
+    }
+}
+
+#[test]
+fn another_directory_receives_the_source_under_its_own_name() {
+    let bench = Bench::new("into");
+    bench.plugin();
+    for _ in 0..2 {
+        bench.copies(&["-r", "plugin", "volume"]);
+        assert_eq!(bench.tree("volume/plugin"), PLUGIN);
+    }
+    bench.file("volume/other/notes.txt", "mine");
+    bench.give("volume/other");
+    bench.copies(&["-r", "plugin", "volume/other/"]);
+    assert_eq!(bench.tree("volume/other/plugin"), PLUGIN);
+}
+
+#[test]
+fn a_newer_version_replaces_the_older_one() {
+    let bench = Bench::new("newer");
+    bench.plugin();
+    bench.copies(&["-r", "plugin", "volume/betrace-app"]);
+    bench.file("plugin-2/plugin.json", "{2}");
+    bench.file("plugin-2/module.js", "define([2])");
+    bench.file("plugin-2/img/logo.svg", "<svg/>");
+    bench.file("plugin-2/README.md", "new");
+    bench.copies(&["-r", "plugin-2", "volume/betrace-app"]);
+    assert_eq!(
+        bench.tree("volume/betrace-app"),
+        [
+            "README.md = new",
+            "img/",
+            "img/logo.svg = <svg/>",
+            "module.js = define([2])",
+            "plugin.json = {2}"
+        ]
+    );
+}
+
+#[test]
+fn a_dot_or_the_letter_t_never_nests() {
+    let bench = Bench::new("never");
+    bench.plugin();
+    bench.file("volume/app/old.txt", "old");
+    bench.give("volume/app");
+    bench.copies(&["-r", "plugin/.", "volume/app"]);
+    bench.copies(&["-rT", "plugin", "volume/app"]);
+    let mut expected = PLUGIN.to_vec();
+    expected.insert(3, "old.txt = old");
+    assert_eq!(bench.tree("volume/app"), expected);
+}
+
+#[test]
+fn directories_become_writable_and_files_keep_their_modes() {
+    let bench = Bench::new("modes");
+    bench.plugin();
+    let mode = |name: &str| fs::metadata(bench.path(name)).unwrap().mode() & 0o777;
+    for words in [["-r", "plugin", "volume/r"], ["-a", "plugin", "volume/a"]] {
+        for _ in 0..2 {
+            bench.copies(&words);
+        }
+    }
+    for top in ["volume/r", "volume/a"] {
+        assert_eq!(mode(top) & 0o700, 0o700);
+        assert_eq!(mode(&format!("{top}/img")) & 0o700, 0o700);
+        assert_eq!(mode(&format!("{top}/plugin.json")), 0o444);
+        assert_eq!(mode(&format!("{top}/module.js")), 0o555);
+    }
+    let time = |name: &str| fs::metadata(bench.path(name)).unwrap().mtime_nsec();
+    assert_eq!(time("volume/a/plugin.json"), time("plugin/plugin.json"));
+    assert_eq!(time("volume/a"), time("plugin"));
+}
+
+#[test]
+fn links_out_of_the_tree_arrive_as_files_and_links_inside_stay_links() {
+    let bench = Bench::new("links");
+    bench.file("store/abc-plugin/plugin.json", "{}");
+    bench.file("store/abc-plugin/img/logo.svg", "<svg/>");
+    bench.file("plugin/module.js", "define([])");
+    symlink(
+        bench.path("store/abc-plugin/plugin.json"),
+        bench.path("plugin/plugin.json"),
+    )
+    .unwrap();
+    symlink(bench.path("store/abc-plugin/img"), bench.path("plugin/img")).unwrap();
+    symlink("module.js", bench.path("plugin/main.js")).unwrap();
+    symlink("plugin.json", bench.path("plugin/again.json")).unwrap();
+    symlink("../plugin/module.js", bench.path("plugin/around.js")).unwrap();
+    symlink("plugin", bench.path("linked-plugin")).unwrap();
+    for source in ["plugin", "linked-plugin"] {
+        bench.copies(&["-r", source, "volume/app"]);
+        assert_eq!(
+            bench.tree("volume/app"),
+            [
+                "again.json = {}",
+                "around.js = define([])",
+                "img/",
+                "img/logo.svg = <svg/>",
+                "main.js -> module.js",
+                "module.js = define([])",
+                "plugin.json = {}"
+            ]
+        );
+    }
+}
+
+#[test]
+fn archive_keeps_links_and_warns_of_those_that_lead_out() {
+    let bench = Bench::new("archive");
+    bench.file("store/plugin.json", "{}");
+    bench.file("plugin/module.js", "define([])");
+    let target = bench.path("store/plugin.json");
+    symlink(&target, bench.path("plugin/plugin.json")).unwrap();
+    let output = bench.cp(&["-a", "plugin", "volume/app"]);
+    assert!(output.status.success());
+    assert!(
+        stderr(&output).contains("warning: `plugin/plugin.json` stays a link"),
+        "{output:?}"
+    );
+    let link = format!("plugin.json -> {}", target.display());
+    assert_eq!(
+        bench.tree("volume/app"),
+        ["module.js = define([])", link.as_str()]
+    );
+}
+
+#[test]
+fn a_link_above_itself_ends_in_an_error_and_leaves_nothing() {
+    let bench = Bench::new("loop");
+    bench.file("plugin/module.js", "define([])");
+    symlink("..", bench.path("plugin/up")).unwrap();
+    bench.fails(
+        &["-rL", "plugin", "volume/app"],
+        &["leads back", "`volume/app` was not created"],
+    );
+    assert!(bench.tree("volume").is_empty());
+}
+
+#[test]
+fn what_cannot_be_copied_is_named_and_the_rest_goes_on() {
+    let bench = Bench::new("partly");
+    bench.file("plugin/a.txt", "a");
+    bench.file("plugin/z.txt", "z");
+    symlink("/nowhere/at/all", bench.path("plugin/gone")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(bench.path("plugin/pipe"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    // Into a directory that is there already, good files arrive in spite of bad ones.
+    bench.file("volume/app/a.txt", "old");
+    bench.give("volume/app");
+    bench.fails(
+        &["-rT", "plugin", "volume/app"],
+        &[
+            "`plugin/gone` leads to `/nowhere/at/all`",
+            "`plugin/pipe` is neither",
+        ],
+    );
+    assert_eq!(bench.tree("volume/app"), ["a.txt = a", "z.txt = z"]);
+    // A new one does not appear in pieces.
+    bench.fails(
+        &["-r", "plugin", "volume/new"],
+        &["`volume/new` was not created"],
+    );
+    assert!(!bench.path("volume/new").exists());
+}
+
+#[test]
+fn a_run_that_was_killed_is_finished_by_the_next() {
+    let bench = Bench::new("killed");
+    bench.plugin();
+    bench.file("volume/.cp-partial-app/img/logo.svg", "<s");
+    bench.file("volume/.cp-partial-app/module.js", "define([])");
+    for name in ["volume/.cp-partial-app/img", "volume/.cp-partial-app"] {
+        bench.give(name);
+    }
+    bench.copies(&["-r", "plugin", "volume/app"]);
+    assert_eq!(bench.tree("volume/app"), PLUGIN);
+    assert!(!bench.path("volume/.cp-partial-app").exists());
+}
+
+#[test]
+fn a_planted_link_is_replaced_and_never_written_through() {
+    let bench = Bench::new("planted");
+    bench.plugin();
+    bench.file("victim/file", "untouched");
+    bench.copies(&["-r", "plugin", "volume/app"]);
+    fs::remove_file(bench.path("volume/app/plugin.json")).unwrap();
+    symlink(
+        bench.path("victim/file"),
+        bench.path("volume/app/plugin.json"),
+    )
+    .unwrap();
+    bench.copies(&["-r", "plugin", "volume/app"]);
+    assert_eq!(bench.tree("volume/app"), PLUGIN);
+    assert_eq!(bench.tree("victim"), ["file = untouched"]);
+    fs::remove_dir_all(bench.path("volume/app/img")).unwrap();
+    symlink(bench.path("victim"), bench.path("volume/app/img")).unwrap();
+    bench.fails(
+        &["-rT", "plugin", "volume/app"],
+        &["in the place of `volume/app/img`"],
+    );
+    assert_eq!(bench.tree("victim"), ["file = untouched"]);
+}
+
+#[test]
+fn mistakes_are_told_with_their_path() {
+    let bench = Bench::new("mistakes");
+    bench.plugin();
+    bench.file("volume/file", "x");
+    let cases: [(&[&str], &[&str]); 8] = [
+        (
+            &["plugin", "volume/x"],
+            &["`plugin` is a directory; add -r"],
+        ),
+        (
+            &["-r", "missing", "volume/x"],
+            &["cannot look at `missing`", "No such file"],
+        ),
+        (
+            &["-r", "plugin", "volume/a/b/c"],
+            &["cannot create `volume/a/b/c`", "No such file"],
+        ),
+        (
+            &["-r", "plugin", "bin/x"],
+            &["cannot create `bin/x`", "denied"],
+        ),
+        (
+            &["-r", "plugin", "volume/file"],
+            &["in the place of `volume/file`"],
+        ),
+        (
+            &["-r", "plugin", "bin/cp", "volume/nowhere"],
+            &["`volume/nowhere` is no directory"],
+        ),
+        (&["volume/file", "volume/file"], &["are the same file"]),
+        (&["-r", "volume", "volume/in"], &["into itself"]),
+    ];
+    for (words, why) in cases {
+        bench.fails(words, why);
+    }
+    assert_eq!(bench.tree("volume"), ["file = x"]);
+    assert_eq!(bench.cp(&["-z"]).status.code(), Some(2));
+}
+
+#[test]
+fn single_files_go_to_a_name_or_into_a_directory() {
+    let bench = Bench::new("single");
+    bench.plugin();
+    let output = bench.cp(&["-v", "plugin/plugin.json", "volume/renamed.json"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "`plugin/plugin.json` -> `volume/renamed.json`\n"
+    );
+    bench.copies(&["plugin/plugin.json", "plugin/module.js", "volume"]);
+    bench.copies(&["-f", "plugin/module.js", "volume/renamed.json"]);
+    assert_eq!(
+        bench.tree("volume"),
+        [
+            "module.js = define([])",
+            "plugin.json = {}",
+            "renamed.json = define([])"
+        ]
+    );
+}

@@ -1,0 +1,56 @@
+# Every attribute of nixpkgs that this flake uses, and nothing else.
+#
+# All of `nix/` gets its packages through this file, so an attribute that is not listed
+# here cannot be used, and one that is listed must be in both package sets: nixpkgs, and
+# nix/debian, which has these names with the same arguments; tests/surface.nix compares.
+# Two may be missing, for Debian has neither: a stand-in takes the place of `grafana`,
+# and without `nixfmt` the formatter leaves Nix files alone.
+let
+  optional = {
+    grafana = null;
+    nixfmt = null;
+  };
+  paths = [
+    "buildPackages.jq"
+    "buildPackages.writeShellScriptBin"
+    "busybox-sandbox-shell"
+    "cacert"
+    "cargo"
+    "clippy"
+    "glibc.static"
+    "mkShell"
+    "prometheus"
+    "runCommand"
+    "rustPlatform.buildRustPackage"
+    "rustc"
+    "rustfmt"
+    "stdenv.buildPlatform.system"
+    "stdenv.hostPlatform.system"
+    "tzdata"
+  ];
+
+  split = path: builtins.filter builtins.isString (builtins.split "[.]" path);
+  get =
+    pkgs: path:
+    builtins.foldl' (
+      set: name:
+      set.${name} or (throw "cooper: this package set has no `${path}`; nix/surface.nix lists what is needed")
+    ) pkgs (split path);
+
+  put =
+    set: path: value:
+    let
+      name = builtins.head path;
+      rest = builtins.tail path;
+    in
+    set // { ${name} = if rest == [ ] then value else put (set.${name} or { }) rest value; };
+in
+{
+  inherit paths get;
+
+  # `pkgs` with the listed attributes only.
+  restrict =
+    pkgs:
+    builtins.foldl' (set: path: put set (split path) (get pkgs path)) { } paths
+    // builtins.intersectAttrs optional pkgs;
+}

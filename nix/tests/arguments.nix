@@ -1,0 +1,71 @@
+# Which arguments buildImage refuses, and that the error says where and what to write.
+let
+  inherit (import ../lib/arguments.nix) image;
+  problems = arguments: image.check "" arguments;
+  ok = { name = "app"; };
+  # `arguments` are refused for one reason, which starts with the place and ends as given.
+  refused = name: arguments: where: says: {
+    inherit name;
+    actual =
+      let
+        found = problems arguments;
+        text = builtins.concatStringsSep " | " found;
+        begins = if where == "" then "" else "`${where}`: ";
+      in
+      if
+        builtins.length found == 1
+        && builtins.substring 0 (builtins.stringLength begins) text == begins
+        && builtins.replaceStrings [ says ] [ "" ] text != text
+      then
+        "refused"
+      else
+        "wanted `${where}`: …${says}…, got: ${text}";
+    expected = "refused";
+  };
+  accepted = name: arguments: {
+    inherit name;
+    actual = problems (ok // arguments);
+    expected = [ ];
+  };
+in
+[
+  (refused "an argument list instead of a set" [ ] "" "must be an attribute set")
+  (refused "no name" { } "name" "is missing")
+  (refused "a mistyped argument is suggested" (ok // { entrypont = [ ]; }) "entrypont" "there are")
+  (refused "a mistyped argument near a known one" (ok // { content = [ ]; }) "content" "did you mean `contents`?")
+  (refused "a mistyped config key" (ok // { config.entrypont = [ ]; }) "config.entrypont" "did you mean `Entrypoint`?")
+  (refused "capitals in a name" { name = "App"; } "name" "an image name")
+  (refused "an empty part in a name" { name = "a//b"; } "name" "an image name")
+  (refused "a digest in a name" { name = "a@sha256:00"; } "name" "an image name")
+  (refused "a tag that starts with a dot" (ok // { tag = ".x"; }) "tag" "v1.2.0")
+  (refused "a tag of 129 characters" (
+    ok // { tag = builtins.concatStringsSep "" (builtins.genList (_: "a") 129); }
+  ) "tag" "at most 128")
+  (refused "tag and tags" (ok // { tag = "a"; tags = [ "b" ]; }) "tags" "one of the two")
+  (refused "no tags at all" (ok // { tags = [ ]; }) "tags" "one tag at least")
+  (refused "contents that is no list" (ok // { contents = "x"; }) "contents" "write [ … ] around it")
+  (refused "contents with a number in it" (ok // { contents = [ 3 ]; }) "contents[0]" "a package or a store path")
+  (refused "Env without a name" (ok // { config.Env = [ "A" ]; }) "config.Env[0]" "NAME=value")
+  (refused "an Entrypoint in one string" (ok // { config.Entrypoint = "a b"; }) "config.Entrypoint" "must be a list")
+  (refused "a duration without a unit" (ok // { config.Healthcheck.Interval = "10"; }) "config.Healthcheck.Interval" "500ms")
+  (refused "a mode with a letter" (ok // { directories."/t".mode = "u+x"; }) "directories.\"/t\".mode" "octal")
+  (refused "a mode with the digit 8" (ok // { directories."/t".mode = "0888"; }) "directories.\"/t\".mode" "octal")
+  (refused "a negative uid" (ok // { directories."/t".uid = -1; }) "directories.\"/t\".uid" "from 0 to")
+  (refused "a uid past 32 bits" (ok // { users.a.uid = 4294967296; }) "users.\"a\".uid" "from 0 to")
+  (refused "a relative path" (ok // { files."etc/x".text = ""; }) "files" "absolute path")
+  (refused "a file without content" (ok // { files."/x" = { }; }) "files.\"/x\"" "either `text` or `source`")
+  (refused "a file with two contents" (ok // { files."/x" = { text = ""; source = "/y"; }; }) "files.\"/x\"" "either `text` or `source`")
+  (refused "an unknown preset" (ok // { presets = [ "tz" ]; }) "presets[0]" "tzdata")
+  (refused "no layers" (ok // { layering.maxLayers = 0; }) "layering.maxLayers" "from 1 to 125")
+  (refused "too many layers" (ok // { layering.maxLayers = 126; }) "layering.maxLayers" "from 1 to 125")
+  (refused "an unknown compression" (ok // { compression = "bzip2"; }) "compression" "zstd")
+  (refused "a time that is none" (ok // { created = "now"; }) "created" "RFC 3339")
+
+  (accepted "a name alone" { })
+  (accepted "a name with registry, port and parts" { name = "localhost:5000/a/b-c"; })
+  (accepted "Env as a set" { config.Env.A = "b"; })
+  (accepted "Env with newlines in a value" { config.Env = [ "A=b\nc" ]; })
+  (accepted "ports as a list" { config.ExposedPorts = [ "80/tcp" ]; })
+  (accepted "layering in one word" { layering = "set"; })
+  (accepted "compression with a level" { compression = { algorithm = "gzip"; level = 9; }; })
+]

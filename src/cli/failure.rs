@@ -1,0 +1,145 @@
+//! How a failure looks, and with which code the process ends.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use super::exit;
+use super::output;
+
+/// Something went wrong: what, whose fault it is, and what to do.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    error: Box<dyn Error>,
+    hint: Option<String>,
+}
+
+/// An error that cli itself found, with an error below it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Message {
+    message: String,
+    source: Option<Box<dyn Error>>,
+}
+
+impl Failure {
+    /// The input is wrong.
+    pub(super) fn input(error: impl Into<Box<dyn Error>>) -> Self {
+        Self { code: exit::INPUT, error: error.into(), hint: None }
+    }
+
+    /// The environment failed.
+    pub(super) fn environment(error: impl Into<Box<dyn Error>>) -> Self {
+        Self { code: exit::ENVIRONMENT, error: error.into(), hint: None }
+    }
+
+    /// cooper is wrong.
+    pub(super) fn bug(error: impl Into<Box<dyn Error>>) -> Self {
+        let hint = "this is a mistake in cooper; please report it with the spec";
+        Self { code: exit::BUG, error: error.into(), hint: Some(hint.into()) }
+    }
+
+    /// Says what it was for, above the error.
+    pub(super) fn during(self, message: String) -> Self {
+        let error = Box::new(Message { message, source: Some(self.error) });
+        Self { error, ..self }
+    }
+
+    /// Says what to do.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// `error:`, a `caused by:` for each cause, `hint:`.
+    fn render(&self) -> String {
+        let mut text = format!("error: {}\n", self.error);
+        let mut shown = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let line = error.to_string();
+            // A transparent error repeats its cause's words.
+            if line != shown {
+                // Writing into a String cannot fail.
+                let _ = writeln!(text, "  caused by: {line}");
+            }
+            shown = line;
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+        text
+    }
+
+    pub(super) fn print(&self) -> ExitCode {
+        output::error(&self.render());
+        ExitCode::from(self.code)
+    }
+}
+
+/// The cause of a file's error decides whose fault it is: what is not there was named wrongly,
+/// a full disk was not.
+impl From<crate::file::FileError> for Failure {
+    fn from(error: crate::file::FileError) -> Self {
+        use std::io::ErrorKind as K;
+        match error.source.kind() {
+            K::NotFound
+            | K::InvalidInput
+            | K::NotADirectory
+            | K::IsADirectory
+            | K::FileTooLarge => Self::input(error),
+            _ => Self::environment(error),
+        }
+    }
+}
+
+impl From<crate::rootfs::RootfsError> for Failure {
+    fn from(error: crate::rootfs::RootfsError) -> Self {
+        match error {
+            crate::rootfs::RootfsError::File(error) => Self::from(error),
+            error => Self::input(error),
+        }
+    }
+}
+
+impl From<crate::layer::LayerError> for Failure {
+    fn from(error: crate::layer::LayerError) -> Self {
+        Self::environment(error)
+    }
+}
+
+impl From<crate::cache::CacheError> for Failure {
+    fn from(error: crate::cache::CacheError) -> Self {
+        Self::environment(error)
+            .hint("`--cache DIR` keeps layers elsewhere, `--cache none` nowhere")
+    }
+}
+
+impl From<crate::transport::TransportError> for Failure {
+    fn from(error: crate::transport::TransportError) -> Self {
+        use crate::transport::TransportError as T;
+        match error {
+            T::File(error) => Self::from(error),
+            T::NotALayout { .. } => Self::input(error),
+            T::Json(..) => Self::bug(error),
+            error => Self::environment(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_shows_its_causes_and_its_hint_once_each() {
+        let cause = std::io::Error::other("permission denied");
+        let failure =
+            Failure::environment(cause).during("failed to read `/x`".into()).hint("ask its owner");
+        assert_eq!(
+            failure.render(),
+            "error: failed to read `/x`\n  caused by: permission denied\nhint: ask its owner\n"
+        );
+    }
+}

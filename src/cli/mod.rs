@@ -1,0 +1,94 @@
+//! The command line: a file a verb, how progress is shown, how failures look.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes are
+//! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
+
+mod assemble;
+mod build;
+mod failure;
+mod input;
+mod output;
+mod progress;
+mod signals;
+mod spec;
+mod summary;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The documented exit codes.
+pub mod exit {
+    /// It is done.
+    pub const DONE: u8 = 0;
+    /// The input is wrong: a spec, an argument, an image.
+    pub const INPUT: u8 = 1;
+    /// The environment failed: the disk, a daemon, a registry.
+    pub const ENVIRONMENT: u8 = 2;
+    /// cooper is wrong.
+    pub const BUG: u8 = 3;
+}
+
+/// Assembles OCI images from Nix store paths, without a daemon.
+///
+/// SPEC is a spec.json, or a folder or derivation output that holds one.
+#[derive(Debug, Parser)]
+#[command(version, name = "cooper", max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 the input is wrong, 2 the environment failed \
+                        (disk, daemon, registry), 3 a bug in cooper.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Print nothing but data and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Threads that read, hash and compress [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where layers already made are kept; `none` keeps nothing
+    /// [default: $`XDG_CACHE_HOME/cooper`]
+    #[arg(long, global = true, value_name = "DIR")]
+    cache: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Build(build::BuildArgs),
+    #[command(subcommand)]
+    Spec(spec::SpecVerb),
+}
+
+/// Runs the verb that the process was called with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    signals::install();
+    let result = match &cli.verb {
+        Verb::Build(args) => build::run(&cli.global, args),
+        Verb::Spec(verb) => spec::run(verb),
+    };
+    match result {
+        Ok(()) => ExitCode::from(exit::DONE),
+        Err(failure) => failure.print(),
+    }
+}
+
+/// Help and version are data; a wrong argument is wrong input.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed standard output leaves nobody to tell.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { exit::INPUT } else { exit::DONE })
+}

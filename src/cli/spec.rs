@@ -1,0 +1,110 @@
+//! `cooper spec`: making a spec.json. Flakes call it; people rarely do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::input::spec_failure;
+use crate::closure::Closure;
+use crate::file::{self, Context};
+use crate::image::json;
+use crate::spec::{self, Config, Spec};
+use crate::store_path::PathInfo;
+
+/// Attributes hold a references graph; fragments are small.
+const ATTRS_LIMIT: u64 = 256 << 20;
+const FRAGMENT_LIMIT: u64 = 1 << 20;
+
+/// Make a spec.json (called by flakes)
+#[derive(Debug, Subcommand)]
+pub(super) enum SpecVerb {
+    /// Write $out/spec.json from a derivation's structured attributes
+    FromAttrs(FromAttrsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FromAttrsArgs {
+    /// The attributes [default: $`NIX_ATTRS_JSON_FILE`, or .attrs.json where the build runs]
+    #[arg(long, value_name = "FILE")]
+    attrs: Option<PathBuf>,
+}
+
+pub(super) fn run(verb: &SpecVerb) -> Result<(), Failure> {
+    let SpecVerb::FromAttrs(args) = verb;
+    from_attrs(args)
+}
+
+/// How `nix/lib` calls the graph of another image of the set.
+const SIBLING: &str = "sibling:";
+
+/// What `nix/lib` puts into the derivation, as Nix writes it.
+#[derive(Deserialize)]
+struct Attrs {
+    spec: serde_json::Map<String, Value>,
+    #[serde(default)]
+    closure: Value,
+    #[serde(default, rename = "configFragments")]
+    config_fragments: Vec<PathBuf>,
+    outputs: Outputs,
+    /// Graphs of the set's other images, under [`SIBLING`] and their names; and whatever else
+    /// Nix writes.
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Outputs {
+    out: PathBuf,
+}
+
+fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
+    let path = attrs_path(args);
+    let bytes = file::read(&path, ATTRS_LIMIT)?;
+    let failed = |error: Box<dyn std::error::Error>| {
+        Failure::input(error).during(format!("failed to read `{}`", path.display()))
+    };
+    let attrs: Attrs = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
+    let text = json::to_bytes(&attrs.spec).map_err(Failure::bug)?;
+    let mut spec = spec::parse(&text).map_err(|error| spec_failure(&path, error))?;
+    spec.closure = graph(&attrs.closure).map_err(failed)?;
+    for fragment in &attrs.config_fragments {
+        merge_fragment(&mut spec, fragment)?;
+    }
+    for (name, value) in &attrs.rest {
+        if let Some(name) = name.strip_prefix(SIBLING) {
+            let closure = graph(value).map_err(failed)?;
+            spec.layering.siblings.insert(name.into(), closure);
+        }
+    }
+    let out = attrs.outputs.out;
+    std::fs::create_dir_all(&out).context("create", &out)?;
+    let bytes = json::to_bytes(&spec).map_err(Failure::bug)?;
+    // Once more: what the fragments added has been checked by no one yet.
+    spec::parse(&bytes).map_err(|error| spec_failure(&path, error))?;
+    Ok(file::write_atomically(&out.join("spec.json"), &bytes)?)
+}
+
+fn attrs_path(args: &FromAttrsArgs) -> PathBuf {
+    let given = args.attrs.clone();
+    let from_env = || std::env::var_os("NIX_ATTRS_JSON_FILE").map(PathBuf::from);
+    given.or_else(from_env).unwrap_or_else(|| ".attrs.json".into())
+}
+
+/// The graph without gaps, each path once, ordered: the spec's bytes do not depend on the order
+/// or the form in which a version of Nix writes it.
+fn graph(value: &Value) -> Result<Vec<PathInfo>, Box<dyn std::error::Error>> {
+    let bytes = if value.is_null() { b"[]".to_vec() } else { json::to_bytes(value)? };
+    let closure = Closure::parse(&bytes)?;
+    Ok(closure.nodes().iter().map(|node| node.info.clone()).collect())
+}
+
+fn merge_fragment(spec: &mut Spec, path: &Path) -> Result<(), Failure> {
+    let bytes = file::read(path, FRAGMENT_LIMIT)?;
+    let fragment = Config::parse_fragment(&bytes).map_err(|error| spec_failure(path, error))?;
+    spec.config.merge_fragment(fragment);
+    Ok(())
+}

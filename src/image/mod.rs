@@ -1,0 +1,15 @@
+//! The finished image: config, manifest and index as bytes that were made once and are kept.
+//!
+//! The only serialiser of the house is [`json::to_bytes`]; what it made is never made again, so
+//! that the bytes that were hashed are the bytes that are sent. Nothing here reads or writes
+//! files: `transport` moves images.
+
+mod build;
+pub mod json;
+mod types;
+
+pub use build::{Image, ImageError, build};
+pub use types::{
+    Descriptor, Document, History, ImageConfig, ImageIndex, ImageManifest, MEDIA_TYPE_CONFIG,
+    MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, RootFs,
+};

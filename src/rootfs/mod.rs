@@ -1,0 +1,169 @@
+//! The image's own files, as data: links to contents, declared files, directories, symbolic
+//! links, users and groups, each with its owner and mode.
+//!
+//! In comes a spec; out goes a [`Rootfs`], which `layer` writes as one tar. Nothing is executed
+//! and nobody needs root: ownership is a number in a tar header.
+//!
+//! Contents are linked into `/` as Nix's `buildEnv` does it: a directory that one of them alone
+//! provides becomes one link, a directory that several provide (or that a declared entry lies
+//! in, or that is directly below `/`) is real and its children are linked one by one. What is
+//! declared and what is linked may not meet, except as directories.
+
+mod contents;
+mod declared;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::file::FileError;
+use crate::spec::Spec;
+
+/// Why the image's own files cannot be what the spec says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RootfsError {
+    /// The store could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Two sources for one path.
+    #[error("`{path}` comes from {first} and from {second}")]
+    Collision {
+        /// The path in the image.
+        path: String,
+        /// Who has it first.
+        first: String,
+        /// Who has it again.
+        second: String,
+    },
+    /// One of `contents` is no directory, so there is nothing to link.
+    #[error("`{0}` in contents is a file; name it in `files` with the path that it should get")]
+    ContentIsFile(PathBuf),
+    /// A source that no image can carry.
+    #[error("files.\"{path}\" has the source `{origin}`, which is no file, directory or link")]
+    Special {
+        /// The path in the image.
+        path: String,
+        /// The source.
+        origin: PathBuf,
+    },
+    /// One mode for a whole tree would make its directories or its files useless.
+    #[error("files.\"{0}\" has a directory as its source; leave out `mode`")]
+    ModeOfTree(String),
+}
+
+/// All entries of the image's own layer, by path without the leading slash, ordered by bytes.
+/// Every parent directory is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rootfs {
+    /// The entries.
+    pub entries: BTreeMap<Vec<u8>, Node>,
+}
+
+/// One entry of a [`Rootfs`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// The twelve permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Extended attributes by name, such as `security.capability`.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file, its bytes here.
+    Bytes(Vec<u8>),
+    /// A regular file, its bytes in the store.
+    Copy(PathBuf),
+    /// A symbolic link and its target, as it stands in the link.
+    Symlink(Vec<u8>),
+}
+
+impl Node {
+    fn new(kind: Kind, mode: u32) -> Self {
+        Self { kind, mode, uid: 0, gid: 0, xattrs: BTreeMap::new() }
+    }
+}
+
+impl Rootfs {
+    /// Lays out the image's own files; reads the store to see what `contents` hold.
+    pub fn new(spec: &Spec) -> Result<Self, RootfsError> {
+        let declared = declared::entries(spec)?;
+        let mut tree = Tree::default();
+        contents::add(&mut tree, spec, &declared)?;
+        for (path, (node, origin)) in declared {
+            tree.insert(path, node, origin)?;
+        }
+        Ok(Self {
+            entries: tree.entries.into_iter().map(|(path, (node, _))| (path, node)).collect(),
+        })
+    }
+
+    /// Looks a path up, without the leading slash and without following links.
+    pub fn get(&self, path: &Path) -> Option<&Node> {
+        use std::os::unix::ffi::OsStrExt;
+        self.entries.get(path.as_os_str().as_bytes())
+    }
+}
+
+/// Who put an entry there, as an error names it.
+type Origin = String;
+
+/// Entries that are still being laid out.
+#[derive(Debug, Default)]
+struct Tree {
+    entries: BTreeMap<Vec<u8>, (Node, Origin)>,
+}
+
+impl Tree {
+    /// Adds an entry and the parents that it lacks. Directories may meet; the later one decides
+    /// owner and mode.
+    fn insert(&mut self, path: Vec<u8>, node: Node, origin: Origin) -> Result<(), RootfsError> {
+        self.add_parents(&path, &origin)?;
+        match self.entries.get(&path) {
+            Some((known, first)) if !both_directories(known, &node) => {
+                Err(collision(&path, first.clone(), origin))
+            }
+            _ => {
+                self.entries.insert(path, (node, origin));
+                Ok(())
+            }
+        }
+    }
+
+    fn add_parents(&mut self, path: &[u8], origin: &Origin) -> Result<(), RootfsError> {
+        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+            let parent = path.get(..at).unwrap_or_default().to_vec();
+            let dir = || (Node::new(Kind::Directory, 0o755), origin.clone());
+            let (node, first) = self.entries.entry(parent.clone()).or_insert_with(dir);
+            if node.kind != Kind::Directory {
+                return Err(collision(&parent, first.clone(), origin.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn both_directories(a: &Node, b: &Node) -> bool {
+    a.kind == Kind::Directory && b.kind == Kind::Directory
+}
+
+fn collision(path: &[u8], first: Origin, second: Origin) -> RootfsError {
+    RootfsError::Collision { path: shown(path), first, second }
+}
+
+/// A path in the image as people read it.
+fn shown(path: &[u8]) -> String {
+    format!("/{}", String::from_utf8_lossy(path))
+}
+
+#[cfg(test)]
+mod tests;

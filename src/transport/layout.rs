@@ -1,0 +1,147 @@
+//! An OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{TransportError, full_name};
+use crate::digest::Digest;
+use crate::file::{self, AtomicFile, Context, FileError};
+use crate::image::{Descriptor, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+
+/// What `oci-layout` holds.
+pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// In a layout's index: the tag.
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// In a layout's index: the whole name, which containerd and Docker read.
+const IMAGE_NAME: &str = "io.containerd.image.name";
+/// An index is a list of short entries.
+const INDEX_LIMIT: u64 = 4 << 20;
+
+/// Adds images to the layout at `dir`, making it if there is none. Blobs that are there stay;
+/// a tag of the same name moves. Any number of processes may write into one layout.
+pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
+    let blobs = dir.join("blobs/sha256");
+    create_dir(&blobs)?;
+    // Held until the end: another process must not read the index before ours is in it.
+    let lock = File::open(dir).context("open", dir)?;
+    lock.lock().context("lock", dir)?;
+    check_version(dir)?;
+    let mut index = read_index(dir)?;
+    for image in images {
+        write_blobs(image, &blobs)?;
+        for entry in index_entries(image) {
+            index.manifests.retain(|old| !same_name(old, &entry));
+            index.manifests.push(entry);
+        }
+    }
+    file::write_atomically(&dir.join("oci-layout"), OCI_LAYOUT)?;
+    let bytes = json::to_bytes(&index).map_err(|e| TransportError::Json("index.json", e))?;
+    file::write_atomically(&dir.join("index.json"), &bytes)?;
+    Ok(())
+}
+
+/// The index entries of an image: one a tag, in the order of the tags.
+pub(super) fn index_entries(image: &Image) -> Vec<Descriptor> {
+    let entry = |tag| Descriptor {
+        platform: Some(image.platform.clone()),
+        annotations: BTreeMap::from([
+            (REF_NAME.into(), format!("{tag}")),
+            (IMAGE_NAME.into(), full_name(image.name.as_str(), tag)),
+        ]),
+        ..image.manifest.descriptor.clone()
+    };
+    image.tags.iter().map(entry).collect()
+}
+
+/// An index of the given entries.
+pub(super) fn index_of(manifests: Vec<Descriptor>) -> ImageIndex {
+    ImageIndex {
+        schema_version: 2,
+        media_type: MEDIA_TYPE_INDEX.into(),
+        manifests,
+        annotations: BTreeMap::new(),
+    }
+}
+
+fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
+    let name = |d: &Descriptor| {
+        d.annotations.get(IMAGE_NAME).or_else(|| d.annotations.get(REF_NAME)).cloned()
+    };
+    name(a) == name(b) && a.platform == b.platform
+}
+
+fn write_blobs(image: &Image, blobs: &Path) -> Result<(), TransportError> {
+    for layer in &image.layers {
+        write_blob(blobs, layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))?;
+    }
+    for document in [&image.config, &image.manifest] {
+        let Descriptor { digest, size, .. } = document.descriptor;
+        write_blob(blobs, digest, size, |to| {
+            to.write_all(&document.bytes).map_err(TransportError::Stream)
+        })?;
+    }
+    Ok(())
+}
+
+fn write_blob(
+    blobs: &Path,
+    digest: Digest,
+    size: u64,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), TransportError>,
+) -> Result<(), TransportError> {
+    let path = blobs.join(digest.hex());
+    // A blob is renamed into place whole, so one of the right size is the right one.
+    if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == size) {
+        return Ok(());
+    }
+    let mut blob = AtomicFile::create(&path)?;
+    write(blob.file())?;
+    blob.commit()?;
+    Ok(())
+}
+
+/// Readable by all, whatever the umask.
+fn create_dir(path: &Path) -> Result<(), FileError> {
+    let mut missing: Vec<PathBuf> =
+        path.ancestors().take_while(|dir| !dir.exists()).map(Path::to_path_buf).collect();
+    missing.retain(|dir| !dir.as_os_str().is_empty());
+    fs::create_dir_all(path).context("create", path)?;
+    for dir in missing {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755))
+            .context("set the mode of", &dir)?;
+    }
+    Ok(())
+}
+
+fn check_version(dir: &Path) -> Result<(), TransportError> {
+    let path = dir.join("oci-layout");
+    if !path.exists() {
+        return Ok(());
+    }
+    let bytes = file::read(&path, INDEX_LIMIT)?;
+    let version = serde_json::from_slice::<serde_json::Value>(&bytes)
+        .ok()
+        .and_then(|value| value.get("imageLayoutVersion")?.as_str().map(str::to_owned));
+    match version.as_deref() {
+        Some("1.0.0") => Ok(()),
+        Some(other) => Err(not_a_layout(dir, format!("its version is {other}, not 1.0.0"))),
+        None => Err(not_a_layout(dir, "its file `oci-layout` has no `imageLayoutVersion`".into())),
+    }
+}
+
+fn read_index(dir: &Path) -> Result<ImageIndex, TransportError> {
+    let path = dir.join("index.json");
+    if !path.exists() {
+        return Ok(index_of(Vec::new()));
+    }
+    let bytes = file::read(&path, INDEX_LIMIT)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| not_a_layout(dir, format!("its index.json is no image index: {e}")))
+}
+
+fn not_a_layout(dir: &Path, why: String) -> TransportError {
+    TransportError::NotALayout { path: dir.into(), why }
+}

@@ -1,0 +1,228 @@
+//! The house rules that no compiler knows: who may import whom, how long things may be, and
+//! where a crate may be used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Rooms in the order of the crate doc's table, each with what it may import.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("digest", &[]),
+    ("store_path", &[]),
+    ("report", &[]),
+    ("file", &[]),
+    ("spec", &["store_path"]),
+    ("closure", &["store_path"]),
+    ("plan", &["spec", "closure", "store_path"]),
+    ("rootfs", &["spec", "store_path", "file"]),
+    ("layer", &["plan", "rootfs", "spec", "digest", "store_path", "file", "report"]),
+    ("cache", &["layer", "spec", "digest", "store_path", "file", "report"]),
+    ("image", &["spec", "layer", "digest"]),
+    ("base", &["image", "layer", "spec", "digest", "file", "report"]),
+    ("transport", &["image", "layer", "digest", "cache", "spec", "base", "file", "report"]),
+    ("validate", &["transport", "image", "layer", "base", "spec", "digest", "file", "report"]),
+    ("cli", &["*"]),
+];
+
+/// Crates that only some rooms may use.
+const CRATES: &[(&str, &[&str])] = &[
+    ("indicatif", &["cli"]),
+    ("clap", &["cli"]),
+    ("tokio", &["transport"]),
+    ("reqwest", &["transport"]),
+    ("bollard", &["transport"]),
+    ("oci_client", &["transport"]),
+    ("rayon", &["layer"]),
+    ("oci_spec", &["image", "base"]),
+    ("canon_json", &["image"]),
+];
+
+/// Rooms without files, environment, clock, threads or async.
+const PURE: &[&str] = &["digest", "store_path", "spec", "closure", "plan"];
+const IMPURE: &[&str] = &["std::fs", "std::env", "std::time", "std::thread", "std::net", "async "];
+
+const NO_ROOMS: &[&str] = &["util", "utils", "common", "helpers", "manager"];
+
+const MOST_LINES_A_FILE: usize = 400;
+const MOST_LINES_A_FUNCTION: usize = 60;
+
+struct Source {
+    path: PathBuf,
+    room: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![src.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(&src).unwrap();
+            let first = below.components().next().unwrap().as_os_str().to_str().unwrap();
+            let room = first.trim_end_matches(".rs").to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push(Source { path: below.into(), room, text });
+        }
+    }
+    assert!(found.len() > 20, "the test reads the real sources");
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Lines of code: what is behind `//` is prose.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(n, l)| (n + 1, l))
+}
+
+/// Every `crate::room` on a line, also those in braces after `crate::`.
+fn imports(line: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let rest = &line[at + "crate::".len()..];
+        let list = rest.strip_prefix('{').and_then(|r| r.split('}').next()).unwrap_or(rest);
+        let braces = rest.starts_with('{');
+        for item in list.split(',').take(if braces { usize::MAX } else { 1 }) {
+            let name: String =
+                item.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            rooms.push(name);
+        }
+    }
+    rooms
+}
+
+fn none(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+#[test]
+fn a_room_imports_only_what_its_row_allows() {
+    let allowed: BTreeMap<_, _> = ROOMS.iter().copied().collect();
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|s| !["lib", "main"].contains(&s.room.as_str())) {
+        let Some(row) = allowed.get(source.room.as_str()) else {
+            problems.push(format!("{}: no row in tests/it/tidy.rs", source.path.display()));
+            continue;
+        };
+        for (line, text) in code(&source.text) {
+            for room in imports(text) {
+                let known = allowed.contains_key(room.as_str());
+                if known && room != source.room && !row.contains(&room.as_str()) && *row != ["*"] {
+                    let path = source.path.display();
+                    problems
+                        .push(format!("src/{path}:{line}: {} may not import {room}", source.room));
+                }
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn the_crate_doc_has_a_row_for_each_room() {
+    let doc = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
+    let built = |room: &str| doc.contains(&format!("pub mod {room};"));
+    let missing =
+        ROOMS.iter().filter(|(room, _)| built(room) && !doc.contains(&format!("| [`{room}`]")));
+    none(&missing.map(|(room, _)| format!("src/lib.rs: no row for {room}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_crate_is_used_only_where_it_lives() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        for (name, rooms) in CRATES {
+            for (line, text) in code(&source.text) {
+                if text.contains(&format!("{name}::")) && !rooms.contains(&source.room.as_str()) {
+                    problems.push(format!(
+                        "src/{}:{line}: {name} lives in {rooms:?}",
+                        source.path.display()
+                    ));
+                }
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn pure_rooms_touch_no_machine() {
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|s| PURE.contains(&s.room.as_str())) {
+        for (line, text) in code(&source.text) {
+            for word in IMPURE.iter().filter(|word| text.contains(*word)) {
+                problems.push(format!(
+                    "src/{}:{line}: {} is pure, no {word}",
+                    source.path.display(),
+                    source.room
+                ));
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn no_module_is_named_for_having_no_purpose() {
+    let odd = sources().into_iter().filter(|source| {
+        let parts = source.path.iter().filter_map(|part| part.to_str());
+        parts.map(|part| part.trim_end_matches(".rs")).any(|part| NO_ROOMS.contains(&part))
+    });
+    none(&odd.map(|source| format!("src/{}", source.path.display())).collect::<Vec<_>>());
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        let path = source.path.display();
+        let lines = source.text.lines().count();
+        if lines > MOST_LINES_A_FILE {
+            problems.push(format!("src/{path}: {lines} lines, at most {MOST_LINES_A_FILE}"));
+        }
+        for (name, start, length) in functions(&source.text) {
+            if length > MOST_LINES_A_FUNCTION {
+                problems.push(format!(
+                    "src/{path}:{start}: {name} has {length} lines, at most {MOST_LINES_A_FUNCTION}"
+                ));
+            }
+        }
+    }
+    none(&problems);
+}
+
+/// Functions by rustfmt's layout: from the line with `fn` to the closing brace of its indent.
+fn functions(text: &str) -> Vec<(String, usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let trimmed = line.trim_start();
+        let Some(at) = trimmed.find("fn ") else { continue };
+        let before = &trimmed[..at];
+        if !before
+            .split_whitespace()
+            .all(|w| w.starts_with("pub") || ["const", "async", "fn"].contains(&w))
+        {
+            continue;
+        }
+        let indent = &line[..line.len() - trimmed.len()];
+        let close = format!("{indent}}}");
+        let Some(length) = lines[start..].iter().position(|line| *line == close) else { continue };
+        let name = trimmed[at + 3..].split(['(', '<']).next().unwrap_or_default();
+        found.push((name.to_owned(), start + 1, length + 1));
+    }
+    found
+}
+
+#[test]
+fn functions_are_found_and_measured() {
+    let text = "pub fn one(\n    a: u8,\n) {\n    a\n}\n\nimpl X {\n    fn two() {\n    }\n}\n";
+    assert_eq!(functions(text), [("one".to_owned(), 1, 5), ("two".to_owned(), 8, 2)]);
+}
