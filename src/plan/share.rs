@@ -41,13 +41,12 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
     let mut out = Vec::new();
     let mut free = Vec::new();
     for ((group, images), members) in classes {
-        match group {
-            Some(_) => out.push(Layer::new(model, members, images.clone(), group)),
-            None => {
-                let table = row::table(&model.items, &members);
-                let ladder = Ladder::new(&table, floor);
-                free.push(Class { images, table, ladder, taken: 0 });
-            }
+        if group.is_some() {
+            out.push(Layer::new(model, members, images.clone(), group));
+        } else {
+            let table = row::table(&model.items, &members);
+            let ladder = Ladder::new(&table, floor);
+            free.push(Class { images, table, ladder, taken: 0 });
         }
     }
     let mut counts = Counts::new(model, &out, &free);
