@@ -5,14 +5,17 @@
 
 mod assemble;
 mod build;
+mod diff;
 mod failure;
 mod input;
 mod output;
+mod plan;
 mod progress;
 mod signals;
 mod spec;
 mod summary;
 mod table;
+mod why;
 
 use std::process::ExitCode;
 
@@ -65,6 +68,9 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    Plan(plan::PlanArgs),
+    Why(why::WhyArgs),
+    Diff(diff::DiffArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -78,6 +84,9 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        Verb::Plan(args) => plan::run(&cli.global, args),
+        Verb::Why(args) => why::run(&cli.global, args),
+        Verb::Diff(args) => diff::run(&cli.global, args),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {
