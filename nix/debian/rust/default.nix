@@ -54,10 +54,13 @@ let
         cargoSettings = ./settings.sh;
       };
 
+      hasDependencies =
+        builtins.length (builtins.split "\nsource = " (builtins.readFile cargoLock.lockFile)) > 1;
+
       # What decides over the dependencies. Sources that a build makes cannot be looked into
       # while Nix evaluates; such a package is compiled in one go.
       manifests =
-        if built src then
+        if built src || !hasDependencies then
           null
         else
           builtins.path {
