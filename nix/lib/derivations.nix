@@ -38,8 +38,10 @@ let
     derivation {
       inherit name system;
       builder = core;
+      # Nix's log looks like a terminal and is none.
       args = [
         "build"
+        "--quiet"
       ]
       ++ map (spec: "${spec}/spec.json") specs
       ++ [

@@ -20,11 +20,16 @@ const UNKNOWN: &str = "{msg:32!} {spinner} {bytes} {bytes_per_sec}";
 pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
     if global.quiet {
         Arc::new(Silent)
-    } else if std::io::stderr().is_terminal() {
+    } else if std::io::stderr().is_terminal() && !is_dumb() {
         Arc::new(Bars(MultiProgress::new()))
     } else {
         Arc::new(Lines)
     }
+}
+
+/// A terminal that cannot move its cursor, by the convention of `TERM`; Nix's build log is one.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
 
 #[derive(Debug)]

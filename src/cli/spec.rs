@@ -1,5 +1,6 @@
 //! `cooper spec`: making a spec.json. Flakes call it; people rarely do.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -8,10 +9,11 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::input::spec_failure;
+use crate::closure::Closure;
 use crate::file::{self, Context};
 use crate::image::json;
-use crate::spec::{self, Config};
-use crate::{closure, spec::Spec};
+use crate::spec::{self, Config, Spec};
+use crate::store_path::PathInfo;
 
 /// Attributes hold a references graph; fragments are small.
 const ATTRS_LIMIT: u64 = 256 << 20;
@@ -36,6 +38,9 @@ pub(super) fn run(verb: &SpecVerb) -> Result<(), Failure> {
     from_attrs(args)
 }
 
+/// How `nix/lib` calls the graph of another image of the set.
+const SIBLING: &str = "sibling:";
+
 /// What `nix/lib` puts into the derivation, as Nix writes it.
 #[derive(Deserialize)]
 struct Attrs {
@@ -45,6 +50,10 @@ struct Attrs {
     #[serde(default, rename = "configFragments")]
     config_fragments: Vec<PathBuf>,
     outputs: Outputs,
+    /// Graphs of the set's other images, under [`SIBLING`] and their names; and whatever else
+    /// Nix writes.
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -58,12 +67,18 @@ fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
     let failed = |error: Box<dyn std::error::Error>| {
         Failure::input(error).during(format!("failed to read `{}`", path.display()))
     };
-    let mut attrs: Attrs = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
-    attrs.spec.insert("closure".into(), graph(&attrs.closure).map_err(failed)?);
+    let attrs: Attrs = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
     let text = json::to_bytes(&attrs.spec).map_err(Failure::bug)?;
     let mut spec = spec::parse(&text).map_err(|error| spec_failure(&path, error))?;
+    spec.closure = graph(&attrs.closure).map_err(failed)?;
     for fragment in &attrs.config_fragments {
         merge_fragment(&mut spec, fragment)?;
+    }
+    for (name, value) in &attrs.rest {
+        if let Some(name) = name.strip_prefix(SIBLING) {
+            let closure = graph(value).map_err(failed)?;
+            spec.layering.siblings.insert(name.into(), closure);
+        }
     }
     let out = attrs.outputs.out;
     std::fs::create_dir_all(&out).context("create", &out)?;
@@ -81,11 +96,10 @@ fn attrs_path(args: &FromAttrsArgs) -> PathBuf {
 
 /// The graph without gaps, each path once, ordered: the spec's bytes do not depend on the order
 /// or the form in which a version of Nix writes it.
-fn graph(value: &Value) -> Result<Value, Box<dyn std::error::Error>> {
+fn graph(value: &Value) -> Result<Vec<PathInfo>, Box<dyn std::error::Error>> {
     let bytes = if value.is_null() { b"[]".to_vec() } else { json::to_bytes(value)? };
-    let closure = closure::Closure::parse(&bytes)?;
-    let infos: Vec<_> = closure.nodes().iter().map(|node| &node.info).collect();
-    Ok(serde_json::to_value(infos)?)
+    let closure = Closure::parse(&bytes)?;
+    Ok(closure.nodes().iter().map(|node| node.info.clone()).collect())
 }
 
 fn merge_fragment(spec: &mut Spec, path: &Path) -> Result<(), Failure> {
