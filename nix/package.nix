@@ -30,7 +30,7 @@ let
   within = dirs: path: builtins.any (dir: path == dir || startsWith "${dir}/" path) dirs;
   startsWith = start: text: builtins.substring 0 (builtins.stringLength start) text == start;
 
-  src = builtins.path {
+  src = import ./source.nix {
     name = if core then "cooper-core-source" else "cooper-source";
     path = ../.;
     filter =
