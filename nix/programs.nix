@@ -11,7 +11,7 @@ let
     pkgs.rustPlatform.buildRustPackage {
       pname = name;
       version = "0.1.0";
-      src = builtins.path {
+      src = import ./source.nix {
         name = "image-programs-source";
         path = ./programs;
         filter = path: _: baseNameOf path != "target" && baseNameOf path != "tests";
