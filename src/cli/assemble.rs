@@ -51,7 +51,7 @@ pub(super) fn assemble(
     let closure =
         Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
     let plan = plan_layers(spec, &closure).map_err(named)?;
-    let rootfs = rootfs(spec, reporter).map_err(named)?;
+    let rootfs = checked_files(spec, reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers =
@@ -59,12 +59,17 @@ pub(super) fn assemble(
     image::build(spec, layers).map_err(|e| named(Failure::bug(e)))
 }
 
-/// The image's own files, once the image has passed its checks.
-fn rootfs(spec: &Spec, reporter: &dyn Reporter) -> Result<Rootfs, Failure> {
+/// The image's own files.
+pub(super) fn own_files(spec: &Spec) -> Result<Rootfs, Failure> {
     spec.check_sources().map_err(|error| {
         Failure::input(error).hint("in a flake, write the package itself: \"${pkgs.hello}/bin/x\"")
     })?;
-    let rootfs = Rootfs::new(spec)?;
+    Ok(Rootfs::new(spec)?)
+}
+
+/// The image's own files, once the image has passed its checks.
+fn checked_files(spec: &Spec, reporter: &dyn Reporter) -> Result<Rootfs, Failure> {
+    let rootfs = own_files(spec)?;
     for warning in check::check(spec, &rootfs)? {
         reporter.warn(&warning);
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::assemble;
 use super::failure::Failure;
-use crate::closure::Closure;
+use super::plan::plan_spec;
 use crate::file::Context;
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Spec;
@@ -35,10 +35,8 @@ pub(super) struct LookedPath {
 impl Looked {
     /// Plans the image and lays out its own files.
     pub(super) fn new(spec: &Spec) -> Result<Self, Failure> {
-        let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
-        let closure =
-            Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
-        let plan = assemble::plan_layers(spec, &closure).map_err(named)?;
+        let named = |failure: Failure| failure.during(format!("failed to lay out `{}`", spec.name));
+        let (closure, plan) = plan_spec(spec)?;
         let infos = assemble::layer_infos(&plan, &closure);
         let mut layers: Vec<LookedLayer> = plan
             .layers
@@ -51,7 +49,7 @@ impl Looked {
                 )
             })
             .collect();
-        let rootfs = Rootfs::new(spec).map_err(|e| named(Failure::from(e)))?;
+        let rootfs = assemble::own_files(spec).map_err(named)?;
         if !rootfs.entries.is_empty() || layers.is_empty() {
             layers.push(LookedLayer::new("own files".into(), own_files(&rootfs).map_err(named)?));
         }
@@ -63,9 +61,10 @@ impl Looked {
         self.layers.iter().map(|layer| layer.size).sum()
     }
 
-    /// The largest paths of all layers, the largest first.
+    /// The largest paths of all layers, the largest first; links have no size.
     pub(super) fn biggest(&self, count: usize) -> Vec<&LookedPath> {
-        let mut paths: Vec<&LookedPath> = self.layers.iter().flat_map(|l| &l.paths).collect();
+        let all = self.layers.iter().flat_map(|layer| &layer.paths);
+        let mut paths: Vec<&LookedPath> = all.filter(|path| path.size > 0).collect();
         paths.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.path.cmp(&b.path)));
         paths.truncate(count);
         paths

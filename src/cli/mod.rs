@@ -6,6 +6,7 @@
 mod assemble;
 mod build;
 mod completions;
+mod diff;
 mod failure;
 mod history;
 mod input;
@@ -13,12 +14,14 @@ mod inspect;
 mod looked;
 mod man;
 mod output;
+mod plan;
 mod progress;
 mod schema;
 mod signals;
 mod spec;
 mod summary;
 mod table;
+mod why;
 
 use std::process::ExitCode;
 
@@ -71,6 +74,9 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    Plan(plan::PlanArgs),
+    Why(why::WhyArgs),
+    Diff(diff::DiffArgs),
     Inspect(inspect::InspectArgs),
     History(history::HistoryArgs),
     Schema(schema::SchemaArgs),
@@ -89,6 +95,9 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        Verb::Plan(args) => plan::run(&cli.global, args),
+        Verb::Why(args) => why::run(&cli.global, args),
+        Verb::Diff(args) => diff::run(&cli.global, args),
         Verb::Inspect(args) => inspect::run(&cli.global, args),
         Verb::History(args) => history::run(&cli.global, args),
         Verb::Schema(args) => schema::run(args),

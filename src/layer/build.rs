@@ -1,120 +1,111 @@
-//! All layers of an image, in parallel.
+//! Making layers in parallel.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use super::{Blob, Content, Layer, LayerError, Request, tar};
-use crate::digest::HashingWriter;
-use crate::file::{AtomicFile, Context};
+use super::store::{Key, Lookup, Record, Store};
+use super::tar::Source;
+use super::{Blob, Content, Layer, LayerError, Request, compress};
+use crate::digest::Hasher;
 use crate::report::Reporter;
 use crate::spec::Compression;
+use rayon::prelude::*;
 
-/// Where blobs are put.
-pub trait Store: std::fmt::Debug + Sync {
-    /// The folder for new blobs.
-    fn blobs(&self) -> &Path;
-}
-
-/// A store for one process.
-#[derive(Debug)]
-pub struct TempStore(tempfile::TempDir);
-
-impl TempStore {
-    /// Makes the folder.
-    pub fn new() -> Result<Self, LayerError> {
-        Ok(Self(tempfile::tempdir().context("create a folder in", std::env::temp_dir())?))
-    }
-}
-
-impl Store for TempStore {
-    fn blobs(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-/// Makes all layers; their order is kept. `jobs` 0 means one a core.
+/// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
+/// of the requests.
 pub fn build(
     requests: &[Request<'_>],
     store: &dyn Store,
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Layer>, LayerError> {
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(LayerError::Threads)?;
-    let task = std::sync::Mutex::new(reporter.start("layers", None));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
     let of = requests.len();
     pool.install(|| {
-        requests
-            .par_iter()
-            .enumerate()
-            .map(|(at, request)| {
-                let layer =
-                    one(request, store.blobs(), at).map_err(|source| LayerError::Layer {
-                        number: at + 1,
-                        of,
-                        name: request.name.clone(),
-                        source: Box::new(source),
-                    })?;
-                if let Ok(task) = task.lock() {
-                    task.advance(layer.tar_size);
-                }
-                Ok(layer)
+        let made = requests.par_iter().enumerate().map(|(index, request)| {
+            one(request, store, reporter).map_err(|source| LayerError::Write {
+                number: index + 1,
+                of,
+                name: request.name.clone(),
+                source: Box::new(source),
             })
-            .collect()
+        });
+        made.collect()
     })
 }
 
-fn one(request: &Request<'_>, dir: &Path, at: usize) -> Result<Layer, LayerError> {
-    let mut file = AtomicFile::create(&dir.join(format!("{at}.new")))?;
-    let blob = HashingWriter::new(std::io::BufWriter::new(file.file()));
-    let (hashed_blob, hashed_tar) = match request.compression {
-        Compression::None {} => {
-            let mut tar = HashingWriter::new(blob);
-            write(request, &mut tar)?;
-            let (blob, hashed) = tar.finish();
-            (finish(blob)?, hashed)
+fn one(
+    request: &Request<'_>,
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+) -> Result<Layer, LayerError> {
+    let (source, key) = match request.content {
+        Content::StorePaths(infos) => {
+            let paths = infos.iter().map(|info| info.path.clone()).collect();
+            let key = Key::new(infos, request.compression, request.mtime);
+            (Source::StorePaths(paths), Some(key))
         }
-        Compression::Gzip { level } => {
-            let gzip = flate2::GzBuilder::new().write(blob, flate2::Compression::new(level));
-            let mut tar = HashingWriter::new(gzip);
-            write(request, &mut tar)?;
-            let (gzip, hashed) = tar.finish();
-            (finish(gzip.finish().map_err(LayerError::Write)?)?, hashed)
-        }
-        Compression::Zstd { level } => {
-            let level = i32::try_from(level).unwrap_or_default();
-            let zstd = zstd::Encoder::new(blob, level).map_err(LayerError::Write)?;
-            let mut tar = HashingWriter::new(zstd);
-            write(request, &mut tar)?;
-            let (zstd, hashed) = tar.finish();
-            (finish(zstd.finish().map_err(LayerError::Write)?)?, hashed)
+        Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
+    };
+    let found = key.map(|key| store.get(&key)).transpose()?.unwrap_or(Lookup::Miss);
+    let (record, kept) = match found {
+        Lookup::Hit(record, kept) => (record, kept),
+        Lookup::Miss => make(request, &source, key, store, reporter)?,
+        Lookup::Damaged(why) => {
+            reporter.warn(&format!("the cached layer of {} is made again: {why}", request.name));
+            make(request, &source, key, store, reporter)?
         }
     };
-    file.commit()?;
-    let path: PathBuf = dir.join(hashed_blob.digest().hex());
-    std::fs::rename(dir.join(format!("{at}.new")), &path).context("rename a file to", &path)?;
+    let blob = match kept {
+        Some(kept) => Blob::file(kept.path, record.digest, record.blob_size, kept.guard),
+        None => Blob::tar(source, request.mtime, record.digest, record.blob_size),
+    };
     Ok(Layer {
         name: request.name.clone(),
-        digest: hashed_blob.digest(),
-        diff_id: hashed_tar.diff_id(),
-        blob_size: hashed_blob.size,
-        tar_size: hashed_tar.size,
+        digest: record.digest,
+        diff_id: record.diff_id,
+        blob_size: record.blob_size,
+        tar_size: record.tar_size,
         compression: request.compression,
-        blob: Blob { path },
+        blob,
     })
 }
 
-fn finish(blob: HashingWriter<impl Write>) -> Result<crate::digest::Hashed, LayerError> {
-    let (mut inner, hashed) = blob.finish();
-    inner.flush().map_err(LayerError::Write)?;
-    Ok(hashed)
-}
-
-fn write(request: &Request<'_>, to: &mut dyn Write) -> Result<(), LayerError> {
-    match request.content {
-        Content::StorePaths(infos) => tar::store_paths(infos, request.mtime, to),
-        Content::Rootfs(rootfs) => tar::rootfs(rootfs, request.mtime, to),
+fn make(
+    request: &Request<'_>,
+    source: &Source,
+    key: Option<Key>,
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+) -> Result<(Record, Option<super::Kept>), LayerError> {
+    let expected = match request.content {
+        Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
+        Content::Rootfs(_) => None,
+    };
+    let task = reporter.start(&request.name, expected);
+    let plain = matches!(request.compression, Compression::None {});
+    let mut blob = if plain { None } else { Some(store.create()?) };
+    let mut reader = source.open(request.mtime);
+    let mut buf = vec![0; compress::BLOCK];
+    let (mut tar, mut packed) = (Hasher::new(), Hasher::new());
+    loop {
+        let count = reader.fill(&mut buf)?;
+        let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        tar.update(bytes);
+        if let Some(blob) = &mut blob {
+            let bytes = compress::block(request.compression, bytes)?;
+            packed.update(&bytes);
+            blob.write_all(&bytes)?;
+        }
+        task.advance(count as u64);
     }
+    let tar = tar.finish();
+    let packed = if plain { tar } else { packed.finish() };
+    let record = Record {
+        digest: packed.digest(),
+        diff_id: tar.diff_id(),
+        blob_size: packed.size,
+        tar_size: tar.size,
+    };
+    let kept = store.put(key.as_ref(), &record, blob)?;
+    Ok((record, kept))
 }

@@ -7,6 +7,8 @@ use super::PlanError;
 use super::bits::Bits;
 use super::ladder::Ladder;
 use super::model::Model;
+use super::refine::refine;
+use super::row::{self, Row};
 
 /// A finished layer: items, and the images that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,20 +41,19 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
     let mut out = Vec::new();
     let mut free = Vec::new();
     for ((group, images), members) in classes {
-        match group {
-            Some(_) => out.push(Layer::new(model, members, images.clone(), group)),
-            None => free.push(Class {
-                images,
-                ladder: Ladder::new(&model.items, &members, floor),
-                taken: 0,
-            }),
+        if group.is_some() {
+            out.push(Layer::new(model, members, images.clone(), group));
+        } else {
+            let table = row::table(&model.items, &members);
+            let ladder = Ladder::new(&table, floor);
+            free.push(Class { images, table, ladder, taken: 0 });
         }
     }
     let mut counts = Counts::new(model, &out, &free);
     descend(&mut free, &mut counts);
     give_back(&mut free, &mut counts);
     for class in &free {
-        for members in class.ladder.layers(class.taken) {
+        for members in refine(&class.table, class.ladder.layers(class.taken)) {
             out.push(Layer::new(model, members, class.images.clone(), None));
         }
     }
@@ -63,6 +64,7 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
 #[derive(Debug)]
 struct Class<'a> {
     images: &'a Bits,
+    table: Vec<Row>,
     ladder: Ladder,
     taken: usize,
 }

@@ -4,8 +4,9 @@ use crate::store_path::PathInfo;
 /// A closure from `(name, size, references)`; hashes are made of the names' places.
 pub(super) fn closure(paths: &[(&str, u64, &[&str])]) -> Closure {
     let path = |name: &str| {
-        let hash: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let hash = hash.replace('e', "z");
+        let digits = name.bytes().flat_map(|byte| [byte / 16, byte % 16]);
+        let hash: String =
+            digits.map(|digit| char::from(b"0123456789abcdfg"[usize::from(digit)])).collect();
         format!("/nix/store/{hash:0>32.32}-{name}").parse::<StorePath>().unwrap()
     };
     Closure::new(paths.iter().map(|(name, size, references)| PathInfo {

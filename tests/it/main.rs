@@ -2,4 +2,8 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
+mod input;
+mod looking;
+mod running;
+mod store;
 mod tidy;
