@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a test reads better without borrowing")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
