@@ -277,6 +277,7 @@ fn what_must_be_there_and_what_must_not_is_looked_up_with_patterns() {
         "/b?n/[a-b]pp",
         "/**/app",
         "/share/**/*.txt",
+        "/share/**",
         &store_pattern,
     ] {
         store.passes(with("mustContain", there));

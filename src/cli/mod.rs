@@ -66,7 +66,7 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing
-    /// [default: $`XDG_CACHE_HOME/cooper`]
+    /// [default: `$XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
 }

@@ -204,6 +204,16 @@ fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
     let key = format!("-----BEGIN {} KEY-----\n{}", "PRIVATE", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
     place.spec(&[], json!({"files": {"/key": {"text": key}}}));
     place.refuses(1, &["secrets: `/key`, line 1, has a private key"]);
+    let checks = json!({"mustContain": ["/bin/app"], "mustNotContain": ["/etc/**"], "maxSize": 3});
+    let fields = json!({
+        "config": {"Cmd": ["app"], "User": "app", "Healthcheck": {"Test": ["CMD-SHELL", "true"]}},
+        "files": {"/etc/motd": {"text": "hello"}},
+        "checks": checks,
+    });
+    place.spec(&[], fields);
+    let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
+    assert_eq!(ran.code, Some(1));
+    insta::assert_snapshot!(ran.stderr);
 }
 
 #[test]
