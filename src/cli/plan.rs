@@ -97,7 +97,10 @@ struct Images<'a> {
 fn bare(bytes: &[u8], max_layers: u32) -> Result<String, Failure> {
     let layering = Layering::default();
     let request = |name, closure| plan::Request { name, closure, max_layers, layering: &layering };
-    if let Ok(graphs) = serde_json::from_slice::<Graphs<'_>>(bytes) {
+    // serde would take an array as the fields in order.
+    let object = bytes.trim_ascii_start().first() == Some(&b'{');
+    if let Some(graphs) = object.then(|| serde_json::from_slice::<Graphs<'_>>(bytes).ok()).flatten()
+    {
         let mut closures = Vec::new();
         for (name, graph) in graphs.images {
             let closure = parse(graph.get().as_bytes(), &name)?;

@@ -310,4 +310,6 @@ fn finish(model: &Model<'_>, layer: &Layer) -> Option<PlannedLayer> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

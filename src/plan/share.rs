@@ -53,7 +53,7 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
     descend(&mut free, &mut counts);
     give_back(&mut free, &mut counts);
     for class in &free {
-        for members in refine(&class.table, class.ladder.layers(class.taken)) {
+        for members in refine(&class.table, class.ladder.layers(class.taken), floor) {
             out.push(Layer::new(model, members, class.images.clone(), None));
         }
     }
@@ -182,7 +182,7 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
                 if helped == 0 {
                     continue;
                 }
-                let cost = forced_cost(a, b, model.sources as u64);
+                let cost = forced_cost(a, b);
                 if best.is_none_or(|(least, helps, ..)| {
                     cost.saturating_mul(u128::from(helps))
                         < least.saturating_mul(u128::from(helped))
@@ -197,11 +197,12 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
 }
 
 /// What the union of two layers costs in bytes to move and to store, where images that have only
-/// one of the two keep it as it is.
-fn forced_cost(a: &Layer, b: &Layer, storing: u64) -> u128 {
-    let cost = |size: u64, count: u64| u128::from(size) * u128::from(count.saturating_add(storing));
+/// one of the two keep it as it is. A byte stored twice counts like one that every change of the
+/// union moves.
+fn forced_cost(a: &Layer, b: &Layer) -> u128 {
     let (x, y) = (a.exposed.count(), b.exposed.count());
     let union = x + y - a.exposed.shared(&b.exposed);
+    let cost = |size: u64, count: u64| u128::from(size) * u128::from(count + union);
     let mut total = cost(a.size.saturating_add(b.size), union);
     if a.images.is_subset(&b.images) {
         total = total.saturating_sub(cost(a.size, x));
