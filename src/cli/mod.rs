@@ -5,12 +5,18 @@
 
 mod assemble;
 mod build;
+mod completions;
 mod diff;
 mod failure;
+mod history;
 mod input;
+mod inspect;
+mod looked;
+mod man;
 mod output;
 mod plan;
 mod progress;
+mod schema;
 mod signals;
 mod spec;
 mod summary;
@@ -71,6 +77,11 @@ enum Verb {
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
+    Inspect(inspect::InspectArgs),
+    History(history::HistoryArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -87,6 +98,11 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
+        Verb::Inspect(args) => inspect::run(&cli.global, args),
+        Verb::History(args) => history::run(&cli.global, args),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {

@@ -3,4 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
 mod planner;
+mod input;
+mod looking;
+mod running;
+mod store;
 mod tidy;
