@@ -8,10 +8,12 @@ mod build;
 mod diff;
 mod failure;
 mod input;
+mod lock;
 mod output;
 mod plan;
 mod progress;
 mod signals;
+mod simulate;
 mod spec;
 mod summary;
 mod table;
@@ -71,6 +73,7 @@ enum Verb {
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
+    Simulate(simulate::SimulateArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
+        Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {

@@ -224,6 +224,9 @@ pub struct Layering {
     pub changes_often: Vec<String>,
     /// Layers that the author wants.
     pub groups: Vec<LayerGroup>,
+    /// Layers of an earlier plan, bottom first, as names of packages: what they name stays where
+    /// it was. One image's entry of a `layers.lock.json`.
+    pub lock: Vec<Vec<String>>,
     /// The other images of the set by name, with their references graphs; read in mode `set`.
     #[serde(deserialize_with = "unique")]
     pub siblings: BTreeMap<String, Vec<PathInfo>>,
@@ -237,6 +240,7 @@ impl Default for Layering {
             min_layer_size: 0,
             changes_often: Vec::new(),
             groups: Vec::new(),
+            lock: Vec::new(),
             siblings: BTreeMap::new(),
         }
     }
