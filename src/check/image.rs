@@ -13,7 +13,7 @@ use crate::file::{self, Context, FileError};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Spec;
 
-/// Linux gives up on a path after so many links (path_resolution(7)).
+/// Linux gives up on a path after so many links (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
 /// An image that is not written yet: its own files, and below the store directory the paths of

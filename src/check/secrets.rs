@@ -65,7 +65,7 @@ impl Search {
         hit.filter_map(|(what, regex)| {
             let found = regex.find_iter(bytes).find(|found| !is_placeholder(found.as_bytes()))?;
             let before = bytes.get(..found.start()).unwrap_or_default();
-            Some((*what, before.iter().filter(|byte| **byte == b'\n').count() + 1))
+            Some((*what, before.split(|byte| *byte == b'\n').count()))
         })
         .collect()
     }

@@ -10,11 +10,12 @@ const ACCOUNTS_LIMIT: u64 = 4 << 20;
 pub(super) fn check(image: &Image<'_>, out: &mut Findings<'_>) -> Result<(), CheckError> {
     let text = image.spec.config.user.as_deref().unwrap_or_default();
     let (user, group) = text.split_once(':').map_or((text, None), |(u, g)| (u, Some(g)));
-    if let Some(group) = group.filter(|group| is_name(group)) {
-        if !image.has_base() && account(image, "/etc/group", group)?.is_none() {
-            let what = "is not in the image's `/etc/group`; add it to `groups` or write its number";
-            out.problem(Check::User, format!("config.User has the group `{group}`, which {what}"));
-        }
+    if let Some(group) = group.filter(|group| is_name(group))
+        && !image.has_base()
+        && account(image, "/etc/group", group)?.is_none()
+    {
+        let what = "is not in the image's `/etc/group`; add it to `groups` or write its number";
+        out.problem(Check::User, format!("config.User has the group `{group}`, which {what}"));
     }
     if !is_name(user) {
         return Ok(());

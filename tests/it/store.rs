@@ -137,7 +137,7 @@ fn a_file_that_may_not_be_read_is_named_when_root_does_not_ask() {
     // fault 27
     let place = Place::new();
     let secret = place.store_file("a", "secret", "x");
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o0)).unwrap();
     plain(&["a"], &place);
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&secret).unwrap()) == 0;
     if !root {
