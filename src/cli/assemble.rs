@@ -81,13 +81,17 @@ pub(super) fn plan_layers(spec: &Spec, closure: &Closure) -> Result<ImagePlan, F
     if !spec.include_store_paths {
         return Ok(ImagePlan { layers: Vec::new() });
     }
-    plan::plan_image(plan::Request {
+    plan::plan_image(plan_request(spec, closure)).map_err(Failure::input)
+}
+
+/// What the planner is asked for a spec.
+pub(super) fn plan_request<'a>(spec: &'a Spec, closure: &'a Closure) -> plan::Request<'a> {
+    plan::Request {
         name: spec.name.as_str(),
         closure,
         max_layers: spec.layering.max_layers.saturating_sub(OWN_FILES),
         layering: &spec.layering,
-    })
-    .map_err(Failure::input)
+    }
 }
 
 /// What the store registers about the paths of each layer, in the plan's order.

@@ -11,6 +11,7 @@ mod failure;
 mod history;
 mod input;
 mod inspect;
+mod layers_lock;
 mod looked;
 mod man;
 mod output;
@@ -18,6 +19,7 @@ mod plan;
 mod progress;
 mod schema;
 mod signals;
+mod simulate;
 mod spec;
 mod summary;
 mod table;
@@ -82,6 +84,7 @@ enum Verb {
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    Simulate(simulate::SimulateArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Verb::Schema(args) => schema::run(args),
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
+        Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {

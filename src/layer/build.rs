@@ -1,14 +1,15 @@
 //! Making layers in parallel.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::store::{Key, Lookup, Record, Store};
+use super::pipeline::{Blocks, Pipeline};
+use super::store::{Kept, Key, Lookup, Record, Store};
 use super::tar::Source;
-use super::{Blob, Content, Layer, LayerError, Request, compress};
-use crate::digest::Hasher;
+use super::{Blob, Content, Layer, LayerError, Request};
 use crate::report::Reporter;
 use crate::spec::Compression;
-use rayon::prelude::*;
 
 /// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
 /// of the requests.
@@ -19,93 +20,134 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Vec<Layer>, LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
-    let of = requests.len();
-    pool.install(|| {
-        let made = requests.par_iter().enumerate().map(|(index, request)| {
-            one(request, store, reporter).map_err(|source| LayerError::Write {
+    let blocks = Blocks::new(pool.current_num_threads());
+    let work = Work { store, reporter, blocks };
+    let queue = Queue::new(requests);
+    let made = pool.broadcast(|_| {
+        let mut made = Vec::new();
+        while let Some((index, request)) = queue.next() {
+            let layer = work.layer(request).map_err(|source| LayerError::Write {
                 number: index + 1,
-                of,
+                of: requests.len(),
                 name: request.name.clone(),
                 source: Box::new(source),
-            })
-        });
-        made.collect()
-    })
+            });
+            queue.failed.fetch_or(layer.is_err(), Ordering::Relaxed);
+            made.push((index, layer));
+        }
+        made
+    });
+    let mut made: Vec<_> = made.into_iter().flatten().collect();
+    made.sort_by_key(|(index, _)| *index);
+    made.into_iter().map(|(_, layer)| layer).collect()
 }
 
-fn one(
-    request: &Request<'_>,
-    store: &dyn Store,
-    reporter: &dyn Reporter,
-) -> Result<Layer, LayerError> {
-    let (source, key) = match request.content {
-        Content::StorePaths(infos) => {
-            let paths = infos.iter().map(|info| info.path.clone()).collect();
-            let key = Key::new(infos, request.compression, request.mtime);
-            (Source::StorePaths(paths), Some(key))
-        }
-        Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
-    };
-    let found = key.map(|key| store.get(&key)).transpose()?.unwrap_or(Lookup::Miss);
-    let (record, kept) = match found {
-        Lookup::Hit(record, kept) => (record, kept),
-        Lookup::Miss => make(request, &source, key, store, reporter)?,
-        Lookup::Damaged(why) => {
-            reporter.warn(&format!("the cached layer of {} is made again: {why}", request.name));
-            make(request, &source, key, store, reporter)?
-        }
-    };
-    let blob = match kept {
-        Some(kept) => Blob::file(kept.path, record.digest, record.blob_size, kept.guard),
-        None => Blob::tar(source, request.mtime, record.digest, record.blob_size),
-    };
-    Ok(Layer {
-        name: request.name.clone(),
-        digest: record.digest,
-        diff_id: record.diff_id,
-        blob_size: record.blob_size,
-        tar_size: record.tar_size,
-        compression: request.compression,
-        blob,
-    })
+/// Layers that wait to be made. The largest go first, so that no core is left with a large one
+/// when the others have nothing more to do.
+struct Queue<'a> {
+    requests: Vec<(usize, &'a Request<'a>)>,
+    next: AtomicUsize,
+    failed: AtomicBool,
 }
 
-fn make(
-    request: &Request<'_>,
-    source: &Source,
-    key: Option<Key>,
-    store: &dyn Store,
-    reporter: &dyn Reporter,
-) -> Result<(Record, Option<super::Kept>), LayerError> {
-    let expected = match request.content {
+impl<'a> Queue<'a> {
+    fn new(requests: &'a [Request<'a>]) -> Self {
+        let mut requests: Vec<_> = requests.iter().enumerate().collect();
+        requests.sort_by_key(|(index, request)| (Reverse(nar_size(request.content)), *index));
+        Self { requests, next: AtomicUsize::new(0), failed: AtomicBool::new(false) }
+    }
+
+    /// The next one; none after a failure.
+    fn next(&self) -> Option<(usize, &'a Request<'a>)> {
+        if self.failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.requests.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+}
+
+/// What the tar will be large, roughly.
+fn nar_size(content: Content<'_>) -> Option<u64> {
+    match content {
         Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
         Content::Rootfs(_) => None,
-    };
-    let task = reporter.start(&request.name, expected);
-    let plain = matches!(request.compression, Compression::None {});
-    let mut blob = if plain { None } else { Some(store.create()?) };
-    let mut reader = source.open(request.mtime);
-    let mut buf = vec![0; compress::BLOCK];
-    let (mut tar, mut packed) = (Hasher::new(), Hasher::new());
-    loop {
-        let count = reader.fill(&mut buf)?;
-        let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        tar.update(bytes);
-        if let Some(blob) = &mut blob {
-            let bytes = compress::block(request.compression, bytes)?;
-            packed.update(&bytes);
-            blob.write_all(&bytes)?;
-        }
-        task.advance(count as u64);
     }
-    let tar = tar.finish();
-    let packed = if plain { tar } else { packed.finish() };
-    let record = Record {
-        digest: packed.digest(),
-        diff_id: tar.diff_id(),
-        blob_size: packed.size,
-        tar_size: tar.size,
-    };
-    let kept = store.put(key.as_ref(), &record, blob)?;
-    Ok((record, kept))
+}
+
+struct Work<'a> {
+    store: &'a dyn Store,
+    reporter: &'a dyn Reporter,
+    blocks: Arc<Blocks>,
+}
+
+impl Work<'_> {
+    fn layer(&self, request: &Request<'_>) -> Result<Layer, LayerError> {
+        let (source, key) = match request.content {
+            Content::StorePaths(infos) => {
+                let paths = infos.iter().map(|info| info.path.clone()).collect();
+                let key = Key::new(infos, request.compression, request.mtime);
+                (Source::StorePaths(paths), Some(key))
+            }
+            Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
+        };
+        let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss);
+        let (record, kept) = match found {
+            Lookup::Hit(record, kept) => (record, kept),
+            Lookup::Miss => self.make(request, &source, key)?,
+            Lookup::Damaged(why) => {
+                let name = &request.name;
+                self.reporter.warn(&format!("the cached layer of {name} is made again: {why}"));
+                self.make(request, &source, key)?
+            }
+        };
+        let blob = match kept {
+            Some(kept) => Blob::file(kept.path, record.digest, record.blob_size, kept.guard),
+            None => Blob::tar(source, request.mtime, record.digest, record.blob_size),
+        };
+        Ok(Layer {
+            name: request.name.clone(),
+            digest: record.digest,
+            diff_id: record.diff_id,
+            blob_size: record.blob_size,
+            tar_size: record.tar_size,
+            compression: request.compression,
+            blob,
+        })
+    }
+
+    fn make(
+        &self,
+        request: &Request<'_>,
+        source: &Source,
+        key: Option<Key>,
+    ) -> Result<(Record, Option<Kept>), LayerError> {
+        let task = self.reporter.start(&request.name, nar_size(request.content));
+        let plain = matches!(request.compression, Compression::None {});
+        let mut blob = if plain { None } else { Some(self.store.create()?) };
+        let mut reader = source.open(request.mtime);
+        let deliver = |bytes: &[u8]| match &mut blob {
+            Some(blob) => Ok(blob.write_all(bytes)?),
+            None => Ok(()),
+        };
+        let blocks = Arc::clone(&self.blocks);
+        let mut pipeline = Pipeline::new(request.compression, blocks, deliver);
+        loop {
+            let mut buffer = pipeline.buffer();
+            let count = reader.fill(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            task.advance(pipeline.push(buffer, count)?);
+        }
+        let (tar, packed, done) = pipeline.finish()?;
+        task.advance(done);
+        let record = Record {
+            digest: packed.digest(),
+            diff_id: tar.diff_id(),
+            blob_size: packed.size,
+            tar_size: tar.size,
+        };
+        let kept = self.store.put(key.as_ref(), &record, blob)?;
+        Ok((record, kept))
+    }
 }

@@ -12,6 +12,7 @@ mod blob;
 mod build;
 mod compress;
 mod header;
+mod pipeline;
 mod store;
 mod tar;
 #[cfg(test)]

@@ -25,14 +25,15 @@ enum Reach {
     Below,
 }
 
-/// Gives as many layers as it gets, or fewer: lists of items, ascending.
-pub(super) fn refine(table: &[Row], layers: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+/// Gives as many layers as it gets: lists of items, ascending. None falls under `floor` bytes
+/// that was not.
+pub(super) fn refine(table: &[Row], layers: Vec<Vec<usize>>, floor: u64) -> Vec<Vec<usize>> {
     if layers.len() < 2 {
         return layers;
     }
     let mut sorted: Vec<&Row> = table.iter().collect();
     sorted.sort_by(|a, b| a.members.cmp(&b.members));
-    let mut search = Search::new(&sorted, &layers);
+    let mut search = Search::new(&sorted, &layers, floor);
     let width = layers.len() + sorted.len() / layers.len();
     let rounds = (BUDGET / (sorted.len() * width)).clamp(1, ROUNDS);
     let reaches: &[Reach] = match sorted.len() > BLOCKS {
@@ -61,12 +62,13 @@ struct Search<'a> {
     /// For each layer, the sources that one row of it alone is exposed to: they go with it.
     once: Vec<Bits>,
     home: Vec<usize>,
+    floor: u64,
 }
 
 impl<'a> Search<'a> {
-    fn new(rows: &'a [&'a Row], layers: &[Vec<usize>]) -> Self {
+    fn new(rows: &'a [&'a Row], layers: &[Vec<usize>], floor: u64) -> Self {
         let mut search =
-            Self { rows, layers: Vec::new(), once: Vec::new(), home: vec![0; rows.len()] };
+            Self { rows, layers: Vec::new(), once: Vec::new(), home: vec![0; rows.len()], floor };
         for (at, layer) in layers.iter().enumerate() {
             let rows = layer.iter().filter_map(|item| {
                 rows.binary_search_by(|row| row.members.as_slice().cmp(&[*item])).ok()
@@ -116,6 +118,9 @@ impl<'a> Search<'a> {
             return false;
         }
         let block = self.layer(block);
+        if layer.size.saturating_sub(block.size) < self.floor {
+            return false;
+        }
         let Some(stay) = self.stay(from, layer, &block).filter(|cost| *cost > 0) else {
             return false;
         };

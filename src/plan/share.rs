@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::PlanError;
 use super::bits::Bits;
+use super::kept;
 use super::ladder::Ladder;
 use super::model::Model;
 use super::refine::refine;
@@ -18,22 +19,33 @@ pub(super) struct Layer {
     pub(super) group: Option<usize>,
     pub(super) size: u64,
     pub(super) exposed: Bits,
+    /// Its place in the lock that it was kept by.
+    pub(super) kept: Option<usize>,
 }
 
 impl Layer {
-    fn new(model: &Model<'_>, members: Vec<usize>, images: Bits, group: Option<usize>) -> Self {
+    pub(super) fn new(
+        model: &Model<'_>,
+        members: Vec<usize>,
+        images: Bits,
+        group: Option<usize>,
+    ) -> Self {
         let mut exposed = Bits::new(model.sources);
         let mut size: u64 = 0;
         for item in members.iter().filter_map(|at| model.items.get(*at)) {
             exposed.add(&item.exposed);
             size = size.saturating_add(item.size);
         }
-        Self { members, images, group, size, exposed }
+        Self { members, images, group, size, exposed, kept: None }
     }
 }
 
 /// Splits all items into layers, within every image's limit.
-pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanError> {
+pub(super) fn layers(
+    model: &Model<'_>,
+    floor: u64,
+    lock: &[Vec<String>],
+) -> Result<Vec<Layer>, PlanError> {
     let mut classes: BTreeMap<(Option<usize>, &Bits), Vec<usize>> = BTreeMap::new();
     for (at, item) in model.items.iter().enumerate() {
         classes.entry((item.group, &item.images)).or_default().push(at);
@@ -43,17 +55,20 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
     for ((group, images), members) in classes {
         if group.is_some() {
             out.push(Layer::new(model, members, images.clone(), group));
-        } else {
+        } else if lock.is_empty() {
             let table = row::table(&model.items, &members);
             let ladder = Ladder::new(&table, floor);
             free.push(Class { images, table, ladder, taken: 0 });
         }
     }
+    if !lock.is_empty() {
+        out.extend(kept::layers(model, lock));
+    }
     let mut counts = Counts::new(model, &out, &free);
     descend(&mut free, &mut counts);
     give_back(&mut free, &mut counts);
     for class in &free {
-        for members in refine(&class.table, class.ladder.layers(class.taken)) {
+        for members in refine(&class.table, class.ladder.layers(class.taken), floor) {
             out.push(Layer::new(model, members, class.images.clone(), None));
         }
     }
@@ -182,7 +197,7 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
                 if helped == 0 {
                     continue;
                 }
-                let cost = forced_cost(a, b, model.sources as u64);
+                let cost = forced_cost(a, b);
                 if best.is_none_or(|(least, helps, ..)| {
                     cost.saturating_mul(u128::from(helps))
                         < least.saturating_mul(u128::from(helped))
@@ -197,11 +212,12 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
 }
 
 /// What the union of two layers costs in bytes to move and to store, where images that have only
-/// one of the two keep it as it is.
-fn forced_cost(a: &Layer, b: &Layer, storing: u64) -> u128 {
-    let cost = |size: u64, count: u64| u128::from(size) * u128::from(count.saturating_add(storing));
+/// one of the two keep it as it is. A byte stored twice counts like one that every change of the
+/// union moves.
+fn forced_cost(a: &Layer, b: &Layer) -> u128 {
     let (x, y) = (a.exposed.count(), b.exposed.count());
     let union = x + y - a.exposed.shared(&b.exposed);
+    let cost = |size: u64, count: u64| u128::from(size) * u128::from(count + union);
     let mut total = cost(a.size.saturating_add(b.size), union);
     if a.images.is_subset(&b.images) {
         total = total.saturating_sub(cost(a.size, x));
@@ -220,11 +236,12 @@ fn fuse(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts, i: usiz
     let mut members = a.members.clone();
     members.extend(&b.members);
     members.sort_unstable();
+    let kept = a.kept.into_iter().chain(b.kept).min();
     for mut rest in [a, b] {
         rest.images.remove(&both);
         if !rest.images.is_empty() {
             layers.push(rest);
         }
     }
-    layers.push(Layer::new(model, members, both, None));
+    layers.push(Layer { kept, ..Layer::new(model, members, both, None) });
 }

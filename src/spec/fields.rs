@@ -145,6 +145,9 @@ pub struct Layering {
     /// Layers that the author wants.
     #[serde(deserialize_with = "objects")]
     pub groups: Vec<LayerGroup>,
+    /// Layers of an earlier plan, bottom first, as names of packages: what they name stays where
+    /// it was. One image's entry of a `layers.lock.json`.
+    pub lock: Vec<Vec<String>>,
     /// The other images of the set by name, with their references graphs; read in mode `set`.
     #[serde(deserialize_with = "unique_lists")]
     pub siblings: BTreeMap<String, Vec<PathInfo>>,
@@ -158,6 +161,7 @@ impl Default for Layering {
             min_layer_size: 0,
             changes_often: Vec::new(),
             groups: Vec::new(),
+            lock: Vec::new(),
             siblings: BTreeMap::new(),
         }
     }

@@ -189,6 +189,16 @@ fn a_spec_that_is_no_readable_file_is_refused_at_once() {
 }
 
 #[test]
+fn a_spec_larger_than_any_is_refused_before_it_is_read() {
+    // fault 5
+    let place = Place::new();
+    std::fs::File::create(place.path("spec.json")).unwrap().set_len(1 << 40).unwrap();
+    let since = Instant::now();
+    place.refuses(1, &["failed to read `spec.json`", "larger than 268435456 bytes"]);
+    assert!(since.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
 fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
     let place = Place::new();
     place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));

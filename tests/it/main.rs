@@ -4,6 +4,7 @@
 
 mod input;
 mod looking;
+mod planner;
 mod running;
 mod store;
 mod tidy;

@@ -224,6 +224,29 @@ fn names_are_kept_byte_for_byte_and_whiteouts_refused() {
 }
 
 #[test]
+fn capabilities_reach_the_layer_as_the_attribute_that_runtimes_set() {
+    // fault 42
+    let place = Place::new();
+    let file = json!({"text": "x", "mode": "0755", "capabilities": ["cap_net_bind_service=ep"]});
+    place.spec(&[], json!({"files": {"/bin/x": file}, "compression": {"algorithm": "none"}}));
+    let ran = place.cooper(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let mut found = Vec::new();
+    for blob in std::fs::read_dir(place.path("layout/blobs/sha256")).unwrap() {
+        let file = std::fs::File::open(blob.unwrap().path()).unwrap();
+        for entry in tar::Archive::new(file).entries().unwrap().map_while(Result::ok) {
+            let mut entry = entry;
+            let Ok(Some(records)) = entry.pax_extensions() else { continue };
+            let record =
+                |r: tar::PaxExtension<'_>| (r.key().unwrap().to_owned(), r.value_bytes().to_vec());
+            found.extend(records.map(Result::unwrap).map(record));
+        }
+    }
+    let value = [&[1, 0, 0, 2, 0, 4][..], &[0; 14]].concat();
+    assert_eq!(found, [("SCHILY.xattr.security.capability".to_owned(), value)]);
+}
+
+#[test]
 fn links_out_of_the_store_are_not_read_through() {
     let place = Place::new();
     let root = place.store_path("a");
