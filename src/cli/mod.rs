@@ -8,6 +8,10 @@ mod build;
 mod diff;
 mod failure;
 mod input;
+#[cfg(feature = "daemon")]
+mod list;
+#[cfg(feature = "daemon")]
+mod load;
 mod output;
 mod plan;
 mod progress;
@@ -68,6 +72,10 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    #[cfg(feature = "daemon")]
+    Load(load::LoadArgs),
+    #[cfg(feature = "daemon")]
+    List(list::ListArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
@@ -84,6 +92,10 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::Load(args) => load::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::List(args) => list::run(&cli.global, args),
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
