@@ -147,14 +147,19 @@ fn put(
     reporter: &dyn crate::report::Reporter,
 ) -> Result<Vec<Note>, Failure> {
     let loaded = daemon::load(daemon, images, reporter).map_err(|error| {
-        let moved = matches!(&error, TransportError::Daemon { doing, .. } if doing.starts_with("move"));
+        let moved =
+            matches!(&error, TransportError::Daemon { doing, .. } if doing.starts_with("move"));
         let failure = Failure::from(error);
         if moved { failure } else { failure.during("failed to load; no tag was moved".into()) }
     })?;
     let note = |(image, loaded): (&Image, daemon::Loaded)| {
         let mut lines = Vec::new();
         if loaded.sent.is_none() {
-            lines.push(format!("{} is in {} already, nothing was sent", image.name, daemon.label()));
+            lines.push(format!(
+                "{} is in {} already, nothing was sent",
+                image.name,
+                daemon.label()
+            ));
         }
         let moved = loaded.moved.iter().map(|(reference, id)| {
             format!("{reference} named another image before, {}", summary::short(id))
@@ -211,7 +216,8 @@ fn choose(specs: Vec<Spec>, only: &[String]) -> Result<Vec<Spec>, Failure> {
         return Err(Failure::input(format!("`--only {unknown}`: no image is called that"))
             .hint(format!("there are {}", names.join(", "))));
     }
-    let chosen = |spec: &Spec| only.is_empty() || only.iter().any(|name| name == spec.name.as_str());
+    let chosen =
+        |spec: &Spec| only.is_empty() || only.iter().any(|name| name == spec.name.as_str());
     Ok(specs.into_iter().filter(chosen).collect())
 }
 

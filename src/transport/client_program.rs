@@ -69,13 +69,15 @@ impl Client {
         child: &mut Child,
         write: &WriteArchive<'_>,
     ) -> (Result<(), TransportError>, Vec<u8>, Vec<u8>) {
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         std::thread::scope(|scope| {
             let stdout = scope.spawn(move || all(stdout));
             let stderr = scope.spawn(move || all(stderr));
             let written = stdin.map_or(Ok(()), |stdin| {
                 let mut to = BufWriter::with_capacity(1 << 20, stdin);
-                let written = write(&mut to).and_then(|()| to.flush().map_err(TransportError::Stream));
+                let written =
+                    write(&mut to).and_then(|()| to.flush().map_err(TransportError::Stream));
                 if written.is_err() {
                     // Before its input ends, or it would take half an archive for a whole one.
                     let _ = child.kill();

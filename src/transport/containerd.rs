@@ -38,7 +38,12 @@ impl Containerd {
     }
 
     /// The rows of a table that `ctr images` prints, in cells.
-    fn rows(&self, doing: &str, verb: &str, filter: &str) -> Result<Vec<Vec<String>>, TransportError> {
+    fn rows(
+        &self,
+        doing: &str,
+        verb: &str,
+        filter: &str,
+    ) -> Result<Vec<Vec<String>>, TransportError> {
         let table = self.client.run(doing, &["images", verb, filter])?;
         let cells = |row: &str| row.split_whitespace().map(str::to_owned).collect();
         Ok(table.lines().skip(1).map(cells).collect())
@@ -91,7 +96,8 @@ impl Daemon for Containerd {
         let mut there = BTreeSet::new();
         for filters in filters.chunks(FILTERS_A_CALL) {
             let filters = filters.iter().map(String::as_str);
-            let arguments: Vec<&str> = ["content", "list", "--quiet"].into_iter().chain(filters).collect();
+            let arguments: Vec<&str> =
+                ["content", "list", "--quiet"].into_iter().chain(filters).collect();
             let found = self.client.run("list the layers that it has", &arguments)?;
             there.extend(found.lines().filter_map(|line| line.trim().parse::<Digest>().ok()));
         }

@@ -161,8 +161,7 @@ fn parse(
             let port = if certificates.is_some() { PORTS.0 } else { PORTS.1 };
             // A colon within brackets is part of an IPv6 address.
             let has_port = address.rsplit(']').next().is_some_and(|end| end.contains(':'));
-            let address =
-                if has_port { address.to_owned() } else { format!("{address}:{port}") };
+            let address = if has_port { address.to_owned() } else { format!("{address}:{port}") };
             Ok(Endpoint::Tcp(address, certificates))
         }
         _ => Err(wrong(setting, host, format!("cooper does not speak {scheme}"))),
