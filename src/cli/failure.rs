@@ -52,6 +52,7 @@ impl Failure {
     }
 
     /// Whether the environment failed, so that another way may do.
+    #[cfg(feature = "daemon")]
     pub(super) fn is_environments(&self) -> bool {
         self.code == exit::ENVIRONMENT
     }

@@ -123,14 +123,19 @@ fn all(from: Option<impl Read>) -> Vec<u8> {
     bytes
 }
 
-/// The last line that a program wrote to its standard error, where the reason stands.
+/// So much of what a program says is shown.
+const SHOWN: usize = 600;
+
+/// What a program wrote to its standard error, on one line.
 pub(super) fn words(
     stderr: &[u8],
     status: std::process::ExitStatus,
 ) -> Box<dyn std::error::Error + Send + Sync> {
     let text = String::from_utf8_lossy(stderr);
-    match text.lines().map(str::trim).rfind(|line| !line.is_empty()) {
-        Some(line) => line.trim_start_matches("Error: ").trim_start_matches("ctr: ").into(),
-        None => format!("it ended with {status}").into(),
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let line: String = lines.join("; ").chars().take(SHOWN).collect();
+    match line.is_empty() {
+        true => format!("it ended with {status}").into(),
+        false => line.trim_start_matches("Error: ").trim_start_matches("ctr: ").into(),
     }
 }

@@ -31,6 +31,8 @@ struct Inspected {
     id: String,
     #[serde(rename = "RootFS")]
     rootfs: RootFs,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -64,10 +66,10 @@ impl Podman {
     }
 }
 
-/// podman completes a name without a registry with its own, `localhost`.
-fn local(reference: &str) -> String {
-    let completed = super::names::complete(reference, "localhost/", "localhost/");
-    completed.into_owned()
+/// Completed as Docker does, which is also how `podman load` reads an archive; podman's own short
+/// names find it.
+fn full(reference: &str) -> String {
+    super::names::complete(reference, "docker.io/library/", "docker.io/").into_owned()
 }
 
 impl Daemon for Podman {
@@ -84,7 +86,7 @@ impl Daemon for Podman {
     }
 
     fn id_at(&self, reference: &str) -> Result<Option<String>, TransportError> {
-        Ok(self.inspect(&local(reference))?.map(|found| found.id))
+        Ok(self.inspect(&full(reference))?.map(|found| found.id))
     }
 
     fn is_whole(&self, image: &Image) -> Result<bool, TransportError> {
@@ -97,7 +99,7 @@ impl Daemon for Podman {
         let names: BTreeSet<&str> = images.iter().map(|image| image.name.as_str()).collect();
         let mut there = BTreeSet::new();
         for name in names {
-            let filter = format!("reference={}", local(name));
+            let filter = format!("reference={}", full(name));
             let arguments = ["images", "--quiet", "--no-trunc", "--filter", &filter];
             let ids = self.client.run(&format!("list the images called `{name}`"), &arguments)?;
             let ids: BTreeSet<&str> = ids.lines().collect();
@@ -116,12 +118,20 @@ impl Daemon for Podman {
 
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {
         let doing = format!("move the tag `{reference}`");
-        self.client.run(&doing, &["tag", &self.id_of(image), &local(reference)]).map(drop)
+        self.client.run(&doing, &["tag", &self.id_of(image), &full(reference)]).map(drop)
     }
 
-    fn untag(&self, _image: &Image, reference: &str) -> Result<(), TransportError> {
-        // Unlike `untag` this removes the image with its last name.
-        let doing = format!("remove the tag `{reference}`");
-        self.client.run(&doing, &["rmi", &local(reference)]).map(drop)
+    /// Looks for the name instead of knowing it: versions of podman complete what stands in an
+    /// archive in different ways. Unlike `podman untag` this removes the image with its last
+    /// name.
+    fn untag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {
+        let found = self.inspect(&self.id_of(image))?;
+        let end = format!("/{reference}");
+        for name in found.and_then(|found| found.repo_tags).unwrap_or_default() {
+            if name == reference || name.ends_with(&end) {
+                self.client.run(&format!("remove the tag `{name}`"), &["rmi", &name])?;
+            }
+        }
+        Ok(())
     }
 }

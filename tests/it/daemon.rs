@@ -2,6 +2,7 @@
 
 mod docker;
 mod faults;
+mod others;
 
 use std::path::Path;
 use std::process::Command;

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "daemon")]
 mod daemon;
+#[cfg(any(feature = "daemon", feature = "registry"))]
 mod fixture;
+#[cfg(any(feature = "daemon", feature = "registry"))]
 mod servers;
 mod tidy;
