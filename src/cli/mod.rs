@@ -12,6 +12,10 @@ mod history;
 mod input;
 mod inspect;
 mod layers_lock;
+#[cfg(feature = "daemon")]
+mod list;
+#[cfg(feature = "daemon")]
+mod load;
 mod looked;
 mod man;
 mod output;
@@ -76,6 +80,10 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    #[cfg(feature = "daemon")]
+    Load(load::LoadArgs),
+    #[cfg(feature = "daemon")]
+    List(list::ListArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
@@ -98,6 +106,10 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::Load(args) => load::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::List(args) => list::run(&cli.global, args),
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
