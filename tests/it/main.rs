@@ -2,5 +2,6 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
+mod engine;
 mod planner;
 mod tidy;
