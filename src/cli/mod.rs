@@ -5,6 +5,7 @@
 
 mod assemble;
 mod build;
+mod cache;
 mod diff;
 mod failure;
 mod input;
@@ -63,6 +64,9 @@ struct Global {
     /// [default: $`XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
+    /// How large the cache may grow, such as 500MB [default: 20GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    cache_size: Option<cache::Size>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +75,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
+    #[command(subcommand)]
+    Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -87,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
+        Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {

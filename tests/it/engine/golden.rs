@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use cooper::digest::Digest;
 
@@ -50,16 +52,14 @@ fn lay_out(house: &House) {
     {
         std::os::unix::fs::symlink(target, root.join(name)).unwrap();
     }
-    use std::os::unix::ffi::OsStrExt;
     fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "not UTF-8").unwrap();
     let run = root.join("run");
     fs::write(&run, "#!/bin/sh\n").unwrap();
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The layers of the layout, bottom first.
-fn layers(layout: &PathBuf) -> Vec<Vec<u8>> {
+fn layers(layout: &Path) -> Vec<Vec<u8>> {
     let json = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
     let blob = |digest: &serde_json::Value| {
         let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -186,7 +187,6 @@ fn bytes_depend_on_no_umask_locale_time_zone_home_or_number_of_threads() {
             succeeded(&command.output().unwrap());
             let out = house.path("out.tar");
             assert!(fs::read(&out).unwrap() == expected, "{compression} {jobs} {umask}");
-            use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o644);
         }
     }

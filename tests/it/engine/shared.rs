@@ -126,3 +126,27 @@ fn a_damaged_cache_is_said_and_mended() {
     assert!(output.stdout == expected);
     assert!(errors(&output).contains("is made again"), "{}", errors(&output));
 }
+
+#[test]
+fn the_cache_verbs_show_check_and_empty_it() {
+    let house = House::new();
+    house.fill(3, 50_000);
+    house.spec(GZIP);
+    house.expected();
+    let cache = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
+        command.args(["--json", "cache"]).args(args).arg("--cache").arg(house.path("cache"));
+        let output = command.output().unwrap();
+        succeeded(&output);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let info = cache(&["info", "--cache-size", "1GB"]);
+    assert_eq!((&info["layers"], &info["limit"]), (&3.into(), &1_000_000_000.into()));
+    fs::write(house.path("cache/v1/layers/0000"), "no record").unwrap();
+    let verified = cache(&["verify"]);
+    assert_eq!(verified["whole"], 3);
+    assert_eq!(verified["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(cache(&["gc"]), serde_json::json!({"bytes": 0, "files": 0}));
+    cache(&["gc", "--cache-size", "0"]);
+    assert_eq!(cache(&["info"])["bytes"], 0);
+}
