@@ -136,7 +136,21 @@ impl From<crate::check::CheckError> for Failure {
 
 impl From<crate::layer::LayerError> for Failure {
     fn from(error: crate::layer::LayerError) -> Self {
-        Self::environment(error)
+        use crate::layer::LayerError as L;
+        let mut cause = &error;
+        while let L::Write { source, .. } = cause {
+            cause = source;
+        }
+        let is_input = match cause {
+            L::Special { .. } | L::Whiteout(_) | L::Xattr { .. } => true,
+            L::File(error) => error.source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        match (is_input, cause) {
+            (true, _) => Self::input(error),
+            (false, L::Compress(..)) => Self::bug(error),
+            (false, _) => Self::environment(error),
+        }
     }
 }
 

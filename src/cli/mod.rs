@@ -5,6 +5,7 @@
 
 mod assemble;
 mod build;
+mod cache;
 mod completions;
 mod diff;
 mod failure;
@@ -75,6 +76,9 @@ struct Global {
     /// [default: $`XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
+    /// How large the cache may grow, such as 500MB [default: 20GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    cache_size: Option<cache::Size>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +97,8 @@ enum Verb {
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Simulate(simulate::SimulateArgs),
+    #[command(subcommand)]
+    Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -119,6 +125,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
         Verb::Simulate(args) => simulate::run(&cli.global, args),
+        Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {

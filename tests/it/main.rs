@@ -4,6 +4,7 @@
 
 #[cfg(feature = "daemon")]
 mod daemon;
+mod engine;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod fixture;
 mod input;
