@@ -5,6 +5,7 @@
 
 mod assemble;
 mod build;
+mod cache;
 mod completions;
 mod diff;
 mod failure;
@@ -12,6 +13,10 @@ mod history;
 mod input;
 mod inspect;
 mod layers_lock;
+#[cfg(feature = "daemon")]
+mod list;
+#[cfg(feature = "daemon")]
+mod load;
 mod looked;
 mod man;
 mod output;
@@ -71,11 +76,18 @@ struct Global {
     /// [default: `$XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
+    /// How large the cache may grow, such as 500MB [default: 20GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    cache_size: Option<cache::Size>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    #[cfg(feature = "daemon")]
+    Load(load::LoadArgs),
+    #[cfg(feature = "daemon")]
+    List(list::ListArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
@@ -85,6 +97,8 @@ enum Verb {
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Simulate(simulate::SimulateArgs),
+    #[command(subcommand)]
+    Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
 }
@@ -98,6 +112,10 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::Load(args) => load::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::List(args) => list::run(&cli.global, args),
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
@@ -107,6 +125,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
         Verb::Simulate(args) => simulate::run(&cli.global, args),
+        Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
     };
     match result {

@@ -27,7 +27,7 @@ pub enum ImageError {
 }
 
 /// An image, whole: two documents and its layers. Its digest is the manifest's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Image {
     /// The repository's name.
     pub name: ImageName,
