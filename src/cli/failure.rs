@@ -127,6 +127,7 @@ impl From<crate::check::CheckError> for Failure {
             error.checks().iter().map(|check| format!("\"{check}\"")).collect();
         match error {
             crate::check::CheckError::File(error) => Self::from(error),
+            error @ crate::check::CheckError::Patterns(_) => Self::bug(error),
             error if names.is_empty() => Self::input(error),
             error => Self::input(error)
                 .hint(format!("if it is meant so: checks.skip = [ {} ]", names.join(" "))),

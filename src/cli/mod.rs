@@ -73,7 +73,7 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing
-    /// [default: $`XDG_CACHE_HOME/cooper`]
+    /// [default: `$XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
     /// How large the cache may grow, such as 500MB [default: 20GiB]
