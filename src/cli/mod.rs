@@ -8,11 +8,17 @@ mod build;
 mod failure;
 mod input;
 mod output;
+mod place;
 mod progress;
+#[cfg(feature = "registry")]
+mod push;
+#[cfg(feature = "registry")]
+mod registry;
 mod signals;
 mod spec;
 mod summary;
 mod table;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -67,6 +73,9 @@ enum Verb {
     Build(build::BuildArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
+    #[cfg(feature = "registry")]
+    Push(push::PushArgs),
+    Validate(validate::ValidateArgs),
 }
 
 /// Runs the verb that the process was called with.
@@ -79,6 +88,9 @@ pub fn main() -> ExitCode {
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
         Verb::Spec(verb) => spec::run(verb),
+        #[cfg(feature = "registry")]
+        Verb::Push(args) => push::run(&cli.global, args),
+        Verb::Validate(args) => validate::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),

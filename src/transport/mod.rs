@@ -4,14 +4,20 @@
 //! are written as they were hashed, and its layers are streamed from where they lie.
 
 pub mod archive;
+pub mod graph;
 pub mod layout;
 mod names;
+pub mod reference;
+#[cfg(feature = "registry")]
+pub mod registry;
+pub mod source;
 
 use std::path::PathBuf;
 
 use crate::file::FileError;
 use crate::layer::LayerError;
 
+pub use source::SourceError;
 pub use names::{full_name, references};
 
 /// Why an image did not get to where it should.
@@ -35,6 +41,9 @@ pub enum TransportError {
         /// What is wrong.
         why: String,
     },
+    /// An image that could not be read back.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A document of cooper's own that has no JSON; a mistake of cooper's.
     #[error("failed to write `{0}` as json")]
     Json(&'static str, #[source] serde_json::Error),
