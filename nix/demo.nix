@@ -9,7 +9,7 @@ let
     pkgs.rustPlatform.buildRustPackage {
       pname = name;
       version = "0.1.0";
-      src = builtins.path {
+      src = import ./source.nix {
         name = "demo-source";
         path = ../demo;
         filter =

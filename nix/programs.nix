@@ -2,12 +2,16 @@
 # health probe should not hold the copier too.
 { pkgs }:
 let
+  # RUSTFLAGS replaces what stands there, and is what every buildRustPackage minds.
+  settings = builtins.fromTOML (builtins.readFile ./programs/.cargo/config.toml);
+  flags = builtins.concatStringsSep " " settings.target.x86_64-unknown-linux-gnu.rustflags;
+
   program =
     name:
     pkgs.rustPlatform.buildRustPackage {
       pname = name;
       version = "0.1.0";
-      src = builtins.path {
+      src = import ./source.nix {
         name = "image-programs-source";
         path = ./programs;
         filter = path: _: baseNameOf path != "target" && baseNameOf path != "tests";
@@ -18,8 +22,7 @@ let
         name
       ];
       doCheck = false;
-      # Static, and not relocatable: the tables for that are a twentieth of so small a program.
-      env.RUSTFLAGS = "-C target-feature=+crt-static -C relocation-model=static";
+      env.RUSTFLAGS = flags;
       buildInputs = [ pkgs.glibc.static ];
       meta.mainProgram = name;
     };

@@ -130,7 +130,7 @@ fn shown(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-/// What passed through a [`HashingWriter`]: the SHA-256 and the count of bytes.
+/// What went into a [`Hasher`]: the SHA-256 and the count of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hashed {
     /// SHA-256 of the bytes, to be made a [`Digest`] or a [`DiffId`] by who knows which it is.
@@ -151,48 +151,76 @@ impl Hashed {
     }
 }
 
-/// Hashes and counts all that is written through it. The result exists only after
-/// [`finish`](HashingWriter::finish), so nobody can take the digest of half a stream.
-pub struct HashingWriter<W> {
-    inner: W,
+/// Hashes and counts bytes; hides which code hashes them on the CPU at hand. The result exists
+/// only after [`finish`](Hasher::finish), so nobody can take the digest of half a stream.
+#[derive(Clone, Default)]
+pub struct Hasher {
     sha256: sha2::Sha256,
     size: u64,
+}
+
+impl Hasher {
+    /// Starts at zero bytes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// How many bytes there were so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What there was, in all.
+    pub fn finish(self) -> Hashed {
+        Hashed { sha256: self.sha256.finalize().into(), size: self.size }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// Hashes and counts all that is written through it.
+#[derive(Debug)]
+pub struct HashingWriter<W> {
+    inner: W,
+    hasher: Hasher,
 }
 
 impl<W: Write> HashingWriter<W> {
     /// Starts at zero bytes.
     pub fn new(inner: W) -> Self {
-        Self { inner, sha256: sha2::Sha256::new(), size: 0 }
+        Self { inner, hasher: Hasher::new() }
     }
 
     /// How many bytes have passed so far.
     pub fn size(&self) -> u64 {
-        self.size
+        self.hasher.size()
     }
 
     /// Gives back what is behind, and what passed.
     pub fn finish(self) -> (W, Hashed) {
-        let sha256 = self.sha256.finalize().into();
-        (self.inner, Hashed { sha256, size: self.size })
+        (self.inner, self.hasher.finish())
     }
 }
 
 impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(buf)?;
-        self.sha256.update(buf.get(..written).unwrap_or(buf));
-        self.size += written as u64;
+        self.hasher.update(buf.get(..written).unwrap_or(buf));
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
-    }
-}
-
-impl<W> fmt::Debug for HashingWriter<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HashingWriter").field("size", &self.size).finish_non_exhaustive()
     }
 }
 

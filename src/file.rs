@@ -62,17 +62,44 @@ pub fn remove_unfinished() {
     // Never unlocked again: who is about to rename a file waits until the process is gone.
     let Ok(unfinished) = UNFINISHED.lock() else { return };
     for path in unfinished.iter() {
-        // The process is ending; a file that cannot be removed stays.
-        let _ = fs::remove_file(path);
+        // The process is ending; what cannot be removed stays.
+        let _ = match path.is_dir() {
+            true => fs::remove_dir_all(path),
+            false => fs::remove_file(path),
+        };
     }
     std::mem::forget(unfinished);
+}
+
+/// A temporary file or folder that a signal shall remove, for as long as this lives.
+#[derive(Debug)]
+pub struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// Names it.
+    pub fn new(path: &Path) -> Self {
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.insert(path.into());
+        }
+        Self(path.into())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.remove(&self.0);
+        }
+    }
 }
 
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left.
 #[derive(Debug)]
 pub struct AtomicFile {
+    // Dropped first: once the temporary file is renamed or gone, its name means nothing.
     temp: tempfile::NamedTempFile,
+    _unfinished: Unfinished,
     path: PathBuf,
 }
 
@@ -94,10 +121,8 @@ impl AtomicFile {
         temp.as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))
             .context("set the mode of a file beside", path)?;
-        if let Ok(mut unfinished) = UNFINISHED.lock() {
-            unfinished.insert(temp.path().into());
-        }
-        Ok(Self { temp, path: path.into() })
+        let unfinished = Unfinished::new(temp.path());
+        Ok(Self { temp, _unfinished: unfinished, path: path.into() })
     }
 
     /// The file to write to.
@@ -115,15 +140,6 @@ impl AtomicFile {
         self.temp.as_file().sync_all().context("sync", &self.path)?;
         fs::rename(self.temp.path(), &self.path).context("rename a file to", &self.path)?;
         sync_dir_of(&self.path)
-    }
-}
-
-impl Drop for AtomicFile {
-    fn drop(&mut self) {
-        // The temporary file removes itself after this; once renamed, its name is gone.
-        if let Ok(mut unfinished) = UNFINISHED.lock() {
-            unfinished.remove(self.temp.path());
-        }
     }
 }
 

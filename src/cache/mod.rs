@@ -1,39 +1,293 @@
-//! Layers already made.
+//! Layers that were made before, on disk, by what they were made of.
+//!
+//! ```text
+//! v1/lock            held shared by who uses the cache, alone by who removes from it
+//! v1/layers/<key>    what is known of a layer; its modification time is its last use
+//! v1/blobs/<digest>  a compressed layer
+//! v1/tmp/            files that are being written
+//! ```
+//!
+//! Any number of processes may use one cache. Files appear under their names whole, by a rename;
+//! the only lock serves removing. Nothing is made durable: a record says in which life of the
+//! machine its blob was last seen whole and as which file, and anything else is hashed before it
+//! is believed. So a crash, a flipped byte or a cut file costs one layer's work and nothing more.
+//!
+//! A cache that cannot be written to is read. One that other users can write to is refused: who
+//! can put a blob there decides what is in the image. A cooper whose records look different uses
+//! another folder beside `v1`.
 
+mod housekeeping;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use crate::file::{Context, FileError};
-use crate::layer::Store;
+pub use housekeeping::{Freed, Info, Verified};
 
-/// Bytes.
-pub const DEFAULT_LIMIT: u64 = 20_000_000_000;
+use crate::file::{self, Context, FileError};
+use crate::layer::{Guard, Kept, Key, LayerError, Lookup, NewBlob, Record, Store, TempStore};
+use record::{Entry, Witness};
 
-/// Why.
+/// How many bytes a cache holds unless told otherwise.
+pub const DEFAULT_LIMIT: u64 = 20 << 30;
+
+const VERSION: &str = "v1";
+
+/// Why a cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Somebody else's cache.
+    #[error("the cache `{path}` belongs to user {owner}, not to user {user} who runs cooper")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
+    /// Anybody's cache.
+    #[error("the cache `{path}` can be written by other users (mode {mode:04o}); use `chmod go-w`")]
+    Writable {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
 }
 
-/// A folder of blobs.
+/// A cache on disk.
 #[derive(Debug)]
 pub struct Cache {
-    blobs: PathBuf,
+    dir: PathBuf,
+    limit: u64,
+    /// Nothing in a read-only cache that nobody ever locked can go away.
+    lock: Option<Arc<File>>,
+    writable: bool,
+    /// Whether something was added, so that something may have to go.
+    grown: AtomicBool,
+    boot: String,
+    /// Takes new blobs when the cache cannot.
+    elsewhere: OnceLock<TempStore>,
 }
 
 impl Cache {
-    /// Opens or makes it.
-    pub fn open(dir: &Path, _limit: u64) -> Result<Self, CacheError> {
-        let blobs = dir.join("blobs");
-        std::fs::create_dir_all(&blobs).context("create", &blobs)?;
-        Ok(Self { blobs })
+    /// Opens the cache in `dir`, making it if there is none; it is kept below `limit` bytes.
+    pub fn open(dir: &Path, limit: u64) -> Result<Self, CacheError> {
+        let home = dir.join(VERSION);
+        let writable = match make_folders(&home) {
+            Ok(()) => true,
+            Err(error) if is_read_only(&error.source) => false,
+            Err(error) => return Err(error.into()),
+        };
+        for path in [dir, &home] {
+            check_owner(path)?;
+        }
+        let lock = open_lock(&home.join("lock"), writable)?;
+        if let Some(lock) = &lock {
+            lock.lock_shared().context("lock", home.join("lock"))?;
+        }
+        Ok(Self {
+            dir: home,
+            limit,
+            lock: lock.map(Arc::new),
+            writable,
+            grown: AtomicBool::new(false),
+            boot: boot_id(),
+            elsewhere: OnceLock::new(),
+        })
+    }
+
+    fn layer_path(&self, key: &str) -> PathBuf {
+        self.dir.join("layers").join(key)
+    }
+
+    fn blob_path(&self, hex: &str) -> PathBuf {
+        self.dir.join("blobs").join(hex)
+    }
+
+    fn guard(&self) -> Option<Guard> {
+        self.lock.as_ref().map(|lock| Arc::clone(lock) as Guard)
+    }
+
+    fn elsewhere(&self) -> Result<&TempStore, LayerError> {
+        if let Some(store) = self.elsewhere.get() {
+            return Ok(store);
+        }
+        let store = TempStore::new()?;
+        Ok(self.elsewhere.get_or_init(|| store))
+    }
+
+    fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
+        let path = self.layer_path(key);
+        let entry = match Entry::read(&path)? {
+            record::Read::Entry(entry) => entry,
+            record::Read::Absent => return Ok(Lookup::Miss),
+            record::Read::Damaged => {
+                return Ok(self.damaged(key, None, format!("`{}` is damaged", path.display())));
+            }
+        };
+        let Some(witness) = &entry.witness else {
+            self.touch(&path);
+            return Ok(Lookup::Hit(entry.record, None));
+        };
+        let blob = self.blob_path(&entry.record.digest.hex());
+        let kept = Kept { path: blob.clone(), guard: self.guard() };
+        match Witness::of(&blob, &self.boot)? {
+            Some(now) if now == *witness => self.touch(&path),
+            Some(now) if record::holds(&blob, &entry.record)? => {
+                let seen = Entry { record: entry.record, witness: Some(now) };
+                if self.writable {
+                    seen.write(&path, &self.dir.join("tmp"))?;
+                }
+            }
+            _ => {
+                let why = format!("`{}` is not the blob that was put there", blob.display());
+                return Ok(self.damaged(key, Some(&blob), why));
+            }
+        }
+        Ok(Lookup::Hit(entry.record, Some(kept)))
+    }
+
+    /// Forgets an entry. What cannot be removed will be replaced, or found damaged again.
+    fn damaged(&self, key: &str, blob: Option<&Path>, why: String) -> Lookup {
+        if self.writable {
+            for path in blob.into_iter().chain([self.layer_path(key).as_path()]) {
+                let _ = match path.is_dir() {
+                    true => fs::remove_dir_all(path),
+                    false => fs::remove_file(path),
+                };
+            }
+        }
+        Lookup::Damaged(why)
+    }
+
+    /// Remembers that an entry was used.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "which layer was used last is a matter of the clock"
+    )]
+    fn touch(&self, path: &Path) {
+        if self.writable {
+            let now = std::time::SystemTime::now();
+            // An entry that looks older than it is goes earlier, which costs time only.
+            let _ = File::open(path).and_then(|file| file.set_modified(now));
+        }
+    }
+
+    fn keep(
+        &self,
+        key: Option<&Key>,
+        record: &Record,
+        blob: Option<NewBlob>,
+    ) -> Result<Option<Kept>, FileError> {
+        let path = self.blob_path(&record.digest.hex());
+        let plain = blob.is_none();
+        let kept = blob.map(|blob| blob.persist(path.clone())).transpose()?;
+        self.grown.store(true, Ordering::Relaxed);
+        if let Some(key) = key {
+            let witness = if plain { None } else { Witness::of(&path, &self.boot)? };
+            if plain || witness.is_some() {
+                let entry = Entry { record: *record, witness };
+                entry.write(&self.layer_path(&key.hex()), &self.dir.join("tmp"))?;
+            }
+        }
+        Ok(kept)
     }
 }
 
 impl Store for Cache {
-    fn blobs(&self) -> &Path {
-        &self.blobs
+    fn get(&self, key: &Key) -> Result<Lookup, LayerError> {
+        Ok(self.look_up(&key.hex())?)
+    }
+
+    fn create(&self) -> Result<NewBlob, LayerError> {
+        if !self.writable {
+            return self.elsewhere()?.create();
+        }
+        Ok(NewBlob::create(&self.dir.join("tmp"), self.guard())?)
+    }
+
+    fn put(
+        &self,
+        key: Option<&Key>,
+        record: &Record,
+        blob: Option<NewBlob>,
+    ) -> Result<Option<Kept>, LayerError> {
+        if !self.writable {
+            return self.elsewhere()?.put(key, record, blob);
+        }
+        Ok(self.keep(key, record, blob)?)
+    }
+}
+
+fn make_folders(home: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt;
+    for name in ["layers", "blobs", "tmp"] {
+        let dir = home.join(name);
+        // Whatever the umask: who can write here decides what is in images.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
+        made.context("create", &dir)?;
+    }
+    // Permission bits do not bind root, and do not tell of a read-only mount.
+    let probe = tempfile::tempfile_in(home.join("tmp"));
+    probe.map(drop).context("write to", home)
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+fn check_owner(path: &Path) -> Result<(), CacheError> {
+    let Ok(meta) = fs::metadata(path) else { return Ok(()) };
+    let user = rustix::process::geteuid().as_raw();
+    let owner = meta.uid();
+    if owner != user && owner != 0 {
+        return Err(CacheError::Foreign { path: path.into(), owner, user });
+    }
+    let mode = meta.mode() & 0o7777;
+    match mode & 0o022 {
+        0 => Ok(()),
+        _ => Err(CacheError::Writable { path: path.into(), mode }),
+    }
+}
+
+/// The lock file needs no right to write once it is there.
+fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, FileError> {
+    if writable {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        return file.map(Some).context("open", path);
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_read_only(&error) || error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("open", path),
+    }
+}
+
+/// What is new each time that the machine starts; nothing where the kernel does not tell, and
+/// then every blob is hashed before it is believed.
+fn boot_id() -> String {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let id = file::read(path, 100).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    id.map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        if self.writable && self.grown.load(Ordering::Relaxed) {
+            // Somebody else is using the cache, or is cleaning it: the next process will.
+            let _ = self.shrink();
+        }
     }
 }

@@ -5,10 +5,12 @@
 
 mod assemble;
 mod build;
+mod diff;
 mod failure;
 mod input;
 mod output;
 mod place;
+mod plan;
 mod progress;
 #[cfg(feature = "registry")]
 mod push;
@@ -19,6 +21,7 @@ mod spec;
 mod summary;
 mod table;
 mod validate;
+mod why;
 
 use std::process::ExitCode;
 
@@ -71,6 +74,9 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    Plan(plan::PlanArgs),
+    Why(why::WhyArgs),
+    Diff(diff::DiffArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
     #[cfg(feature = "registry")]
@@ -87,6 +93,9 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        Verb::Plan(args) => plan::run(&cli.global, args),
+        Verb::Why(args) => why::run(&cli.global, args),
+        Verb::Diff(args) => diff::run(&cli.global, args),
         Verb::Spec(verb) => spec::run(verb),
         #[cfg(feature = "registry")]
         Verb::Push(args) => push::run(&cli.global, args),

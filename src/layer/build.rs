@@ -1,120 +1,153 @@
-//! All layers of an image, in parallel.
+//! Making layers in parallel.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rayon::prelude::*;
-
-use super::{Blob, Content, Layer, LayerError, Request, tar};
-use crate::digest::HashingWriter;
-use crate::file::{AtomicFile, Context};
+use super::pipeline::{Blocks, Pipeline};
+use super::store::{Kept, Key, Lookup, Record, Store};
+use super::tar::Source;
+use super::{Blob, Content, Layer, LayerError, Request};
 use crate::report::Reporter;
 use crate::spec::Compression;
 
-/// Where blobs are put.
-pub trait Store: std::fmt::Debug + Sync {
-    /// The folder for new blobs.
-    fn blobs(&self) -> &Path;
-}
-
-/// A store for one process.
-#[derive(Debug)]
-pub struct TempStore(tempfile::TempDir);
-
-impl TempStore {
-    /// Makes the folder.
-    pub fn new() -> Result<Self, LayerError> {
-        Ok(Self(tempfile::tempdir().context("create a folder in", std::env::temp_dir())?))
-    }
-}
-
-impl Store for TempStore {
-    fn blobs(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-/// Makes all layers; their order is kept. `jobs` 0 means one a core.
+/// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
+/// of the requests.
 pub fn build(
     requests: &[Request<'_>],
     store: &dyn Store,
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Layer>, LayerError> {
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(LayerError::Threads)?;
-    let task = std::sync::Mutex::new(reporter.start("layers", None));
-    let of = requests.len();
-    pool.install(|| {
-        requests
-            .par_iter()
-            .enumerate()
-            .map(|(at, request)| {
-                let layer =
-                    one(request, store.blobs(), at).map_err(|source| LayerError::Layer {
-                        number: at + 1,
-                        of,
-                        name: request.name.clone(),
-                        source: Box::new(source),
-                    })?;
-                if let Ok(task) = task.lock() {
-                    task.advance(layer.tar_size);
-                }
-                Ok(layer)
-            })
-            .collect()
-    })
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
+    let blocks = Blocks::new(pool.current_num_threads());
+    let work = Work { store, reporter, blocks };
+    let queue = Queue::new(requests);
+    let made = pool.broadcast(|_| {
+        let mut made = Vec::new();
+        while let Some((index, request)) = queue.next() {
+            let layer = work.layer(request).map_err(|source| LayerError::Write {
+                number: index + 1,
+                of: requests.len(),
+                name: request.name.clone(),
+                source: Box::new(source),
+            });
+            queue.failed.fetch_or(layer.is_err(), Ordering::Relaxed);
+            made.push((index, layer));
+        }
+        made
+    });
+    let mut made: Vec<_> = made.into_iter().flatten().collect();
+    made.sort_by_key(|(index, _)| *index);
+    made.into_iter().map(|(_, layer)| layer).collect()
 }
 
-fn one(request: &Request<'_>, dir: &Path, at: usize) -> Result<Layer, LayerError> {
-    let mut file = AtomicFile::create(&dir.join(format!("{at}.new")))?;
-    let blob = HashingWriter::new(std::io::BufWriter::new(file.file()));
-    let (hashed_blob, hashed_tar) = match request.compression {
-        Compression::None {} => {
-            let mut tar = HashingWriter::new(blob);
-            write(request, &mut tar)?;
-            let (blob, hashed) = tar.finish();
-            (finish(blob)?, hashed)
-        }
-        Compression::Gzip { level } => {
-            let gzip = flate2::GzBuilder::new().write(blob, flate2::Compression::new(level));
-            let mut tar = HashingWriter::new(gzip);
-            write(request, &mut tar)?;
-            let (gzip, hashed) = tar.finish();
-            (finish(gzip.finish().map_err(LayerError::Write)?)?, hashed)
-        }
-        Compression::Zstd { level } => {
-            let level = i32::try_from(level).unwrap_or_default();
-            let zstd = zstd::Encoder::new(blob, level).map_err(LayerError::Write)?;
-            let mut tar = HashingWriter::new(zstd);
-            write(request, &mut tar)?;
-            let (zstd, hashed) = tar.finish();
-            (finish(zstd.finish().map_err(LayerError::Write)?)?, hashed)
-        }
-    };
-    file.commit()?;
-    let path: PathBuf = dir.join(hashed_blob.digest().hex());
-    std::fs::rename(dir.join(format!("{at}.new")), &path).context("rename a file to", &path)?;
-    Ok(Layer {
-        name: request.name.clone(),
-        digest: hashed_blob.digest(),
-        diff_id: hashed_tar.diff_id(),
-        blob_size: hashed_blob.size,
-        tar_size: hashed_tar.size,
-        compression: request.compression,
-        blob: Blob { path },
-    })
+/// Layers that wait to be made. The largest go first, so that no core is left with a large one
+/// when the others have nothing more to do.
+struct Queue<'a> {
+    requests: Vec<(usize, &'a Request<'a>)>,
+    next: AtomicUsize,
+    failed: AtomicBool,
 }
 
-fn finish(blob: HashingWriter<impl Write>) -> Result<crate::digest::Hashed, LayerError> {
-    let (mut inner, hashed) = blob.finish();
-    inner.flush().map_err(LayerError::Write)?;
-    Ok(hashed)
+impl<'a> Queue<'a> {
+    fn new(requests: &'a [Request<'a>]) -> Self {
+        let mut requests: Vec<_> = requests.iter().enumerate().collect();
+        requests.sort_by_key(|(index, request)| (Reverse(nar_size(request.content)), *index));
+        Self { requests, next: AtomicUsize::new(0), failed: AtomicBool::new(false) }
+    }
+
+    /// The next one; none after a failure.
+    fn next(&self) -> Option<(usize, &'a Request<'a>)> {
+        if self.failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.requests.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
 }
 
-fn write(request: &Request<'_>, to: &mut dyn Write) -> Result<(), LayerError> {
-    match request.content {
-        Content::StorePaths(infos) => tar::store_paths(infos, request.mtime, to),
-        Content::Rootfs(rootfs) => tar::rootfs(rootfs, request.mtime, to),
+/// What the tar will be large, roughly.
+fn nar_size(content: Content<'_>) -> Option<u64> {
+    match content {
+        Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
+        Content::Rootfs(_) => None,
+    }
+}
+
+struct Work<'a> {
+    store: &'a dyn Store,
+    reporter: &'a dyn Reporter,
+    blocks: Arc<Blocks>,
+}
+
+impl Work<'_> {
+    fn layer(&self, request: &Request<'_>) -> Result<Layer, LayerError> {
+        let (source, key) = match request.content {
+            Content::StorePaths(infos) => {
+                let paths = infos.iter().map(|info| info.path.clone()).collect();
+                let key = Key::new(infos, request.compression, request.mtime);
+                (Source::StorePaths(paths), Some(key))
+            }
+            Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
+        };
+        let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss);
+        let (record, kept) = match found {
+            Lookup::Hit(record, kept) => (record, kept),
+            Lookup::Miss => self.make(request, &source, key)?,
+            Lookup::Damaged(why) => {
+                let name = &request.name;
+                self.reporter.warn(&format!("the cached layer of {name} is made again: {why}"));
+                self.make(request, &source, key)?
+            }
+        };
+        let blob = match kept {
+            Some(kept) => Blob::file(kept.path, record.digest, record.blob_size, kept.guard),
+            None => Blob::tar(source, request.mtime, record.digest, record.blob_size),
+        };
+        Ok(Layer {
+            name: request.name.clone(),
+            digest: record.digest,
+            diff_id: record.diff_id,
+            blob_size: record.blob_size,
+            tar_size: record.tar_size,
+            compression: request.compression,
+            blob,
+        })
+    }
+
+    fn make(
+        &self,
+        request: &Request<'_>,
+        source: &Source,
+        key: Option<Key>,
+    ) -> Result<(Record, Option<Kept>), LayerError> {
+        let task = self.reporter.start(&request.name, nar_size(request.content));
+        let plain = matches!(request.compression, Compression::None {});
+        let mut blob = if plain { None } else { Some(self.store.create()?) };
+        let mut reader = source.open(request.mtime);
+        let deliver = |bytes: &[u8]| match &mut blob {
+            Some(blob) => Ok(blob.write_all(bytes)?),
+            None => Ok(()),
+        };
+        let blocks = Arc::clone(&self.blocks);
+        let mut pipeline = Pipeline::new(request.compression, blocks, deliver);
+        loop {
+            let mut buffer = pipeline.buffer();
+            let count = reader.fill(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            task.advance(pipeline.push(buffer, count)?);
+        }
+        let (tar, packed, done) = pipeline.finish()?;
+        task.advance(done);
+        let record = Record {
+            digest: packed.digest(),
+            diff_id: tar.diff_id(),
+            blob_size: packed.size,
+            tar_size: tar.size,
+        };
+        let kept = self.store.put(key.as_ref(), &record, blob)?;
+        Ok((record, kept))
     }
 }

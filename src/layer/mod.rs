@@ -1,73 +1,126 @@
-//! A planned layer becomes a blob: `tar` lays the bytes out, `compress` makes them smaller,
-//! `build` does it for all layers at once.
+//! A planned layer becomes a blob.
+//!
+//! In come store paths or a rootfs; out go [`Layer`]s: digest, diff id, sizes, and the bytes.
+//! Reading, writing the tar, both hashes, compressing and storing are one pass over the content,
+//! and all cores work at it. The tar's form is in [`header`], its order and modes in [`walk`].
+//!
+//! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
+//! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
+//! differs from what was hashed.
 
+mod blob;
 mod build;
+mod compress;
+mod header;
+mod pipeline;
+mod store;
 mod tar;
+#[cfg(test)]
+mod tests;
+mod walk;
 
-use std::fs::File;
-use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+pub use blob::{Blob, Guard};
+pub use build::build;
+pub use store::{Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
+
 use crate::digest::{DiffId, Digest};
-use crate::file::{Context, FileError};
+use crate::file::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
-
-pub use build::{Store, TempStore, build};
 
 /// Why a layer could not be made or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// The file system.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Which layer it was.
+    /// Which layer the cause is about.
     #[error("failed to write layer {number} of {of} ({name})")]
-    Layer {
-        /// Counted from the bottom, from 1.
+    Write {
+        /// Its place from the bottom, starting at 1.
         number: usize,
-        /// All layers.
+        /// How many layers there are.
         of: usize,
         /// What is in it.
         name: String,
-        /// Why.
+        /// What happened.
         source: Box<LayerError>,
     },
-    /// Something that no layer can hold.
-    #[error("`{path}` {why}")]
-    Content {
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What an image cannot carry.
+    #[error("`{path}` is {what}; an image holds files, directories and links")]
+    Special {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A name that would delete files of the layers below.
+    #[error("`{0}` has a name that starts with `.wh.`, which in an image deletes a file")]
+    Whiteout(PathBuf),
+    /// An extended attribute that has no place in an image.
+    #[error("`{path}` has the extended attribute `{name}`, which no image can carry")]
+    Xattr {
+        /// The path in the image.
+        path: PathBuf,
+        /// The attribute.
+        name: String,
+    },
+    /// A file that grew or shrank.
+    #[error("`{path}` changed while it was read: it had {size} bytes, then {now}")]
+    Changed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        why: &'static str,
+        /// Its size when it was opened.
+        size: u64,
+        /// What there was at the end.
+        now: u64,
     },
-    /// The sink.
-    #[error("failed to write the layer's bytes")]
-    Write(#[source] io::Error),
-    /// Threads.
+    /// The store's content is no longer what was hashed.
+    #[error("the store paths of layer {0} changed after they were read; start again")]
+    StoreChanged(Digest),
+    /// A file that should hold a blob and holds something else.
+    #[error("`{path}` is not blob {digest}: it is damaged; start again")]
+    DamagedBlob {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        digest: Digest,
+    },
+    /// A compressor that refuses; a mistake of cooper's.
+    #[error("failed to compress with {0}: {1}")]
+    Compress(&'static str, String),
+    /// Threads could not be started.
     #[error("failed to start threads")]
-    Threads(#[source] rayon::ThreadPoolBuildError),
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// Whoever takes the bytes does not.
+    #[error("failed to pass on a layer's bytes")]
+    Sink(#[source] std::io::Error),
+    /// The place where layers are kept.
+    #[error("failed to use the store of layers")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A layer to make.
+/// A layer to be made.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// For messages and the image's history: `glibc-2.40, gcc-14-lib`.
+    /// What is in it, as messages call it: `glibc-2.40, gcc-14-lib`.
     pub name: String,
-    /// What goes into it.
+    /// What is in it.
     pub content: Content<'a>,
     /// How its blob is compressed.
     pub compression: Compression,
-    /// The modification time of every file, in seconds since 1970.
+    /// The modification time of all entries, in seconds since 1970.
     pub mtime: u64,
 }
 
-/// What goes into a layer.
+/// What a layer is made of.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
-    /// Store paths, ascending.
+    /// Whole store paths, in ascending order.
     StorePaths(&'a [PathInfo]),
     /// The image's own files.
     Rootfs(&'a Rootfs),
@@ -76,47 +129,29 @@ pub enum Content<'a> {
 /// A finished layer.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// For messages and the image's history.
+    /// What is in it, as messages call it.
     pub name: String,
     /// Names the blob.
     pub digest: Digest,
-    /// Names the tar.
+    /// Names the tar before compression.
     pub diff_id: DiffId,
-    /// Bytes of the blob.
+    /// The blob's size.
     pub blob_size: u64,
-    /// Bytes of the tar.
+    /// The tar's size.
     pub tar_size: u64,
     /// How the blob is compressed.
     pub compression: Compression,
-    /// Where the bytes are.
+    /// The bytes.
     pub blob: Blob,
 }
 
 impl Layer {
-    /// OCI's media type (image-spec, layer.md).
+    /// OCI's media type of the blob (image-spec, layer.md).
     pub fn media_type(&self) -> &'static str {
         match self.compression {
             Compression::None {} => "application/vnd.oci.image.layer.v1.tar",
             Compression::Gzip { .. } => "application/vnd.oci.image.layer.v1.tar+gzip",
             Compression::Zstd { .. } => "application/vnd.oci.image.layer.v1.tar+zstd",
         }
-    }
-}
-
-/// A layer's bytes.
-#[derive(Debug, Clone)]
-pub struct Blob {
-    path: PathBuf,
-}
-
-impl Blob {
-    /// Opens the bytes from their start.
-    pub fn open(&self) -> Result<Box<dyn Read + Send>, LayerError> {
-        Ok(Box::new(File::open(&self.path).context("open", &self.path)?))
-    }
-
-    /// Writes all bytes.
-    pub fn write_to(&self, to: &mut dyn Write) -> Result<(), LayerError> {
-        io::copy(&mut self.open()?, to).map(drop).map_err(LayerError::Write)
     }
 }

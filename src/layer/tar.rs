@@ -1,205 +1,181 @@
-//! The tar of a layer: entries in order, every header the same on every machine.
+//! A layer's content as the bytes of its tar, read on demand.
+//!
+//! Pulled rather than pushed, so that one piece of code serves who hashes, who compresses and who
+//! sends: file bytes go straight into the caller's buffer. The tar ends with two blocks of zeros
+//! and nothing behind them.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-
-use tar::{EntryType, Header};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::LayerError;
-use crate::file::{self, Context};
-use crate::rootfs::{Kind, Rootfs};
-use crate::store_path::PathInfo;
+use super::header::{self, BLOCK, Meta};
+use super::walk::{Entry, Kind, RootfsWalk, StoreWalk, read_some};
+use crate::rootfs::Rootfs;
+use crate::store_path::StorePath;
 
-struct Tar<'a> {
-    to: &'a mut dyn Write,
-    mtime: u64,
+/// Changes when the same content gets other bytes; part of every cache key.
+pub(super) const VERSION: u32 = 1;
+
+/// Where a tar's content comes from; cheap to clone, can be read any number of times.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    StorePaths(Arc<[StorePath]>),
+    Rootfs(Arc<Rootfs>),
 }
 
-struct Meta {
-    mode: u32,
-    uid: u32,
-    gid: u32,
-}
-
-const STORE_DIR: Meta = Meta { mode: 0o755, uid: 0, gid: 0 };
-
-pub(super) fn store_paths(
-    infos: &[PathInfo],
-    mtime: u64,
-    to: &mut dyn Write,
-) -> Result<(), LayerError> {
-    let mut tar = Tar { to, mtime };
-    if let Some(first) = infos.first() {
-        let dir = first.path.store_dir().trim_start_matches('/');
-        for (at, _) in dir.match_indices('/') {
-            tar.directory(dir.get(..at).unwrap_or_default().as_bytes(), &STORE_DIR)?;
-        }
-        tar.directory(dir.as_bytes(), &STORE_DIR)?;
+impl Source {
+    pub(super) fn open(&self, mtime: u64) -> TarReader {
+        let entries: Box<dyn Iterator<Item = Result<Entry, LayerError>> + Send> = match self {
+            Self::StorePaths(paths) => Box::new(StoreWalk::new(Arc::clone(paths))),
+            Self::Rootfs(rootfs) => Box::new(RootfsWalk::new(Arc::clone(rootfs))),
+        };
+        TarReader { entries, mtime, ready: Vec::new(), taken: 0, body: Body::None, ended: false }
     }
-    for info in infos {
-        tar.tree(Path::new(info.path.as_str()))?;
-    }
-    tar.finish()
 }
 
-pub(super) fn rootfs(rootfs: &Rootfs, mtime: u64, to: &mut dyn Write) -> Result<(), LayerError> {
-    let mut tar = Tar { to, mtime };
-    for (path, node) in &rootfs.entries {
-        let meta = Meta { mode: node.mode, uid: node.uid, gid: node.gid };
-        match &node.kind {
-            Kind::Directory => tar.directory(path, &meta)?,
-            Kind::Bytes(bytes) => {
-                tar.file(path, &meta, bytes.len() as u64, &mut &bytes[..], Path::new(""))?;
+/// What of the current entry is still to be read behind its header.
+#[derive(Debug)]
+enum Body {
+    None,
+    Bytes(Vec<u8>),
+    File { file: File, path: PathBuf, size: u64, left: u64 },
+}
+
+/// The tar's bytes. Errors are [`LayerError`]s inside of [`io::Error`].
+pub(super) struct TarReader {
+    entries: Box<dyn Iterator<Item = Result<Entry, LayerError>> + Send>,
+    mtime: u64,
+    /// Headers, small contents and padding that wait to be read.
+    ready: Vec<u8>,
+    taken: usize,
+    body: Body,
+    ended: bool,
+}
+
+impl TarReader {
+    /// Fills the buffer to its end, or to the tar's.
+    pub(super) fn fill(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
+        let mut filled = 0;
+        while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.take(rest)? {
+                0 => break,
+                count => filled += count,
             }
-            Kind::Copy(from) => tar.copy(path, &meta, from)?,
-            Kind::Symlink(target) => tar.symlink(path, &meta, target)?,
         }
-    }
-    tar.finish()
-}
-
-impl Tar<'_> {
-    fn tree(&mut self, path: &Path) -> Result<(), LayerError> {
-        let meta = fs::symlink_metadata(path).context("read", path)?;
-        let name = path.as_os_str().as_bytes().get(1..).unwrap_or_default().to_vec();
-        let executable = meta.permissions().mode() & 0o111 != 0;
-        let mode = if meta.is_dir() || executable { 0o555 } else { 0o444 };
-        let entry = Meta { mode, uid: 0, gid: 0 };
-        if meta.is_symlink() {
-            let target = fs::read_link(path).context("read the link", path)?;
-            return self.symlink(
-                &name,
-                &Meta { mode: 0o777, ..entry },
-                target.as_os_str().as_bytes(),
-            );
-        }
-        if meta.is_file() {
-            return self.copy(&name, &entry, path);
-        }
-        if !meta.is_dir() {
-            return Err(LayerError::Content {
-                path: path.into(),
-                why: "is no file, directory or link",
-            });
-        }
-        self.directory(&name, &entry)?;
-        let mut children = Vec::new();
-        for child in fs::read_dir(path).context("list", path)? {
-            children.push(child.context("list", path)?.file_name());
-        }
-        children.sort();
-        children.iter().try_for_each(|child: &std::ffi::OsString| self.tree(&path.join(child)))
+        Ok(filled)
     }
 
-    fn directory(&mut self, name: &[u8], meta: &Meta) -> Result<(), LayerError> {
-        let mut name = name.to_vec();
-        name.push(b'/');
-        self.header(&name, meta, EntryType::Directory, 0, &[])
+    fn take(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
+        loop {
+            let waiting = self.ready.get(self.taken..).unwrap_or_default();
+            if !waiting.is_empty() {
+                let count = waiting.len().min(buf.len());
+                buf.iter_mut().zip(waiting).for_each(|(to, from)| *to = *from);
+                self.taken += count;
+                return Ok(count);
+            }
+            self.ready.clear();
+            self.taken = 0;
+            match std::mem::replace(&mut self.body, Body::None) {
+                Body::File { file, path, size, left } if left > 0 => {
+                    return self.take_file(file, path, size, left, buf);
+                }
+                Body::File { mut file, path, size, .. } => {
+                    check_end(&mut file, path, size)?;
+                    self.pad(size);
+                }
+                Body::Bytes(bytes) => {
+                    self.pad(bytes.len() as u64);
+                    self.ready.splice(..0, bytes);
+                }
+                Body::None if self.ended => return Ok(0),
+                Body::None => self.advance()?,
+            }
+        }
     }
 
-    fn symlink(&mut self, name: &[u8], meta: &Meta, target: &[u8]) -> Result<(), LayerError> {
-        self.header(name, meta, EntryType::Symlink, 0, target)
-    }
-
-    fn copy(&mut self, name: &[u8], meta: &Meta, from: &Path) -> Result<(), LayerError> {
-        let mut source = file::open(from)?;
-        let size = source.metadata().context("read", from)?.len();
-        self.file(name, meta, size, &mut source, from)
-    }
-
-    fn file(
+    fn take_file(
         &mut self,
-        name: &[u8],
-        meta: &Meta,
+        mut file: File,
+        path: PathBuf,
         size: u64,
-        from: &mut dyn Read,
-        path: &Path,
-    ) -> Result<(), LayerError> {
-        self.header(name, meta, EntryType::Regular, size, &[])?;
-        let copied = io::copy(&mut from.take(size), self.to).map_err(LayerError::Write)?;
-        if copied != size {
-            return Err(LayerError::Content {
-                path: path.into(),
-                why: "changed while it was read",
-            });
+        left: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, LayerError> {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+        let count =
+            read_some(&mut file, buf.get_mut(..most).unwrap_or_default()).map_err(|source| {
+                crate::file::FileError { verb: "read", path: path.clone(), source }
+            })?;
+        if count == 0 {
+            return Err(LayerError::Changed { path, size, now: size - left });
         }
-        self.pad(size)
+        self.body = Body::File { file, path, size, left: left - count as u64 };
+        Ok(count)
     }
 
-    fn header(
-        &mut self,
-        name: &[u8],
-        meta: &Meta,
-        kind: EntryType,
-        size: u64,
-        link: &[u8],
-    ) -> Result<(), LayerError> {
-        let mut header = Header::new_ustar();
-        let mut long = Vec::new();
-        if header.set_path(OsStr::from_bytes(name)).is_err() {
-            long.push(("path", name));
-            cut(&mut header, name)?;
-        }
-        if kind == EntryType::Symlink
-            && (link.len() > 100 || header.set_link_name_literal(link).is_err())
-        {
-            long.push(("linkpath", link));
-        }
-        self.pax(&long)?;
-        header.set_entry_type(kind);
-        header.set_mode(meta.mode);
-        header.set_uid(meta.uid.into());
-        header.set_gid(meta.gid.into());
-        header.set_mtime(self.mtime);
-        header.set_size(size);
-        header.set_cksum();
-        self.to.write_all(header.as_bytes()).map_err(LayerError::Write)
-    }
-
-    fn pax(&mut self, records: &[(&str, &[u8])]) -> Result<(), LayerError> {
-        if records.is_empty() {
+    /// Puts the next entry's header, or the end of the tar, into `ready`.
+    fn advance(&mut self) -> Result<(), LayerError> {
+        let Some(entry) = self.entries.next() else {
+            self.ready.resize(2 * usize::try_from(BLOCK).unwrap_or(512), 0);
+            self.ended = true;
             return Ok(());
-        }
-        let mut bytes = Vec::new();
-        for (key, value) in records {
-            let rest = key.len() + value.len() + 3;
-            let mut length = rest + rest.to_string().len();
-            if length.to_string().len() + rest != length {
-                length += 1;
-            }
-            bytes.extend_from_slice(format!("{length} {key}=").as_bytes());
-            bytes.extend_from_slice(value);
-            bytes.push(b'\n');
-        }
-        let mut header = Header::new_ustar();
-        header.set_path("././@PaxHeader").map_err(LayerError::Write)?;
-        header.set_entry_type(EntryType::XHeader);
-        header.set_mode(0o644);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(self.mtime);
-        header.set_size(bytes.len() as u64);
-        header.set_cksum();
-        self.to.write_all(header.as_bytes()).map_err(LayerError::Write)?;
-        self.to.write_all(&bytes).map_err(LayerError::Write)?;
-        self.pad(bytes.len() as u64)
+        };
+        let entry = entry?;
+        let kind = match &entry.kind {
+            Kind::Directory => header::Kind::Directory,
+            Kind::Symlink(target) => header::Kind::Symlink(target),
+            Kind::Bytes(bytes) => header::Kind::File(bytes.len() as u64),
+            Kind::File { size, .. } => header::Kind::File(*size),
+        };
+        let meta = Meta {
+            path: &entry.path,
+            kind,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            mtime: self.mtime,
+            xattrs: &entry.xattrs,
+        };
+        header::encode(&meta, &mut self.ready);
+        self.body = match entry.kind {
+            Kind::Directory | Kind::Symlink(_) => Body::None,
+            Kind::Bytes(bytes) => Body::Bytes(bytes),
+            Kind::File { file, path, size } => Body::File { file, path, size, left: size },
+        };
+        Ok(())
     }
 
-    fn pad(&mut self, size: u64) -> Result<(), LayerError> {
-        let rest = (512 - size % 512) % 512;
-        io::copy(&mut io::repeat(0).take(rest), self.to).map(drop).map_err(LayerError::Write)
-    }
-
-    fn finish(self) -> Result<(), LayerError> {
-        self.to.write_all(&[0; 1024]).map_err(LayerError::Write)
+    fn pad(&mut self, size: u64) {
+        let padding = usize::try_from(header::padding(size)).unwrap_or_default();
+        self.ready.resize(padding, 0);
     }
 }
 
-fn cut(header: &mut Header, name: &[u8]) -> Result<(), LayerError> {
-    let short = name.get(..100).unwrap_or(name);
-    header.set_path(OsStr::from_bytes(short)).map_err(LayerError::Write)
+/// A file that has more bytes than its header says has changed under way.
+fn check_end(file: &mut File, path: PathBuf, size: u64) -> Result<(), LayerError> {
+    let more = read_some(file, &mut [0]).map_err(|source| crate::file::FileError {
+        verb: "read",
+        path: path.clone(),
+        source,
+    })?;
+    if more == 0 {
+        return Ok(());
+    }
+    let now = file.metadata().map_or(size + 1, |meta| meta.len());
+    Err(LayerError::Changed { path, size, now })
+}
+
+impl Read for TarReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.take(buf).map_err(io::Error::other)
+    }
+}
+
+impl std::fmt::Debug for TarReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TarReader").field("body", &self.body).finish_non_exhaustive()
+    }
 }

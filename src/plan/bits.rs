@@ -77,7 +77,9 @@ mod tests {
 
     fn bits(numbers: &[usize]) -> Bits {
         let mut bits = Bits::new(200);
-        numbers.iter().for_each(|n| bits.insert(*n));
+        for number in numbers {
+            bits.insert(*number);
+        }
         bits
     }
 

@@ -4,49 +4,13 @@
 //! Classes do not touch each other here, so each has its own ladder, and how far down each goes
 //! is decided later with all ladders in view.
 
-use super::bits::Bits;
-use super::model::Item;
+use super::row::Row;
 
 /// Above so many rows, the first merges look for partners among near neighbours only: the whole
 /// table of pairs is quadratic in rows and each entry linear in sources.
 const EXACT: usize = 512;
 /// How many neighbours, in an order that puts like closures side by side.
 const WINDOW: usize = 24;
-
-/// One layer in the making.
-#[derive(Debug, Clone)]
-struct Row {
-    members: Vec<usize>,
-    size: u64,
-    exposed: Bits,
-    /// How many sources `exposed` holds.
-    count: u64,
-}
-
-/// What a merger adds to the expected bytes of a change: each half is now renamed by the other's
-/// sources too. `None` as soon as it is certain to be `bound` or more.
-fn cost(a: &Row, b: &Row, bound: u64) -> Option<u64> {
-    let least = match a.count > b.count {
-        true => (a.count - b.count).saturating_mul(b.size),
-        false => (b.count - a.count).saturating_mul(a.size),
-    };
-    if least >= bound {
-        return None;
-    }
-    let shared = a.exposed.shared(&b.exposed);
-    let cost = ((a.count - shared).saturating_mul(b.size))
-        .saturating_add((b.count - shared).saturating_mul(a.size));
-    (cost < bound).then_some(cost)
-}
-
-fn union(a: Row, b: Row) -> Row {
-    let mut row = a;
-    row.members.extend(b.members);
-    row.size = row.size.saturating_add(b.size);
-    row.exposed.add(&b.exposed);
-    row.count = row.exposed.count();
-    row
-}
 
 /// One merger: the row at `gone` goes into the row at `into`.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +28,10 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    /// Builds the ladder for some of the items; layers under `floor` bytes are merged before it
-    /// starts, whatever the limits.
-    pub(super) fn new(items: &[Item<'_>], members: &[usize], floor: u64) -> Self {
-        let rows = gather(compact(items, members));
+    /// Builds the ladder for the rows of a table; layers under `floor` bytes are merged before
+    /// it starts, whatever the limits.
+    pub(super) fn new(table: &[Row], floor: u64) -> Self {
+        let rows = gather(table.to_vec());
         let mut pool = Pool::new(rows);
         pool.raise(floor);
         let start = pool.rows.iter().map(|row| row.as_ref().map(|row| row.members.clone()));
@@ -102,52 +66,6 @@ impl Ladder {
     }
 }
 
-/// Rows over those sources alone in which they differ: what all have, and what none has, adds
-/// to no merger. The sources that reach most rows come first.
-fn compact(items: &[Item<'_>], members: &[usize]) -> Vec<Row> {
-    let rows: Vec<(usize, &Item<'_>)> =
-        members.iter().filter_map(|at| Some((*at, items.get(*at)?))).collect();
-    let Some((_, first)) = rows.first() else { return Vec::new() };
-    let (mut all, mut any) = (first.exposed.clone(), first.exposed.clone());
-    for (_, item) in &rows {
-        all.keep(&item.exposed);
-        any.add(&item.exposed);
-    }
-    any.remove(&all);
-    let columns: Vec<usize> = any.iter().collect();
-    let place = |source: usize| columns.binary_search(&source).ok();
-    let mut reach = vec![0_usize; columns.len()];
-    for (_, item) in &rows {
-        let mut own = item.exposed.clone();
-        own.keep(&any);
-        own.iter().filter_map(place).for_each(|at| {
-            if let Some(n) = reach.get_mut(at) {
-                *n += 1;
-            }
-        });
-    }
-    let mut ranked: Vec<usize> = (0..columns.len()).collect();
-    ranked.sort_by_key(|at| (std::cmp::Reverse(reach.get(*at).copied()), *at));
-    let mut rank = vec![0; columns.len()];
-    for (to, from) in ranked.into_iter().enumerate() {
-        if let Some(place) = rank.get_mut(from) {
-            *place = to;
-        }
-    }
-    rows.into_iter()
-        .map(|(at, item)| {
-            let mut own = item.exposed.clone();
-            own.keep(&any);
-            let mut exposed = Bits::new(columns.len());
-            own.iter()
-                .filter_map(place)
-                .filter_map(|at| rank.get(at))
-                .for_each(|to| exposed.insert(*to));
-            Row { members: vec![at], size: item.size, count: exposed.count(), exposed }
-        })
-        .collect()
-}
-
 /// Merges the cheapest neighbours until the exact way is affordable.
 fn gather(mut rows: Vec<Row>) -> Vec<Row> {
     while rows.len() > EXACT {
@@ -159,7 +77,7 @@ fn gather(mut rows: Vec<Row>) -> Vec<Row> {
             let mut best: Option<(u64, usize, usize)> = None;
             for (other, near) in rows.iter().enumerate().skip(at + 1).take(WINDOW) {
                 let bound = best.map_or(u64::MAX, |(cost, ..)| cost);
-                best = cost(row, near, bound).map(|cost| (cost, at, other)).or(best);
+                best = row.merger(near, bound).map(|cost| (cost, at, other)).or(best);
             }
             pairs.extend(best.or((at + 1 < rows.len()).then_some((u64::MAX, at, at + 1))));
         }
@@ -180,7 +98,7 @@ fn marry(rows: Vec<Row>, pairs: &[(u64, usize, usize)], most: usize) -> Vec<Row>
         if out.len() < most && free(*a) && free(*b) {
             let mut take = |at: usize| rows.get_mut(at).and_then(Option::take);
             out.extend(take(*a).zip(take(*b)).map(|(a, b)| {
-                let mut row = union(a, b);
+                let mut row = a.union(&b);
                 row.members.sort_unstable();
                 row
             }));
@@ -212,7 +130,7 @@ impl Pool {
         let mut best: Option<(u64, usize)> = None;
         for (other, candidate) in self.live().filter(|(other, _)| *other != at) {
             let bound = best.map_or(u64::MAX, |(cost, _)| cost);
-            match cost(row, candidate, bound) {
+            match row.merger(candidate, bound) {
                 Some(cost) => best = Some((cost, other)),
                 // A sum that saturates is still a partner when there is no other.
                 None => best = best.or(Some((u64::MAX, other))),
@@ -225,7 +143,7 @@ impl Pool {
         let taken = self.rows.get_mut(gone).and_then(Option::take);
         if let (Some(place), Some(b)) = (self.rows.get_mut(into), taken) {
             *place = match place.take() {
-                Some(a) => Some(union(a, b)),
+                Some(a) => Some(a.union(&b)),
                 None => Some(b),
             };
         }
@@ -284,7 +202,7 @@ impl Pool {
             }
             if *other == into || *other == gone {
                 lost.push(at);
-            } else if let Some(cost) = merged.and_then(|merged| cost(row, merged, *best)) {
+            } else if let Some(cost) = merged.and_then(|merged| row.merger(merged, *best)) {
                 nearer.push((at, cost));
             }
         }

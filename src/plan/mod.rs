@@ -1,9 +1,52 @@
 //! Which store path goes into which layer, and in which order.
+//!
+//! # What is minimised
+//!
+//! A store path's name covers all that it was built from, so a change of one package renames
+//! that package and everything that depends on it. A layer that holds any of these is new. If
+//! the change of every package (a *source* here) is equally likely, the bytes that clients fetch
+//! after a change are expected to be
+//!
+//! ```text
+//!   Σ over layers of  size of the layer × number of sources in its paths' closures
+//! ```
+//!
+//! divided by the number of all sources. A layer for each path is the least; limits force
+//! mergers, and a merger costs what each half pays for the sources of the other. Packages named
+//! in `changesOften`, and those that nothing refers to, count as ten sources: they are the
+//! image's own and change with its releases.
+//!
+//! # How
+//!
+//! 1. Paths are put into *classes* by the set of images that have them. A layer of one class is
+//!    the same layer in each of its images, stored and sent once.
+//! 2. Each class gets a ladder: from a layer a path down to one layer, always the merger that
+//!    costs least. Layers under the floor are merged before the ladder starts.
+//! 3. While an image has too many layers, the class goes one step down whose step costs least
+//!    for each image that it helps. Steps for which there is room after all are taken back.
+//! 4. Paths move between the layers of their class as long as that lowers the sum.
+//! 5. Images that still have too many layers (more classes than layers) get mergers across
+//!    classes; what is then stored twice is part of the price.
+//! 6. Layers are ordered so that what rarely changes is at the bottom: graph drivers keep layers
+//!    by chain, so the sum over layers of their size times the sources that anything *up to
+//!    them* has is what a change costs there. What more images share is further down.
+//!
+//! Everything compares by package name before hash, so two versions of an image fall apart in
+//! the same places. No step depends on the order of its input.
+//!
+//! # What it costs
+//!
+//! Quadratic in the paths of one class up to a few hundred; larger classes first merge near
+//! neighbours in an order that puts like closures side by side. Ten thousand paths in ten images
+//! take half a second.
 
 mod bits;
+mod compare;
 mod ladder;
 mod model;
 mod order;
+mod refine;
+mod row;
 mod share;
 
 use std::collections::BTreeMap;
@@ -13,6 +56,7 @@ use crate::closure::{Closure, ClosureError};
 use crate::spec;
 use crate::store_path::StorePath;
 use bits::Bits;
+pub use compare::{Fetch, Planned, fetches, pulled_in_by};
 use model::Model;
 use share::Layer;
 
@@ -265,5 +309,7 @@ fn finish(model: &Model<'_>, layer: &Layer) -> Option<PlannedLayer> {
     })
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

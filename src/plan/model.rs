@@ -157,10 +157,13 @@ fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> (Vec<Item<'a>>, usize
         .iter()
         .map(|(_, seen)| seen.references.iter().filter_map(|to| index.get(to).copied()).collect())
         .collect();
+    // What nothing refers to, and that refers to others, is what an image is for: the author's
+    // own packages change with every release.
+    let is_root = |seen: &Seen<'_>| seen.node.referrers.is_empty() && !seen.references.is_empty();
     let mut firsts = Vec::with_capacity(order.len());
     let mut sources = 0;
     for (_, seen) in &order {
-        let width = if seen.often { OFTEN } else { 1 };
+        let width = if seen.often || is_root(seen) { OFTEN } else { 1 };
         firsts.push(sources..sources + width);
         sources += width;
     }

@@ -9,6 +9,9 @@
 
 use super::bits::Bits;
 
+/// Passes over all blocks; most orders settle after three.
+const ROUNDS: usize = 8;
+
 /// What the order minds of a layer.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
@@ -108,40 +111,66 @@ impl Problem {
         (free.map(|other| self.size(*other)).fold(0, u64::saturating_add), weight)
     }
 
-    fn cost(&self, order: &[usize]) -> u128 {
-        let mut covered = Bits::new(self.weights.len());
-        let mut weight: u128 = 0;
-        let mut cost: u128 = 0;
-        for at in order {
-            weight += u128::from(self.new_weight(*at, &covered));
-            self.cover(*at, &mut covered);
-            cost = cost.saturating_add(weight * u128::from(self.size(*at)));
-        }
-        cost
-    }
-
+    /// Takes out one block after another and puts it where it costs least.
     fn improve(&self, order: &mut Vec<usize>) {
-        let mut cost = self.cost(order);
-        for _ in 0..4 {
-            let before = cost;
-            for from in 0..order.len() {
-                for to in 0..order.len() {
-                    let mut other = order.clone();
-                    if from == to || from >= other.len() {
-                        continue;
-                    }
-                    let moved = other.remove(from);
-                    other.insert(to, moved);
-                    let its = self.cost(&other);
-                    if its < cost {
-                        cost = its;
-                        *order = other;
-                    }
-                }
+        for _ in 0..ROUNDS {
+            let before = order.clone();
+            for block in 0..self.sizes.len() {
+                let Some(from) = order.iter().position(|at| *at == block) else { continue };
+                order.remove(from);
+                let costs = self.places(order, block);
+                let best = (0..costs.len()).min_by_key(|at| (costs.get(*at), *at != from, *at));
+                order.insert(best.unwrap_or(from), block);
             }
-            if cost == before {
+            if *order == before {
                 return;
             }
         }
+    }
+
+    /// What the order costs with `block` at each place in it, less what it costs without.
+    fn places(&self, order: &[usize], block: usize) -> Vec<u128> {
+        // For each source, the first place in the order that is exposed to it.
+        let mut first = vec![order.len(); self.weights.len()];
+        for (place, at) in order.iter().enumerate().rev() {
+            for column in self.exposed.get(*at).into_iter().flat_map(Bits::iter) {
+                if let Some(known) = first.get_mut(column) {
+                    *known = place;
+                }
+            }
+        }
+        let tally = |columns: &mut dyn Iterator<Item = usize>| {
+            let mut at_place = vec![0_u128; order.len() + 1];
+            for column in columns {
+                let place = first.get(column).and_then(|place| at_place.get_mut(*place));
+                if let (Some(sum), Some(weight)) = (place, self.weights.get(column)) {
+                    *sum += u128::from(*weight);
+                }
+            }
+            at_place
+        };
+        let news = tally(&mut (0..self.weights.len()));
+        let owns = tally(&mut self.exposed.get(block).into_iter().flat_map(Bits::iter));
+        // From the top down: what the block alone exposes at this place, and what that costs all
+        // that is above it.
+        let mut own: u128 = owns.last().copied().unwrap_or_default();
+        let mut above: u128 = 0;
+        let mut costs = vec![self.priced(own, block)];
+        for (at, here) in order.iter().zip(&owns).rev() {
+            above = above.saturating_add(self.priced(own, *at));
+            own += here;
+            costs.push(above.saturating_add(self.priced(own, block)));
+        }
+        costs.reverse();
+        let mut below: u128 = 0;
+        for (cost, new) in costs.iter_mut().zip(&news) {
+            *cost = cost.saturating_add(self.priced(below, block));
+            below += new;
+        }
+        costs
+    }
+
+    fn priced(&self, weight: u128, block: usize) -> u128 {
+        weight.saturating_mul(u128::from(self.size(block)))
     }
 }

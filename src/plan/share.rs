@@ -7,6 +7,8 @@ use super::PlanError;
 use super::bits::Bits;
 use super::ladder::Ladder;
 use super::model::Model;
+use super::refine::refine;
+use super::row::{self, Row};
 
 /// A finished layer: items, and the images that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,20 +41,19 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
     let mut out = Vec::new();
     let mut free = Vec::new();
     for ((group, images), members) in classes {
-        match group {
-            Some(_) => out.push(Layer::new(model, members, images.clone(), group)),
-            None => free.push(Class {
-                images,
-                ladder: Ladder::new(&model.items, &members, floor),
-                taken: 0,
-            }),
+        if group.is_some() {
+            out.push(Layer::new(model, members, images.clone(), group));
+        } else {
+            let table = row::table(&model.items, &members);
+            let ladder = Ladder::new(&table, floor);
+            free.push(Class { images, table, ladder, taken: 0 });
         }
     }
     let mut counts = Counts::new(model, &out, &free);
     descend(&mut free, &mut counts);
     give_back(&mut free, &mut counts);
     for class in &free {
-        for members in class.ladder.layers(class.taken) {
+        for members in refine(&class.table, class.ladder.layers(class.taken), floor) {
             out.push(Layer::new(model, members, class.images.clone(), None));
         }
     }
@@ -63,6 +64,7 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
 #[derive(Debug)]
 struct Class<'a> {
     images: &'a Bits,
+    table: Vec<Row>,
     ladder: Ladder,
     taken: usize,
 }
@@ -180,7 +182,7 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
                 if helped == 0 {
                     continue;
                 }
-                let cost = forced_cost(a, b, model.sources as u64);
+                let cost = forced_cost(a, b);
                 if best.is_none_or(|(least, helps, ..)| {
                     cost.saturating_mul(u128::from(helps))
                         < least.saturating_mul(u128::from(helped))
@@ -195,11 +197,12 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
 }
 
 /// What the union of two layers costs in bytes to move and to store, where images that have only
-/// one of the two keep it as it is.
-fn forced_cost(a: &Layer, b: &Layer, storing: u64) -> u128 {
-    let cost = |size: u64, count: u64| u128::from(size) * u128::from(count.saturating_add(storing));
+/// one of the two keep it as it is. A byte stored twice counts like one that every change of the
+/// union moves.
+fn forced_cost(a: &Layer, b: &Layer) -> u128 {
     let (x, y) = (a.exposed.count(), b.exposed.count());
     let union = x + y - a.exposed.shared(&b.exposed);
+    let cost = |size: u64, count: u64| u128::from(size) * u128::from(count + union);
     let mut total = cost(a.size.saturating_add(b.size), union);
     if a.images.is_subset(&b.images) {
         total = total.saturating_sub(cost(a.size, x));

@@ -1,13 +1,16 @@
 use super::*;
 use crate::store_path::PathInfo;
 
-/// A closure from `(name, size, references)`; hashes are made of the names' places.
+/// A store path whose hash is made of its name.
+pub(super) fn path(name: &str) -> StorePath {
+    let digits = name.bytes().flat_map(|byte| [byte / 16, byte % 16]);
+    let hash: String =
+        digits.map(|digit| char::from(b"0123456789abcdfg"[usize::from(digit)])).collect();
+    format!("/nix/store/{:0>32.32}-{name}", hash).parse().unwrap()
+}
+
+/// A closure from names, sizes and references.
 pub(super) fn closure(paths: &[(&str, u64, &[&str])]) -> Closure {
-    let path = |name: &str| {
-        let hash: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let hash = hash.replace('e', "z");
-        format!("/nix/store/{hash:0>32.32}-{name}").parse::<StorePath>().unwrap()
-    };
     Closure::new(paths.iter().map(|(name, size, references)| PathInfo {
         path: path(name),
         nar_hash: format!("sha256:{name}"),
@@ -36,6 +39,90 @@ fn what_changes_least_is_at_the_bottom_and_the_dearest_to_move_stays_alone() {
             .unwrap()
     };
     assert_eq!(names(&plan(4)), [vec!["data"], vec!["libc"], vec!["ssl"], vec!["app"]]);
-    assert_eq!(names(&plan(3)), [vec!["data"], vec!["libc"], vec!["app", "ssl"]]);
+    assert_eq!(names(&plan(3)), [vec!["data"], vec!["ssl", "libc"], vec!["app"]]);
     assert_eq!(plan(1).layers.len(), 1);
+}
+
+#[test]
+fn each_bad_request_is_an_error_that_names_what_is_wrong() {
+    // fault 13
+    let closure = closure(&[("a-1", 1, &[]), ("b-1", 1, &["a-1"])]);
+    let group = |name: &str, paths: &[&str]| spec::LayerGroup {
+        name: name.into(),
+        paths: paths.iter().map(|name| path(name)).collect(),
+    };
+    let grouped = |groups| spec::Layering { groups, ..spec::Layering::default() };
+    let plain = spec::Layering::default();
+    let absent = grouped(vec![group("runtime", &["c-1"])]);
+    let twice = grouped(vec![group("one", &["a-1"]), group("two", &["a-1"])]);
+    let crowded = grouped(vec![group("one", &["a-1"]), group("two", &["b-1"])]);
+    for (max_layers, layering, says) in [
+        (0, &plain, "image `web` has 2 store paths and no layer left for them"),
+        (126, &plain, "image `web` may not have 126 layers: Docker mounts at most 125"),
+        (5, &absent, "-c-1` into `runtime`, but no closure has it"),
+        (5, &twice, "-a-1` into both `one` and `two`"),
+        (1, &crowded, "image `web` has 2 layers that may not be merged"),
+    ] {
+        let request = Request { name: "web", closure: &closure, max_layers, layering };
+        let error = plan_image(request).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn two_contents_under_one_path_are_an_error_that_names_both_images() {
+    // fault 16
+    let one = closure(&[("a-1", 1, &[])]);
+    let mut info = one.nodes()[0].info.clone();
+    info.nar_hash = "sha256:other".into();
+    let other = Closure::new([info]).unwrap();
+    let layering = spec::Layering::default();
+    let request = |name, closure| Request { name, closure, max_layers: 5, layering: &layering };
+    let error = plan_set(&[request("x", &one), request("y", &other)]).unwrap_err().to_string();
+    assert!(error.contains("images `x` and `y` have different contents under"), "{error}");
+    let error = plan_set(&[request("x", &one), request("x", &one)]).unwrap_err().to_string();
+    assert!(error.contains("two images of the set are called `x`"), "{error}");
+}
+
+#[test]
+fn a_sibling_brings_an_image_to_the_layers_that_both_have() {
+    let paths: &[(&str, u64, &[&str])] =
+        &[("libc-2", 30, &[]), ("ssl-3", 6, &["libc-2"]), ("web-1", 1, &["ssl-3"])];
+    let (web, job) = (closure(paths), closure(&[("libc-2", 30, &[]), ("job-1", 9, &["libc-2"])]));
+    let infos = |closure: &Closure| closure.nodes().iter().map(|node| node.info.clone()).collect();
+    let layering = |name: &str, sibling: &Closure| spec::Layering {
+        mode: spec::LayeringMode::Set,
+        siblings: BTreeMap::from([(name.to_owned(), infos(sibling))]),
+        ..spec::Layering::default()
+    };
+    let (for_web, for_job) = (layering("job", &job), layering("web", &web));
+    let plan = |name, closure, layering| {
+        plan_image(Request { name, closure, max_layers: 2, layering }).unwrap()
+    };
+    let (web, job) = (plan("web", &web, &for_web), plan("job", &job, &for_job));
+    assert_eq!(names(&web), [vec!["libc-2"], vec!["ssl-3", "web-1"]]);
+    assert_eq!(web.layers[0], job.layers[0]);
+    assert_eq!(web.layers[0].why.images, ["job", "web"]);
+}
+
+#[test]
+fn what_changes_often_keeps_a_layer_to_itself() {
+    let closure = closure(&[
+        ("a-1", 40, &[]),
+        ("b-1", 40, &[]),
+        ("c-1", 40, &[]),
+        ("top-1", 1, &["a-1", "b-1", "c-1"]),
+    ]);
+    let plan = |often: &str| {
+        let layering =
+            spec::Layering { changes_often: vec![often.into()], ..spec::Layering::default() };
+        plan_image(Request { name: "i", closure: &closure, max_layers: 3, layering: &layering })
+            .unwrap()
+    };
+    for often in ["a", "b", "c"] {
+        let plan = plan(often);
+        let own =
+            plan.layers.iter().find(|layer| layer.paths.contains(&path(&format!("{often}-1"))));
+        assert_eq!(own.unwrap().paths.len(), 1, "{plan:?}");
+    }
 }

@@ -2,4 +2,5 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
+mod planner;
 mod tidy;

@@ -15,12 +15,6 @@
 let
   flags = builtins.concatStringsSep " ";
 
-  # Whether a source is a derivation's output.
-  built =
-    src:
-    !builtins.isPath src
-    && builtins.any (entry: entry ? outputs) (builtins.attrValues (builtins.getContext "${src}"));
-
   buildRustPackage =
     {
       pname,
@@ -54,22 +48,29 @@ let
         cargoSettings = ./settings.sh;
       };
 
-      # What decides over the dependencies. Sources that a build makes cannot be looked into
-      # while Nix evaluates; such a package is compiled in one go.
+      hasDependencies =
+        builtins.length (builtins.split "\nsource = " (builtins.readFile cargoLock.lockFile)) > 1;
+
+      # What decides over the dependencies; null when the source cannot be looked into while
+      # Nix evaluates, and the package is compiled in one go.
+      filtered = builtins.isAttrs src && src ? origSrc && src ? filter;
       manifests =
-        if built src then
+        if !hasDependencies || !(filtered || builtins.isPath src) then
           null
         else
           builtins.path {
             name = "${pname}-manifests";
-            path = src;
+            path = if filtered then src.origSrc else src;
             filter =
               path: type:
-              type == "directory"
-              || builtins.elem (baseNameOf path) [
-                "Cargo.toml"
-                "Cargo.lock"
-              ];
+              (!filtered || src.filter path type)
+              && (
+                type == "directory"
+                || builtins.elem (baseNameOf path) [
+                  "Cargo.toml"
+                  "Cargo.lock"
+                ]
+              );
           };
       dependencies = runScript (
         common

@@ -1,0 +1,208 @@
+//! Looking at a cache, checking it, and keeping it within its limit.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::record::{self, Entry, Witness};
+use super::{Cache, CacheError};
+use crate::file::{Context, FileError};
+
+/// What a cache holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// How many layers it knows.
+    pub layers: usize,
+    /// How many of them have a blob there; plain ones need none.
+    pub blobs: usize,
+    /// The size of all its files.
+    pub bytes: u64,
+    /// The size that it is kept below.
+    pub limit: u64,
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// How many files.
+    pub files: usize,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// What a check of all entries found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// How many layers are whole.
+    pub whole: usize,
+    /// Records and blobs that were not, and are removed unless the cache cannot be written.
+    pub damaged: Vec<PathBuf>,
+}
+
+/// A file of the cache.
+#[derive(Debug)]
+struct Item {
+    path: PathBuf,
+    size: u64,
+    used: SystemTime,
+}
+
+impl Cache {
+    /// Counts what is there.
+    pub fn info(&self) -> Result<Info, CacheError> {
+        let layers = list(&self.dir.join("layers"))?;
+        let blobs = list(&self.dir.join("blobs"))?;
+        let temps = list(&self.dir.join("tmp"))?;
+        let bytes = [&layers, &blobs, &temps].into_iter().flatten().map(|item| item.size).sum();
+        Ok(Info {
+            dir: self.dir.clone(),
+            layers: layers.len(),
+            blobs: blobs.len(),
+            bytes,
+            limit: self.limit,
+        })
+    }
+
+    /// Removes what was used least recently until the rest is within the limit, and what
+    /// processes left behind that were killed. Waits for those who use the cache.
+    pub fn gc(&self) -> Result<Freed, CacheError> {
+        let Some(lock) = &self.lock else { return Ok(Freed::default()) };
+        let path = self.dir.join("lock");
+        lock.lock().context("lock", &path)?;
+        let freed = self.remove_least_used();
+        lock.lock_shared().context("lock", &path)?;
+        Ok(freed?)
+    }
+
+    /// As [`gc`](Cache::gc), unless somebody is using the cache.
+    pub(super) fn shrink(&self) -> Result<Freed, CacheError> {
+        let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
+            return Ok(Freed::default());
+        };
+        if lock.try_lock().is_err() {
+            return Ok(Freed::default());
+        }
+        Ok(self.remove_least_used()?)
+    }
+
+    /// Hashes every blob, and removes the entries that are not what they should be.
+    pub fn verify(&self) -> Result<Verified, CacheError> {
+        let mut verified = Verified::default();
+        for item in list(&self.dir.join("layers"))? {
+            match self.check(&item.path)? {
+                None => verified.whole += 1,
+                Some(damaged) => verified.damaged.extend(damaged),
+            }
+        }
+        if self.writable {
+            for path in &verified.damaged {
+                remove(path)?;
+            }
+        }
+        Ok(verified)
+    }
+
+    /// The files that are wrong about one layer.
+    fn check(&self, path: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
+        let record::Read::Entry(entry) = Entry::read(path)? else {
+            return Ok(Some(vec![path.into()]));
+        };
+        if entry.witness.is_none() {
+            return Ok(None);
+        }
+        let blob = self.blob_path(&entry.record.digest.hex());
+        match Witness::of(&blob, &self.boot)? {
+            Some(_) if record::holds(&blob, &entry.record)? => Ok(None),
+            Some(_) => Ok(Some(vec![blob, path.into()])),
+            None if blob.exists() => Ok(Some(vec![blob, path.into()])),
+            None => Ok(Some(vec![path.into()])),
+        }
+    }
+
+    /// Only for who holds the lock alone.
+    fn remove_least_used(&self) -> Result<Freed, FileError> {
+        let mut freed = Freed::default();
+        for item in list(&self.dir.join("tmp"))? {
+            freed.remove(&item)?;
+        }
+        let mut blobs: BTreeMap<PathBuf, Item> = BTreeMap::new();
+        for item in list(&self.dir.join("blobs"))? {
+            blobs.insert(item.path.clone(), item);
+        }
+        let mut layers = list(&self.dir.join("layers"))?;
+        layers.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        let mut total: u64 = layers.iter().chain(blobs.values()).map(|item| item.size).sum();
+        // Newest first: a blob that several layers have stays as long as the last of them.
+        let mut kept = BTreeMap::new();
+        for layer in layers.iter().rev() {
+            if let record::Read::Entry(entry) = Entry::read(&layer.path)? {
+                let blob = self.blob_path(&entry.record.digest.hex());
+                kept.entry(blob).or_insert(&layer.path);
+            }
+        }
+        for (path, blob) in &blobs {
+            if !kept.contains_key(path) {
+                total = total.saturating_sub(blob.size);
+                freed.remove(blob)?;
+            }
+        }
+        for layer in &layers {
+            if total <= self.limit {
+                break;
+            }
+            let record = Entry::read(&layer.path)?;
+            total = total.saturating_sub(layer.size);
+            freed.remove(layer)?;
+            let record::Read::Entry(entry) = record else { continue };
+            let blob = self.blob_path(&entry.record.digest.hex());
+            if kept.get(&blob) == Some(&&layer.path)
+                && let Some(item) = blobs.get(&blob)
+            {
+                total = total.saturating_sub(item.size);
+                freed.remove(item)?;
+            }
+        }
+        Ok(freed)
+    }
+}
+
+impl Freed {
+    fn remove(&mut self, item: &Item) -> Result<(), FileError> {
+        remove(&item.path)?;
+        self.files += 1;
+        self.bytes += item.size;
+        Ok(())
+    }
+}
+
+/// Nothing to remove is as good as removed: another process may have been faster.
+fn remove(path: &Path) -> Result<(), FileError> {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.context("remove", path),
+    }
+}
+
+fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.context("list", dir)?,
+    };
+    let mut items = Vec::new();
+    for entry in entries {
+        let path = entry.context("list", dir)?.path();
+        // What another process has just removed or renamed is not there.
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        items.push(Item { path, size: meta.len(), used });
+    }
+    Ok(items)
+}

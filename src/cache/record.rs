@@ -1,0 +1,150 @@
+//! What is written down about a cached layer.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::digest::{Digest, HashingWriter};
+use crate::file::{self, Context, FileError};
+use crate::layer::Record;
+
+const FIRST_LINE: &str = "cooper layer";
+/// A record is some five hundred bytes.
+const LIMIT: u64 = 4096;
+
+/// How a blob's file looked when it was last known to hold the right bytes. Whoever writes to a
+/// file changes its `ctime`, and only a crash of the machine loses what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Witness {
+    inode: u64,
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    boot: String,
+}
+
+impl Witness {
+    /// How the file looks now; nothing when it is gone or no file.
+    pub(super) fn of(path: &Path, boot: &str) -> Result<Option<Self>, FileError> {
+        let meta = match fs::symlink_metadata(path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("read", path),
+        };
+        Ok(meta.is_file().then(|| Self {
+            inode: meta.ino(),
+            size: meta.len(),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+            ctime: (meta.ctime(), meta.ctime_nsec()),
+            boot: boot.to_owned(),
+        }))
+    }
+}
+
+/// One record, with the witness of its blob unless the layer is a plain tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) record: Record,
+    pub(super) witness: Option<Witness>,
+}
+
+/// What was found where a record should be.
+pub(super) enum Read {
+    Entry(Entry),
+    Absent,
+    Damaged,
+}
+
+impl Entry {
+    pub(super) fn read(path: &Path) -> Result<Read, FileError> {
+        match file::read(path, LIMIT) {
+            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::Entry)),
+            Err(error) => match error.source.kind() {
+                io::ErrorKind::NotFound => Ok(Read::Absent),
+                io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => Ok(Read::Damaged),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Readers see the old record or the new one, whole.
+    pub(super) fn write(&self, path: &Path, temps: &Path) -> Result<(), FileError> {
+        let temp = tempfile::Builder::new().prefix("layer-").tempfile_in(temps);
+        let mut temp = temp.context("create a file in", temps)?;
+        io::Write::write_all(&mut temp, self.text().as_bytes()).context("write", temp.path())?;
+        temp.persist(path).map_err(|e| e.error).context("rename a file to", path).map(drop)
+    }
+
+    /// Lines of a word and its value; the last line is the digest of all before it.
+    fn text(&self) -> String {
+        let Record { digest, diff_id, blob_size, tar_size } = self.record;
+        let witness = self.witness.as_ref().map_or("none".into(), |w| {
+            let ((m, m_nanos), (c, c_nanos)) = (w.mtime, w.ctime);
+            let boot = if w.boot.is_empty() { "-" } else { &w.boot };
+            format!("{} {} {m} {m_nanos} {c} {c_nanos} {boot}", w.inode, w.size)
+        });
+        let text = format!(
+            "{FIRST_LINE}\ndigest {digest}\ndiff_id {diff_id}\nblob_size {blob_size}\n\
+             tar_size {tar_size}\nseen {witness}\n"
+        );
+        let sum = Digest::of(text.as_bytes());
+        format!("{text}sum {sum}\n")
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (body, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+        let summed = text.get(..=body.len())?;
+        if sum.strip_prefix("sum ")?.parse() != Ok(Digest::of(summed.as_bytes())) {
+            return None;
+        }
+        let mut lines = body.lines();
+        if lines.next() != Some(FIRST_LINE) {
+            return None;
+        }
+        let mut value = |word: &str| lines.next()?.strip_prefix(word)?.strip_prefix(' ');
+        let record = Record {
+            digest: value("digest")?.parse().ok()?,
+            diff_id: value("diff_id")?.parse().ok()?,
+            blob_size: value("blob_size")?.parse().ok()?,
+            tar_size: value("tar_size")?.parse().ok()?,
+        };
+        let witness = match value("seen")? {
+            "none" => None,
+            seen => Some(parse_witness(seen)?),
+        };
+        Some(Self { record, witness })
+    }
+}
+
+fn parse_witness(text: &str) -> Option<Witness> {
+    let mut words = text.split(' ');
+    let (inode, size) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let mut number = || words.next()?.parse::<i64>().ok();
+    let (mtime, ctime) = ((number()?, number()?), (number()?, number()?));
+    let boot = match words.next()? {
+        "-" => String::new(),
+        boot => boot.to_owned(),
+    };
+    Some(Witness { inode, size, mtime, ctime, boot })
+}
+
+/// Whether the file holds what the record says.
+pub(super) fn holds(path: &Path, record: &Record) -> Result<bool, FileError> {
+    let mut file = File::open(path).context("open", path)?;
+    if file.metadata().context("read", path)?.len() != record.blob_size {
+        return Ok(false);
+    }
+    let mut hasher = HashingWriter::new(io::sink());
+    let mut buf = vec![0; 1 << 18];
+    loop {
+        match io::Read::read(&mut file, &mut buf).context("read", path)? {
+            0 => return Ok(hasher.finish().1.digest() == record.digest),
+            count => {
+                let read = buf.get(..count).unwrap_or_default();
+                io::Write::write_all(&mut hasher, read).context("hash", path)?;
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+#![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::sync::Mutex;
+
+use super::*;
+use crate::layer::{Content, Layer, Request, build};
+use crate::report::Reporter;
+use crate::spec::Compression;
+use crate::store_path::PathInfo;
+
+/// Remembers the warnings.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Reporter for Heard {
+    fn warn(&self, message: &str) {
+        self.0.lock().unwrap().push(message.into());
+    }
+}
+
+/// A store with one path, and a cache.
+struct House {
+    dir: tempfile::TempDir,
+    heard: Heard,
+}
+
+impl House {
+    fn new() -> Self {
+        let house = Self { dir: tempfile::tempdir().unwrap(), heard: Heard::default() };
+        fs::create_dir_all(house.store_path("one")).unwrap();
+        fs::write(house.store_path("one").join("file"), vec![7; 100_000]).unwrap();
+        house
+    }
+
+    fn store_path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1-{name}"))
+    }
+
+    fn cache_dir(&self) -> PathBuf {
+        self.dir.path().join("cache")
+    }
+
+    fn cache(&self) -> Cache {
+        Cache::open(&self.cache_dir(), 1 << 30).unwrap()
+    }
+
+    fn info(&self, name: &str, nar_hash: &str) -> PathInfo {
+        let path = self.store_path(name).to_str().unwrap().parse().unwrap();
+        PathInfo { path, nar_hash: nar_hash.into(), nar_size: 1, references: Vec::new() }
+    }
+
+    fn build(&self, cache: &Cache, nar_hash: &str, compression: Compression) -> Layer {
+        let infos = [self.info("one", nar_hash)];
+        let content = Content::StorePaths(&infos);
+        let request = Request { name: "one".into(), content, compression, mtime: 1 };
+        build(&[request], cache, 1, &self.heard).unwrap().remove(0)
+    }
+
+    fn gzip(&self, cache: &Cache) -> Layer {
+        self.build(cache, "sha256:a", Compression::default())
+    }
+
+    fn only(&self, folder: &str) -> PathBuf {
+        let files: Vec<_> =
+            fs::read_dir(self.cache_dir().join(VERSION).join(folder)).unwrap().collect();
+        assert_eq!(files.len(), 1, "one file in {folder}");
+        files[0].as_ref().unwrap().path()
+    }
+
+    /// Makes reading the store impossible.
+    fn remove_store(&self) {
+        fs::remove_dir_all(self.store_path("one")).unwrap();
+    }
+}
+
+fn bytes(layer: &Layer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    layer.blob.open().unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_layer_that_was_made_before_needs_no_byte_of_the_store() {
+    let house = House::new();
+    for compression in
+        [Compression::default(), Compression::None {}, Compression::Zstd { level: 1 }]
+    {
+        house.build(&house.cache(), "sha256:a", compression);
+    }
+    house.remove_store();
+    for compression in
+        [Compression::default(), Compression::None {}, Compression::Zstd { level: 1 }]
+    {
+        house.build(&house.cache(), "sha256:a", compression);
+    }
+    assert_eq!(*house.heard.0.lock().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn another_content_or_another_option_is_another_layer() {
+    let house = House::new();
+    let cache = house.cache();
+    house.gzip(&cache);
+    house.build(&cache, "sha256:b", Compression::default());
+    house.build(&cache, "sha256:a", Compression::Gzip { level: 1 });
+    assert_eq!(cache.info().unwrap().layers, 3);
+}
+
+#[test]
+fn a_damaged_blob_is_noticed_said_and_made_again() {
+    // fault 113
+    let damages: [fn(&Path); 6] = [
+        |blob| fs::write(blob, b"").unwrap(),
+        |blob| fs::write(blob, b"short").unwrap(),
+        |blob| {
+            let file = OpenOptions::new().write(true).open(blob).unwrap();
+            file.write_at(&[0], 50).unwrap();
+        },
+        |blob| fs::remove_file(blob).unwrap(),
+        |blob| {
+            fs::remove_file(blob).unwrap();
+            fs::create_dir(blob).unwrap();
+        },
+        |blob| {
+            fs::rename(blob, blob.with_extension("x")).unwrap();
+            std::os::unix::fs::symlink(blob.with_extension("x"), blob).unwrap();
+        },
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let house = House::new();
+        let good = bytes(&house.gzip(&house.cache()));
+        damage(&house.only("blobs"));
+        let again = house.gzip(&house.cache());
+        assert_eq!(bytes(&again), good, "damage {number}");
+        assert_eq!(house.heard.0.lock().unwrap().len(), 1, "damage {number}");
+        house.gzip(&house.cache());
+        assert_eq!(house.heard.0.lock().unwrap().len(), 1, "damage {number} is mended");
+    }
+}
+
+#[test]
+fn a_damaged_record_is_noticed_said_and_made_again() {
+    // fault 113
+    let house = House::new();
+    let good = house.gzip(&house.cache()).diff_id;
+    let record = house.only("layers");
+    let text = fs::read_to_string(&record).unwrap();
+    let wrong = text.replacen(&good.hex()[..4], "0000", 1);
+    for damaged in [wrong.as_str(), "", "\n", &text[..100], &text[1..]] {
+        fs::write(&record, damaged).unwrap();
+        let before = house.heard.0.lock().unwrap().len();
+        assert_eq!(house.gzip(&house.cache()).diff_id, good);
+        assert_eq!(house.heard.0.lock().unwrap().len(), before + 1, "{damaged:?}");
+    }
+}
+
+#[test]
+fn a_blob_whose_file_was_touched_is_hashed_and_believed_again() {
+    let house = House::new();
+    house.gzip(&house.cache());
+    let blob = house.only("blobs");
+    fs::set_permissions(&blob, fs::Permissions::from_mode(0o640)).unwrap();
+    house.remove_store();
+    house.gzip(&house.cache());
+    assert_eq!(*house.heard.0.lock().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_used_least_recently_goes_first() {
+    let house = House::new();
+    let cache = house.cache();
+    let old = house.build(&cache, "sha256:old", Compression::Gzip { level: 1 });
+    let new = house.build(&cache, "sha256:new", Compression::Gzip { level: 9 });
+    assert_ne!(old.digest, new.digest);
+    drop((cache, old, new));
+    let infos = [house.info("one", "sha256:old")];
+    let key = Key::new(&infos, Compression::Gzip { level: 1 }, 1);
+    let path = house.cache_dir().join(VERSION).join("layers").join(key.hex());
+    let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(10);
+    fs::File::open(&path).unwrap().set_modified(past).unwrap();
+    let total = house.cache().info().unwrap().bytes;
+    let cache = Cache::open(&house.cache_dir(), total - 1).unwrap();
+    let freed = cache.gc().unwrap();
+    assert_eq!(freed.files, 2, "a record and its blob");
+    assert!(!path.exists());
+    let info = cache.info().unwrap();
+    assert_eq!((info.layers, info.blobs), (1, 1));
+    assert_eq!(info.bytes, total - freed.bytes);
+}
+
+#[test]
+fn what_a_killed_process_left_is_removed_and_a_blob_in_use_is_not() {
+    // fault 111
+    let house = House::new();
+    let layer = house.gzip(&house.cache());
+    let left = house.cache_dir().join(VERSION).join("tmp/blob-of-a-killed-process");
+    fs::write(&left, b"half").unwrap();
+    let other = Cache::open(&house.cache_dir(), 0).unwrap();
+    assert_eq!(other.shrink().unwrap(), Freed::default(), "the layer is in use");
+    bytes(&layer);
+    drop(layer);
+    assert_eq!(other.shrink().unwrap().files, 3);
+    assert!(!left.exists());
+}
+
+#[test]
+fn verify_names_and_removes_what_is_damaged() {
+    let house = House::new();
+    house.gzip(&house.cache());
+    house.build(&house.cache(), "sha256:a", Compression::None {});
+    assert_eq!(house.cache().verify().unwrap(), Verified { whole: 2, damaged: Vec::new() });
+    let blob = house.only("blobs");
+    fs::write(&blob, b"other").unwrap();
+    let verified = house.cache().verify().unwrap();
+    assert_eq!(verified.whole, 1);
+    assert_eq!(verified.damaged[0], blob);
+    assert_eq!(house.cache().verify().unwrap(), Verified { whole: 1, damaged: Vec::new() });
+}
+
+#[test]
+fn a_cache_that_others_can_write_is_refused() {
+    // fault 115
+    let house = House::new();
+    drop(house.cache());
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(house.cache_dir(), open).unwrap();
+    let error = Cache::open(&house.cache_dir(), 0).unwrap_err();
+    assert!(error.to_string().contains("chmod go-w"), "{error}");
+}
+
+#[test]
+fn another_version_of_the_cache_is_not_touched() {
+    // fault 114
+    let house = House::new();
+    let other = house.cache_dir().join("v0/layers/x");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    fs::write(&other, b"of another form").unwrap();
+    let cache = Cache::open(&house.cache_dir(), 0).unwrap();
+    drop(house.gzip(&cache));
+    cache.gc().unwrap();
+    cache.verify().unwrap();
+    assert_eq!(fs::read(&other).unwrap(), b"of another form");
+}

@@ -1,0 +1,223 @@
+//! `cooper plan`: which store path goes into which layer, and why.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::failure::Failure;
+use super::{Global, assemble, input, output, table};
+use crate::closure::Closure;
+use crate::file::{self, Context};
+use crate::image::json;
+use crate::plan::{self, ImagePlan, PlannedLayer};
+use crate::spec::{Layering, Spec};
+use crate::store_path::StorePath;
+
+/// The largest graphs are a few megabytes an image.
+pub(super) const GRAPH_LIMIT: u64 = 1 << 30;
+
+/// Show which store path goes into which layer, and why
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Whose layers to show
+    #[arg(value_name = "SPEC", required_unless_present = "closure")]
+    specs: Vec<PathBuf>,
+    /// Plan a bare references graph, or `{"images": {NAME: GRAPH}}`, and print
+    /// `{"layers": …}`; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "specs")]
+    closure: Option<PathBuf>,
+    /// At most so many layers for store paths [default with --closure: 60; else the spec's]
+    #[arg(long, value_name = "N")]
+    max_layers: Option<u32>,
+}
+
+pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.closure {
+        let bytes = read_graph(path)?;
+        let max_layers = args.max_layers.unwrap_or(Layering::default().max_layers);
+        return output::data(&bare(&bytes, max_layers)?);
+    }
+    let mut plans = Vec::new();
+    for mut spec in input::read_specs(&args.specs)? {
+        spec.layering.max_layers = args.max_layers.unwrap_or(spec.layering.max_layers);
+        let plan = plan_spec(&spec)?.1;
+        plans.push((spec, plan));
+    }
+    if global.json {
+        return output::data(&to_json(&plans)?);
+    }
+    let texts: Vec<String> = plans.iter().map(|(spec, plan)| show(spec, plan)).collect();
+    output::data(&texts.join("\n"))
+}
+
+/// A spec's closure and its plan.
+pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
+    let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
+    let closure =
+        Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
+    let plan = assemble::plan_layers(spec, &closure).map_err(named)?;
+    Ok((closure, plan))
+}
+
+fn read_graph(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path.as_os_str() != "-" {
+        return Ok(file::read(path, GRAPH_LIMIT)?);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(GRAPH_LIMIT)
+        .read_to_end(&mut bytes)
+        .context("read", "standard input")?;
+    Ok(bytes)
+}
+
+/// The graphs of a set, each left as text until it is its turn.
+#[derive(Deserialize)]
+struct Graphs<'a> {
+    #[serde(borrow)]
+    images: BTreeMap<String, &'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Layers<'a> {
+    layers: Vec<&'a [StorePath]>,
+}
+
+#[derive(Serialize)]
+struct Images<'a> {
+    images: BTreeMap<&'a str, Layers<'a>>,
+}
+
+/// Plans graphs that come without a spec, and gives nothing but lists of paths.
+fn bare(bytes: &[u8], max_layers: u32) -> Result<String, Failure> {
+    let layering = Layering::default();
+    let request = |name, closure| plan::Request { name, closure, max_layers, layering: &layering };
+    // serde would take an array as the fields in order.
+    let object = bytes.trim_ascii_start().first() == Some(&b'{');
+    if let Some(graphs) = object.then(|| serde_json::from_slice::<Graphs<'_>>(bytes).ok()).flatten()
+    {
+        let mut closures = Vec::new();
+        for (name, graph) in graphs.images {
+            let closure = parse(graph.get().as_bytes(), &name)?;
+            closures.push((name, closure));
+        }
+        let requests: Vec<_> =
+            closures.iter().map(|(name, closure)| request(name.as_str(), closure)).collect();
+        let plans = plan::plan_set(&requests).map_err(Failure::input)?;
+        let images = plans.iter().map(|(name, plan)| (name.as_str(), layers(plan))).collect();
+        return text(&Images { images });
+    }
+    let closure = parse(bytes, "--closure")?;
+    let plan = plan::plan_image(request("closure", &closure)).map_err(Failure::input)?;
+    text(&layers(&plan))
+}
+
+fn parse(graph: &[u8], name: &str) -> Result<Closure, Failure> {
+    let failed = |error| Failure::input(error).during(format!("failed to read graph `{name}`"));
+    Closure::parse(graph).map_err(failed)
+}
+
+fn layers(plan: &ImagePlan) -> Layers<'_> {
+    Layers { layers: plan.layers.iter().map(|layer| layer.paths.as_slice()).collect() }
+}
+
+pub(super) fn text<T: Serialize>(value: &T) -> Result<String, Failure> {
+    let bytes = json::to_bytes(value).map_err(Failure::bug)?;
+    Ok(format!("{}\n", String::from_utf8_lossy(&bytes)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LayerJson<'a> {
+    paths: &'a [StorePath],
+    nar_size: u64,
+    group: Option<&'a str>,
+    images: &'a [String],
+    largest: &'a StorePath,
+    changes: u64,
+    of_changes: u64,
+}
+
+impl<'a> LayerJson<'a> {
+    fn new(layer: &'a PlannedLayer) -> Self {
+        Self {
+            paths: &layer.paths,
+            nar_size: layer.nar_size,
+            group: layer.why.group.as_deref(),
+            images: &layer.why.images,
+            largest: &layer.why.main,
+            changes: layer.chance.sources,
+            of_changes: layer.chance.of,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PlanJson<'a> {
+    name: &'a str,
+    layers: Vec<LayerJson<'a>>,
+}
+
+fn to_json(plans: &[(Spec, ImagePlan)]) -> Result<String, Failure> {
+    let plans: Vec<PlanJson<'_>> = plans
+        .iter()
+        .map(|(spec, plan)| PlanJson {
+            name: spec.name.as_str(),
+            layers: plan.layers.iter().map(LayerJson::new).collect(),
+        })
+        .collect();
+    text(&plans)
+}
+
+/// A line a layer, the top one first, as an image is drawn.
+fn show(spec: &Spec, plan: &ImagePlan) -> String {
+    let heading = ["LAYER", "SIZE", "PATHS", "CHANGES", "WHAT"].map(str::to_owned).to_vec();
+    let layers = plan.layers.iter().enumerate().rev();
+    let rows = layers.map(|(at, layer)| {
+        vec![
+            (at + 1).to_string(),
+            table::bytes(layer.nar_size),
+            layer.paths.len().to_string(),
+            chance(layer),
+            what(layer),
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
+    let paths: usize = plan.layers.iter().map(|layer| layer.paths.len()).sum();
+    let size = plan.layers.iter().map(|layer| layer.nar_size).sum();
+    format!(
+        "{}: {} store paths, {}, in {} layers\n{}",
+        spec.name,
+        paths,
+        table::bytes(size),
+        plan.layers.len(),
+        table::table(&rows, &[0, 1, 2, 3])
+    )
+}
+
+/// Of a hundred changes of single packages, how many rename the layer.
+pub(super) fn chance(layer: &PlannedLayer) -> String {
+    match layer.chance.sources.saturating_mul(100) / layer.chance.of.max(1) {
+        0 => "< 1 %".into(),
+        percent => format!("{percent} %"),
+    }
+}
+
+/// What the layer is for: its group or its largest paths, and who shares it.
+pub(super) fn what(layer: &PlannedLayer) -> String {
+    let others = layer.paths.len() - 1;
+    let what = match (&layer.why.group, others) {
+        (Some(group), _) => format!("group {group}"),
+        (None, 0) => layer.why.main.name().to_owned(),
+        (None, others) => format!("{} and {others} more", layer.why.main.name()),
+    };
+    match layer.why.images.as_slice() {
+        [] | [_] => what,
+        images => format!("{what}; shared by {}", images.join(", ")),
+    }
+}

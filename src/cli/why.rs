@@ -1,0 +1,101 @@
+//! `cooper why`: in which layer a store path is, for whom, and what pulled it in.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::{Global, input, output, plan};
+use crate::plan::pulled_in_by;
+use crate::store_path::StorePath;
+
+/// Show in which layer a store path is, for which images, and what pulled it in
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// The image
+    #[arg(value_name = "SPEC")]
+    spec: PathBuf,
+    /// A store path or a path below one; or a name such as `openssl`
+    #[arg(value_name = "PATH")]
+    path: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    path: StorePath,
+    nar_size: u64,
+    layer: usize,
+    layers: usize,
+    together_with: Vec<StorePath>,
+    images: Vec<String>,
+    pulled_in_by: Vec<StorePath>,
+    #[serde(skip)]
+    text: String,
+}
+
+pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
+    let spec = input::read_spec(&args.spec)?;
+    let (closure, image) = plan::plan_spec(&spec)?;
+    let wanted = StorePath::parse_prefix(&args.path).map(|(path, _)| path).ok();
+    let hit = |path: &StorePath| match &wanted {
+        Some(wanted) => path == wanted,
+        None => path.name() == args.path || path.package_name() == args.path,
+    };
+    let mut answers = Vec::new();
+    for (at, layer) in image.layers.iter().enumerate() {
+        for path in layer.paths.iter().filter(|path| hit(path)) {
+            let mut images = layer.why.images.clone();
+            images.retain(|name| name != spec.name.as_str());
+            answers.push(Answer {
+                path: path.clone(),
+                nar_size: closure.get(path).map_or(0, |node| node.info.nar_size),
+                layer: at + 1,
+                layers: image.layers.len(),
+                together_with: layer.paths.iter().filter(|other| *other != path).cloned().collect(),
+                images,
+                pulled_in_by: pulled_in_by(&closure, path),
+                text: format!(
+                    "{}, {} of changes rename it",
+                    plan::what(layer),
+                    plan::chance(layer)
+                ),
+            });
+        }
+    }
+    if answers.is_empty() {
+        let message = format!("image `{}` has no store path `{}`", spec.name, args.path);
+        return Err(Failure::input(message).hint("`cooper plan --json SPEC` lists all paths"));
+    }
+    if global.json {
+        return output::data(&plan::text(&answers)?);
+    }
+    let texts: Vec<String> = answers.iter().map(show).collect();
+    output::data(&texts.join("\n"))
+}
+
+fn show(answer: &Answer) -> String {
+    let images = match answer.images.as_slice() {
+        [] => "no other image of the set has this layer".to_owned(),
+        images => format!("also in {}", images.join(", ")),
+    };
+    let mut text = format!(
+        "{}\n  size: {}\n  layer: {} of {} ({})\n  images: {images}\n",
+        answer.path,
+        super::table::bytes(answer.nar_size),
+        answer.layer,
+        answer.layers,
+        answer.text,
+    );
+    match answer.pulled_in_by.as_slice() {
+        [] | [_] => text.push_str("  pulled in by: the image itself; nothing refers to it\n"),
+        way => {
+            let lines = way.iter().enumerate();
+            let lines = lines.map(|(depth, path)| "  ".repeat(depth + 2) + path.name() + "\n");
+            text.push_str("  pulled in by:\n");
+            text.extend(lines);
+        }
+    }
+    text
+}

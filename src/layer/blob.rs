@@ -1,0 +1,130 @@
+//! Where a layer's bytes lie, and how they are read without ever passing on wrong ones.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::LayerError;
+use super::tar::{Source, TarReader};
+use crate::digest::{Digest, Hasher};
+use crate::file::FileError;
+
+const BUFFER: usize = 1 << 20;
+
+/// A layer's bytes, to be read any number of times. What is read is hashed on the way: a blob
+/// that is not what its digest says ends in an error before its last byte is believed.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    digest: Digest,
+    size: u64,
+    origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+enum Origin {
+    /// A file, and what keeps it from being removed while it is in use.
+    File { path: PathBuf, _guard: Option<Guard> },
+    /// A plain tar, made anew from what is in the store.
+    Tar { source: Source, mtime: u64 },
+}
+
+/// Whatever has to live as long as a blob's file shall.
+pub type Guard = Arc<dyn std::fmt::Debug + Send + Sync>;
+
+impl Blob {
+    /// A blob that is a file.
+    pub fn file(path: PathBuf, digest: Digest, size: u64, guard: Option<Guard>) -> Self {
+        Self { digest, size, origin: Origin::File { path, _guard: guard } }
+    }
+
+    pub(super) fn tar(source: Source, mtime: u64, digest: Digest, size: u64) -> Self {
+        Self { digest, size, origin: Origin::Tar { source, mtime } }
+    }
+
+    /// The file that holds the bytes, if one does.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::File { path, .. } => Some(path),
+            Origin::Tar { .. } => None,
+        }
+    }
+
+    /// Starts to read. A wrong byte, or too few or too many, are an error at the end.
+    pub fn open(&self) -> Result<Box<dyn Read + Send>, LayerError> {
+        Ok(Box::new(self.reader()?))
+    }
+
+    /// Writes the bytes to `to`.
+    pub fn write_to(&self, to: &mut dyn Write) -> Result<(), LayerError> {
+        let mut reader = self.reader()?;
+        let mut buf = vec![0; BUFFER];
+        loop {
+            let count = reader.pull(&mut buf)?;
+            let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else {
+                return Ok(());
+            };
+            to.write_all(bytes).map_err(LayerError::Sink)?;
+        }
+    }
+
+    fn reader(&self) -> Result<Checked, LayerError> {
+        let (bytes, name) = match &self.origin {
+            Origin::Tar { source, mtime } => (Bytes::Tar(source.open(*mtime)), None),
+            Origin::File { path, .. } => {
+                (Bytes::File(crate::file::open(path)?), Some(path.clone()))
+            }
+        };
+        let hasher = Hasher::new();
+        Ok(Checked { bytes, name, digest: self.digest, left: self.size, hasher })
+    }
+}
+
+#[derive(Debug)]
+enum Bytes {
+    File(File),
+    Tar(TarReader),
+}
+
+/// Hashes what is read and compares at the end.
+struct Checked {
+    bytes: Bytes,
+    name: Option<PathBuf>,
+    digest: Digest,
+    left: u64,
+    hasher: Hasher,
+}
+
+impl Checked {
+    fn pull(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
+        let count =
+            match &mut self.bytes {
+                Bytes::Tar(reader) => reader.fill(buf)?,
+                Bytes::File(file) => super::walk::read_some(file, buf).map_err(|source| {
+                    FileError { verb: "read", path: self.name.clone().unwrap_or_default(), source }
+                })?,
+            };
+        let read = buf.get(..count).unwrap_or_default();
+        self.hasher.update(read);
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| self.wrong())?;
+        let ended = count == 0 && !buf.is_empty();
+        match (self.left, ended) {
+            (0, false) if self.hasher.clone().finish().digest() != self.digest => Err(self.wrong()),
+            (1.., true) => Err(self.wrong()),
+            _ => Ok(count),
+        }
+    }
+
+    fn wrong(&self) -> LayerError {
+        match &self.name {
+            Some(path) => LayerError::DamagedBlob { path: path.clone(), digest: self.digest },
+            None => LayerError::StoreChanged(self.digest),
+        }
+    }
+}
+
+impl Read for Checked {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.pull(buf).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,169 @@
+//! What building layers asks of the place where they are kept.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::{NamedTempFile, TempDir};
+
+use super::blob::Guard;
+use super::{LayerError, compress, tar};
+use crate::digest::{DiffId, Digest};
+use crate::file::{Context, FileError, Unfinished};
+use crate::spec::Compression;
+use crate::store_path::PathInfo;
+
+/// Names a layer by all that decides its bytes: store paths with the hashes of their content,
+/// options, and the versions of what writes and compresses the tar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(Digest);
+
+impl Key {
+    pub(crate) fn new(paths: &[PathInfo], compression: Compression, mtime: u64) -> Self {
+        let options = compress::describe(compression);
+        let mut text = format!("cooper layer\ntar {}\n{options}\nmtime {mtime}\n", tar::VERSION);
+        for info in paths {
+            // No store path and no hash has a blank or a line feed in it.
+            text.push_str(info.path.as_str());
+            text.push(' ');
+            text.push_str(&info.nar_hash);
+            text.push('\n');
+        }
+        Self(Digest::of(text.as_bytes()))
+    }
+
+    /// 64 hexadecimal digits.
+    pub fn hex(&self) -> String {
+        self.0.hex()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.hex())
+    }
+}
+
+/// What is known of a layer once it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Names the blob.
+    pub digest: Digest,
+    /// Names the tar.
+    pub diff_id: DiffId,
+    /// The blob's size.
+    pub blob_size: u64,
+    /// The tar's size.
+    pub tar_size: u64,
+}
+
+/// A file in a store, and what keeps it there while it is in use.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The file.
+    pub path: PathBuf,
+    /// To be held as long as the file is needed.
+    pub guard: Option<Guard>,
+}
+
+/// What a store answers about a key.
+#[derive(Debug)]
+pub enum Lookup {
+    /// The layer was made before; its blob is here, unless it is a plain tar.
+    Hit(Record, Option<Kept>),
+    /// Nothing is known.
+    Miss,
+    /// It was made before, but what is left of it is broken: says what.
+    Damaged(String),
+}
+
+/// A blob that is being written. Dropped before it is put into its store, it is gone.
+#[derive(Debug)]
+pub struct NewBlob {
+    temp: NamedTempFile,
+    _unfinished: Unfinished,
+    guard: Option<Guard>,
+}
+
+impl NewBlob {
+    /// A new file in a folder of the store's.
+    pub fn create(dir: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
+        let temp = tempfile::Builder::new().prefix("blob-").tempfile_in(dir);
+        let temp = temp.context("create a file in", dir)?;
+        Ok(Self { _unfinished: Unfinished::new(temp.path()), temp, guard })
+    }
+
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.temp.as_file_mut().write_all(bytes).context("write", self.temp.path())
+    }
+
+    /// Gives the file its name, replacing what had it; on the same file system.
+    pub fn persist(self, path: PathBuf) -> Result<Kept, FileError> {
+        self.temp.persist(&path).map_err(|e| e.error).context("rename a file to", &path)?;
+        Ok(Kept { path, guard: self.guard })
+    }
+}
+
+/// Where layers are kept. [`build`](super::build) asks it for those that were made before, and
+/// puts there what it makes.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Looks a layer up.
+    fn get(&self, key: &Key) -> Result<Lookup, LayerError>;
+
+    /// Starts a blob.
+    fn create(&self) -> Result<NewBlob, LayerError>;
+
+    /// Keeps a layer: its blob, unless it is a plain tar, and under its key, if it has one, what
+    /// is known of it.
+    fn put(
+        &self,
+        key: Option<&Key>,
+        record: &Record,
+        blob: Option<NewBlob>,
+    ) -> Result<Option<Kept>, LayerError>;
+}
+
+/// A store that lives as long as this process needs it, for machines without a home.
+#[derive(Debug)]
+pub struct TempStore {
+    dir: Arc<Folder>,
+}
+
+/// Goes away with the last blob in it, or by a signal.
+#[derive(Debug)]
+struct Folder {
+    dir: TempDir,
+    _unfinished: Unfinished,
+}
+
+impl TempStore {
+    /// Makes a folder in the system's folder for such (`TMPDIR`).
+    pub fn new() -> Result<Self, LayerError> {
+        let parent = std::env::temp_dir();
+        let dir = tempfile::Builder::new().prefix("cooper-").tempdir_in(&parent);
+        let dir = dir.context("create a folder in", &parent)?;
+        Ok(Self { dir: Arc::new(Folder { _unfinished: Unfinished::new(dir.path()), dir }) })
+    }
+}
+
+impl Store for TempStore {
+    fn get(&self, _: &Key) -> Result<Lookup, LayerError> {
+        Ok(Lookup::Miss)
+    }
+
+    fn create(&self) -> Result<NewBlob, LayerError> {
+        let guard: Guard = Arc::clone(&self.dir) as Guard;
+        Ok(NewBlob::create(self.dir.dir.path(), Some(guard))?)
+    }
+
+    fn put(
+        &self,
+        _: Option<&Key>,
+        record: &Record,
+        blob: Option<NewBlob>,
+    ) -> Result<Option<Kept>, LayerError> {
+        let path = self.dir.dir.path().join(record.digest.hex());
+        Ok(blob.map(|blob| blob.persist(path)).transpose()?)
+    }
+}

@@ -1,0 +1,242 @@
+//! The entries of a layer, in the order in which its tar has them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::LayerError;
+use crate::file::{Context, FileError};
+use crate::rootfs::{self, Rootfs};
+use crate::store_path::StorePath;
+
+/// What a file's name must not start with: in a layer it would delete another file.
+const WHITEOUT: &[u8] = b".wh.";
+
+/// One entry of a tar, its content ready to be read.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Relative, without a slash at either end.
+    pub(super) path: Vec<u8>,
+    pub(super) kind: Kind,
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Directory,
+    Symlink(Vec<u8>),
+    Bytes(Vec<u8>),
+    File { file: File, size: u64, path: PathBuf },
+}
+
+impl Entry {
+    fn store(path: Vec<u8>, kind: Kind, mode: u32) -> Self {
+        Self { path, kind, mode, uid: 0, gid: 0, xattrs: BTreeMap::new() }
+    }
+
+    fn directory(path: Vec<u8>, mode: u32) -> Self {
+        Self::store(path, Kind::Directory, mode)
+    }
+}
+
+/// Refuses names that an image cannot carry.
+fn check_name(name: &[u8], path: &Path) -> Result<(), LayerError> {
+    match name.starts_with(WHITEOUT) {
+        true => Err(LayerError::Whiteout(path.into())),
+        false => Ok(()),
+    }
+}
+
+/// Walks store paths: the store directory and its parents, then each path with its tree. Children
+/// are ordered by the bytes of their names, parents come first.
+///
+/// Modes are Nix's canonical ones whatever the file system says, hard links are whole files, and
+/// links are never followed. No directory stays open.
+#[derive(Debug)]
+pub(super) struct StoreWalk {
+    paths: Arc<[StorePath]>,
+    next: usize,
+    /// Parents of the store paths that are still to come, the nearest to the root last.
+    parents: Vec<Vec<u8>>,
+    /// Directories on the way to the current entry, each with the children to come, last first.
+    open: Vec<Vec<(OsString, FileType)>>,
+    /// The directory that the last of `open` is about.
+    at: PathBuf,
+}
+
+impl StoreWalk {
+    pub(super) fn new(paths: Arc<[StorePath]>) -> Self {
+        let dir = paths.first().map(StorePath::store_dir).unwrap_or_default();
+        let parents = Path::new(dir).ancestors().map(relative);
+        let parents = parents.filter(|path| !path.is_empty()).collect();
+        Self { paths, next: 0, parents, open: Vec::new(), at: PathBuf::new() }
+    }
+
+    fn entry(&mut self, path: PathBuf, kind: FileType) -> Result<Entry, LayerError> {
+        if let Some(name) = path.file_name() {
+            check_name(name.as_bytes(), &path)?;
+        }
+        let name = relative(&path);
+        if kind.is_dir() {
+            self.open.push(children(&path)?);
+            self.at = path;
+            return Ok(Entry::directory(name, 0o555));
+        }
+        if kind.is_symlink() {
+            let target = fs::read_link(&path).context("read the link", &path)?;
+            let target = target.into_os_string();
+            return Ok(Entry::store(name, Kind::Symlink(target.as_bytes().to_vec()), 0o777));
+        }
+        if !kind.is_file() {
+            return Err(LayerError::Special { what: describe(kind), path });
+        }
+        let (file, meta) = open_file(&path, rustix::fs::OFlags::NOFOLLOW)?;
+        let mode = if meta.mode() & 0o100 == 0 { 0o444 } else { 0o555 };
+        Ok(Entry::store(name, Kind::File { file, size: meta.len(), path }, mode))
+    }
+
+    fn step(&mut self) -> Option<Result<Entry, LayerError>> {
+        if let Some(parent) = self.parents.pop() {
+            return Some(Ok(Entry::directory(parent, 0o755)));
+        }
+        while let Some(children) = self.open.last_mut() {
+            if let Some((name, kind)) = children.pop() {
+                let path = self.at.join(name);
+                return Some(self.entry(path, kind));
+            }
+            self.open.pop();
+            self.at.pop();
+        }
+        let path = PathBuf::from(self.paths.get(self.next)?.as_str());
+        self.next += 1;
+        let kind = fs::symlink_metadata(&path).context("read", &path).map(|meta| meta.file_type());
+        Some(kind.map_err(LayerError::from).and_then(|kind| self.entry(path, kind)))
+    }
+}
+
+impl Iterator for StoreWalk {
+    type Item = Result<Entry, LayerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step()
+    }
+}
+
+/// A directory's children, the last one first, so that the next one is popped.
+fn children(dir: &Path) -> Result<Vec<(OsString, FileType)>, FileError> {
+    let mut children = Vec::new();
+    for child in fs::read_dir(dir).context("list", dir)? {
+        let child = child.context("list", dir)?;
+        let kind = child.file_type().context("read", child.path())?;
+        children.push((child.file_name(), kind));
+    }
+    children.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    Ok(children)
+}
+
+fn relative(path: &Path) -> Vec<u8> {
+    let bytes = path.as_os_str().as_bytes();
+    bytes.strip_prefix(b"/").unwrap_or(bytes).to_vec()
+}
+
+/// Opens what was a regular file a moment ago. Should it have become a FIFO, opening does not
+/// wait for a writer, and it is refused.
+fn open_file(path: &Path, flags: rustix::fs::OFlags) -> Result<(File, fs::Metadata), LayerError> {
+    let flags = flags | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.context("read", path)?;
+    let meta = file.metadata().context("read", path)?;
+    match meta.is_file() {
+        true => Ok((file, meta)),
+        false => Err(LayerError::Special { what: describe(meta.file_type()), path: path.into() }),
+    }
+}
+
+fn describe(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_block_device() || kind.is_char_device() => "a device",
+        _ => "no file, directory or link",
+    }
+}
+
+/// Walks the image's own files in the order that the rootfs gives them.
+#[derive(Debug)]
+pub(super) struct RootfsWalk {
+    rootfs: Arc<Rootfs>,
+    last: Option<Vec<u8>>,
+}
+
+impl RootfsWalk {
+    pub(super) fn new(rootfs: Arc<Rootfs>) -> Self {
+        Self { rootfs, last: None }
+    }
+
+    fn entry(path: &[u8], node: &rootfs::Node) -> Result<Entry, LayerError> {
+        let shown = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+        check_name(path.rsplit(|byte| *byte == b'/').next().unwrap_or_default(), &shown)?;
+        if let Some(name) = node.xattrs.keys().find(|name| !is_portable(name)) {
+            return Err(LayerError::Xattr { path: shown, name: name.clone() });
+        }
+        let kind = match &node.kind {
+            rootfs::Kind::Directory => Kind::Directory,
+            rootfs::Kind::Bytes(bytes) => Kind::Bytes(bytes.clone()),
+            rootfs::Kind::Symlink(target) => Kind::Symlink(target.clone()),
+            rootfs::Kind::Copy(origin) => {
+                let (file, meta) = open_file(origin, rustix::fs::OFlags::empty())?;
+                Kind::File { file, size: meta.len(), path: origin.clone() }
+            }
+        };
+        Ok(Entry {
+            path: path.to_vec(),
+            kind,
+            mode: node.mode,
+            uid: node.uid,
+            gid: node.gid,
+            xattrs: node.xattrs.clone(),
+        })
+    }
+}
+
+/// An attribute of overlayfs would steer the runtime's own layers; a name with an equals sign
+/// cannot be written as a PAX record.
+fn is_portable(name: &str) -> bool {
+    !name.starts_with("trusted.overlay.") && !name.contains(['=', '\0']) && !name.is_empty()
+}
+
+impl Iterator for RootfsWalk {
+    type Item = Result<Entry, LayerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = match self.last.take() {
+            Some(last) => Bound::Excluded(last),
+            None => Bound::Unbounded,
+        };
+        let (path, node) = self.rootfs.entries.range((start, Bound::Unbounded)).next()?;
+        let entry = Self::entry(path, node);
+        self.last = Some(path.clone());
+        Some(entry)
+    }
+}
+
+/// Reads at most what the buffer holds, again after an interruption.
+pub(super) fn read_some(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match io::Read::read(file, buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The planner's verbs, as people call them and as they print.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A program with its libraries: a name, its size, what it refers to.
+type Packages<'a> = &'a [(&'a str, u64, &'a [&'a str])];
+
+const WEB: Packages<'_> = &[
+    ("glibc-2.40", 30_000_000, &[]),
+    ("openssl-3.4.1", 6_000_000, &["glibc-2.40"]),
+    ("tzdata-2025b", 2_000_000, &[]),
+    ("python3-3.12.9", 60_000_000, &["glibc-2.40", "openssl-3.4.1", "tzdata-2025b"]),
+    ("web-1.0", 400_000, &["python3-3.12.9"]),
+];
+
+fn store_path(name: &str, build: u8) -> String {
+    let digits = name.bytes().flat_map(|byte| [byte / 16, byte % 16]);
+    let hash: String =
+        digits.map(|digit| char::from(b"0123456789abcdfg"[usize::from(digit)])).collect();
+    format!("/nix/store/{build}{:0>31.31}-{name}", hash)
+}
+
+/// The graph as a store has it: what depends on a changed path has another hash too.
+fn graph(packages: Packages<'_>, changed: &[&str]) -> Value {
+    let build = |name: &str| {
+        let mut todo = vec![name];
+        while let Some(at) = todo.pop() {
+            if changed.contains(&at) {
+                return 1;
+            }
+            todo.extend(packages.iter().filter(|(name, ..)| *name == at).flat_map(|(.., to)| *to));
+        }
+        0
+    };
+    let path = |name: &str| store_path(name, build(name));
+    packages
+        .iter()
+        .map(|(name, size, references)| {
+            json!({
+                "path": path(name),
+                "narHash": format!("sha256:{name}{}", build(name)),
+                "narSize": size,
+                "references": references.iter().map(|to| path(to)).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}
+
+fn write_spec(dir: &Path, file: &str, closure: &Value, layering: &Value) -> PathBuf {
+    let spec = json!({"version": 1, "name": "web", "layering": layering, "closure": closure});
+    let path = dir.join(file);
+    std::fs::write(&path, spec.to_string()).unwrap();
+    path
+}
+
+fn cooper(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cooper")).args(args).output().unwrap()
+}
+
+fn printed(args: &[&str]) -> String {
+    let output = cooper(args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fed(args: &[&str], input: &str) -> Output {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cooper"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn plan_prints_a_line_a_layer_with_the_volatile_ones_on_top() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({"maxLayers": 5}));
+    insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
+}
+
+#[test]
+fn plan_of_a_set_names_the_images_that_share_a_layer() {
+    let dir = tempfile::tempdir().unwrap();
+    let job: Packages<'_> =
+        &[("glibc-2.40", 30_000_000, &[]), ("job-2.1", 900_000, &["glibc-2.40"])];
+    let layering = json!({"mode": "set", "siblings": {"job": graph(job, &[])}});
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
+    insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
+}
+
+#[test]
+fn why_tells_layer_images_and_the_way_down_to_a_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
+    insta::assert_snapshot!(printed(&["why", spec.to_str().unwrap(), "openssl"]));
+    let below = format!("{}/lib/libssl.so.3", store_path("openssl-3.4.1", 0));
+    let by_path = printed(&["why", spec.to_str().unwrap(), &below]);
+    assert_eq!(by_path, printed(&["why", spec.to_str().unwrap(), "openssl"]));
+    let absent = cooper(&["why", spec.to_str().unwrap(), "curl"]);
+    assert_eq!(absent.status.code(), Some(1));
+    let message = String::from_utf8(absent.stderr).unwrap();
+    assert!(message.contains("image `web` has no store path `curl`"), "{message}");
+}
+
+#[test]
+fn diff_tells_the_bytes_to_fetch_and_what_caused_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
+    let new = write_spec(dir.path(), "new.json", &graph(WEB, &["openssl-3.4.1"]), &json!({}));
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    insta::assert_snapshot!(printed(&["diff", old, new]));
+    insta::assert_snapshot!("diff_nothing", printed(&["diff", old, old]));
+}
+
+#[test]
+fn diff_over_its_limit_fails_and_at_its_limit_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
+    let new = write_spec(dir.path(), "new.json", &graph(WEB, &["web-1.0"]), &json!({}));
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    let over = cooper(&["diff", old, new, "--max-bytes", "399999"]);
+    assert_eq!(over.status.code(), Some(1));
+    let message = String::from_utf8(over.stderr).unwrap();
+    assert!(message.contains("400000 bytes to fetch are over the 399999 allowed"), "{message}");
+    assert!(cooper(&["diff", old, new, "--max-bytes", "400000"]).status.success());
+}
+
+#[test]
+fn a_bare_graph_and_a_set_of_graphs_come_on_standard_input() {
+    let web = graph(WEB, &[]);
+    let args = ["plan", "--closure", "-", "--max-layers", "3"];
+    let output = fed(&args, &web.to_string());
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let layers = plan["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 3);
+    assert_eq!(layers.iter().flat_map(|layer| layer.as_array().unwrap()).count(), 5);
+    let output = fed(&args, &json!({"images": {"a": web, "b": web}}).to_string());
+    let plans: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plans["images"]["a"], plans["images"]["b"]);
+}
+
+#[test]
+fn graphs_that_are_none_are_errors_that_name_the_path() {
+    // fault 18
+    let with = |path: &str, references: &[&str]| json!([{"path": path, "narHash": "sha256:x", "narSize": 1, "references": references}]);
+    let (a, b) = (store_path("a-1", 0), store_path("b-1", 0));
+    for (graph, max_layers, says) in [
+        (with(&a, &[&b]), "5", format!("`{a}` refers to `{b}`, which the graph does not have")),
+        (with("/nix/storefoo/a", &[]), "5", "`/nix/storefoo/a` is not a store path".to_owned()),
+        (with(&a, &[]), "0", "no layer left".to_owned()),
+        (with(&a, &[]), "126", "Docker mounts at most 125".to_owned()),
+        (json!({"images": {"web": with(&a, &[&b])}}), "5", "graph `web`".to_owned()),
+    ] {
+        let args = ["plan", "--closure", "-", "--max-layers", max_layers];
+        let output = fed(&args, &graph.to_string());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains(&says), "{message}");
+    }
+}
