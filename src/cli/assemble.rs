@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use super::Global;
+use super::base;
 use super::failure::Failure;
+use crate::base::{Base, ReadBase};
 use crate::cache::{self, Cache};
 use crate::closure::Closure;
-use crate::image::{self, Image};
+use crate::image::{self, Image, ImageError};
 use crate::layer::{self, Content, Request, TempStore};
 use crate::plan::{self, ImagePlan};
 use crate::report::Reporter;
-use crate::rootfs::Rootfs;
+use crate::rootfs::{Rootfs, RootfsError};
 use crate::spec::Spec;
 use crate::store_path::PathInfo;
 
@@ -49,24 +51,63 @@ pub(super) fn assemble(
     let jobs = usize::from(global.jobs.unwrap_or_default());
     let closure =
         Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
-    let plan = plan_layers(spec, &closure).map_err(named)?;
-    let rootfs = Rootfs::new(spec).map_err(|e| named(Failure::from(e)))?;
+    let base = base::find(spec).map_err(named)?;
+    let below = base.as_ref().map_or(0, Base::layer_count);
+    let plan = plan_layers(spec, &closure, below).map_err(named)?;
+    let base = base.map(|base| base.read(cores(jobs), reporter)).transpose();
+    let base = base.map_err(|e| named(Failure::from(e)))?;
+    let rootfs = own_files(spec, base.as_ref()).map_err(|e| named(Failure::from(e)))?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers =
         layer::build(&requests, store, jobs, reporter).map_err(|e| named(Failure::from(e)))?;
-    image::build(spec, layers).map_err(|e| named(Failure::bug(e)))
+    let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
+    image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| {
+        named(match error {
+            ImageError::BaseConfig { .. } => Failure::input(error),
+            error => Failure::bug(error),
+        })
+    })
 }
 
-/// The plan of an image's store paths; empty when they stay out of it.
-pub(super) fn plan_layers(spec: &Spec, closure: &Closure) -> Result<ImagePlan, Failure> {
+/// As many as were asked for; 0 means one a core.
+fn cores(jobs: usize) -> usize {
+    match jobs {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        jobs => jobs,
+    }
+}
+
+fn own_files(spec: &Spec, base: Option<&ReadBase>) -> Result<Rootfs, RootfsError> {
+    let rootfs = Rootfs::new(spec)?;
+    match base {
+        Some(base) => rootfs.over(&base.below, spec),
+        None => Ok(rootfs),
+    }
+}
+
+/// The plan of an image's store paths above so many layers of a base; empty when they stay out
+/// of it.
+pub(super) fn plan_layers(
+    spec: &Spec,
+    closure: &Closure,
+    base_layers: usize,
+) -> Result<ImagePlan, Failure> {
+    let below = u32::try_from(base_layers).unwrap_or(u32::MAX).saturating_add(OWN_FILES);
+    if below > plan::MAX_LAYERS {
+        return Err(Failure::input(format!(
+            "the base image has {base_layers} layers, and Docker mounts at most {} in all",
+            plan::MAX_LAYERS
+        ))
+        .hint("take a base image with fewer layers"));
+    }
     if !spec.include_store_paths {
         return Ok(ImagePlan { layers: Vec::new() });
     }
     plan::plan_image(plan::Request {
         name: spec.name.as_str(),
         closure,
-        max_layers: spec.layering.max_layers.saturating_sub(OWN_FILES),
+        max_layers: spec.layering.max_layers.saturating_sub(below),
         layering: &spec.layering,
     })
     .map_err(Failure::input)

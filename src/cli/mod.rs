@@ -4,6 +4,7 @@
 //! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
 
 mod assemble;
+mod base;
 mod build;
 mod diff;
 mod failure;

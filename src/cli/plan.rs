@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use super::{Global, assemble, input, output, table};
+use super::{Global, assemble, base, input, output, table};
+use crate::base::Base;
 use crate::closure::Closure;
 use crate::file::{self, Context};
 use crate::image::json;
@@ -59,7 +60,9 @@ pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
     let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
     let closure =
         Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
-    let plan = assemble::plan_layers(spec, &closure).map_err(named)?;
+    let base = base::find(spec).map_err(named)?;
+    let below = base.as_ref().map_or(0, Base::layer_count);
+    let plan = assemble::plan_layers(spec, &closure, below).map_err(named)?;
     Ok((closure, plan))
 }
 

@@ -38,6 +38,20 @@ pub(super) struct RegistryArgs {
     registry_retries: u32,
 }
 
+impl Default for RegistryArgs {
+    fn default() -> Self {
+        let Options { idle, retries, .. } = Options::default();
+        Self {
+            ca_files: Vec::new(),
+            insecure_http: Vec::new(),
+            registry_token_stdin: false,
+            token_hosts: Vec::new(),
+            registry_timeout: idle.as_secs(),
+            registry_retries: retries,
+        }
+    }
+}
+
 /// Connects to the registry of a reference.
 pub(super) fn connect(registry: &str, args: &RegistryArgs) -> Result<Arc<Registry>, Failure> {
     Ok(Registry::connect(registry, options(args)?)?)

@@ -11,12 +11,15 @@
 
 mod contents;
 mod declared;
+mod over;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::file::FileError;
 use crate::spec::Spec;
+
+pub use over::Below;
 
 /// Why the image's own files cannot be what the spec says.
 #[derive(Debug, thiserror::Error)]

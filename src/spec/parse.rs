@@ -55,6 +55,9 @@ pub enum SpecError {
         /// The account.
         name: String,
     },
+    /// A base that is nowhere, or in two places.
+    #[error("base needs either `path` (a layout or an archive) or `lock` (from `cooper lock`){0}")]
+    Base(&'static str),
     /// The runtime config.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -97,8 +100,24 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
             return Err(SpecError::FileSource(path.clone()));
         }
     }
+    check_base(spec)?;
     check_paths(spec)?;
     check_accounts(spec)
+}
+
+fn check_base(spec: &Spec) -> Result<(), SpecError> {
+    let Some(base) = &spec.base else { return Ok(()) };
+    match (&base.path, &base.lock) {
+        (None, None) => Err(SpecError::Base("")),
+        (Some(_), Some(_)) => Err(SpecError::Base(", and not both")),
+        (Some(_), None) if !base.blobs.is_empty() => {
+            Err(SpecError::Base("; `blobs` goes with `lock`"))
+        }
+        (None, Some(_)) if base.reference.is_some() => {
+            Err(SpecError::Base("; `reference` goes with `path`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_paths(spec: &Spec) -> Result<(), SpecError> {
@@ -253,6 +272,10 @@ mod tests {
             (r#","files":{"/a/../b":{"text":""}}"#, "absolute path"),
             (r#","files":{"/a":{"text":""}},"symlinks":{"/a":"b"}"#, "declared twice"),
             (r#","compression":{"algorithm":"gzip","level":10}"#, "levels 1 to 9"),
+            (r#","base":{}"#, "`path`"),
+            (r#","base":{"path":"a","lock":"b"}"#, "not both"),
+            (r#","base":{"path":"a","blobs":{"x":"y"}}"#, "goes with `lock`"),
+            (r#","base":{"lock":"a","reference":"x"}"#, "goes with `path`"),
             (r#","users":{"a:b":{"uid":1,"gid":1}}"#, "colon"),
             (
                 r#","closure":[{"path":"/nix/store/x","narHash":"","narSize":1}]"#,

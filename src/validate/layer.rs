@@ -23,7 +23,26 @@ pub struct Entry {
     pub kind: tar::Kind,
     /// The target of a link, as it stands; of a hard link, in its one spelling.
     pub link: Vec<u8>,
+    /// Permission bits, owner and group.
+    pub meta: Meta,
+    /// The bytes of a file that images are extended by, such as `etc/passwd`.
+    pub bytes: Option<Vec<u8>>,
 }
+
+/// Who may do what with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// The twelve permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+/// Lists of accounts: an image that adds some needs those that are there.
+const KEPT: [&[u8]; 2] = [b"etc/passwd", b"etc/group"];
+const KEPT_LIMIT: u64 = 1 << 20;
 
 /// What reading a layer brought to light.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -166,10 +185,22 @@ fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), ta
         if seen.insert(path.clone(), entry.kind).is_some() {
             scan.path(&path, "it is in the layer twice");
         }
-        scan.entries.push(Entry { path, kind: entry.kind, link });
+        let kept = KEPT.contains(&path.as_slice()) && entry.kind == tar::Kind::File;
+        let bytes = if kept { small(reader, entry.size)? } else { None };
+        let meta = Meta { mode: entry.mode, uid: entry.uid, gid: entry.gid };
+        scan.entries.push(Entry { path, kind: entry.kind, link, meta, bytes });
     }
     forward_links(&seen, scan);
     Ok(())
+}
+
+fn small<R: Read>(reader: &mut TarReader<R>, size: u64) -> io::Result<Option<Vec<u8>>> {
+    if size > KEPT_LIMIT {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// The target of a link; one that leaves is reported.

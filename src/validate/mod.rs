@@ -21,7 +21,7 @@ use crate::transport::source::{
     read_manifest,
 };
 
-pub use layer::{Entry, Scan, scan};
+pub use layer::{Entry, Meta, Scan, scan};
 pub use tree::Tree;
 
 /// How bad a finding is.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Finding;
 use super::Kind as About;
-use super::layer::Entry;
+use super::layer::{Entry, Meta};
 use super::path::{self, Place};
 use crate::transport::source::tar::Kind;
 
@@ -22,6 +22,8 @@ pub struct Tree {
 struct Node {
     kind: Kind,
     link: Vec<u8>,
+    meta: Meta,
+    bytes: Option<Vec<u8>>,
     layer: usize,
 }
 
@@ -55,6 +57,18 @@ impl Tree {
                 is_dir.then(|| (path.clone(), target))
             })
             .collect()
+    }
+
+    /// The directories, by path.
+    pub fn directories(&self) -> BTreeMap<Vec<u8>, Meta> {
+        let dirs = self.nodes.iter().filter(|(_, node)| node.kind == Kind::Directory);
+        dirs.map(|(path, node)| (path.clone(), node.meta)).collect()
+    }
+
+    /// Files whose bytes were kept, by path.
+    pub fn kept_files(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let kept = self.nodes.iter();
+        kept.filter_map(|(path, node)| Some((path.clone(), node.bytes.clone()?))).collect()
     }
 
     /// Where a path leads once all links on its way are followed; none in a circle.
@@ -133,8 +147,9 @@ impl Tree {
             _ => {}
         }
         self.over(entry, layer, findings);
-        let link = entry.link.clone();
-        self.nodes.insert(entry.path.clone(), Node { kind: entry.kind, link, layer });
+        let (link, bytes) = (entry.link.clone(), entry.bytes.clone());
+        let node = Node { kind: entry.kind, link, meta: entry.meta, bytes, layer };
+        self.nodes.insert(entry.path.clone(), node);
     }
 
     /// What an entry does to the one that was there.

@@ -19,7 +19,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("image", &["spec", "layer", "digest"]),
     ("transport", &["image", "layer", "digest", "cache", "spec", "file", "report"]),
     ("validate", &["transport", "image", "layer", "spec", "digest", "file", "report"]),
-    ("base", &["validate", "transport", "image", "layer", "spec", "digest", "file", "report"]),
+    (
+        "base",
+        &["validate", "transport", "image", "layer", "rootfs", "spec", "digest", "file", "report"],
+    ),
     ("cli", &["*"]),
 ];
 

@@ -83,6 +83,12 @@ pub struct Entry {
     pub link: Vec<u8>,
     /// What it is.
     pub kind: Kind,
+    /// The twelve permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
     /// How many bytes follow.
     pub size: u64,
     /// Where they start in the stream.
@@ -165,8 +171,14 @@ impl<R: Read> TarReader<R> {
         // Links and devices carry a size in old tars, and no bytes.
         let carries = matches!(kind, Kind::File | Kind::Other(_));
         let size = if carries { size } else { 0 };
+        let id = |pax: Option<u64>, field, start| {
+            let number = pax.map_or_else(|| header.number(field, start, 8), Ok)?;
+            u32::try_from(number).map_err(|_| TarError::Number { offset: at, field })
+        };
+        let (uid, gid) = (id(extended.uid, "uid", 108)?, id(extended.gid, "gid", 116)?);
+        let mode = u32::try_from(header.number("mode", 100, 8)? & 0o7777).unwrap_or_default();
         self.expect_data(size);
-        Ok(Entry { path, link, kind, size, offset: self.offset })
+        Ok(Entry { path, link, kind, mode, uid, gid, size, offset: self.offset })
     }
 
     fn expect_data(&mut self, size: u64) {
@@ -328,6 +340,8 @@ struct Extended {
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
+    uid: Option<u64>,
+    gid: Option<u64>,
     sparse: bool,
 }
 
@@ -349,7 +363,7 @@ impl Extended {
             let (key, value) = equals
                 .and_then(|at| Some((record.get(..at)?, record.get(at + 1..)?)))
                 .ok_or_else(|| error("a record has no equals sign"))?;
-            self.record(key, value).ok_or_else(|| error("its record `size` is no number"))?;
+            self.record(key, value).ok_or_else(|| error("a record that should be a number is none"))?;
             bytes = bytes.get(length..).unwrap_or_default();
         }
         Ok(())
@@ -360,12 +374,22 @@ impl Extended {
         match key {
             b"path" => self.path = some(value),
             b"linkpath" => self.link = some(value),
-            b"size" if value.is_empty() => self.size = None,
-            b"size" => self.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
+            b"size" => self.size = number(value)?,
+            b"uid" => self.uid = number(value)?,
+            b"gid" => self.gid = number(value)?,
             key if key.starts_with(b"GNU.sparse.") => self.sparse = true,
             _ => {}
         }
         Some(())
+    }
+}
+
+/// A PAX number; none if it was taken back.
+#[allow(clippy::option_option, reason = "taken back is not broken")]
+fn number(value: &[u8]) -> Option<Option<u64>> {
+    match value.is_empty() {
+        true => Some(None),
+        false => std::str::from_utf8(value).ok()?.parse().ok().map(Some),
     }
 }
 
