@@ -7,12 +7,13 @@ use super::base;
 use super::failure::Failure;
 use crate::base::{Base, ReadBase};
 use crate::cache::{self, Cache};
+use crate::check;
 use crate::closure::Closure;
 use crate::image::{self, Image, ImageError};
 use crate::layer::{self, Content, Request, TempStore};
 use crate::plan::{self, ImagePlan};
 use crate::report::Reporter;
-use crate::rootfs::{Rootfs, RootfsError};
+use crate::rootfs::Rootfs;
 use crate::spec::Spec;
 use crate::store_path::PathInfo;
 
@@ -56,7 +57,7 @@ pub(super) fn assemble(
     let plan = plan_layers(spec, &closure, below).map_err(named)?;
     let base = base.map(|base| base.read(cores(jobs), reporter)).transpose();
     let base = base.map_err(|e| named(Failure::from(e)))?;
-    let rootfs = own_files(spec, base.as_ref()).map_err(|e| named(Failure::from(e)))?;
+    let rootfs = checked_files(spec, base.as_ref(), reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers =
@@ -78,12 +79,28 @@ fn cores(jobs: usize) -> usize {
     }
 }
 
-fn own_files(spec: &Spec, base: Option<&ReadBase>) -> Result<Rootfs, RootfsError> {
-    let rootfs = Rootfs::new(spec)?;
-    match base {
-        Some(base) => rootfs.over(&base.below, spec),
-        None => Ok(rootfs),
+/// The image's own files.
+pub(super) fn own_files(spec: &Spec) -> Result<Rootfs, Failure> {
+    spec.check_sources().map_err(|error| {
+        Failure::input(error).hint("in a flake, write the package itself: \"${pkgs.hello}/bin/x\"")
+    })?;
+    Ok(Rootfs::new(spec)?)
+}
+
+/// The image's own files above its base, once the image has passed its checks.
+fn checked_files(
+    spec: &Spec,
+    base: Option<&ReadBase>,
+    reporter: &dyn Reporter,
+) -> Result<Rootfs, Failure> {
+    let rootfs = own_files(spec)?;
+    for warning in check::check(spec, &rootfs)? {
+        reporter.warn(&warning);
     }
+    Ok(match base {
+        Some(base) => rootfs.over(&base.below, spec)?,
+        None => rootfs,
+    })
 }
 
 /// The plan of an image's store paths above so many layers of a base; empty when they stay out
@@ -93,8 +110,7 @@ pub(super) fn plan_layers(
     closure: &Closure,
     base_layers: usize,
 ) -> Result<ImagePlan, Failure> {
-    let below = u32::try_from(base_layers).unwrap_or(u32::MAX).saturating_add(OWN_FILES);
-    if below > plan::MAX_LAYERS {
+    if base_layers >= plan::MAX_LAYERS as usize {
         return Err(Failure::input(format!(
             "the base image has {base_layers} layers, and Docker mounts at most {} in all",
             plan::MAX_LAYERS
@@ -104,17 +120,26 @@ pub(super) fn plan_layers(
     if !spec.include_store_paths {
         return Ok(ImagePlan { layers: Vec::new() });
     }
-    plan::plan_image(plan::Request {
+    plan::plan_image(plan_request(spec, closure, base_layers)).map_err(Failure::input)
+}
+
+/// What the planner is asked for a spec.
+pub(super) fn plan_request<'a>(
+    spec: &'a Spec,
+    closure: &'a Closure,
+    base_layers: usize,
+) -> plan::Request<'a> {
+    let below = u32::try_from(base_layers).unwrap_or(u32::MAX).saturating_add(OWN_FILES);
+    plan::Request {
         name: spec.name.as_str(),
         closure,
         max_layers: spec.layering.max_layers.saturating_sub(below),
         layering: &spec.layering,
-    })
-    .map_err(Failure::input)
+    }
 }
 
 /// What the store registers about the paths of each layer, in the plan's order.
-fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathInfo>> {
+pub(super) fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathInfo>> {
     let info = |path| closure.get(path).map(|node| node.info.clone());
     plan.layers.iter().map(|layer| layer.paths.iter().filter_map(info).collect()).collect()
 }
@@ -147,7 +172,7 @@ fn requests<'a>(
 }
 
 /// How people call a layer: its group, or its largest paths.
-fn label(group: Option<&str>, infos: &[PathInfo]) -> String {
+pub(super) fn label(group: Option<&str>, infos: &[PathInfo]) -> String {
     if let Some(group) = group {
         return group.to_owned();
     }

@@ -103,6 +103,19 @@ impl From<crate::rootfs::RootfsError> for Failure {
     }
 }
 
+impl From<crate::check::CheckError> for Failure {
+    fn from(error: crate::check::CheckError) -> Self {
+        let names: Vec<String> =
+            error.checks().iter().map(|check| format!("\"{check}\"")).collect();
+        match error {
+            crate::check::CheckError::File(error) => Self::from(error),
+            error if names.is_empty() => Self::input(error),
+            error => Self::input(error)
+                .hint(format!("if it is meant so: checks.skip = [ {} ]", names.join(" "))),
+        }
+    }
+}
+
 impl From<crate::layer::LayerError> for Failure {
     fn from(error: crate::layer::LayerError) -> Self {
         Self::environment(error)

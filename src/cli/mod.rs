@@ -6,9 +6,15 @@
 mod assemble;
 mod base;
 mod build;
+mod completions;
 mod diff;
 mod failure;
+mod history;
 mod input;
+mod inspect;
+mod layers_lock;
+mod looked;
+mod man;
 mod output;
 mod place;
 mod plan;
@@ -17,7 +23,9 @@ mod progress;
 mod push;
 #[cfg(feature = "registry")]
 mod registry;
+mod schema;
 mod signals;
+mod simulate;
 mod spec;
 mod summary;
 mod table;
@@ -78,6 +86,12 @@ enum Verb {
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
+    Inspect(inspect::InspectArgs),
+    History(history::HistoryArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    Simulate(simulate::SimulateArgs),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
     #[cfg(feature = "registry")]
@@ -97,6 +111,12 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
+        Verb::Inspect(args) => inspect::run(&cli.global, args),
+        Verb::History(args) => history::run(&cli.global, args),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
+        Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Spec(verb) => spec::run(verb),
         #[cfg(feature = "registry")]
         Verb::Push(args) => push::run(&cli.global, args),

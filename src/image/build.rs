@@ -10,6 +10,9 @@ use super::types::{
 use crate::layer::Layer;
 use crate::spec::{ImageName, Platform, Spec, Tag};
 
+/// What made a layer, in the history of every image.
+pub const CREATED_BY: &str = "cooper";
+
 /// Why no image could be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -78,7 +81,7 @@ fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Docume
     let own = |layer: &Layer| {
         HistoryEntry::Own(History {
             created: created.clone(),
-            created_by: "cooper".into(),
+            created_by: CREATED_BY.into(),
             comment: Some(layer.name.clone()),
         })
     };

@@ -9,7 +9,7 @@ pub mod inherit;
 pub mod json;
 mod types;
 
-pub use build::{Image, ImageError, build};
+pub use build::{CREATED_BY, Image, ImageError, build};
 pub use inherit::Lower;
 pub use types::{
     Descriptor, Document, History, HistoryEntry, ImageConfig, ImageIndex, ImageManifest,
