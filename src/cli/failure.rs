@@ -167,6 +167,7 @@ impl From<crate::transport::TransportError> for Failure {
         use crate::transport::TransportError as T;
         match error {
             T::File(error) => Self::from(error),
+            T::Source(error) => Self::from(error),
             T::NotALayout { .. } | T::Setting { .. } => Self::input(error),
             T::Json(..) => Self::bug(error),
             T::NoDaemon { .. } => {
@@ -200,6 +201,19 @@ fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
             "the place is right, but nobody listens there: start the daemon, or restart it"
         }
         _ => "see that the daemon runs and can be reached; `--or-save DIR` writes archives instead",
+    }
+}
+
+impl From<crate::transport::SourceError> for Failure {
+    fn from(error: crate::transport::SourceError) -> Self {
+        use crate::transport::SourceError as S;
+        match error {
+            S::File(error) => Self::from(error),
+            S::Read { .. } => Self::environment(error),
+            #[cfg(feature = "registry")]
+            S::Registry(error) => Self::from(*error),
+            error => Self::input(error),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
 
 mod assemble;
+mod base;
 mod build;
 mod cache;
 mod completions;
@@ -20,14 +21,20 @@ mod load;
 mod looked;
 mod man;
 mod output;
+mod place;
 mod plan;
 mod progress;
+#[cfg(feature = "registry")]
+mod push;
+#[cfg(feature = "registry")]
+mod registry;
 mod schema;
 mod signals;
 mod simulate;
 mod spec;
 mod summary;
 mod table;
+mod validate;
 mod why;
 
 use std::process::ExitCode;
@@ -101,6 +108,9 @@ enum Verb {
     Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
+    #[cfg(feature = "registry")]
+    Push(push::PushArgs),
+    Validate(validate::ValidateArgs),
 }
 
 /// Runs the verb that the process was called with.
@@ -127,6 +137,9 @@ pub fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
+        #[cfg(feature = "registry")]
+        Verb::Push(args) => push::run(&cli.global, args),
+        Verb::Validate(args) => validate::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),
