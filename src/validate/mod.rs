@@ -198,7 +198,7 @@ impl Check<'_> {
     fn image(&mut self, image: &StoredImage, scans: &Scans) {
         let place = image_place(image);
         let with_layers = image.parsed.history.iter().filter(|entry| {
-            !entry.get("empty_layer").is_some_and(|empty| empty.as_bool() == Some(true))
+            entry.get("empty_layer").is_none_or(|empty| empty.as_bool() != Some(true))
         });
         let (history, layers) = (with_layers.count(), image.layers.len());
         if !image.parsed.history.is_empty() && history != layers {

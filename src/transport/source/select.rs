@@ -93,12 +93,11 @@ fn index_entries(
         return Err(SourceError::Document { what: "index", digest, why });
     }
     let document = read_document(source, root, "index", MANIFEST_LIMIT)?;
-    match read_manifest(&document)? {
-        Manifest::Index(entries) => Ok(Some(entries)),
-        _ => {
-            let why = "it is an image where an index should be".into();
-            Err(SourceError::Document { what: "index", digest, why })
-        }
+    if let Manifest::Index(entries) = read_manifest(&document)? {
+        Ok(Some(entries))
+    } else {
+        let why = "it is an image where an index should be".into();
+        Err(SourceError::Document { what: "index", digest, why })
     }
 }
 
