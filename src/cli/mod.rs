@@ -7,12 +7,16 @@ mod assemble;
 mod base;
 mod build;
 mod completions;
+mod copy;
 mod diff;
 mod failure;
 mod history;
+mod index;
 mod input;
 mod inspect;
 mod layers_lock;
+#[cfg(feature = "registry")]
+mod lock;
 mod looked;
 mod man;
 mod output;
@@ -96,6 +100,13 @@ enum Verb {
     Spec(spec::SpecVerb),
     #[cfg(feature = "registry")]
     Push(push::PushArgs),
+    Copy(copy::CopyArgs),
+    Save(copy::SaveArgs),
+    Index(index::IndexArgs),
+    #[cfg(feature = "registry")]
+    Lock(lock::LockArgs),
+    #[cfg(feature = "registry")]
+    Fetch(lock::FetchArgs),
     Validate(validate::ValidateArgs),
 }
 
@@ -120,6 +131,13 @@ pub fn main() -> ExitCode {
         Verb::Spec(verb) => spec::run(verb),
         #[cfg(feature = "registry")]
         Verb::Push(args) => push::run(&cli.global, args),
+        Verb::Copy(args) => copy::run(&cli.global, args),
+        Verb::Save(args) => copy::save(&cli.global, args),
+        Verb::Index(args) => index::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Lock(args) => lock::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Fetch(args) => lock::fetch(&cli.global, args),
         Verb::Validate(args) => validate::run(&cli.global, args),
     };
     match result {

@@ -30,6 +30,7 @@ pub use documents::{Config, Encoding, Layer, Manifest, read_manifest};
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
+pub(crate) use documents::is_config;
 pub use select::{choose, images};
 #[cfg(feature = "registry")]
 pub(crate) use documents::{ACCEPTED, is_manifest};
