@@ -22,15 +22,21 @@ const OWN_FILES: u32 = 1;
 
 /// Where layers are kept between one call and the next, or only for this one.
 pub(super) fn store(global: &Global) -> Result<Box<dyn layer::Store>, Failure> {
+    match cache(global)? {
+        Some(cache) => Ok(Box::new(cache)),
+        None => Ok(Box::new(TempStore::new()?)),
+    }
+}
+
+/// The cache, if there is to be one.
+pub(super) fn cache(global: &Global) -> Result<Option<Cache>, Failure> {
     let dir = match &global.cache {
         Some(dir) if dir.as_os_str() == "none" => None,
         Some(dir) => Some(dir.clone()),
         None => default_cache(),
     };
-    match dir {
-        Some(dir) => Ok(Box::new(Cache::open(&dir, cache::DEFAULT_LIMIT)?)),
-        None => Ok(Box::new(TempStore::new()?)),
-    }
+    let limit = global.cache_size.map_or(cache::DEFAULT_LIMIT, |size| size.0);
+    Ok(dir.map(|dir| Cache::open(&dir, limit)).transpose()?)
 }
 
 /// The XDG base directory specification's cache folder; none without a home, as in Nix's

@@ -1,13 +1,17 @@
 //! `cooper index`: several platforms under one name.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::build::{self, Format};
 use super::failure::Failure;
-use super::{Global, assemble, input, output, progress, summary};
-use crate::image::{self, ImageError, Index};
+use super::summary::{self, Row};
+use super::{Global, assemble, input, output, progress};
+use crate::image::{self, Image, ImageError, Index, json};
 use crate::spec::Tag;
 use crate::transport::graph::Named;
 
@@ -40,7 +44,7 @@ pub(super) struct IndexArgs {
 }
 
 pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
-    let since = std::time::Instant::now();
+    let since = Instant::now();
     let mut specs = input::read_specs(&args.specs)?;
     if !args.tags.is_empty() {
         specs.iter_mut().for_each(|spec| spec.tags.clone_from(&args.tags));
@@ -54,15 +58,38 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     })?;
     if let Some(path) = &args.output {
         build::write(&[Named::of_index(&index)], path, args.format)?;
-        if global.json {
-            return output::data(&summary::json(&index.images)?);
-        }
-        if !global.quiet {
-            output::note(&summary::table(&index.images, since.elapsed()));
-        }
+        report(global, &index, since)?;
         return Ok(());
     }
     push(global, &index, args, &*reporter)
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    name: &'a str,
+    digest: String,
+    manifests: BTreeMap<String, String>,
+}
+
+/// The index's own digest, which is what clients pull, and each platform's.
+fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure> {
+    if global.json {
+        let digest = |image: &Image| image.manifest.descriptor.digest.to_string();
+        let made = Made {
+            name: index.name.as_str(),
+            digest: index.document.descriptor.digest.to_string(),
+            manifests: index.images.iter().map(|i| (i.platform.to_string(), digest(i))).collect(),
+        };
+        let bytes = json::to_bytes(&made).map_err(Failure::bug)?;
+        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+    }
+    if !global.quiet {
+        let row = |image| Row { image, time: since.elapsed(), sent: None };
+        let rows: Vec<Row<'_>> = index.images.iter().map(row).collect();
+        let table = summary::table(&rows, since.elapsed());
+        output::note(&format!("{table}\nindex {}", index.document.descriptor.digest));
+    }
+    Ok(())
 }
 
 #[cfg(feature = "registry")]
@@ -74,7 +101,7 @@ fn push(
 ) -> Result<(), Failure> {
     use crate::transport::graph::Graph;
     use crate::transport::registry::Parcel;
-    let since = std::time::Instant::now();
+    let since = Instant::now();
     let Some(to) = &args.to else { return Ok(()) };
     let registry = super::registry::connect(&to.registry, &args.registry)?;
     let parcel = Parcel {

@@ -6,6 +6,7 @@
 mod assemble;
 mod base;
 mod build;
+mod cache;
 mod completions;
 mod copy;
 mod diff;
@@ -15,6 +16,10 @@ mod index;
 mod input;
 mod inspect;
 mod layers_lock;
+#[cfg(feature = "daemon")]
+mod list;
+#[cfg(feature = "daemon")]
+mod load;
 #[cfg(feature = "registry")]
 mod lock;
 mod looked;
@@ -79,14 +84,21 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing
-    /// [default: $`XDG_CACHE_HOME/cooper`]
+    /// [default: `$XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
+    /// How large the cache may grow, such as 500MB [default: 20GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    cache_size: Option<cache::Size>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    #[cfg(feature = "daemon")]
+    Load(load::LoadArgs),
+    #[cfg(feature = "daemon")]
+    List(list::ListArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
@@ -96,6 +108,8 @@ enum Verb {
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Simulate(simulate::SimulateArgs),
+    #[command(subcommand)]
+    Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
     #[cfg(feature = "registry")]
@@ -119,6 +133,10 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::Load(args) => load::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::List(args) => list::run(&cli.global, args),
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
@@ -128,6 +146,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
         Verb::Simulate(args) => simulate::run(&cli.global, args),
+        Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
         #[cfg(feature = "registry")]
         Verb::Push(args) => push::run(&cli.global, args),

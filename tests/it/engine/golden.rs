@@ -1,0 +1,129 @@
+//! Pinned bytes. When one of these changes, every image that people have changes with it, and
+//! `VERSION` in `src/layer/tar.rs` must go up; then `INSTA_UPDATE=always cargo test golden`
+//! writes the new listing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use cooper::digest::Digest;
+
+use super::{GZIP, House, NONE, ZSTD, noise, succeeded};
+
+/// Lays a tree out in a folder that has the same path on every machine, and builds there.
+const SCRIPT: &str = r#"
+set -e
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/store
+cp -a "$1/." /mnt/store
+shift
+exec "$@"
+"#;
+
+const HASH: &str = "0123456789abcdfghijklmnpqrsvwxyz";
+
+fn lay_out(house: &House) {
+    let root = house.path(&format!("store/{HASH}-golden"));
+    let long = |n: usize| format!("{}/{}", "d".repeat(n / 2 - 1), "f".repeat(n - n / 2));
+    fs::create_dir_all(root.join("empty")).unwrap();
+    for (name, bytes) in [
+        ("a", b"A".to_vec()),
+        ("a-b", Vec::new()),
+        ("a b\t=\n", b"odd".to_vec()),
+        ("block", vec![b'x'; 512]),
+        ("block+1", vec![b'y'; 513]),
+        ("é", b"composed".to_vec()),
+        ("e\u{301}", b"decomposed".to_vec()),
+        ("two-members", noise(1, 1_500_000)),
+    ] {
+        fs::write(root.join(name), bytes).unwrap();
+    }
+    // The path in the tar has 50 bytes more.
+    for length in [49, 50, 51, 100, 150, 206, 207, 250, 300] {
+        let path = root.join(long(length));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{length}")).unwrap();
+    }
+    for (name, target) in
+        [("l", "a".into()), ("link-100", "t".repeat(100)), ("link-101", "t".repeat(101))]
+    {
+        std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+    }
+    fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "not UTF-8").unwrap();
+    let run = root.join("run");
+    fs::write(&run, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The layers of the layout, bottom first.
+fn layers(layout: &Path) -> Vec<Vec<u8>> {
+    let json = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
+    let blob = |digest: &serde_json::Value| {
+        let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+        fs::read(layout.join("blobs/sha256").join(hex)).unwrap()
+    };
+    let index = json(fs::read(layout.join("index.json")).unwrap());
+    let manifest = json(blob(&index["manifests"][0]["digest"]));
+    manifest["layers"].as_array().unwrap().iter().map(|layer| blob(&layer["digest"])).collect()
+}
+
+fn listing(tar: &[u8]) -> String {
+    let mut text = String::new();
+    for entry in tar::Archive::new(tar).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path_bytes().escape_ascii().to_string();
+        let link = entry.link_name_bytes().map(|link| link.escape_ascii().to_string());
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        let header = entry.header();
+        let (uid, gid) = (header.uid().unwrap(), header.gid().unwrap());
+        let (mode, mtime) = (header.mode().unwrap(), header.mtime().unwrap());
+        let kind = char::from(header.entry_type().as_byte());
+        let at = entry.raw_header_position();
+        let size = bytes.len();
+        write!(text, "{at:>8} {kind} {mode:04o} {uid}:{gid} {mtime} {size:>8} {path}").unwrap();
+        if let Some(link) = link {
+            write!(text, " -> {link}").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn golden_layers_of_store_paths_have_these_bytes() {
+    let mut text = String::new();
+    for compression in [NONE, GZIP, ZSTD] {
+        let house = House::new();
+        lay_out(&house);
+        let path = format!("/mnt/store/{HASH}-golden");
+        let compression_json: serde_json::Value = serde_json::from_str(compression).unwrap();
+        let spec = serde_json::json!({
+            "version": 1, "name": "golden", "compression": compression_json,
+            "closure": [{"path": path, "narHash": "sha256:golden", "narSize": 1}],
+        });
+        fs::write(house.path("spec.json"), spec.to_string()).unwrap();
+        let store = house.path("store");
+        let before = [
+            "unshare",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            SCRIPT,
+            "sh",
+            store.to_str().unwrap(),
+        ];
+        let output = house.build(&before, "layout", &["--format", "layout"]).output().unwrap();
+        succeeded(&output);
+        let layer = layers(&house.path("layout")).remove(0);
+        writeln!(text, "{compression}: {} bytes, {}", layer.len(), Digest::of(&layer)).unwrap();
+        if compression == NONE {
+            text.push_str(&listing(&layer));
+        }
+    }
+    insta::assert_snapshot!(text);
+}

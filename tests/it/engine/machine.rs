@@ -1,0 +1,211 @@
+//! Section F of the faults: the disk, limits, signals.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::{GZIP, House, NONE, ZSTD, errors, noise, succeeded};
+
+/// Which calls fail, and how.
+const FAILURES: [&str; 3] = [
+    "write,pwrite64,copy_file_range,sendfile,splice:error=ENOSPC",
+    "fsync,fdatasync:error=EIO",
+    "rename,renameat,renameat2:error=ENOSPC",
+];
+
+#[test]
+fn a_full_disk_at_any_call_leaves_nothing_and_the_next_run_works() {
+    // faults 104, 107
+    let house = House::new();
+    house.fill(3, 300_000);
+    house.spec(GZIP);
+    let expected = house.expected();
+    for failure in FAILURES {
+        let mut failed = 0;
+        for call in 1..200 {
+            fs::remove_dir_all(house.path("cache")).unwrap();
+            let inject = format!("inject={failure}:when={call}");
+            let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
+            let output = house.build(&strace, "out.tar", &["--jobs", "1"]).output().unwrap();
+            if output.status.success() {
+                break;
+            }
+            failed += 1;
+            assert_eq!(output.status.code(), Some(2), "{failure} {call}: {}", errors(&output));
+            // Whether a rename is durable is asked when it is done already.
+            match fs::read(house.path("out.tar")) {
+                Ok(bytes) => assert!(bytes == expected, "{failure} {call}"),
+                Err(_) => assert_eq!(house.leftovers(), [""; 0], "{failure} {call}"),
+            }
+            let again = house.build(&[], "out.tar", &[]).output().unwrap();
+            succeeded(&again);
+            assert!(fs::read(house.path("out.tar")).unwrap() == expected, "{failure} {call}");
+            fs::remove_file(house.path("out.tar")).unwrap();
+        }
+        assert!(failed > 0, "{failure} was never hit");
+        assert!(house.path("out.tar").exists(), "{failure}: the last run had nothing to fail at");
+        fs::remove_file(house.path("out.tar")).unwrap();
+    }
+}
+
+#[test]
+fn a_process_killed_anywhere_leaves_the_old_archive_or_the_new_one() {
+    // fault 105
+    let house = House::new();
+    house.fill(4, 600_000);
+    house.spec(GZIP);
+    let expected = house.expected();
+    let kills: u64 = std::env::var("COOPER_TEST_KILLS").map_or(50, |kills| kills.parse().unwrap());
+    let mut killed = 0;
+    for number in 0..kills {
+        let _ = fs::remove_dir_all(house.path("cache"));
+        let mut child = house.build(&[], "out.tar", &[]).spawn().unwrap();
+        // From before the first byte until about when it is done.
+        std::thread::sleep(Duration::from_micros(500 + number * 150_000 / kills));
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        if let Ok(bytes) = fs::read(house.path("out.tar")) {
+            assert!(bytes == expected, "kill {number}");
+            fs::remove_file(house.path("out.tar")).unwrap();
+        }
+        let again = house.build(&[], "-", &[]).output().unwrap();
+        succeeded(&again);
+        assert!(again.stdout == expected, "kill {number}");
+        assert_eq!(errors(&again), "", "a killed process damages no cache");
+    }
+    assert!(killed > 0, "every run was done before it was killed");
+}
+
+#[test]
+fn sixty_four_descriptors_are_enough() {
+    // fault 120
+    let house = House::new();
+    house.fill(90, 10_000);
+    for compression in [GZIP, NONE] {
+        house.spec(compression);
+        let output = house.build(&["prlimit", "--nofile=64"], "out.tar", &["--jobs", "8"]).output();
+        succeeded(&output.unwrap());
+    }
+}
+
+#[test]
+fn a_file_of_ten_gigabytes_needs_no_more_memory_than_a_small_one() {
+    // faults 31, 39, 120
+    let house = House::new();
+    house.fill(1, 10);
+    let size = 10_000_000_000;
+    let sparse = fs::File::create(house.store_path(0).join("sparse")).unwrap();
+    sparse.set_len(size).unwrap();
+    house.spec(ZSTD);
+    let mut child = house.build(&[], "out.tar", &["--jobs", "2"]).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(peak > 0 && peak < (64 << 10) + 2 * (10 << 10), "{peak} KiB");
+    let layer = layers(&house.path("out.tar")).remove(0);
+    let mut tar = tar::Archive::new(zstd::Decoder::new(&layer[..]).unwrap());
+    let sizes: Vec<u64> = tar.entries().unwrap().map(|entry| entry.unwrap().size()).collect();
+    assert!(sizes.contains(&size), "{sizes:?}");
+}
+
+/// The layers in an archive, bottom first.
+fn layers(archive: &std::path::Path) -> Vec<Vec<u8>> {
+    let mut files = std::collections::BTreeMap::new();
+    for entry in tar::Archive::new(fs::File::open(archive).unwrap()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        files.insert(entry.path().unwrap().to_str().unwrap().to_owned(), bytes);
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    let names = manifest[0]["Layers"].as_array().unwrap();
+    names.iter().map(|name| files.remove(name.as_str().unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn a_full_or_closed_standard_output_is_noticed() {
+    // fault 121
+    let house = House::new();
+    house.fill(2, 500_000);
+    house.spec(NONE);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = house.build(&[], "-", &[]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    assert!(errors(&output).to_lowercase().contains("no space left"), "{}", errors(&output));
+    let mut child = house.build(&[], "-", &[]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(house.leftovers(), [""; 0]);
+}
+
+#[test]
+fn a_signal_ends_the_work_and_nothing_is_left() {
+    // fault 106
+    let house = House::new();
+    house.fill(1, 60_000_000);
+    house.spec(GZIP);
+    let mut child = house.build(&[], "out.tar", &["--jobs", "1"]).spawn().unwrap();
+    // Until it is in the middle of the layer.
+    let temps = house.path("cache/v1/tmp");
+    while !temps.read_dir().is_ok_and(|mut files| files.next().is_some()) {
+        assert!(child.try_wait().unwrap().is_none(), "it was done before the signal");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    super::run("kill", &[&"-TERM", &child.id().to_string()]);
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(house.leftovers(), [""; 0]);
+    assert_eq!(temps.read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn bytes_depend_on_no_umask_locale_time_zone_home_or_number_of_threads() {
+    // faults 50, 117, 118
+    let house = House::new();
+    house.fill(5, 400_000);
+    fs::write(house.store_path(0).join("large"), noise(7, 5_000_000)).unwrap();
+    for compression in [GZIP, ZSTD, NONE] {
+        house.spec(compression);
+        let expected = house.expected();
+        for (jobs, umask) in [("1", "000"), ("3", "077"), ("16", "022")] {
+            let script = format!("umask {umask}; exec \"$0\" \"$@\"");
+            let mut command = house.build(&["sh", "-c", &script], "out.tar", &["--jobs", jobs]);
+            command
+                .env("LANG", "tr_TR.UTF-8")
+                .env("LC_ALL", "tr_TR.UTF-8")
+                .env("TZ", "Asia/Kathmandu");
+            command.env_remove("HOME");
+            let _ = fs::remove_dir_all(house.path("cache"));
+            succeeded(&command.output().unwrap());
+            let out = house.path("out.tar");
+            assert!(fs::read(&out).unwrap() == expected, "{compression} {jobs} {umask}");
+            assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o644);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_an_error_that_names_it() {
+    // fault 22
+    let house = House::new();
+    house.fill(1, 1000);
+    house.spec(GZIP);
+    // A file of /proc says that it has no bytes, and has some.
+    let grown = house.store_path(0).join("grown");
+    fs::write(&grown, "").unwrap();
+    let script = "mount --bind /proc/version \"$1\"; shift; exec \"$@\"";
+    let grown_arg = grown.to_str().unwrap();
+    let before = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", grown_arg];
+    let output = house.build(&before, "out.tar", &[]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(errors(&output).contains("changed while it was read"), "{}", errors(&output));
+    assert!(errors(&output).contains("grown"), "{}", errors(&output));
+}

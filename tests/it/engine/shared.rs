@@ -1,0 +1,152 @@
+//! Several processes, and what the cache saves.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use super::{GZIP, House, errors, run, succeeded};
+
+#[test]
+fn eight_processes_share_one_cache_and_one_layout() {
+    // faults 109, 110
+    let house = House::new();
+    house.fill(6, 800_000);
+    house.spec(GZIP);
+    let tags: Vec<String> = (0..8).map(|number| format!("v{number}")).collect();
+    let start = |tag: &String| {
+        let args = ["--format", "layout", "--tag", tag];
+        house.build(&[], "layout", &args).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<Child> = tags.iter().map(start).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        succeeded(&output);
+        assert_eq!(errors(&output), "");
+    }
+    let index = fs::read(house.path("layout/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    let mut found: Vec<&str> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap())
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, tags);
+    let digests: Vec<_> =
+        index["manifests"].as_array().unwrap().iter().map(|entry| &entry["digest"]).collect();
+    assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn when_nothing_changed_no_byte_of_the_store_is_read() {
+    let house = House::new();
+    house.fill(4, 200_000);
+    house.spec(GZIP);
+    succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    let trace = house.path("trace");
+    let strace =
+        ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace.to_str().unwrap()];
+    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
+    let trace = fs::read_to_string(trace).unwrap();
+    assert!(trace.contains("spec.json"), "the trace shows what is opened");
+    let store = house.path("store");
+    let read: Vec<_> =
+        trace.lines().filter(|line| line.contains(store.to_str().unwrap())).collect();
+    assert_eq!(read, [""; 0]);
+}
+
+#[test]
+fn when_one_path_changed_only_that_one_is_read() {
+    let house = House::new();
+    house.fill(4, 200_000);
+    house.spec(GZIP);
+    succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    let new = house.path("store/cccccccccccccccccccccccccccccccc-package-1");
+    fs::rename(house.store_path(1), &new).unwrap();
+    house.spec(GZIP);
+    let trace = house.path("trace");
+    let strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o", trace.to_str().unwrap()];
+    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
+    let trace = fs::read_to_string(trace).unwrap();
+    let store = house.path("store");
+    let mut read = trace.lines().filter(|line| line.contains(store.to_str().unwrap()));
+    assert!(read.clone().count() > 0);
+    assert!(read.all(|line| line.contains(new.to_str().unwrap())), "{trace}");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_read_and_otherwise_passed_over() {
+    // fault 112
+    let house = House::new();
+    house.fill(2, 100_000);
+    house.spec(GZIP);
+    let expected = house.expected();
+    let cache = house.path("cache");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 9; shift; exec \"$@\"";
+    let before = [
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        cache.to_str().unwrap(),
+    ];
+    let known = house.build(&before, "-", &[]).output().unwrap();
+    succeeded(&known);
+    assert!(known.stdout == expected);
+    fs::remove_dir_all(&cache).unwrap();
+    fs::create_dir(&cache).unwrap();
+    let unknown = house.build(&before, "-", &[]).output().unwrap();
+    succeeded(&unknown);
+    assert!(unknown.stdout == expected);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    assert_eq!(house.leftovers(), [""; 0]);
+}
+
+#[test]
+fn a_damaged_cache_is_said_and_mended() {
+    // fault 113
+    let house = House::new();
+    house.fill(2, 100_000);
+    house.spec(GZIP);
+    let expected = house.expected();
+    for blob in fs::read_dir(house.path("cache/v1/blobs")).unwrap() {
+        let blob = blob.unwrap().path();
+        run("sh", &[&"-c", &"printf x | dd of=\"$0\" bs=1 seek=50 conv=notrunc 2>&1", &blob]);
+    }
+    let mut loud = house.build(&[], "-", &[]);
+    let args: Vec<_> = loud.get_args().filter(|arg| *arg != "--quiet").map(Into::into).collect();
+    let args: Vec<std::ffi::OsString> = args;
+    let program = loud.get_program().to_owned();
+    loud = std::process::Command::new(program);
+    let output = loud.args(args).output().unwrap();
+    succeeded(&output);
+    assert!(output.stdout == expected);
+    assert!(errors(&output).contains("is made again"), "{}", errors(&output));
+}
+
+#[test]
+fn the_cache_verbs_show_check_and_empty_it() {
+    let house = House::new();
+    house.fill(3, 50_000);
+    house.spec(GZIP);
+    house.expected();
+    let cache = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
+        command.args(["--json", "cache"]).args(args).arg("--cache").arg(house.path("cache"));
+        let output = command.output().unwrap();
+        succeeded(&output);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let info = cache(&["info", "--cache-size", "1GB"]);
+    assert_eq!((&info["layers"], &info["limit"]), (&3.into(), &1_000_000_000.into()));
+    fs::write(house.path("cache/v1/layers/0000"), "no record").unwrap();
+    let verified = cache(&["verify"]);
+    assert_eq!(verified["whole"], 3);
+    assert_eq!(verified["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(cache(&["gc"]), serde_json::json!({"bytes": 0, "files": 0}));
+    cache(&["gc", "--cache-size", "0"]);
+    assert_eq!(cache(&["info"])["bytes"], 0);
+}
