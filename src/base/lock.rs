@@ -107,6 +107,11 @@ impl Lock {
         }
     }
 
+    /// The blob of that digest, for any platform.
+    pub fn blob(&self, digest: Digest) -> Option<&Descriptor> {
+        self.platforms.values().find_map(|image| image.blobs().remove(&digest))
+    }
+
     /// The image for a platform; `path` is what errors call the lock.
     pub fn image(&self, platform: &Platform, path: &Path) -> Result<&LockedImage, LockError> {
         let without_variant = Platform { variant: None, ..platform.clone() };

@@ -57,10 +57,12 @@ fn locked(
 
 #[cfg(feature = "registry")]
 fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
+    use crate::transport::registry::Remote;
     let reference: crate::transport::reference::Reference =
         lock.reference.parse().map_err(Failure::input)?;
-    let reference = reference.with_digest(image.manifest.digest);
-    Ok(Arc::new(super::registry::source(&reference, &super::registry::RegistryArgs::default())?))
+    let args = super::registry::RegistryArgs::default();
+    let registry = super::registry::connect(&reference.registry, &args)?;
+    Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
 }
 
 #[cfg(not(feature = "registry"))]

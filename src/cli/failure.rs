@@ -179,6 +179,19 @@ impl From<crate::transport::TransportError> for Failure {
     }
 }
 
+impl From<crate::transport::SourceError> for Failure {
+    fn from(error: crate::transport::SourceError) -> Self {
+        use crate::transport::SourceError as S;
+        match error {
+            S::File(error) => Self::from(error),
+            S::Read { .. } => Self::environment(error),
+            #[cfg(feature = "registry")]
+            S::Registry(error) => Self::from(*error),
+            error => Self::input(error),
+        }
+    }
+}
+
 /// What to do when nobody answers: it depends on what the system says.
 fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
     use std::io::ErrorKind as K;
@@ -201,19 +214,6 @@ fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
             "the place is right, but nobody listens there: start the daemon, or restart it"
         }
         _ => "see that the daemon runs and can be reached; `--or-save DIR` writes archives instead",
-    }
-}
-
-impl From<crate::transport::SourceError> for Failure {
-    fn from(error: crate::transport::SourceError) -> Self {
-        use crate::transport::SourceError as S;
-        match error {
-            S::File(error) => Self::from(error),
-            S::Read { .. } => Self::environment(error),
-            #[cfg(feature = "registry")]
-            S::Registry(error) => Self::from(*error),
-            error => Self::input(error),
-        }
     }
 }
 

@@ -8,9 +8,11 @@ mod base;
 mod build;
 mod cache;
 mod completions;
+mod copy;
 mod diff;
 mod failure;
 mod history;
+mod index;
 mod input;
 mod inspect;
 mod layers_lock;
@@ -18,6 +20,8 @@ mod layers_lock;
 mod list;
 #[cfg(feature = "daemon")]
 mod load;
+#[cfg(feature = "registry")]
+mod lock;
 mod looked;
 mod man;
 mod output;
@@ -110,6 +114,13 @@ enum Verb {
     Spec(spec::SpecVerb),
     #[cfg(feature = "registry")]
     Push(push::PushArgs),
+    Copy(copy::CopyArgs),
+    Save(copy::SaveArgs),
+    Index(index::IndexArgs),
+    #[cfg(feature = "registry")]
+    Lock(lock::LockArgs),
+    #[cfg(feature = "registry")]
+    Fetch(lock::FetchArgs),
     Validate(validate::ValidateArgs),
 }
 
@@ -139,6 +150,13 @@ pub fn main() -> ExitCode {
         Verb::Spec(verb) => spec::run(verb),
         #[cfg(feature = "registry")]
         Verb::Push(args) => push::run(&cli.global, args),
+        Verb::Copy(args) => copy::run(&cli.global, args),
+        Verb::Save(args) => copy::save(&cli.global, args),
+        Verb::Index(args) => index::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Lock(args) => lock::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Fetch(args) => lock::fetch(&cli.global, args),
         Verb::Validate(args) => validate::run(&cli.global, args),
     };
     match result {

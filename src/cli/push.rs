@@ -60,7 +60,7 @@ impl Destination {
     }
 }
 
-fn destination(text: &str) -> Result<Destination, String> {
+pub(super) fn destination(text: &str) -> Result<Destination, String> {
     let text = text.strip_prefix("docker://").unwrap_or(text).trim_end_matches('/');
     // The grammar of names is that of a reference, which needs a repository.
     let reference: Reference = format!("{text}/x")

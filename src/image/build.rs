@@ -17,6 +17,15 @@ pub const CREATED_BY: &str = "cooper";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
+    /// An index of nothing.
+    #[error("an index needs at least one image")]
+    EmptyIndex,
+    /// Images that do not belong together.
+    #[error("an index has one name, and its images are called `{0}` and `{1}`")]
+    TwoNames(ImageName, ImageName),
+    /// Images between which no client could choose.
+    #[error("two images of `{0}` run on {1}; an index has one image for a platform")]
+    TwoOfAPlatform(ImageName, Platform),
     /// A base whose config has fields of another shape than Docker's and OCI's.
     #[error("the config of the base of `{image}` cannot be inherited")]
     BaseConfig {

@@ -2,23 +2,111 @@
 //! byte.
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 
+use super::names::references;
+use super::reference::Reference;
 use super::source::{
-    Checked, INDEX_DEPTH, MANIFEST_LIMIT, Manifest, Source, SourceError, read_document,
-    read_manifest,
+    Checked, IMAGE_NAME, INDEX_DEPTH, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError,
+    is_config, read_document, read_error, read_manifest,
 };
+use super::{TransportError, layout};
 use crate::digest::Digest;
-use crate::image::{Descriptor, Document, Image};
+use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer::{self, Layer};
+
+const BUFFER: usize = 1 << 20;
+
+/// A graph with the names that it gets where it goes.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// What moves.
+    pub graph: Graph,
+    /// What an index of a layout or an archive says about it, an entry a name.
+    pub entries: Vec<Descriptor>,
+    /// The images in it by the names under which Docker knows them.
+    pub images: Vec<DockerImage>,
+}
+
+/// What Docker's `manifest.json` says about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerImage {
+    /// `name:tag`, some or none.
+    pub tags: Vec<String>,
+    /// The configuration.
+    pub config: Digest,
+    /// The layers, bottom first, with repetitions.
+    pub layers: Vec<Digest>,
+}
+
+impl Named {
+    /// An image under its own names.
+    pub fn of_image(image: &Image) -> Self {
+        let docker = DockerImage {
+            tags: references(image),
+            config: image.config.descriptor.digest,
+            layers: image.layers.iter().map(|layer| layer.digest).collect(),
+        };
+        Self {
+            graph: Graph::of_image(image),
+            entries: layout::index_entries(image),
+            images: vec![docker],
+        }
+    }
+
+    /// An index under its own names.
+    pub fn of_index(index: &Index) -> Self {
+        let graph = Graph::of_index(&index.document, &index.images);
+        let entry = |tag| Descriptor {
+            annotations: layout::names(&index.name, tag),
+            ..index.document.descriptor.clone()
+        };
+        // Of several images under one name Docker's archives hold one: the first.
+        let image = index.images.first().map(Self::of_image);
+        Self {
+            graph,
+            entries: index.tags.iter().map(entry).collect(),
+            images: image.map(|named| named.images).unwrap_or_default(),
+        }
+    }
+
+    /// What was read elsewhere, under the names that it had there or under another one.
+    pub fn of_graph(graph: Graph, root: &Descriptor, rename: Option<&Reference>) -> Self {
+        let name = root.annotations.get(IMAGE_NAME).or_else(|| root.annotations.get(REF_NAME));
+        let read = name.and_then(|name| name.parse::<Reference>().ok());
+        let reference = rename.or(read.as_ref()).filter(|reference| reference.tag.is_some());
+        let mut annotations = root.annotations.clone();
+        if let Some(reference) = reference {
+            annotations.insert(IMAGE_NAME.into(), reference.without_digest().to_string());
+            let tag = reference.tag.iter().map(|tag| (REF_NAME.to_owned(), tag.to_string()));
+            annotations.extend(tag);
+        }
+        let entry = Descriptor {
+            platform: root.platform.clone(),
+            annotations,
+            ..graph.root.descriptor.clone()
+        };
+        let tags: Vec<String> = reference.map(Reference::familiar).into_iter().collect();
+        // Of several images under one name Docker takes one: the first.
+        let image = graph.documents.iter().find_map(|document| match read_manifest(document) {
+            Ok(Manifest::Image { config, layers }) => Some(DockerImage {
+                tags: tags.clone(),
+                config: config.digest,
+                layers: layers.iter().map(|layer| layer.descriptor.digest).collect(),
+            }),
+            _ => None,
+        });
+        Self { graph, entries: vec![entry], images: image.into_iter().collect() }
+    }
+}
 
 /// Manifests, and the blobs that they name.
 #[derive(Debug, Clone)]
 pub struct Graph {
     /// Manifests and indexes, each after those that it names; the last one is the root.
     documents: Vec<Document>,
-    blobs: BTreeMap<Digest, Blob>,
+    blobs: Vec<Blob>,
     root: Document,
 }
 
@@ -38,6 +126,33 @@ enum Bytes {
 }
 
 impl Blob {
+    /// Whether it is an image's configuration.
+    pub fn is_config(&self) -> bool {
+        is_config(&self.descriptor.media_type)
+    }
+
+    /// Writes the bytes to `to`.
+    pub fn write_to(&self, to: &mut dyn Write) -> Result<(), TransportError> {
+        let digest = self.descriptor.digest;
+        match &self.bytes {
+            Bytes::Here(bytes) => to.write_all(bytes).map_err(TransportError::Stream),
+            Bytes::Layer(blob) => Ok(blob.write_to(to)?),
+            Bytes::Elsewhere(source) => {
+                let mut reader = Checked::new(&**source, &self.descriptor)?;
+                let mut buf = vec![0; BUFFER];
+                loop {
+                    let count = reader
+                        .read(&mut buf)
+                        .map_err(|error| read_error(&**source, digest, error))?;
+                    let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else {
+                        return Ok(());
+                    };
+                    to.write_all(bytes).map_err(TransportError::Stream)?;
+                }
+            }
+        }
+    }
+
     /// Reads the bytes; wrong ones end in an error.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.bytes {
@@ -55,14 +170,14 @@ impl Graph {
     /// One image.
     pub fn of_image(image: &Image) -> Self {
         let mut graph =
-            Self { documents: Vec::new(), blobs: BTreeMap::new(), root: image.manifest.clone() };
+            Self { documents: Vec::new(), blobs: Vec::new(), root: image.manifest.clone() };
         graph.add(image);
         graph
     }
 
     /// An index and its images.
     pub fn of_index(index: &Document, images: &[Image]) -> Self {
-        let mut graph = Self { documents: Vec::new(), blobs: BTreeMap::new(), root: index.clone() };
+        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: index.clone() };
         images.iter().for_each(|image| graph.add(image));
         graph.document(index);
         graph
@@ -72,8 +187,7 @@ impl Graph {
     /// documents are read and checked now, the blobs when they move.
     pub fn read(source: &Arc<dyn Source>, root: &Descriptor) -> Result<Self, SourceError> {
         let document = read_document(&**source, root, "manifest", MANIFEST_LIMIT)?;
-        let mut graph =
-            Self { documents: Vec::new(), blobs: BTreeMap::new(), root: document.clone() };
+        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: document.clone() };
         graph.follow(source, document, 0)?;
         Ok(graph)
     }
@@ -90,7 +204,7 @@ impl Graph {
 
     /// Configs and layers, each once.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
-        self.blobs.values()
+        self.blobs.iter()
     }
 
     fn add(&mut self, image: &Image) {
@@ -104,7 +218,9 @@ impl Graph {
     }
 
     fn blob(&mut self, descriptor: Descriptor, bytes: Bytes) {
-        self.blobs.entry(descriptor.digest).or_insert(Blob { descriptor, bytes });
+        if self.blobs.iter().all(|known| known.descriptor.digest != descriptor.digest) {
+            self.blobs.push(Blob { descriptor, bytes });
+        }
     }
 
     fn document(&mut self, document: &Document) {

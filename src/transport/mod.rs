@@ -57,6 +57,9 @@ pub enum TransportError {
         /// What is wrong.
         why: String,
     },
+    /// An image that could not be read back.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// Nothing answers where a daemon should be.
     #[error("no {daemon} answers at `{endpoint}`")]
     NoDaemon {
@@ -98,9 +101,6 @@ pub enum TransportError {
     /// A name that no consumer takes.
     #[error(transparent)]
     Name(#[from] crate::spec::NameError),
-    /// An image that could not be read back.
-    #[error(transparent)]
-    Source(#[from] SourceError),
     /// A document of cooper's own that has no JSON; a mistake of cooper's.
     #[error("failed to write `{0}` as json")]
     Json(&'static str, #[source] serde_json::Error),

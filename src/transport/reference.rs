@@ -47,6 +47,19 @@ impl Reference {
         Self { digest: Some(digest), ..self.clone() }
     }
 
+    /// The same name without a digest.
+    #[must_use]
+    pub fn without_digest(&self) -> Self {
+        Self { digest: None, ..self.clone() }
+    }
+
+    /// The name as `docker images` shows it: without Docker Hub and its `library`.
+    pub fn familiar(&self) -> String {
+        let full = self.without_digest().to_string();
+        let short = full.strip_prefix("docker.io/").unwrap_or(&full);
+        short.strip_prefix("library/").unwrap_or(short).to_owned()
+    }
+
     /// What the registry's API calls the manifest: the digest, the tag, or `latest`.
     pub fn manifest(&self) -> String {
         let tag = || self.tag.as_ref().map_or_else(|| "latest".to_owned(), Tag::to_string);

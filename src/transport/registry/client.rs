@@ -117,7 +117,6 @@ impl Registry {
             let outcome = self.once(request, &url).await;
             let pause = match outcome {
                 Ok(answer) => match self.next(request, &url, &answer, &mut proved).await? {
-                    Next::Done => return Ok(answer),
                     Next::Again => continue,
                     Next::Elsewhere(to) => {
                         hops += 1;
@@ -131,7 +130,7 @@ impl Registry {
                     Next::Later if tried < self.options.retries => {
                         retry::pause(tried, Some(answer.headers()))
                     }
-                    Next::Later => return Ok(answer),
+                    Next::Done | Next::Later => return Ok(answer),
                 },
                 Err(_) if tried < self.options.retries => retry::pause(tried, None),
                 Err(error) => return Err(error),

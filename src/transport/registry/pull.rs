@@ -48,6 +48,12 @@ impl Remote {
         Ok(Self { registry: Arc::clone(registry), reference: reference.clone(), root, documents })
     }
 
+    /// A repository of which a document is known by its digest already. Nothing is read yet.
+    pub fn pinned(registry: &Arc<Registry>, reference: &Reference, root: Descriptor) -> Self {
+        let documents = Mutex::new(BTreeMap::new());
+        Self { registry: Arc::clone(registry), reference: reference.clone(), root, documents }
+    }
+
     /// What the reference names.
     pub fn root(&self) -> &Descriptor {
         &self.root

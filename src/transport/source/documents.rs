@@ -100,6 +100,11 @@ pub(crate) fn is_manifest(media_type: &str) -> bool {
     is_index(media_type) || [MEDIA_TYPE_MANIFEST, DOCKER_MANIFEST].contains(&media_type)
 }
 
+/// Whether a descriptor names an image's configuration.
+pub(crate) fn is_config(media_type: &str) -> bool {
+    CONFIGS.contains(&media_type)
+}
+
 pub(crate) fn is_index(media_type: &str) -> bool {
     [MEDIA_TYPE_INDEX, DOCKER_LIST].contains(&media_type)
 }
