@@ -80,10 +80,9 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     }
     match &args.to {
         Place::Registry(reference) => push(global, reference, &graphs, args, &*reporter),
-        Place::Layout(path, _) => build::write(&graphs, path, Format::Layout),
         Place::Archive(path, _) => build::write(&graphs, path, Format::Archive),
         Place::Path(path) if is_archive(path) => build::write(&graphs, path, Format::Archive),
-        Place::Path(path) => build::write(&graphs, path, Format::Layout),
+        Place::Layout(path, _) | Place::Path(path) => build::write(&graphs, path, Format::Layout),
     }
 }
 

@@ -186,7 +186,7 @@ mod tests {
     fn with(json: &str) -> (tempfile::TempDir, CredentialFiles) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.json");
-        std::fs::write(&path, json).unwrap();
+        crate::file::write_atomically(&path, json.as_bytes()).unwrap();
         (dir, CredentialFiles { required: Some(path), optional: Vec::new() })
     }
 

@@ -104,7 +104,7 @@ fn index_entries(
 /// Docker's build tool writes what it knows about an image beside it, for no platform.
 fn is_attestation(entry: &Descriptor) -> bool {
     entry.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
-        || entry.annotations.get("vnd.docker.reference.type").is_some()
+        || entry.annotations.contains_key("vnd.docker.reference.type")
 }
 
 fn for_platform(
