@@ -18,9 +18,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("layer", &["plan", "rootfs", "spec", "digest", "store_path", "file", "report"]),
     ("cache", &["layer", "spec", "digest", "store_path", "file", "report"]),
     ("image", &["spec", "layer", "digest"]),
-    ("base", &["image", "layer", "spec", "digest", "file", "report"]),
-    ("transport", &["image", "layer", "digest", "cache", "spec", "base", "file", "report"]),
-    ("validate", &["transport", "image", "layer", "base", "spec", "digest", "file", "report"]),
+    ("transport", &["image", "layer", "digest", "cache", "spec", "file", "report"]),
+    ("validate", &["transport", "image", "layer", "spec", "digest", "file", "report"]),
+    (
+        "base",
+        &["validate", "transport", "image", "layer", "rootfs", "spec", "digest", "file", "report"],
+    ),
     ("cli", &["*"]),
 ];
 
