@@ -1,6 +1,7 @@
 //! Loading into real daemons.
 
 mod docker;
+mod far;
 mod faults;
 mod others;
 

@@ -96,7 +96,8 @@ impl Dockerd {
         // dockerd starts containerd with sockets below exec-root, and its children end with it.
         let mut command = Command::new("unshare");
         command
-            .args(["--net", "dockerd", "--bridge=none", "--iptables=false", "--data-root"])
+            .args(["--net", "sh", "-c", "ip link set lo up && exec dockerd \"$@\"", "dockerd"])
+            .args(["--bridge=none", "--iptables=false", "--data-root"])
             .arg(at("data"))
             .arg("--exec-root")
             .arg(at("exec"))
