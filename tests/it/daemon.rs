@@ -3,6 +3,7 @@
 mod docker;
 mod far;
 mod faults;
+mod new;
 mod others;
 
 use std::path::Path;
