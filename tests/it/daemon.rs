@@ -5,6 +5,7 @@ mod far;
 mod faults;
 mod new;
 mod others;
+mod protocol;
 
 use std::path::Path;
 use std::process::Command;

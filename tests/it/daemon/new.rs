@@ -2,6 +2,7 @@
 //! builds: `COOPER_TEST_NEW` names it, or is 1 for `target/new-root`.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -94,4 +95,25 @@ fn what_the_containerd_store_takes_but_cannot_unpack_never_gets_the_tag() {
     assert!(text.contains("did not take the missing layers alone"), "{text}");
     assert_eq!(says(&docker, "a:v1"), "two\n");
     assert_eq!(load(&fixture, &docker.host(), &[], &[&second]), [None]);
+}
+
+#[test]
+fn an_image_that_another_tool_left_broken_is_mended() {
+    let Some(docker) = containerd() else { return };
+    let fixture = Fixture::new();
+    let busybox = fixture.busybox();
+    let items = [fixture.item("base", 1, LARGE), busybox.clone()];
+    let spec = fixture.spec("a", "v1", &items, &runs(&busybox, "well"));
+    let archive = fixture.dir().join("whole.tar");
+    stdout(&fixture.cooper().arg("build").arg(&spec).arg("-o").arg(&archive).output().unwrap());
+    // Without its largest blob, which holds the base, `docker load` calls this a success too.
+    let script = "set -e; mkdir whole; tar -xf whole.tar -C whole; cd whole
+        rm blobs/sha256/$(ls -S blobs/sha256 | head -n 1); tar -cf ../gap.tar *";
+    let mut shell = Command::new("sh");
+    stdout(&shell.args(["-c", script]).current_dir(fixture.dir()).output().unwrap());
+    let mut load_gap = docker.docker();
+    load_gap.args(["load", "-i"]).arg(fixture.dir().join("gap.tar")).output().unwrap();
+    stdout(&docker.docker().args(["image", "inspect", "a:v1"]).output().unwrap());
+    assert!(load(&fixture, &docker.host(), &[], &[&spec])[0].unwrap() > LARGE as u64);
+    assert_eq!(says(&docker, "a:v1"), "well\n");
 }
