@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{runs, sent};
+use super::{load, runs, sent};
 use crate::fixture::{Fixture, stderr, stdout};
 use crate::servers::{Server, unmount_below};
 
@@ -104,6 +104,30 @@ fn podman_gets_everything_when_it_cannot_use_what_it_has() {
     let id = podman.podman(&["image", "inspect", "--format", "{{.Config.Env}}", "a:v1"]);
     assert_eq!(id.trim(), "[A=2]");
     podman.podman(&["save", "--output", &format!("{}/o.tar", fixture.dir().display()), "a:v1"]);
+}
+
+#[test]
+fn podmans_socket_in_dockers_place_takes_a_set_too() {
+    let podman = Podman::new();
+    let fixture = &podman.fixture;
+    let base = fixture.item("base", 1, LARGE);
+    let spec = |name: &str, seed| {
+        let items = [base.clone(), fixture.item("app", seed, SMALL)];
+        fixture.spec(name, "v1", &items, &json!({}))
+    };
+    let dir = tempfile::Builder::new().prefix("p").tempdir().unwrap();
+    let host = format!("unix://{}/s", dir.path().display());
+    let words = podman.words();
+    let mut start = Command::new(&words[0]);
+    start.args(&words[1..]).args(["system", "service", "--time=0", &host]);
+    start.env("CONTAINERS_CONF", podman.config());
+    let mut server = Server::start(&mut start, &dir.path().join("log"));
+    server.wait_until(|| dir.path().join("s").exists());
+    let sent = load(fixture, &host, &[], &[&spec("a", 1), &spec("b", 2)]);
+    assert!(sent[0].unwrap() > LARGE as u64 && sent[1].is_some(), "{sent:?}");
+    let names = podman.podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert!(names.contains("library/a:v1") && names.contains("library/b:v1"), "{names}");
+    assert!(!names.contains("cooper-loading"), "{names}");
 }
 
 #[test]
