@@ -4,19 +4,17 @@ use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::{Handle, Runtime};
 
+use super::dial::{client, speaks_plain};
 use super::token::{Ask, Known, Scope, bearer};
-use super::{Options, RegistryError, Secret, guard, retry, tls};
+use super::{Options, RegistryError, Secret, guard, retry};
 
 /// A redirect more is a loop.
 const MOST_HOPS: usize = 10;
-/// Connections that take longer will not come.
-const CONNECT: Duration = Duration::from_secs(10);
 /// A registry's words about an error.
 const WORDS_LIMIT: usize = 64 << 10;
 const WORDS_SHOWN: usize = 300;
@@ -374,38 +372,8 @@ pub(super) fn words(bytes: &[u8]) -> String {
     if text.is_empty() { text } else { format!(": {text}") }
 }
 
-fn client(base: &Url, options: &Options) -> Result<Client, RegistryError> {
-    let host = base.host_str().unwrap_or_default();
-    let builder = Client::builder()
-        .user_agent(concat!("cooper/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls::config(&options.ca_files)?)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(CONNECT.min(options.idle))
-        .pool_max_idle_per_host(options.parallel)
-        .dns_resolver(guard::Resolver::shared(host));
-    // A proxy cannot reach this machine.
-    let builder = if guard::is_loopback(host) { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| RegistryError::Client(error.into()))
-}
-
-/// Whether the other side answers a TLS greeting in plain text.
-async fn speaks_plain(http: &Client, base: &Url) -> bool {
-    let asked = tokio::time::timeout(CONNECT, http.get(base.clone()).send()).await;
-    let Ok(Err(error)) = asked else { return false };
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidMessage(_)) = within(error).downcast_ref() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 /// The error that an I/O error wraps, which is not among its sources.
-fn within<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+pub(super) fn within<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         error = inner;
     }

@@ -21,6 +21,7 @@
 mod challenge;
 mod client;
 mod credentials;
+mod dial;
 mod error;
 mod guard;
 mod helper;

@@ -146,33 +146,7 @@ impl Registry {
             });
         }
         let had_credentials = credentials.is_some();
-        let mut fields: Vec<(&str, String)> =
-            service.map(|service| ("service", service)).into_iter().collect();
-        let request = match credentials {
-            Some(Credentials::Refresh(token)) => {
-                fields.push(("scope", scope.words().join(" ")));
-                fields.push(("client_id", "cooper".into()));
-                fields.push(("grant_type", "refresh_token".into()));
-                fields.push(("refresh_token", token.reveal().into()));
-                Ask {
-                    method: Method::POST,
-                    url: realm.clone(),
-                    form: Some(form(&fields)),
-                    header: None,
-                }
-            }
-            other => {
-                fields.extend(scope.words().into_iter().map(|word| ("scope", word)));
-                fields.push(("client_id", "cooper".into()));
-                let mut url = realm.clone();
-                url.query_pairs_mut().extend_pairs(&fields);
-                let header = match other {
-                    Some(Credentials::Password { user, password }) => Some(basic(&user, &password)),
-                    _ => None,
-                };
-                Ask { method: Method::GET, url, form: None, header }
-            }
-        };
+        let request = ask(realm, service, scope, credentials);
         let (status, bytes) = self.ask_realm(&request, what, ANSWER_LIMIT).await?;
         if matches!(status.as_u16(), 400 | 401 | 403) {
             return Err(match had_credentials {
@@ -192,6 +166,42 @@ impl Registry {
             .filter(|token| !token.is_empty())
             .map(Secret::new)
             .ok_or_else(|| self.protocol(what, format!("`{}` gave no token", guard::shown(realm))))
+    }
+}
+
+/// How a realm is asked: with a form where there is a refresh token, by its URL otherwise.
+fn ask(
+    realm: &Url,
+    service: Option<String>,
+    scope: &Scope,
+    credentials: Option<Credentials>,
+) -> Ask {
+    let mut fields: Vec<(&str, String)> =
+        service.map(|service| ("service", service)).into_iter().collect();
+    match credentials {
+        Some(Credentials::Refresh(token)) => {
+            fields.push(("scope", scope.words().join(" ")));
+            fields.push(("client_id", "cooper".into()));
+            fields.push(("grant_type", "refresh_token".into()));
+            fields.push(("refresh_token", token.reveal().into()));
+            Ask {
+                method: Method::POST,
+                url: realm.clone(),
+                form: Some(form(&fields)),
+                header: None,
+            }
+        }
+        other => {
+            fields.extend(scope.words().into_iter().map(|word| ("scope", word)));
+            fields.push(("client_id", "cooper".into()));
+            let mut url = realm.clone();
+            url.query_pairs_mut().extend_pairs(&fields);
+            let header = match other {
+                Some(Credentials::Password { user, password }) => Some(basic(&user, &password)),
+                _ => None,
+            };
+            Ask { method: Method::GET, url, form: None, header }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod checked;
 mod docker;
 mod documents;
 mod layout;
+mod pax;
 mod pinned;
 mod places;
 mod select;
