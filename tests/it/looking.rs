@@ -155,7 +155,8 @@ fn man_writes_a_page_for_every_verb_that_help_lists() {
 
 #[test]
 fn the_readme_names_every_verb() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let help = Place::new().data(&["--help"]);
     let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
     let verbs: Vec<&str> = commands
