@@ -196,7 +196,8 @@ impl Elsewhere for InSource {
 }
 
 fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> {
-    if let Some(finding) = scan.findings.iter().find(|finding| finding.kind == Kind::Bytes) {
+    let unusable = |finding: &&Finding| matches!(finding.kind, Kind::Bytes | Kind::Unread);
+    if let Some(finding) = scan.findings.iter().find(unusable) {
         return Err(BaseError::Layer { digest, why: finding.message.clone() });
     }
     match scan.diff_id {

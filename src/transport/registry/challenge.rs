@@ -52,7 +52,9 @@ mod tests {
 
     fn headers(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        values.iter().for_each(|v| drop(headers.append(WWW_AUTHENTICATE, v.parse().unwrap())));
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
+        }
         headers
     }
 

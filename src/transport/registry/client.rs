@@ -1,25 +1,21 @@
 //! One registry, spoken to: requests, proofs of who we are, redirects and second tries.
 
-use std::error::Error;
-use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 
+use super::connect::{client, runtime, speaks_plain};
+use super::error::words;
 use super::token::{Ask, Known, Scope, bearer};
-use super::{Options, RegistryError, Secret, guard, retry, tls};
+use super::{Options, RegistryError, Secret, guard, retry};
 
 /// A redirect more is a loop.
 const MOST_HOPS: usize = 10;
-/// Connections that take longer will not come.
-const CONNECT: Duration = Duration::from_secs(10);
 /// A registry's words about an error.
 const WORDS_LIMIT: usize = 64 << 10;
-const WORDS_SHOWN: usize = 300;
 /// Where the API of Docker's hub is.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
@@ -330,17 +326,6 @@ impl Registry {
     }
 }
 
-/// One for the process, for ever: a task that ends last may not drop its own runtime.
-fn runtime() -> Result<Handle, RegistryError> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime.handle().clone());
-    }
-    let made = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let made = made.map_err(|error| RegistryError::Client(error.into()))?;
-    Ok(RUNTIME.get_or_init(|| made).handle().clone())
-}
-
 /// What to do about an answer.
 enum Next {
     Done,
@@ -360,55 +345,4 @@ pub(super) fn unreachable(url: &Url, what: &str, error: reqwest::Error) -> Regis
     // A URL may hold a signature.
     let source = error.without_url();
     RegistryError::Unreachable { host: guard::host_of(url), what: what.into(), source }
-}
-
-/// `: CODE: message` of a registry's error document, or the beginning of what it said.
-pub(super) fn words(bytes: &[u8]) -> String {
-    let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-    let error = json.as_ref().and_then(|json| json.get("errors")?.get(0));
-    let field = |name| error.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
-    let text = match (field("code"), field("message")) {
-        ("", "") => String::from_utf8_lossy(bytes).trim().to_owned(),
-        (code, message) => format!("{code}: {message}"),
-    };
-    let text: String = text.chars().filter(|c| !c.is_control()).take(WORDS_SHOWN).collect();
-    if text.is_empty() { text } else { format!(": {text}") }
-}
-
-fn client(base: &Url, options: &Options) -> Result<Client, RegistryError> {
-    let host = base.host_str().unwrap_or_default();
-    let builder = Client::builder()
-        .user_agent(concat!("cooper/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls::config(&options.ca_files)?)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(CONNECT.min(options.idle))
-        .pool_max_idle_per_host(options.parallel)
-        .dns_resolver(guard::Resolver::shared(host));
-    // A proxy cannot reach this machine.
-    let builder = if guard::is_loopback(host) { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| RegistryError::Client(error.into()))
-}
-
-/// Whether the other side answers a TLS greeting in plain text.
-async fn speaks_plain(http: &Client, base: &Url) -> bool {
-    let asked = tokio::time::timeout(CONNECT, http.get(base.clone()).send()).await;
-    let Ok(Err(error)) = asked else { return false };
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidMessage(_)) = within(error).downcast_ref() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// The error that an I/O error wraps, which is not among its sources.
-fn within<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        error = inner;
-    }
-    error
 }

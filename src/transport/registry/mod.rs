@@ -20,6 +20,7 @@
 
 mod challenge;
 mod client;
+mod connect;
 mod credentials;
 mod error;
 mod guard;

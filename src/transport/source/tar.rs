@@ -95,8 +95,8 @@ pub struct Entry {
     pub offset: u64,
 }
 
-/// How data that nobody reads is passed over.
-type Skip<R> = fn(&mut R, u64) -> io::Result<()>;
+/// How data that nobody reads is passed over; how much there was.
+type Skip<R> = fn(&mut R, u64) -> io::Result<u64>;
 
 /// Reads entry after entry; as a [`Read`], the bytes of the entry that came last.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ pub struct TarReader<R> {
 impl<R: Read> TarReader<R> {
     /// Reads a stream from its beginning to its end.
     pub fn streaming(inner: R) -> Self {
-        Self::new(inner, |inner, count| io::copy(&mut inner.take(count), &mut io::sink()).map(drop))
+        Self::new(inner, |inner, count| io::copy(&mut inner.take(count), &mut io::sink()))
     }
 
     fn new(inner: R, skip: Skip<R>) -> Self {
@@ -189,8 +189,12 @@ impl<R: Read> TarReader<R> {
     fn pass_over(&mut self) -> Result<(), TarError> {
         let count = self.left.saturating_add(self.padding);
         if count > 0 {
-            (self.skip)(&mut self.inner, count)?;
-            self.offset = self.offset.saturating_add(count);
+            let skipped = (self.skip)(&mut self.inner, count)?;
+            self.offset = self.offset.saturating_add(skipped);
+            // Padding that is missing at the very end hurts nobody.
+            if skipped < self.left {
+                return Err(TarError::Cut(self.offset));
+            }
             self.left = 0;
             self.padding = 0;
         }
@@ -257,8 +261,8 @@ impl<R: Read + Seek> TarReader<R> {
     /// Reads a file: data that nobody asks for is not read.
     pub fn seeking(inner: R) -> Self {
         Self::new(inner, |inner, count| {
-            let count = i64::try_from(count).map_err(io::Error::other)?;
-            inner.seek(SeekFrom::Current(count)).map(drop)
+            let by = i64::try_from(count).map_err(io::Error::other)?;
+            inner.seek(SeekFrom::Current(by)).map(|_| count)
         })
     }
 }
