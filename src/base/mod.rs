@@ -212,7 +212,8 @@ fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> 
 
 fn warn(place: &str, findings: &[Finding], reporter: &dyn Reporter) {
     for finding in findings.iter().take(MOST_WARNINGS) {
-        reporter.warn(&format!("base image in `{place}`: {}: {}", finding.place, finding.message));
+        let below = if finding.place.is_empty() { "a layer" } else { &finding.place };
+        reporter.warn(&format!("base image in `{place}`: {below}: {}", finding.message));
     }
     if findings.len() > MOST_WARNINGS {
         let more = findings.len() - MOST_WARNINGS;

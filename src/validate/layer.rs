@@ -196,9 +196,6 @@ fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), ta
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        if entry.path.starts_with(b"/") {
-            scan.path(entry.path.get(1..).unwrap_or_default(), "its path starts with a slash");
-        }
         let path = match path::place(&entry.path, b"") {
             Place::Within(path) => path,
             Place::Root => continue,
@@ -207,6 +204,9 @@ fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), ta
                 continue;
             }
         };
+        if entry.path.starts_with(b"/") {
+            scan.path(&path, "its path starts with a slash");
+        }
         if let tar::Kind::Other(flag) = entry.kind {
             scan.path(&path, &format!("its type `{}` is none of POSIX's", flag.escape_ascii()));
         }

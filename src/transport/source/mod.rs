@@ -9,8 +9,9 @@ mod checked;
 mod docker;
 mod documents;
 mod layout;
-mod places;
+mod pax;
 mod pinned;
+mod places;
 mod select;
 pub mod tar;
 

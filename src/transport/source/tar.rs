@@ -1,13 +1,15 @@
 //! Reading foreign tars: strict, streaming, in bounded memory.
 //!
-//! The entries of a layer come from strangers, so what two readers could understand differently
-//! is an error here: a size that differs between a header and its PAX record, a record with a
-//! wrong length, a sparse file. Paths are returned as they stand; nothing is unpacked.
+//! What two readers could understand differently is an error: a size that differs between a
+//! header and its PAX record, a record with a wrong length, a sparse file. Paths are returned as
+//! they stand; nothing is unpacked.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::pax::Extended;
+
 const BLOCK: usize = 512;
-/// Names and extended attributes are small; image tools write some hundred bytes.
+/// Image tools write some hundred bytes.
 const EXTENSION_LIMIT: u64 = 1 << 20;
 
 /// Why bytes are no tar that every consumer reads alike.
@@ -20,7 +22,7 @@ pub enum TarError {
     /// The stream ends within an entry.
     #[error("the tar is cut at byte {0}")]
     Cut(u64),
-    /// The stream ends between two entries, without the two zero blocks that mark the end.
+    /// The stream ends between two entries, without the two zero blocks.
     #[error("the tar has no end marker, at byte {0}")]
     NoEnd(u64),
     /// What should be a header is none.
@@ -43,7 +45,7 @@ pub enum TarError {
         why: &'static str,
     },
     /// Two sizes for one entry.
-    #[error("the tar's entry at byte {offset} has {header} bytes by its header and {pax} by its PAX record")]
+    #[error("the tar's entry at byte {offset} has {header} bytes by its header, {pax} by its PAX record")]
     TwoSizes {
         /// Where the header is.
         offset: u64,
@@ -72,6 +74,20 @@ pub enum Kind {
     Special,
     /// A type flag that POSIX does not define.
     Other(u8),
+}
+
+impl Kind {
+    /// Old tars mark a directory by the slash at its end.
+    fn of_flag(flag: u8, path: &[u8]) -> Self {
+        match flag {
+            b'0' | 0 | b'7' if !path.ends_with(b"/") => Self::File,
+            b'0' | 0 | b'7' | b'5' => Self::Directory,
+            b'1' => Self::HardLink,
+            b'2' => Self::Symlink,
+            b'3' | b'4' | b'6' => Self::Special,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// One entry. Names are bytes, as they stand in the tar.
@@ -159,15 +175,7 @@ impl<R: Read> TarReader<R> {
         };
         let path = extended.path.unwrap_or_else(|| header.path());
         let link = extended.link.unwrap_or_else(|| until_nul(header.field(157, 100)).to_vec());
-        let kind = match header.flag() {
-            b'0' | 0 | b'7' if path.ends_with(b"/") => Kind::Directory,
-            b'0' | 0 | b'7' => Kind::File,
-            b'1' => Kind::HardLink,
-            b'2' => Kind::Symlink,
-            b'3' | b'4' | b'6' => Kind::Special,
-            b'5' => Kind::Directory,
-            other => Kind::Other(other),
-        };
+        let kind = Kind::of_flag(header.flag(), &path);
         // Links and devices carry a size in old tars, and no bytes.
         let carries = matches!(kind, Kind::File | Kind::Other(_));
         let size = if carries { size } else { 0 };
@@ -251,14 +259,14 @@ impl<R: Read> TarReader<R> {
         Ok(bytes)
     }
 
-    /// What is behind.
+    /// The reader behind.
     pub fn into_inner(self) -> R {
         self.inner
     }
 }
 
 impl<R: Read + Seek> TarReader<R> {
-    /// Reads a file: data that nobody asks for is not read.
+    /// Reads a file; what nobody asks for is passed over.
     pub fn seeking(inner: R) -> Self {
         Self::new(inner, |inner, count| {
             let by = i64::try_from(count).map_err(io::Error::other)?;
@@ -336,65 +344,6 @@ impl Header<'_> {
 
 fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
-/// What extended headers say about the entry that follows.
-#[derive(Debug, Default)]
-struct Extended {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size: Option<u64>,
-    uid: Option<u64>,
-    gid: Option<u64>,
-    sparse: bool,
-}
-
-impl Extended {
-    /// PAX records: `LENGTH KEY=VALUE\n`, the length counting itself. An empty value takes a
-    /// record back.
-    fn pax(&mut self, mut bytes: &[u8], offset: u64) -> Result<(), TarError> {
-        let error = |why| TarError::Extension { offset, why };
-        while !bytes.is_empty() {
-            let blank = bytes.iter().take(20).position(|byte| *byte == b' ');
-            let length = blank
-                .and_then(|at| std::str::from_utf8(bytes.get(..at)?).ok()?.parse::<usize>().ok())
-                .ok_or_else(|| error("a record has no length"))?;
-            let record = blank
-                .and_then(|at| bytes.get(at + 1..length))
-                .and_then(|record| record.strip_suffix(b"\n"))
-                .ok_or_else(|| error("a record's length is wrong"))?;
-            let equals = record.iter().position(|byte| *byte == b'=');
-            let (key, value) = equals
-                .and_then(|at| Some((record.get(..at)?, record.get(at + 1..)?)))
-                .ok_or_else(|| error("a record has no equals sign"))?;
-            self.record(key, value).ok_or_else(|| error("a record that should be a number is none"))?;
-            bytes = bytes.get(length..).unwrap_or_default();
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
-        let some = |value: &[u8]| Some(value.to_vec()).filter(|value| !value.is_empty());
-        match key {
-            b"path" => self.path = some(value),
-            b"linkpath" => self.link = some(value),
-            b"size" => self.size = number(value)?,
-            b"uid" => self.uid = number(value)?,
-            b"gid" => self.gid = number(value)?,
-            key if key.starts_with(b"GNU.sparse.") => self.sparse = true,
-            _ => {}
-        }
-        Some(())
-    }
-}
-
-/// A PAX number; none if it was taken back.
-#[allow(clippy::option_option, reason = "taken back is not broken")]
-fn number(value: &[u8]) -> Option<Option<u64>> {
-    match value.is_empty() {
-        true => Some(None),
-        false => std::str::from_utf8(value).ok()?.parse().ok().map(Some),
-    }
 }
 
 #[cfg(test)]

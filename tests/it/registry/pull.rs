@@ -36,7 +36,7 @@ fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
         ("84: drip", |s, _| on(is_large_blob(s), Fault::Drip), 2, "sent nothing for"),
         ("85: wrong byte", |s, _| on(is_large_blob(s), Fault::Flip(60)), 1, "not those that were meant"),
         ("85: longer", |s, _| on(is_large_blob(s), Fault::Resize(5000)), 1, "its descriptor says"),
-        ("86: wrong manifest", |s, _| on(s.is("GET", "/manifests/"), Fault::Flip(60)), 2, "has the digest"),
+        ("86: wrong manifest", |s, _| on(s.is("GET", "/manifests/"), Fault::Flip(60)), 2, "have the digest"),
         (
             "87: another media type",
             |s, _| {
