@@ -37,6 +37,8 @@
 //! - No scheduler and no server: Nix distributes the building, registries the bytes.
 //! - No fakeroot and no virtual machine: ownership is data in a spec.
 //! - No clock, environment or randomness on the way to a digest. One image, one digest.
+//!
+//! [`file`]: mod@file
 
 pub mod base;
 pub mod cache;

@@ -30,7 +30,9 @@ pub enum LockError {
         source: serde_json::Error,
     },
     /// A lock that another cooper wrote.
-    #[error("`{path}` is of version {version}, and this cooper reads version {VERSION}; write it anew with `cooper lock`")]
+    #[error(
+        "`{path}` is of version {version}, and this cooper reads version {VERSION}; write it anew with `cooper lock`"
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -77,7 +79,11 @@ pub struct LockedImage {
 
 impl Lock {
     /// Looks at what a descriptor leads to, now.
-    pub fn of(source: &dyn Source, reference: &str, root: &Descriptor) -> Result<Self, SourceError> {
+    pub fn of(
+        source: &dyn Source,
+        reference: &str,
+        root: &Descriptor,
+    ) -> Result<Self, SourceError> {
         let mut platforms = BTreeMap::new();
         for image in images(source, root, None)? {
             let locked = LockedImage {

@@ -217,6 +217,8 @@ fn warn(place: &str, findings: &[Finding], reporter: &dyn Reporter) {
     }
     if findings.len() > MOST_WARNINGS {
         let more = findings.len() - MOST_WARNINGS;
-        reporter.warn(&format!("base image in `{place}`: {more} more like these; see `cooper validate`"));
+        reporter.warn(&format!(
+            "base image in `{place}`: {more} more like these; see `cooper validate`"
+        ));
     }
 }

@@ -42,9 +42,9 @@ fn locked(
     let image = lock.image(&spec.platform, path).map_err(BaseError::from)?;
     let mut blobs = BTreeMap::new();
     for (digest, file) in &base.blobs {
-        let parsed: Digest = digest
-            .parse()
-            .map_err(|e| Failure::input(e).during("failed to read base.blobs of the spec".into()))?;
+        let parsed: Digest = digest.parse().map_err(|e| {
+            Failure::input(e).during("failed to read base.blobs of the spec".into())
+        })?;
         blobs.insert(parsed, PathBuf::from(file));
     }
     let complete = image.blobs().keys().all(|digest| blobs.contains_key(digest));

@@ -80,10 +80,9 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     }
     match &args.to {
         Place::Registry(reference) => push(global, reference, &graphs, args, &*reporter),
-        Place::Layout(path, _) => build::write(&graphs, path, Format::Layout),
         Place::Archive(path, _) => build::write(&graphs, path, Format::Archive),
         Place::Path(path) if is_archive(path) => build::write(&graphs, path, Format::Archive),
-        Place::Path(path) => build::write(&graphs, path, Format::Layout),
+        Place::Layout(path, _) | Place::Path(path) => build::write(&graphs, path, Format::Layout),
     }
 }
 
@@ -109,11 +108,7 @@ fn count(images: usize) -> String {
 
 /// What is copied: the image that was named; else the only one, or all of them to where several
 /// can be.
-fn roots(
-    source: &dyn Source,
-    name: Option<&str>,
-    to: &Place,
-) -> Result<Vec<Descriptor>, Failure> {
+fn roots(source: &dyn Source, name: Option<&str>, to: &Place) -> Result<Vec<Descriptor>, Failure> {
     match (name, to) {
         (None, Place::Path(_)) => Ok(source.roots()?),
         (name, _) => Ok(vec![choose(source, name)?]),

@@ -52,16 +52,20 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
     let assembled = specs.iter().map(|spec| assemble::assemble(global, spec, &*store, &*reporter));
-    let index = image::index(assembled.collect::<Result<Vec<_>, _>>()?).map_err(|error| match error {
-        ImageError::Json { .. } => Failure::bug(error),
-        error => Failure::input(error),
-    })?;
+    let index =
+        image::index(assembled.collect::<Result<Vec<_>, _>>()?).map_err(|error| match error {
+            ImageError::Json { .. } => Failure::bug(error),
+            error => Failure::input(error),
+        })?;
     if let Some(path) = &args.output {
         build::write(&[Named::of_index(&index)], path, args.format)?;
         report(global, &index, since)?;
-        return Ok(());
     }
-    push(global, &index, args, &*reporter)
+    #[cfg(feature = "registry")]
+    if let Some(to) = &args.to {
+        push(global, &index, to, &args.registry, &*reporter)?;
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -96,14 +100,14 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
 fn push(
     global: &Global,
     index: &Index,
-    args: &IndexArgs,
+    to: &super::push::Destination,
+    args: &super::registry::RegistryArgs,
     reporter: &dyn crate::report::Reporter,
 ) -> Result<(), Failure> {
     use crate::transport::graph::Graph;
     use crate::transport::registry::Parcel;
     let since = Instant::now();
-    let Some(to) = &args.to else { return Ok(()) };
-    let registry = super::registry::connect(&to.registry, &args.registry)?;
+    let registry = super::registry::connect(&to.registry, args)?;
     let parcel = Parcel {
         repository: to.repository(index.name.as_str()),
         tags: index.tags.clone(),
@@ -111,14 +115,4 @@ fn push(
     };
     let pushed = registry.push(&[parcel], &[], reporter)?;
     super::push::report(global, &pushed, registry.requests(), since)
-}
-
-#[cfg(not(feature = "registry"))]
-fn push(
-    _: &Global,
-    _: &Index,
-    _: &IndexArgs,
-    _: &dyn crate::report::Reporter,
-) -> Result<(), Failure> {
-    Ok(())
 }

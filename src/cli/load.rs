@@ -59,8 +59,11 @@ pub(super) struct Target {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum To {
+    /// Docker, where its own client finds it
     Docker,
+    /// podman, through its own program
     Podman,
+    /// containerd, through `ctr`
     Containerd,
 }
 

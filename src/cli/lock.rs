@@ -85,9 +85,9 @@ fn write(source: &dyn Source, descriptor: &Descriptor, path: &Path) -> Result<()
     let mut reader = Checked::new(source, descriptor)?;
     let mut buf = vec![0; 1 << 18];
     loop {
-        let count = reader
-            .read(&mut buf)
-            .map_err(|error| crate::transport::source::read_error(source, descriptor.digest, error))?;
+        let count = reader.read(&mut buf).map_err(|error| {
+            crate::transport::source::read_error(source, descriptor.digest, error)
+        })?;
         let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
         std::io::Write::write_all(file.file(), bytes).context("write", path)?;
     }

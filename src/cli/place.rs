@@ -92,10 +92,13 @@ pub(super) fn open(place: &Place, reach: &Reach) -> Result<Box<dyn Source>, Fail
         Place::Registry(reference) => return open_registry(reference, reach),
     };
     opened.map_err(|error| {
-        let no_layout = matches!(&error, SourceError::File(file) if file.path.ends_with("oci-layout"));
+        let no_layout =
+            matches!(&error, SourceError::File(file) if file.path.ends_with("oci-layout"));
         let failure = Failure::from(error);
         match no_layout {
-            true => failure.hint("a folder is read as an OCI layout, which has a file `oci-layout`"),
+            true => {
+                failure.hint("a folder is read as an OCI layout, which has a file `oci-layout`")
+            }
             false => failure,
         }
     })
@@ -108,8 +111,10 @@ fn open_registry(reference: &Reference, reach: &Reach) -> Result<Box<dyn Source>
 
 #[cfg(not(feature = "registry"))]
 fn open_registry(reference: &Reference, _: &Reach) -> Result<Box<dyn Source>, Failure> {
-    Err(Failure::input(format!("this cooper was built without registries, and `{reference}` is in one"))
-        .hint("name a file or a folder, or use the whole cooper"))
+    Err(Failure::input(format!(
+        "this cooper was built without registries, and `{reference}` is in one"
+    ))
+    .hint("name a file or a folder, or use the whole cooper"))
 }
 
 #[cfg(test)]

@@ -94,8 +94,9 @@ fn write_lock<'a>(path: &Path, specs: impl Iterator<Item = &'a Spec>) -> Result<
     let mut file = if path.exists() { LayersLock::read(path)? } else { LayersLock::empty() };
     for spec in specs {
         let closure = Closure::new(spec.closure.iter().cloned()).map_err(Failure::input)?;
-        let plans = plan::plan_with_siblings(assemble::plan_request(spec, &closure, base::layers(spec)?))
-            .map_err(Failure::input)?;
+        let plans =
+            plan::plan_with_siblings(assemble::plan_request(spec, &closure, base::layers(spec)?))
+                .map_err(Failure::input)?;
         file.insert(spec, plan::lock(plans.values()));
     }
     file.write(path)

@@ -63,8 +63,9 @@ impl Destination {
 pub(super) fn destination(text: &str) -> Result<Destination, String> {
     let text = text.strip_prefix("docker://").unwrap_or(text).trim_end_matches('/');
     // The grammar of names is that of a reference, which needs a repository.
-    let reference: Reference =
-        format!("{text}/x").parse().map_err(|_| format!("`{text}` is no registry with a namespace"))?;
+    let reference: Reference = format!("{text}/x")
+        .parse()
+        .map_err(|_| format!("`{text}` is no registry with a namespace"))?;
     let below = reference.repository.strip_suffix("/x").filter(|namespace| !namespace.is_empty());
     if !text.starts_with(&reference.registry) && !text.starts_with("docker.io") {
         return Err(format!("`{text}` names no registry; write `registry.example.org/{text}`"));

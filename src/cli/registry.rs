@@ -9,7 +9,9 @@ use clap::Args;
 
 use super::failure::Failure;
 use crate::transport::reference::Reference;
-use crate::transport::registry::{CredentialFiles, Options, Registry, RegistryError, Remote, Secret};
+use crate::transport::registry::{
+    CredentialFiles, Options, Registry, RegistryError, Remote, Secret,
+};
 
 /// A token is some kilobytes.
 const TOKEN_LIMIT: u64 = 1 << 20;
@@ -78,7 +80,9 @@ fn options(args: &RegistryArgs) -> Result<Options, Failure> {
 fn token_from_stdin() -> Result<Secret, Failure> {
     let mut text = String::new();
     let read = std::io::stdin().take(TOKEN_LIMIT).read_to_string(&mut text);
-    read.map_err(|e| Failure::environment(e).during("failed to read a token from standard input".into()))?;
+    read.map_err(|e| {
+        Failure::environment(e).during("failed to read a token from standard input".into())
+    })?;
     match text.trim() {
         "" => Err(Failure::input("standard input holds no token")
             .hint("write it there, as in `cooper push … --registry-token-stdin < token`")),

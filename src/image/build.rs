@@ -96,12 +96,8 @@ fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Docume
     };
     let (config, unknown) = match lower {
         None => (spec.config.clone(), BTreeMap::new()),
-        Some(lower) => {
-            inherit::config(lower, &spec.config).map_err(|source| ImageError::BaseConfig {
-                image: spec.name.clone(),
-                source,
-            })?
-        }
+        Some(lower) => inherit::config(lower, &spec.config)
+            .map_err(|source| ImageError::BaseConfig { image: spec.name.clone(), source })?,
     };
     let below = lower.map(inherit::history).unwrap_or_default();
     let history = below.into_iter().map(HistoryEntry::Base);
@@ -131,9 +127,9 @@ fn manifest(
 ) -> Result<Document, ImageError> {
     let digest = lower.and_then(|lower| lower.digest).map(|digest| digest.to_string());
     let name = lower.and_then(|lower| lower.name.clone());
-    let base = [("digest", digest), ("name", name)].into_iter().filter_map(|(key, value)| {
-        Some((format!("org.opencontainers.image.base.{key}"), value?))
-    });
+    let base = [("digest", digest), ("name", name)]
+        .into_iter()
+        .filter_map(|(key, value)| Some((format!("org.opencontainers.image.base.{key}"), value?)));
     let mut annotations: BTreeMap<String, String> = base.collect();
     annotations.extend(spec.annotations.clone());
     let value = ImageManifest {

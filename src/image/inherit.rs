@@ -61,7 +61,10 @@ pub struct Lower {
 }
 
 /// The config of an image on a base, and the base's fields that cooper does not know.
-pub(super) fn config(lower: &Lower, own: &Config) -> Result<(Config, BTreeMap<String, Value>), serde_json::Error> {
+pub(super) fn config(
+    lower: &Lower,
+    own: &Config,
+) -> Result<(Config, BTreeMap<String, Value>), serde_json::Error> {
     let mut known = Map::new();
     let mut unknown = BTreeMap::new();
     for (name, value) in &lower.config {
@@ -89,7 +92,12 @@ fn understood(name: &str, value: &Value) -> Option<Value> {
         ("Healthcheck", Value::Object(check)) => {
             let fields = ["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
             let known = check.iter().filter(|(name, _)| fields.contains(&name.as_str()));
-            Some(known.filter(|(_, value)| !value.is_null()).map(|(n, v)| (n.clone(), v.clone())).collect())
+            Some(
+                known
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(n, v)| (n.clone(), v.clone()))
+                    .collect(),
+            )
         }
         (_, value) => Some(value.clone()),
     }
@@ -214,7 +222,8 @@ mod tests {
     fn a_history_that_miscounts_is_replaced() {
         // fault 71
         let entry = |empty| Map::from_iter([("empty_layer".into(), Value::from(empty))]);
-        let good = Lower { history: vec![entry(false), entry(true)], layers: 1, ..Lower::default() };
+        let good =
+            Lower { history: vec![entry(false), entry(true)], layers: 1, ..Lower::default() };
         assert_eq!(history(&good), good.history);
         let bad = Lower { layers: 2, ..good };
         assert_eq!(history(&bad).len(), 2);

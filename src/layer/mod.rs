@@ -2,7 +2,7 @@
 //!
 //! In come store paths or a rootfs; out go [`Layer`]s: digest, diff id, sizes, and the bytes.
 //! Reading, writing the tar, both hashes, compressing and storing are one pass over the content,
-//! and all cores work at it. The tar's form is in [`header`], its order and modes in [`walk`].
+//! and all cores work at it. The tar's form is in `header`, its order and modes in `walk`.
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 pub use blob::{Blob, Elsewhere, Guard};
 pub use build::build;
-pub use store::{Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
+pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
 use crate::file::FileError;

@@ -88,7 +88,8 @@ fn accounts(theirs: &[u8], own: &[u8]) -> Vec<u8> {
         lines.map(<[u8]>::to_vec).collect()
     };
     let own_lines = lines(own);
-    let kept = lines(theirs).into_iter().filter(|line| own_lines.iter().all(|o| name(o) != name(line)));
+    let kept =
+        lines(theirs).into_iter().filter(|line| own_lines.iter().all(|o| name(o) != name(line)));
     let mut all: Vec<u8> = Vec::new();
     for line in kept.chain(own_lines.clone()) {
         all.extend(line);

@@ -231,7 +231,11 @@ pub struct Base {
     pub lock: Option<String>,
     /// The blobs that the lock names, as files, by digest. What is missing here is fetched from
     /// the lock's registry.
-    #[serde(default, deserialize_with = "super::strict::unique", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::strict::unique",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub blobs: BTreeMap<String, String>,
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 
-use super::source::{
-    Checked, IMAGE_NAME, INDEX_DEPTH, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError, is_config, read_document,
-    read_error, read_manifest,
-};
-use super::{TransportError, layout};
 use super::names::references;
 use super::reference::Reference;
+use super::source::{
+    Checked, IMAGE_NAME, INDEX_DEPTH, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError,
+    is_config, read_document, read_error, read_manifest,
+};
+use super::{TransportError, layout};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer::{self, Layer};
@@ -169,19 +169,15 @@ impl Blob {
 impl Graph {
     /// One image.
     pub fn of_image(image: &Image) -> Self {
-        let mut graph = Self {
-            documents: Vec::new(),
-            blobs: Vec::new(),
-            root: image.manifest.clone(),
-        };
+        let mut graph =
+            Self { documents: Vec::new(), blobs: Vec::new(), root: image.manifest.clone() };
         graph.add(image);
         graph
     }
 
     /// An index and its images.
     pub fn of_index(index: &Document, images: &[Image]) -> Self {
-        let mut graph =
-            Self { documents: Vec::new(), blobs: Vec::new(), root: index.clone() };
+        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: index.clone() };
         images.iter().for_each(|image| graph.add(image));
         graph.document(index);
         graph
@@ -191,8 +187,7 @@ impl Graph {
     /// documents are read and checked now, the blobs when they move.
     pub fn read(source: &Arc<dyn Source>, root: &Descriptor) -> Result<Self, SourceError> {
         let document = read_document(&**source, root, "manifest", MANIFEST_LIMIT)?;
-        let mut graph =
-            Self { documents: Vec::new(), blobs: Vec::new(), root: document.clone() };
+        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: document.clone() };
         graph.follow(source, document, 0)?;
         Ok(graph)
     }

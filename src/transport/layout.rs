@@ -11,8 +11,8 @@ use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError};
-use crate::spec::{ImageName, Tag};
 use crate::image::{Descriptor, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::spec::{ImageName, Tag};
 
 /// What `oci-layout` holds.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;

@@ -33,8 +33,8 @@ use std::path::PathBuf;
 use crate::file::FileError;
 use crate::layer::LayerError;
 
-pub use source::SourceError;
 pub use names::{full_name, references};
+pub use source::SourceError;
 
 /// Why an image did not get to where it should.
 #[derive(Debug, thiserror::Error)]

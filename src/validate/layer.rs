@@ -73,8 +73,7 @@ pub fn scan(source: &dyn Source, layer: &Layer) -> Scan {
     let of_blob = |error| source::read_error(source, layer.descriptor.digest, error);
     match (broken, rest) {
         // Of a blob with other bytes it is no news that its tar is broken.
-        (_, Err(error)) => scan.blob(&of_blob(error)),
-        (Some(Broken::Blob(error)), Ok(_)) => scan.blob(&of_blob(error)),
+        (_, Err(error)) | (Some(Broken::Blob(error)), Ok(_)) => scan.blob(&of_blob(error)),
         (Some(Broken::Tar(why)), Ok(_)) => {
             scan.findings.push(Finding::error(Kind::Bytes, "", why));
         }
@@ -103,7 +102,8 @@ enum Broken {
 
 impl Broken {
     fn of(error: io::Error) -> Self {
-        match error.get_ref().is_some_and(|inner| inner.is::<SourceError>()) {
+        let source = error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>());
+        match source.is_some() {
             true => Self::Blob(error),
             false => Self::Tar(format!("it cannot be decompressed: {}", chain(&error))),
         }
@@ -260,7 +260,8 @@ fn link(
         tar::Kind::Symlink => {
             if path::place(&entry.link, path::parent(path)) == Place::Outside {
                 let target = String::from_utf8_lossy(&entry.link).into_owned();
-                let message = format!("its link `{target}` leaves the image; runtimes stop at its root");
+                let message =
+                    format!("its link `{target}` leaves the image; runtimes stop at its root");
                 scan.findings.push(Finding::warning(path::shown(path), message));
             }
             entry.link.clone()

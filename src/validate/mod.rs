@@ -17,8 +17,8 @@ use crate::image::Descriptor;
 use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
-    self, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, read_document, read_image,
-    read_manifest,
+    self, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, read_document,
+    read_image, read_manifest,
 };
 
 pub use layer::{Entry, Meta, Scan, scan};
@@ -205,7 +205,7 @@ impl Check<'_> {
     fn image(&mut self, image: &StoredImage, scans: &Scans) {
         let place = image_place(image);
         let with_layers = image.parsed.history.iter().filter(|entry| {
-            !entry.get("empty_layer").is_some_and(|empty| empty.as_bool() == Some(true))
+            entry.get("empty_layer").is_none_or(|empty| empty.as_bool() != Some(true))
         });
         let (history, layers) = (with_layers.count(), image.layers.len());
         if !image.parsed.history.is_empty() && history != layers {
@@ -220,7 +220,10 @@ impl Check<'_> {
             tar_size += scan.tar_size;
             for finding in compared(scan, diff_id).into_iter().chain(tree.add(&scan.entries)) {
                 let below = if finding.place.is_empty() { "" } else { ", " };
-                self.found(Finding { place: format!("{place}{below}{}", finding.place), ..finding });
+                self.found(Finding {
+                    place: format!("{place}{below}{}", finding.place),
+                    ..finding
+                });
             }
         }
         self.report.images.push(Checked {

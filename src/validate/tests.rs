@@ -98,7 +98,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn messages(report: &Report) -> String {
-    let lines = report.findings.iter().map(|f| format!("{:?} {}: {}\n", f.severity, f.place, f.message));
+    let lines =
+        report.findings.iter().map(|f| format!("{:?} {}: {}\n", f.severity, f.place, f.message));
     lines.collect()
 }
 

@@ -110,7 +110,9 @@ impl Tree {
             false => [dir, b"/", hidden].concat(),
         };
         let there = self.nodes.remove(&path).is_some() | self.remove_below(&path);
-        (!there).then(|| Finding::warning(shown, "it is a whiteout, and there is nothing below it to hide"))
+        (!there).then(|| {
+            Finding::warning(shown, "it is a whiteout, and there is nothing below it to hide")
+        })
     }
 
     fn remove_below(&mut self, dir: &[u8]) -> bool {

@@ -28,10 +28,31 @@ fn base(fixture: &Fixture) -> String {
     tool(&["new", "--image", "lower:v1"]);
     tool(&["insert", "--image", "lower:v1", "base", "/"]);
     tool(&[
-        "config", "--image", "lower:v1", "--config.env", "A=1", "--config.env", "B=2",
-        "--config.label", "a=1", "--config.label", "b=2", "--config.exposedports", "1/tcp",
-        "--config.volume", "/srv", "--config.user", "7:8", "--config.workingdir", "/srv",
-        "--config.entrypoint", "/bin/theirs", "--config.cmd", "serve", "--architecture", "amd64",
+        "config",
+        "--image",
+        "lower:v1",
+        "--config.env",
+        "A=1",
+        "--config.env",
+        "B=2",
+        "--config.label",
+        "a=1",
+        "--config.label",
+        "b=2",
+        "--config.exposedports",
+        "1/tcp",
+        "--config.volume",
+        "/srv",
+        "--config.user",
+        "7:8",
+        "--config.workingdir",
+        "/srv",
+        "--config.entrypoint",
+        "/bin/theirs",
+        "--config.cmd",
+        "serve",
+        "--architecture",
+        "amd64",
     ]);
     fixture.dir().join("lower").display().to_string()
 }
@@ -46,7 +67,7 @@ fn build(fixture: &Fixture, base: &Value, rest: Value, to: &str) {
     for (key, value) in rest.as_object().unwrap() {
         fields[key] = value.clone();
     }
-    let spec = fixture.spec("app", "v1", &[item], fields);
+    let spec = fixture.spec("app", "v1", &[item], &fields);
     let mut command = fixture.cooper();
     command.arg("build").arg(spec).args(["--format", "layout", "-o", to]);
     run(&mut command);
@@ -131,7 +152,9 @@ fn a_base_is_the_same_from_a_layout_an_oci_archive_and_nearly_from_docker_save()
     skopeo("docker-archive:docker.tar:lower:v1");
     let at = |name: &str| fixture.dir().join(name).display().to_string();
     let mut ids = Vec::new();
-    for (path, reference) in [(lower, "v1"), (at("lower.tar"), "v1"), (at("docker.tar"), "lower:v1")] {
+    for (path, reference) in
+        [(lower, "v1"), (at("lower.tar"), "v1"), (at("docker.tar"), "lower:v1")]
+    {
         let to = format!("out-{}", ids.len());
         build(&fixture, &json!({"path": path, "reference": reference}), json!({}), &to);
         let (manifest, config) = documents(&fixture.dir().join(&to));
@@ -140,6 +163,9 @@ fn a_base_is_the_same_from_a_layout_an_oci_archive_and_nearly_from_docker_save()
     assert_eq!(ids[0], ids[1]);
     assert_eq!(ids[0].1, ids[2].1, "docker save has plain tars of the same content");
 }
+
+/// What a test does to a manifest and a config.
+type Change<'a> = &'a dyn Fn(&mut Value, &mut Value);
 
 #[test]
 fn hostile_bases_are_refused_before_anything_is_written() {
@@ -169,7 +195,6 @@ fn hostile_bases_are_refused_before_anything_is_written() {
         std::fs::write(dir.join("index.json"), index.to_string()).unwrap();
         dir
     };
-    type Change<'a> = &'a dyn Fn(&mut Value, &mut Value);
     let zeros = format!("sha256:{}", "0".repeat(64));
     let many: Vec<Value> = vec![manifest["layers"][0].clone(); 125];
     let ids: Vec<Value> = vec![config["rootfs"]["diff_ids"][0].clone(); 125];
@@ -204,7 +229,7 @@ fn hostile_bases_are_refused_before_anything_is_written() {
 
 fn refused(fixture: &Fixture, base: &Path, says: &str) {
     let fields = json!({"base": {"path": base.display().to_string()}});
-    let spec = fixture.spec("app", "v1", &[fixture.item("data", 1, 1000)], fields);
+    let spec = fixture.spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
     let mut command = fixture.cooper();
     command.arg("build").arg(spec).args(["-o", "out.tar"]);
     let error = stderr(&command.output().unwrap(), 1);
@@ -226,7 +251,9 @@ fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
     let lock: Value = serde_json::from_str(&text).unwrap();
     let image = &lock["platforms"]["linux/amd64"];
     let mut blobs = serde_json::Map::new();
-    let all = [&image["manifest"], &image["config"]].into_iter().chain(image["layers"].as_array().unwrap());
+    let all = [&image["manifest"], &image["config"]]
+        .into_iter()
+        .chain(image["layers"].as_array().unwrap());
     for blob in all {
         let digest = blob["digest"].as_str().unwrap();
         let file = digest.replace(':', "-");
@@ -243,7 +270,7 @@ fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
     assert_eq!(name, &json!(reference));
 
     let arm = json!({"base": {"lock": lock}, "platform": {"os": "linux", "architecture": "arm64"}});
-    let spec = fixture.spec("app", "v1", &[], arm);
+    let spec = fixture.spec("app", "v1", &[], &arm);
     let mut command = fixture.cooper();
     command.arg("build").arg(spec).args(["-o", "out.tar"]);
     let error = stderr(&command.output().unwrap(), 1);

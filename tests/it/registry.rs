@@ -19,7 +19,7 @@ use crate::fixture::{Fixture, stdout};
 fn image(fixture: &Fixture, name: &str, seed: u64) -> std::path::PathBuf {
     let items =
         [fixture.item("large", 1, 2_000_000), fixture.item(&format!("small-{name}"), seed, 20_000)];
-    fixture.spec(name, "v1", &items, json!({}))
+    fixture.spec(name, "v1", &items, &json!({}))
 }
 
 /// `cooper push`, with what tests of failures need: short waits.

@@ -29,7 +29,8 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Challenge, String> {
             .map_err(|_| format!("its challenge `{value}` cannot be read"))?;
         for challenge in challenges {
             let param = |name: &str| {
-                let same = |(key, _): &&(&str, http_auth::ParamValue<'_>)| key.eq_ignore_ascii_case(name);
+                let same =
+                    |(key, _): &&(&str, http_auth::ParamValue<'_>)| key.eq_ignore_ascii_case(name);
                 challenge.params.iter().find(same).map(|(_, value)| value.to_unescaped())
             };
             if challenge.scheme.eq_ignore_ascii_case("bearer")
@@ -42,7 +43,9 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Challenge, String> {
     }
     match basic {
         true => Ok(Challenge::Basic),
-        false => Err(format!("it asks for `{}`, and cooper knows Basic and Bearer", values.join(", "))),
+        false => {
+            Err(format!("it asks for `{}`, and cooper knows Basic and Bearer", values.join(", ")))
+        }
     }
 }
 
@@ -61,7 +64,8 @@ mod tests {
     #[test]
     fn a_bearer_challenge_is_found_among_others_and_with_commas_in_quotes() {
         // fault 76
-        let bearer = r#"Bearer realm="https://a.example/t",service="s",scope="repository:a:pull,push""#;
+        let bearer =
+            r#"Bearer realm="https://a.example/t",service="s",scope="repository:a:pull,push""#;
         let expected =
             Challenge::Bearer { realm: "https://a.example/t".into(), service: Some("s".into()) };
         for values in [

@@ -1,14 +1,15 @@
 //! One registry, spoken to: requests, proofs of who we are, redirects and second tries.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 
-use super::connect::{client, runtime, speaks_plain};
-use super::error::words;
+use super::dial::{client, speaks_plain};
 use super::token::{Ask, Known, Scope, bearer};
 use super::{Options, RegistryError, Secret, guard, retry};
 
@@ -16,6 +17,7 @@ use super::{Options, RegistryError, Secret, guard, retry};
 const MOST_HOPS: usize = 10;
 /// A registry's words about an error.
 const WORDS_LIMIT: usize = 64 << 10;
+const WORDS_SHOWN: usize = 300;
 /// Where the API of Docker's hub is.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
@@ -113,7 +115,6 @@ impl Registry {
             let outcome = self.once(request, &url).await;
             let pause = match outcome {
                 Ok(answer) => match self.next(request, &url, &answer, &mut proved).await? {
-                    Next::Done => return Ok(answer),
                     Next::Again => continue,
                     Next::Elsewhere(to) => {
                         hops += 1;
@@ -127,7 +128,7 @@ impl Registry {
                     Next::Later if tried < self.options.retries => {
                         retry::pause(tried, Some(answer.headers()))
                     }
-                    Next::Later => return Ok(answer),
+                    Next::Done | Next::Later => return Ok(answer),
                 },
                 Err(_) if tried < self.options.retries => retry::pause(tried, None),
                 Err(error) => return Err(error),
@@ -326,6 +327,17 @@ impl Registry {
     }
 }
 
+/// One for the process, for ever: a task that ends last may not drop its own runtime.
+fn runtime() -> Result<Handle, RegistryError> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle().clone());
+    }
+    let made = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let made = made.map_err(|error| RegistryError::Client(error.into()))?;
+    Ok(RUNTIME.get_or_init(|| made).handle().clone())
+}
+
 /// What to do about an answer.
 enum Next {
     Done,
@@ -345,4 +357,25 @@ pub(super) fn unreachable(url: &Url, what: &str, error: reqwest::Error) -> Regis
     // A URL may hold a signature.
     let source = error.without_url();
     RegistryError::Unreachable { host: guard::host_of(url), what: what.into(), source }
+}
+
+/// `: CODE: message` of a registry's error document, or the beginning of what it said.
+pub(super) fn words(bytes: &[u8]) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    let error = json.as_ref().and_then(|json| json.get("errors")?.get(0));
+    let field = |name| error.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
+    let text = match (field("code"), field("message")) {
+        ("", "") => String::from_utf8_lossy(bytes).trim().to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    };
+    let text: String = text.chars().filter(|c| !c.is_control()).take(WORDS_SHOWN).collect();
+    if text.is_empty() { text } else { format!(": {text}") }
+}
+
+/// The error that an I/O error wraps, which is not among its sources.
+pub(super) fn within<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }

@@ -90,7 +90,8 @@ impl CredentialFiles {
 
     /// The files, as an error names them.
     pub(super) fn shown(&self) -> String {
-        let all = self.required.iter().chain(self.optional.iter().filter(|_| self.required.is_none()));
+        let all =
+            self.required.iter().chain(self.optional.iter().filter(|_| self.required.is_none()));
         let names: Vec<String> = all.map(|path| format!("`{}`", path.display())).collect();
         if names.is_empty() { "no file".into() } else { names.join(" and ") }
     }
@@ -105,7 +106,11 @@ fn find_in(
     let bytes = file::read(path, LIMIT).map_err(|error| unusable(error.source.to_string()))?;
     // serde_json's own words could quote a secret.
     let config: ConfigFile = serde_json::from_slice(&bytes).map_err(|error| {
-        unusable(format!("it is no json of that shape, at line {} column {}", error.line(), error.column()))
+        unusable(format!(
+            "it is no json of that shape, at line {} column {}",
+            error.line(),
+            error.column()
+        ))
     })?;
     for key in keys(registry, repository) {
         if let Some(name) = config.helpers.get(&key) {
@@ -158,8 +163,7 @@ impl Entry {
             let bytes = engine.decode(self.auth.trim()).map_err(|_| bad())?;
             let text = String::from_utf8(bytes).map_err(|_| bad())?;
             // Docker pads with NULs.
-            let (user, password) =
-                text.trim_end_matches('\0').split_once(':').ok_or_else(bad)?;
+            let (user, password) = text.trim_end_matches('\0').split_once(':').ok_or_else(bad)?;
             return Ok(Some(password_of(user, password)));
         }
         let named = !self.username.is_empty();
@@ -182,7 +186,7 @@ mod tests {
     fn with(json: &str) -> (tempfile::TempDir, CredentialFiles) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.json");
-        std::fs::write(&path, json).unwrap();
+        crate::file::write_atomically(&path, json.as_bytes()).unwrap();
         (dir, CredentialFiles { required: Some(path), optional: Vec::new() })
     }
 

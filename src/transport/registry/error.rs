@@ -124,19 +124,3 @@ pub enum RegistryError {
     #[error(transparent)]
     Source(#[from] SourceError),
 }
-
-/// A registry's words about an error.
-const WORDS_SHOWN: usize = 300;
-
-/// `: CODE: message` of a registry's error document, or the beginning of what it said.
-pub(super) fn words(bytes: &[u8]) -> String {
-    let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-    let error = json.as_ref().and_then(|json| json.get("errors")?.get(0));
-    let field = |name| error.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
-    let text = match (field("code"), field("message")) {
-        ("", "") => String::from_utf8_lossy(bytes).trim().to_owned(),
-        (code, message) => format!("{code}: {message}"),
-    };
-    let text: String = text.chars().filter(|c| !c.is_control()).take(WORDS_SHOWN).collect();
-    if text.is_empty() { text } else { format!(": {text}") }
-}

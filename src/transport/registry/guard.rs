@@ -40,13 +40,8 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 /// Checks a URL that the registry named against the one that we came from.
 pub(super) fn check(registry: &Url, from: &Url, to: &Url) -> Result<(), RegistryError> {
-    let refuse = |why| {
-        Err(RegistryError::Redirect {
-            registry: host_of(registry),
-            target: shown(to),
-            why,
-        })
-    };
+    let refuse =
+        |why| Err(RegistryError::Redirect { registry: host_of(registry), target: shown(to), why });
     match to.scheme() {
         "https" => {}
         "http" if from.scheme() == "http" => {}

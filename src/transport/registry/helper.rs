@@ -66,13 +66,12 @@ fn answer(child: &mut Child) -> Result<Vec<u8>, String> {
         let _ = sender.send(read);
     });
     let since = Instant::now();
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(read) => read.map_err(|e| format!("cannot be read: {e}")),
-        Err(_) => {
-            // It is killed because it hangs; that it is gone already is as good.
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(format!("did not answer within {} s", since.elapsed().as_secs()))
-        }
+    if let Ok(read) = receiver.recv_timeout(PATIENCE) {
+        read.map_err(|e| format!("cannot be read: {e}"))
+    } else {
+        // It is killed because it hangs; that it is gone already is as good.
+        let _ = child.kill();
+        let _ = child.wait();
+        Err(format!("did not answer within {} s", since.elapsed().as_secs()))
     }
 }

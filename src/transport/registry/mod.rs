@@ -20,8 +20,8 @@
 
 mod challenge;
 mod client;
-mod connect;
 mod credentials;
+mod dial;
 mod error;
 mod guard;
 mod helper;

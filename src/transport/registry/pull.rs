@@ -90,7 +90,9 @@ impl Source for Remote {
 pub(super) fn claimed(headers: &HeaderMap) -> Option<Result<Digest, String>> {
     let value = headers.get("docker-content-digest")?;
     let parsed = value.to_str().map_err(|_| "its digest is no text".to_owned());
-    Some(parsed.and_then(|text| text.parse().map_err(|e: crate::digest::DigestError| e.to_string())))
+    Some(
+        parsed.and_then(|text| text.parse().map_err(|e: crate::digest::DigestError| e.to_string())),
+    )
 }
 
 impl Registry {

@@ -111,7 +111,8 @@ impl Push<'_> {
             Err(RegistryError::Refused { message, .. }) if names_a_missing_blob(&message) => {
                 let again = self.blobs(parcel, true, reporter).await?;
                 self.manifests(parcel).await?;
-                let (uploaded, bytes) = (moved.uploaded + again.uploaded, moved.bytes + again.bytes);
+                let (uploaded, bytes) =
+                    (moved.uploaded + again.uploaded, moved.bytes + again.bytes);
                 Ok(pushed(Moved { uploaded, bytes, ..again }))
             }
             Err(error) => Err(error),
@@ -130,8 +131,8 @@ impl Push<'_> {
         for name in names {
             let what = format!("look for `{}:{name}`", parcel.repository);
             let url = self.registry.url(&format!("{}/manifests/{name}", parcel.repository));
-            let request = Request::new(Method::HEAD, url, &scope, &what)
-                .header(ACCEPT, ACCEPTED.join(", "));
+            let request =
+                Request::new(Method::HEAD, url, &scope, &what).header(ACCEPT, ACCEPTED.join(", "));
             let answer = self.registry.send(&request).await?;
             let same = matches!(claimed(answer.headers()), Some(Ok(there)) if there == digest);
             match answer.status() {
@@ -188,12 +189,8 @@ impl Push<'_> {
             true => None,
             false => self.home(digest, &parcel.repository),
         };
-        let upload = Upload {
-            repository: &parcel.repository,
-            blob,
-            mount_from: home.as_deref(),
-            progress,
-        };
+        let upload =
+            Upload { repository: &parcel.repository, blob, mount_from: home.as_deref(), progress };
         Ok(match self.registry.upload(&upload).await? {
             Arrival::Mounted => Moved { mounted: 1, ..Moved::default() },
             Arrival::Uploaded => {
@@ -262,9 +259,7 @@ impl Push<'_> {
         request.body = Some(document.bytes.clone());
         let answer = self.registry.send(&request).await?;
         match answer.status().is_success() {
-            true => {
-                self.registry.check_claim(answer.headers(), document.descriptor.digest, &what)
-            }
+            true => self.registry.check_claim(answer.headers(), document.descriptor.digest, &what),
             false => Err(self.registry.refusal(answer, &what).await),
         }
     }

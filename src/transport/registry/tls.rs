@@ -48,7 +48,8 @@ fn add_file(
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, RegistryError> {
     let unusable = |why: String| RegistryError::Certificates { path: path.into(), why };
-    let bytes = file::read(path, BUNDLE_LIMIT).map_err(|error| unusable(error.source.to_string()))?;
+    let bytes =
+        file::read(path, BUNDLE_LIMIT).map_err(|error| unusable(error.source.to_string()))?;
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| unusable(error.to_string()))?;

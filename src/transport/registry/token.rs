@@ -68,8 +68,7 @@ impl Registry {
         scope: &Scope,
         what: &str,
     ) -> Result<Secret, RegistryError> {
-        let challenge = challenge::read(headers)
-            .map_err(|why| self.protocol(what, why))?;
+        let challenge = challenge::read(headers).map_err(|why| self.protocol(what, why))?;
         let credentials = self.credentials(&scope.repository)?;
         let header = match (challenge, credentials) {
             (_, Some(Credentials::Bearer(token))) => bearer(&token),
@@ -77,7 +76,9 @@ impl Registry {
                 basic(&user, &password)
             }
             (Challenge::Basic, Some(Credentials::Refresh(_))) => {
-                return Err(self.unauthorized(what, "it wants a password, and there is only a token"));
+                return Err(
+                    self.unauthorized(what, "it wants a password, and there is only a token")
+                );
             }
             (Challenge::Basic, None) => return Err(self.nobody(what)),
             (Challenge::Bearer { realm, service }, credentials) => {
@@ -110,9 +111,9 @@ impl Registry {
     }
 
     fn realm(&self, realm: &str, what: &str) -> Result<Url, RegistryError> {
-        let url: Url = realm.parse().map_err(|_| {
-            self.protocol(what, format!("its token realm `{realm}` is no url"))
-        })?;
+        let url: Url = realm
+            .parse()
+            .map_err(|_| self.protocol(what, format!("its token realm `{realm}` is no url")))?;
         guard::check(&self.base, &self.base, &url)?;
         Ok(url)
     }
@@ -145,32 +146,13 @@ impl Registry {
             });
         }
         let had_credentials = credentials.is_some();
-        let mut fields: Vec<(&str, String)> =
-            service.map(|service| ("service", service)).into_iter().collect();
-        let request = match credentials {
-            Some(Credentials::Refresh(token)) => {
-                fields.push(("scope", scope.words().join(" ")));
-                fields.push(("client_id", "cooper".into()));
-                fields.push(("grant_type", "refresh_token".into()));
-                fields.push(("refresh_token", token.reveal().into()));
-                Ask { method: Method::POST, url: realm.clone(), form: Some(form(&fields)), header: None }
-            }
-            other => {
-                fields.extend(scope.words().into_iter().map(|word| ("scope", word)));
-                fields.push(("client_id", "cooper".into()));
-                let mut url = realm.clone();
-                url.query_pairs_mut().extend_pairs(&fields);
-                let header = match other {
-                    Some(Credentials::Password { user, password }) => Some(basic(&user, &password)),
-                    _ => None,
-                };
-                Ask { method: Method::GET, url, form: None, header }
-            }
-        };
+        let request = ask(realm, service, scope, credentials);
         let (status, bytes) = self.ask_realm(&request, what, ANSWER_LIMIT).await?;
         if matches!(status.as_u16(), 400 | 401 | 403) {
             return Err(match had_credentials {
-                true => self.unauthorized(what, "it does not take the credentials that it was given"),
+                true => {
+                    self.unauthorized(what, "it does not take the credentials that it was given")
+                }
                 false => self.nobody(what),
             });
         }
@@ -180,9 +162,46 @@ impl Registry {
         }
         let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
         let token = answer.and_then(|answer| answer.token.or(answer.access_token));
-        token.filter(|token| !token.is_empty()).map(Secret::new).ok_or_else(|| {
-            self.protocol(what, format!("`{}` gave no token", guard::shown(realm)))
-        })
+        token
+            .filter(|token| !token.is_empty())
+            .map(Secret::new)
+            .ok_or_else(|| self.protocol(what, format!("`{}` gave no token", guard::shown(realm))))
+    }
+}
+
+/// How a realm is asked: with a form where there is a refresh token, by its URL otherwise.
+fn ask(
+    realm: &Url,
+    service: Option<String>,
+    scope: &Scope,
+    credentials: Option<Credentials>,
+) -> Ask {
+    let mut fields: Vec<(&str, String)> =
+        service.map(|service| ("service", service)).into_iter().collect();
+    match credentials {
+        Some(Credentials::Refresh(token)) => {
+            fields.push(("scope", scope.words().join(" ")));
+            fields.push(("client_id", "cooper".into()));
+            fields.push(("grant_type", "refresh_token".into()));
+            fields.push(("refresh_token", token.reveal().into()));
+            Ask {
+                method: Method::POST,
+                url: realm.clone(),
+                form: Some(form(&fields)),
+                header: None,
+            }
+        }
+        other => {
+            fields.extend(scope.words().into_iter().map(|word| ("scope", word)));
+            fields.push(("client_id", "cooper".into()));
+            let mut url = realm.clone();
+            url.query_pairs_mut().extend_pairs(&fields);
+            let header = match other {
+                Some(Credentials::Password { user, password }) => Some(basic(&user, &password)),
+                _ => None,
+            };
+            Ask { method: Method::GET, url, form: None, header }
+        }
     }
 }
 

@@ -61,7 +61,7 @@ struct Session {
 enum Try {
     Done(Arrival),
     TooLarge,
-    Again(RegistryError, Option<HeaderMap>),
+    Again(Box<RegistryError>, Option<Box<HeaderMap>>),
 }
 
 impl Registry {
@@ -75,9 +75,9 @@ impl Registry {
             match self.try_upload(upload, mount.take(), parts, &mut proved, &what).await? {
                 Try::Done(arrival) => return Ok(arrival),
                 Try::TooLarge => parts = true,
-                Try::Again(error, _) if tried >= self.options.retries => return Err(error),
+                Try::Again(error, _) if tried >= self.options.retries => return Err(*error),
                 Try::Again(_, headers) => {
-                    tokio::time::sleep(retry::pause(tried, headers.as_ref())).await;
+                    tokio::time::sleep(retry::pause(tried, headers.as_deref())).await;
                     tried += 1;
                 }
             }
@@ -103,7 +103,7 @@ impl Registry {
         let answer = match self.stream_up(upload, Method::PUT, &url, &scope, what).await {
             Ok(answer) => answer,
             Err(error @ (RegistryError::Unreachable { .. } | RegistryError::Stalled { .. })) => {
-                return Ok(Try::Again(error, None));
+                return Ok(Try::Again(Box::new(error), None));
             }
             Err(error) => return Err(error),
         };
@@ -113,7 +113,7 @@ impl Registry {
             StatusCode::UNAUTHORIZED if !*proved => {
                 *proved = true;
                 self.prove(&answer, &scope, what).await?;
-                Ok(Try::Again(self.refused_proof(&scope, what), None))
+                Ok(Try::Again(Box::new(self.refused_proof(&scope, what)), None))
             }
             _ => self.judge(answer, upload, what).await,
         }
@@ -135,8 +135,8 @@ impl Registry {
                 .append_pair("from", from);
             own_scope.also_read = Some(from.to_owned());
         }
-        let request = Request::new(Method::POST, url.clone(), &own_scope, what)
-            .header(CONTENT_LENGTH, "0");
+        let request =
+            Request::new(Method::POST, url.clone(), &own_scope, what).header(CONTENT_LENGTH, "0");
         let answer = self.send(&request).await?;
         match answer.status() {
             StatusCode::CREATED if mount.is_some() => Ok(None),
@@ -144,7 +144,10 @@ impl Registry {
                 let least = HeaderName::from_static("oci-chunk-min-length");
                 let least = answer.headers().get(least).and_then(|v| v.to_str().ok()?.parse().ok());
                 let location = self.location(&url, &answer, what)?;
-                Ok(Some(Session { location, part: least.unwrap_or(PART).clamp(PART, LARGEST_PART) }))
+                Ok(Some(Session {
+                    location,
+                    part: least.unwrap_or(PART).clamp(PART, LARGEST_PART),
+                }))
             }
             // Mounting is optional; a registry may refuse it in any way.
             _ if mount.is_some() => Box::pin(self.start(upload, None, scope, what)).await,
@@ -248,11 +251,11 @@ impl Registry {
             }
             // The session is gone, or knows other bytes than we do.
             StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
-                Ok(Try::Again(self.refusal(answer, what).await, None))
+                Ok(Try::Again(Box::new(self.refusal(answer, what).await), None))
             }
             status if retry::may_pass(status) => {
-                let headers = answer.headers().clone();
-                Ok(Try::Again(self.refusal(answer, what).await, Some(headers)))
+                let headers = Box::new(answer.headers().clone());
+                Ok(Try::Again(Box::new(self.refusal(answer, what).await), Some(headers)))
             }
             _ => Err(self.refusal(answer, what).await),
         }

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::documents::{Encoding, parse_index};
 use super::docker::DockerImages;
+use super::documents::{Encoding, parse_index};
 use super::tar::{Entry, Kind, TarError, TarReader};
 use super::{MANIFEST_LIMIT, Source, SourceError, layout};
 use crate::file::{self, Context};
@@ -39,11 +39,13 @@ impl Archive {
         let mut file = file::open(path)?;
         let mut start = [0; 4];
         let count = file.read_at(&mut start, 0).context("read", path)?;
-        let read = |error| SourceError::File(file::FileError {
-            verb: "decompress",
-            path: path.into(),
-            source: error,
-        });
+        let read = |error| {
+            SourceError::File(file::FileError {
+                verb: "decompress",
+                path: path.into(),
+                source: error,
+            })
+        };
         let file = match Encoding::of_magic(start.get(..count).unwrap_or_default()) {
             Encoding::Plain => file,
             encoding => decompressed(&mut file, encoding).map_err(read)?,
@@ -179,7 +181,9 @@ impl Members {
         let mut section = section
             .ok_or_else(|| self.unusable(format!("it has no `{name}`, which {wanted_by} names")))?;
         if section.left > MANIFEST_LIMIT {
-            return Err(self.unusable(format!("its `{name}` is larger than {MANIFEST_LIMIT} bytes")));
+            return Err(
+                self.unusable(format!("its `{name}` is larger than {MANIFEST_LIMIT} bytes"))
+            );
         }
         let mut bytes = Vec::new();
         section.read_to_end(&mut bytes).context("read", &self.path)?;

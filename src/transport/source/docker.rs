@@ -13,9 +13,7 @@ use super::archive::Members;
 use super::documents::Encoding;
 use super::{SourceError, name_annotations};
 use crate::digest::{Digest, HashingWriter};
-use crate::image::{
-    Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST,
-};
+use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

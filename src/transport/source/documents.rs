@@ -206,7 +206,7 @@ fn check_kind(foreign: &Foreign, declared: &str) -> Result<(), String> {
             .into());
     }
     if let Some(version) = &foreign.schema_version
-        && *version != Value::from(2)
+        && version.as_u64() != Some(2)
     {
         return Err(format!("its schemaVersion is {version}, not 2"));
     }

@@ -27,14 +27,14 @@ use crate::spec::Platform;
 
 pub use archive::Archive;
 pub use checked::Checked;
+pub(crate) use documents::is_config;
+#[cfg(feature = "registry")]
+pub(crate) use documents::{ACCEPTED, is_manifest};
 pub use documents::{Config, Encoding, Layer, Manifest, read_manifest};
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
-pub(crate) use documents::is_config;
 pub use select::{choose, images};
-#[cfg(feature = "registry")]
-pub(crate) use documents::{ACCEPTED, is_manifest};
 
 /// The largest manifest that registries take, and cooper with them.
 pub const MANIFEST_LIMIT: u64 = 4 << 20;

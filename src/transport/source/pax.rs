@@ -31,7 +31,8 @@ impl Extended {
             let (key, value) = equals
                 .and_then(|at| Some((record.get(..at)?, record.get(at + 1..)?)))
                 .ok_or_else(|| error("a record has no equals sign"))?;
-            self.record(key, value).ok_or_else(|| error("a record that should be a number is none"))?;
+            self.record(key, value)
+                .ok_or_else(|| error("a record that should be a number is none"))?;
             bytes = bytes.get(length..).unwrap_or_default();
         }
         Ok(())
@@ -53,7 +54,7 @@ impl Extended {
 }
 
 /// A PAX number; none if it was taken back.
-#[allow(clippy::option_option, reason = "taken back is not broken")]
+#[expect(clippy::option_option, reason = "taken back is not broken")]
 fn number(value: &[u8]) -> Option<Option<u64>> {
     match value.is_empty() {
         true => Some(None),

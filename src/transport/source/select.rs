@@ -21,7 +21,9 @@ pub fn choose(source: &dyn Source, wanted: Option<&str>) -> Result<Descriptor, S
             let wanted = wanted.to_owned();
             return Err(SourceError::NoSuchImage { place, wanted, choices: choices() });
         }
-        (None, None) => return Err(SourceError::NoSuchImage { place, wanted: "*".into(), choices: choices() }),
+        (None, None) => {
+            return Err(SourceError::NoSuchImage { place, wanted: "*".into(), choices: choices() });
+        }
     };
     match matching.any(|other| other.digest != first.digest) {
         true => Err(SourceError::Ambiguous { place, choices: choices() }),
@@ -91,19 +93,18 @@ fn index_entries(
         return Err(SourceError::Document { what: "index", digest, why });
     }
     let document = read_document(source, root, "index", MANIFEST_LIMIT)?;
-    match read_manifest(&document)? {
-        Manifest::Index(entries) => Ok(Some(entries)),
-        _ => {
-            let why = "it is an image where an index should be".into();
-            Err(SourceError::Document { what: "index", digest, why })
-        }
+    if let Manifest::Index(entries) = read_manifest(&document)? {
+        Ok(Some(entries))
+    } else {
+        let why = "it is an image where an index should be".into();
+        Err(SourceError::Document { what: "index", digest, why })
     }
 }
 
 /// Docker's build tool writes what it knows about an image beside it, for no platform.
 fn is_attestation(entry: &Descriptor) -> bool {
     entry.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
-        || entry.annotations.get("vnd.docker.reference.type").is_some()
+        || entry.annotations.contains_key("vnd.docker.reference.type")
 }
 
 fn for_platform(
@@ -113,8 +114,7 @@ fn for_platform(
     depth: usize,
 ) -> Result<Descriptor, SourceError> {
     let Some(entries) = index_entries(source, root, depth)? else { return Ok(root.clone()) };
-    let entries: Vec<&Descriptor> =
-        entries.iter().filter(|entry| !is_attestation(entry)).collect();
+    let entries: Vec<&Descriptor> = entries.iter().filter(|entry| !is_attestation(entry)).collect();
     let choices = || {
         listed(entries.iter().map(|entry| {
             entry.platform.as_ref().map_or_else(|| "no platform".into(), Platform::to_string)
@@ -140,9 +140,7 @@ fn for_platform(
 /// names no variant. An entry without a platform fits when it is the only one, or an index.
 fn fitting<'a>(entries: &[&'a Descriptor], wanted: &Platform) -> Vec<&'a Descriptor> {
     let same = |entry: &&&Descriptor| match &entry.platform {
-        Some(platform) => {
-            platform.os == wanted.os && platform.architecture == wanted.architecture
-        }
+        Some(platform) => platform.os == wanted.os && platform.architecture == wanted.architecture,
         None => entries.len() == 1,
     };
     let candidates: Vec<&Descriptor> = entries.iter().filter(same).copied().collect();

@@ -45,7 +45,9 @@ pub enum TarError {
         why: &'static str,
     },
     /// Two sizes for one entry.
-    #[error("the tar's entry at byte {offset} has {header} bytes by its header, {pax} by its PAX record")]
+    #[error(
+        "the tar's entry at byte {offset} has {header} bytes by its header, {pax} by its PAX record"
+    )]
     TwoSizes {
         /// Where the header is.
         offset: u64,
@@ -313,7 +315,7 @@ impl Header<'_> {
             return rest
                 .iter()
                 .try_fold(head, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)))
-                .filter(|number| *number <= i64::MAX as u64)
+                .filter(|number| i64::try_from(*number).is_ok())
                 .ok_or_else(wrong);
         }
         let text = std::str::from_utf8(until_nul(bytes)).map_err(|_| wrong())?.trim();

@@ -98,7 +98,11 @@ fn what_two_readers_could_read_differently_is_an_error() {
         ("length 0", with_end(&[pax(b"0 path=a\n"), header("a", b'0', 0)]), "length is wrong"),
         ("bad size", with_end(&[pax(b"9 size=-\n"), header("a", b'0', 0)]), "should be a number"),
         ("old sparse", with_end(&[header("a", b'S', 0)]), "sparse"),
-        ("pax sparse", with_end(&[pax(b"22 GNU.sparse.major=1\n"), header("a", b'0', 0)]), "sparse"),
+        (
+            "pax sparse",
+            with_end(&[pax(b"22 GNU.sparse.major=1\n"), header("a", b'0', 0)]),
+            "sparse",
+        ),
         ("checksum", with_end(&[broken]), "checksum"),
         ("huge extension", with_end(&[header("x", b'x', 2 << 20)]), "larger than 1 MiB"),
         ("cut in a header", header("a", b'0', 0)[..100].to_vec(), "cut at byte 100"),

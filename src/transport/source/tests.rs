@@ -176,12 +176,15 @@ fn names_choose_among_several_images() {
 fn a_manifest_that_two_clients_could_read_differently_is_refused() {
     // faults 56 to 59, 63 and 70
     let digest = format!("sha256:{}", "a".repeat(64));
-    let config = format!(r#""config":{{"mediaType":"{MEDIA_TYPE_CONFIG}","digest":"{digest}","size":1}}"#);
+    let config =
+        format!(r#""config":{{"mediaType":"{MEDIA_TYPE_CONFIG}","digest":"{digest}","size":1}}"#);
     let layer = |media_type: &str, digest: &str, size: &str| {
         format!(r#""layers":[{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}]"#)
     };
     let tar = "application/vnd.oci.image.layer.v1.tar";
-    let two = format!(r#"{{"mediaType":"{tar}","digest":"{digest}","size":1}},{{"mediaType":"x/y","digest":"{digest}","size":1}}"#);
+    let two = format!(
+        r#"{{"mediaType":"{tar}","digest":"{digest}","size":1}},{{"mediaType":"x/y","digest":"{digest}","size":1}}"#
+    );
     for (manifest, says) in [
         (format!(r#"{{{config},"layers":[],"manifests":[]}}"#), "an index and an image at once"),
         (format!(r#"{{"mediaType":"{MEDIA_TYPE_INDEX}",{config},"layers":[]}}"#), "was named as"),
@@ -214,7 +217,9 @@ fn what_is_no_image_is_an_artifact_and_unknown_fields_are_kept() {
             "size":1}},"layers":[],"subject":{{}},"new":1}}"#
     );
     let document = Document::from_bytes(MEDIA_TYPE_MANIFEST, chart.into_bytes());
-    assert!(matches!(read_manifest(&document).unwrap(), Manifest::Artifact(blobs) if blobs.len() == 1));
+    assert!(
+        matches!(read_manifest(&document).unwrap(), Manifest::Artifact(blobs) if blobs.len() == 1)
+    );
 }
 
 #[test]
@@ -348,7 +353,10 @@ fn an_archive_that_leads_out_of_itself_or_nowhere_is_refused() {
         ),
         (
             "version is `2.0.0`",
-            &[("oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#, false), ("index.json", b"{}", false)],
+            &[
+                ("oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#, false),
+                ("index.json", b"{}", false),
+            ],
         ),
     ];
     for (says, entries) in cases {
@@ -361,10 +369,14 @@ fn an_archive_that_leads_out_of_itself_or_nowhere_is_refused() {
 #[test]
 fn a_cut_archive_is_noticed_when_it_is_opened() {
     let file = tar_of(&[("manifest.json", b"[]", false), ("big", &[7; 5000], false)]);
-    let whole = std::fs::read(file.path()).unwrap();
+    let whole = crate::file::read(file.path(), 1 << 20).unwrap();
     let cut = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(cut.path(), &whole[..whole.len() - 3000]).unwrap();
+    crate::file::write_atomically(cut.path(), &whole[..whole.len() - 3000]).unwrap();
     assert!(matches!(Archive::open(cut.path()), Err(SourceError::Tar { .. })));
+}
+
+fn write(path: &std::path::Path, text: &str) {
+    crate::file::write_atomically(path, text.as_bytes()).unwrap();
 }
 
 #[test]
@@ -373,12 +385,12 @@ fn a_layout_is_read_from_plain_files_only() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     assert!(Layout::open(dir.path()).is_err(), "no oci-layout");
-    std::fs::write(at("oci-layout"), r#"{"imageLayoutVersion":"2"}"#).unwrap();
+    write(&at("oci-layout"), r#"{"imageLayoutVersion":"2"}"#);
     assert!(Layout::open(dir.path()).unwrap_err().to_string().contains("version is `2`"));
-    std::fs::write(at("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    write(&at("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#);
     let layout = Layout::open(dir.path()).unwrap();
     assert!(layout.roots().is_err(), "no index.json");
-    std::fs::write(at("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+    write(&at("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#);
     assert_eq!(layout.roots().unwrap(), []);
 
     std::fs::create_dir_all(at("blobs/sha256")).unwrap();
@@ -392,6 +404,6 @@ fn a_layout_is_read_from_plain_files_only() {
     std::fs::create_dir(&path).unwrap();
     assert!(open().is_err(), "a folder");
     std::fs::remove_dir(&path).unwrap();
-    std::fs::write(&path, "blob").unwrap();
+    write(&path, "blob");
     open().unwrap();
 }

@@ -1,7 +1,7 @@
 //! Proving who we are, and to whom.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::proxy::{Fault, Proxy};
 use super::server::{Registry, Wants};
@@ -61,9 +61,12 @@ fn dockers_config_and_its_credential_helpers_are_asked() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
     let name = registry.name();
-    helper("good", &format!(
-        r#"read server; [ "$1 $server" = "get {name}" ] && echo '{{"Username":"founder","Secret":"s3cret"}}'"#
-    ));
+    helper(
+        "good",
+        &format!(
+            r#"read server; [ "$1 $server" = "get {name}" ] && echo '{{"Username":"founder","Secret":"s3cret"}}'"#
+        ),
+    );
     helper("junk", "echo s3cret-junk");
     helper("fails", "echo s3cret-words; exit 3");
     helper("empty", "echo 'credentials not found in native keychain'; exit 1");
@@ -105,8 +108,9 @@ fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
             return Fault::None;
         }
         let host = seen.header("host").unwrap_or_default();
-        let challenge =
-            format!(r#"Bearer realm="http://{host}/token",service="s, t",scope="repository:app:pull""#);
+        let challenge = format!(
+            r#"Bearer realm="http://{host}/token",service="s, t",scope="repository:app:pull""#
+        );
         Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
     });
     let spec = image(&fixture, "app", 2);
@@ -114,7 +118,8 @@ fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
     let made = tokens.load(Ordering::SeqCst);
     assert!((2..20).contains(&made), "{made} tokens");
-    let asked = proxy.seen().iter().find(|seen| seen.path.starts_with("/token")).unwrap().path.clone();
+    let asked =
+        proxy.seen().iter().find(|seen| seen.path.starts_with("/token")).unwrap().path.clone();
     assert!(asked.contains("scope=repository%3Aapp%3Apull%2Cpush"), "{asked}");
     assert!(asked.contains("service=s%2C+t"), "{asked}");
 }

@@ -65,7 +65,7 @@ fn an_index_is_copied_with_all_its_images_or_with_the_one_that_is_asked_for() {
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
         let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
-        fixture.spec("app", "v1", &[item.clone()], platform).display().to_string()
+        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform).display().to_string()
     });
     run(&fixture, &["index", &specs[0], &specs[1], "-o", "both.tar"]);
     let place = format!("{}/app:v1", registry.name());

@@ -7,6 +7,8 @@ use super::server::Registry;
 use super::{digest, image, push, validate};
 use crate::fixture::{Fixture, stderr, stdout};
 
+type Rule = fn(&Seen, usize) -> Fault;
+
 fn is_large_blob(seen: &Seen) -> bool {
     seen.is("GET", "/blobs/")
 }
@@ -28,15 +30,25 @@ fn a_blob_that_is_cut_is_read_on_from_there() {
 #[test]
 fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let digest = digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
-    type Rule = fn(&Seen, usize) -> Fault;
+    let digest =
+        digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let cases: [(&str, Rule, i32, &str); 11] = [
         ("82: cut for ever", |s, _| on(is_large_blob(s), Fault::Cut(100)), 2, "failed to reach"),
         ("83: stall", |s, _| on(is_large_blob(s), Fault::Stall(1000)), 2, "sent nothing for"),
         ("84: drip", |s, _| on(is_large_blob(s), Fault::Drip), 2, "sent nothing for"),
-        ("85: wrong byte", |s, _| on(is_large_blob(s), Fault::Flip(60)), 1, "not those that were meant"),
+        (
+            "85: wrong byte",
+            |s, _| on(is_large_blob(s), Fault::Flip(60)),
+            1,
+            "not those that were meant",
+        ),
         ("85: longer", |s, _| on(is_large_blob(s), Fault::Resize(5000)), 1, "its descriptor says"),
-        ("86: wrong manifest", |s, _| on(s.is("GET", "/manifests/"), Fault::Flip(60)), 2, "have the digest"),
+        (
+            "86: wrong manifest",
+            |s, _| on(s.is("GET", "/manifests/"), Fault::Flip(60)),
+            2,
+            "have the digest",
+        ),
         (
             "87: another media type",
             |s, _| {
@@ -73,12 +85,7 @@ fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
             2,
             "64 lowercase hexadecimal digits",
         ),
-        (
-            "85: shorter",
-            |s, _| on(is_large_blob(s), Fault::Resize(-50)),
-            2,
-            "bytes",
-        ),
+        ("85: shorter", |s, _| on(is_large_blob(s), Fault::Resize(-50)), 2, "bytes"),
     ];
     for (name, rule, code, says) in cases {
         let proxy = Proxy::start(registry.port(), rule);

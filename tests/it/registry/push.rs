@@ -84,7 +84,7 @@ fn an_index_goes_up_after_its_images_and_other_tools_see_both_platforms() {
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
         let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
-        fixture.spec("app", "v1", &[item.clone()], platform)
+        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform)
     });
     let mut command = fixture.cooper();
     command.args(["index", "--json", "--to", &registry.name()]).args(&specs);
@@ -92,7 +92,8 @@ fn an_index_goes_up_after_its_images_and_other_tools_see_both_platforms() {
     let place = format!("{}/app:v1", registry.name());
     let mut skopeo = std::process::Command::new("skopeo");
     skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{place}")]);
-    let index: serde_json::Value = serde_json::from_str(&stdout(&skopeo.output().unwrap())).unwrap();
+    let index: serde_json::Value =
+        serde_json::from_str(&stdout(&skopeo.output().unwrap())).unwrap();
     let platforms: Vec<_> = index["manifests"]
         .as_array()
         .unwrap()
@@ -113,7 +114,8 @@ fn of_two_pushes_of_one_tag_one_wins_whole() {
             let (fixture, name) = (fixture.cooper(), registry.name());
             scope.spawn(move || {
                 let mut command = fixture;
-                let output = command.args(["push", "--json"]).arg(spec).args(["--to", &name]).output();
+                let output =
+                    command.args(["push", "--json"]).arg(spec).args(["--to", &name]).output();
                 digest(&output.unwrap())
             })
         };
@@ -129,9 +131,12 @@ fn of_two_pushes_of_one_tag_one_wins_whole() {
 fn a_push_killed_at_any_time_leaves_the_old_tag_as_it_was() {
     // fault 98
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let old = digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let old =
+        digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let new = image(&fixture, "app", 3);
-    for (method, part) in [("HEAD", "/blobs/"), ("POST", "/blobs/"), ("PUT", "/blobs/"), ("PUT", "/manifests/")] {
+    for (method, part) in
+        [("HEAD", "/blobs/"), ("POST", "/blobs/"), ("PUT", "/blobs/"), ("PUT", "/manifests/")]
+    {
         let proxy = Proxy::start(registry.port(), move |seen, _| match seen.is(method, part) {
             true => Fault::Swallow,
             false => Fault::None,

@@ -1,5 +1,6 @@
 //! docker-registry, as Debian ships it.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -42,18 +43,15 @@ impl Registry {
         );
         if wants.tls {
             certificate(dir.path(), wants.expired);
-            config.push_str(&format!(
-                "  tls: {{certificate: {}, key: {}}}\n",
-                at("cert.pem"),
-                at("key.pem")
-            ));
+            writeln!(config, "  tls: {{certificate: {}, key: {}}}", at("cert.pem"), at("key.pem"))
+                .unwrap();
         }
         if wants.password {
             let mut htpasswd = Command::new("htpasswd");
             let line = htpasswd.args(["-nbB", "founder", "s3cret"]).output().unwrap();
             assert!(line.status.success());
             fs::write(dir.path().join("htpasswd"), line.stdout).unwrap();
-            config.push_str(&format!("auth: {{htpasswd: {{realm: r, path: {}}}}}\n", at("htpasswd")));
+            writeln!(config, "auth: {{htpasswd: {{realm: r, path: {}}}}}", at("htpasswd")).unwrap();
         }
         fs::write(dir.path().join("config.yml"), config).unwrap();
         let mut command = Command::new("docker-registry");

@@ -1,29 +1,17 @@
-//! How a registry is first spoken to: the HTTP client, and whether TLS is.
+//! Reaching a registry: the HTTP client, and what to make of a side that speaks no TLS.
 
 use std::error::Error;
-use std::io;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{Client, Url};
-use tokio::runtime::{Handle, Runtime};
 
+use super::client::within;
 use super::{Options, RegistryError, guard, tls};
 
 /// Connections that take longer will not come.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// One for the process, for ever: a task that ends last may not drop its own runtime.
-pub(super) fn runtime() -> Result<Handle, RegistryError> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime.handle().clone());
-    }
-    let made = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let made = made.map_err(|error| RegistryError::Client(error.into()))?;
-    Ok(RUNTIME.get_or_init(|| made).handle().clone())
-}
-
+/// An HTTP client for one registry: no redirects, no retries and no trust of its own.
 pub(super) fn client(base: &Url, options: &Options) -> Result<Client, RegistryError> {
     let host = base.host_str().unwrap_or_default();
     let builder = Client::builder()
@@ -52,12 +40,4 @@ pub(super) async fn speaks_plain(http: &Client, base: &Url) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// The error that an I/O error wraps, which is not among its sources.
-fn within<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        error = inner;
-    }
-    error
 }
