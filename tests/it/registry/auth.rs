@@ -1,7 +1,8 @@
 //! Proving who we are, and to whom.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::proxy::{Fault, Proxy};
 use super::server::{Registry, Wants};
@@ -95,17 +96,23 @@ fn dockers_config_and_its_credential_helpers_are_asked() {
 fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
     // faults 75 and 76
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let (uses, tokens) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let tokens = Arc::new(AtomicUsize::new(0));
     let made = Arc::clone(&tokens);
+    let uses = Mutex::new(BTreeMap::new());
     let proxy = Proxy::start(registry.port(), move |seen, _| {
         if seen.path.starts_with("/token") {
             let number = made.fetch_add(1, Ordering::SeqCst) + 1;
             return Fault::Answer(200, Vec::new(), format!(r#"{{"token":"t{number}"}}"#).into());
         }
-        let valid = format!("Bearer t{}", made.load(Ordering::SeqCst));
-        let worn = uses.fetch_add(1, Ordering::SeqCst) % 6 == 5;
-        if seen.header("authorization") == Some(&valid) && !worn {
-            return Fault::None;
+        let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer t"));
+        if let Some(number) = token.and_then(|number| number.parse::<usize>().ok()) {
+            // A new token does not end the one before; its use does.
+            let mut uses = uses.lock().unwrap();
+            let used: &mut usize = uses.entry(number).or_default();
+            *used += 1;
+            if *used <= 6 && number <= made.load(Ordering::SeqCst) {
+                return Fault::None;
+            }
         }
         let host = seen.header("host").unwrap_or_default();
         let challenge = format!(
