@@ -18,6 +18,9 @@ pub enum ClosureError {
     /// Not JSON of a known form.
     #[error("the references graph is of no known form")]
     Json(#[from] serde_json::Error),
+    /// An entry without fields.
+    #[error("the references graph has the entry `{0}`, which is no object")]
+    Entry(String),
     /// A form that a later Nix writes.
     #[error("the references graph is of version {0}; this cooper reads up to 2")]
     Version(u64),
@@ -170,6 +173,10 @@ fn entry(value: serde_json::Value) -> Result<PathInfo, ClosureError> {
         let path = value.get("path").and_then(|path| path.as_str()).unwrap_or_default();
         return Err(ClosureError::Invalid(path.into()));
     }
+    // serde would take an array as the fields in order.
+    if !value.is_object() {
+        return Err(ClosureError::Entry(value.to_string().chars().take(80).collect()));
+    }
     Ok(serde_json::from_value(value)?)
 }
 
@@ -270,6 +277,7 @@ mod tests {
             (format!(r#"{{"{A}":null}}"#), "is not valid in the store"),
             (r#"{"version":3,"info":{}}"#.to_owned(), "version 3"),
             ("7".to_owned(), "no known form"),
+            (r#"[["/nix/store/x","",1]]"#.to_owned(), "which is no object"),
         ] {
             let error = Closure::parse(graph.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(says), "{graph} gave: {error}");

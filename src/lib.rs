@@ -22,6 +22,7 @@
 //! | [`closure`] | a references graph | [`closure::Closure`]: ordered, without gaps | `store_path` |
 //! | [`plan`] | closures, limits, hints | which path goes into which layer, in which order | `spec`, `closure`, `store_path` |
 //! | [`rootfs`] | a spec | the image's own files, with owners and modes, as data | `spec`, `store_path`, `file` |
+//! | [`check`] | a spec and its rootfs | warnings, or all that would keep the image from working | `spec`, `rootfs`, `store_path`, `file` |
 //! | [`layer`] | store paths or a rootfs | blobs with their digests, made in parallel | `plan`, `rootfs`, `spec`, `digest`, `store_path`, `file`, `report` |
 //! | [`cache`] | layers | the same layers, later | `layer`, `digest`, `file`, and what they import |
 //! | [`image`] | layers and a spec | config, manifest and index: bytes made once | `spec`, `layer`, `digest` |
@@ -36,6 +37,7 @@
 //! - No clock, environment or randomness on the way to a digest. One image, one digest.
 
 pub mod cache;
+pub mod check;
 pub mod cli;
 pub mod closure;
 pub mod digest;

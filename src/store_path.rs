@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The store directory of nearly every Nix.
@@ -154,7 +155,7 @@ impl<'de> Deserialize<'de> for StorePath {
 ///
 /// Unknown fields (`closureSize`, `valid`, `deriver`, …) are read over: each version of Nix
 /// writes others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PathInfo {
     /// The path itself.

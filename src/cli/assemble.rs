@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Global;
 use super::failure::Failure;
 use crate::cache::{self, Cache};
+use crate::check;
 use crate::closure::Closure;
 use crate::image::{self, Image};
 use crate::layer::{self, Content, Request, TempStore};
@@ -56,7 +57,7 @@ pub(super) fn assemble(
     let closure =
         Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
     let plan = plan_layers(spec, &closure).map_err(named)?;
-    let rootfs = Rootfs::new(spec).map_err(|e| named(Failure::from(e)))?;
+    let rootfs = checked_files(spec, reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers =
@@ -64,22 +65,43 @@ pub(super) fn assemble(
     image::build(spec, layers).map_err(|e| named(Failure::bug(e)))
 }
 
+/// The image's own files.
+pub(super) fn own_files(spec: &Spec) -> Result<Rootfs, Failure> {
+    spec.check_sources().map_err(|error| {
+        Failure::input(error).hint("in a flake, write the package itself: \"${pkgs.hello}/bin/x\"")
+    })?;
+    Ok(Rootfs::new(spec)?)
+}
+
+/// The image's own files, once the image has passed its checks.
+fn checked_files(spec: &Spec, reporter: &dyn Reporter) -> Result<Rootfs, Failure> {
+    let rootfs = own_files(spec)?;
+    for warning in check::check(spec, &rootfs)? {
+        reporter.warn(&warning);
+    }
+    Ok(rootfs)
+}
+
 /// The plan of an image's store paths; empty when they stay out of it.
 pub(super) fn plan_layers(spec: &Spec, closure: &Closure) -> Result<ImagePlan, Failure> {
     if !spec.include_store_paths {
         return Ok(ImagePlan { layers: Vec::new() });
     }
-    plan::plan_image(plan::Request {
+    plan::plan_image(plan_request(spec, closure)).map_err(Failure::input)
+}
+
+/// What the planner is asked for a spec.
+pub(super) fn plan_request<'a>(spec: &'a Spec, closure: &'a Closure) -> plan::Request<'a> {
+    plan::Request {
         name: spec.name.as_str(),
         closure,
         max_layers: spec.layering.max_layers.saturating_sub(OWN_FILES),
         layering: &spec.layering,
-    })
-    .map_err(Failure::input)
+    }
 }
 
 /// What the store registers about the paths of each layer, in the plan's order.
-fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathInfo>> {
+pub(super) fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathInfo>> {
     let info = |path| closure.get(path).map(|node| node.info.clone());
     plan.layers.iter().map(|layer| layer.paths.iter().filter_map(info).collect()).collect()
 }
@@ -112,7 +134,7 @@ fn requests<'a>(
 }
 
 /// How people call a layer: its group, or its largest paths.
-fn label(group: Option<&str>, infos: &[PathInfo]) -> String {
+pub(super) fn label(group: Option<&str>, infos: &[PathInfo]) -> String {
     if let Some(group) = group {
         return group.to_owned();
     }

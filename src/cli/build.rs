@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
-use super::{Global, assemble, input, output, progress, summary};
+use super::summary::{self, Row};
+use super::{Global, assemble, input, output, progress};
 use crate::file::AtomicFile;
 use crate::image::Image;
 use crate::spec::Tag;
@@ -57,8 +58,13 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     }
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
-    let assembled = specs.iter().map(|spec| assemble::assemble(global, spec, &*store, &*reporter));
-    let images = assembled.collect::<Result<Vec<_>, _>>()?;
+    let mut images = Vec::new();
+    let mut times = Vec::new();
+    for spec in &specs {
+        let since = Instant::now();
+        images.push(assemble::assemble(global, spec, &*store, &*reporter)?);
+        times.push(since.elapsed());
+    }
     match args.format {
         Format::Layout => layout::write(&images, &args.output)?,
         Format::Archive if to_stdout => stream(&images)?,
@@ -67,15 +73,22 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     if to_stdout {
         return Ok(());
     }
-    report(global, &images, since)
+    report(global, &images, &times, since)
 }
 
-fn report(global: &Global, images: &[Image], since: Instant) -> Result<(), Failure> {
+fn report(
+    global: &Global,
+    images: &[Image],
+    times: &[Duration],
+    since: Instant,
+) -> Result<(), Failure> {
+    let row = |(image, time): (_, &Duration)| Row { image, time: *time, sent: None };
+    let rows: Vec<Row<'_>> = images.iter().zip(times).map(row).collect();
     if global.json {
-        return output::data(&summary::json(images)?);
+        return output::data(&summary::json(&rows)?);
     }
     if !global.quiet {
-        output::note(&summary::table(images, since.elapsed()));
+        output::note(&summary::table(&rows, since.elapsed()));
     }
     Ok(())
 }

@@ -51,6 +51,12 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Whether the environment failed, so that another way may do.
+    #[cfg(feature = "daemon")]
+    pub(super) fn is_environments(&self) -> bool {
+        self.code == exit::ENVIRONMENT
+    }
+
     /// `error:`, a `caused by:` for each cause, `hint:`.
     fn render(&self) -> String {
         let mut text = format!("error: {}\n", self.error);
@@ -78,6 +84,18 @@ impl Failure {
     }
 }
 
+/// On one line: what, and the innermost cause.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.error)?;
+        let mut innermost = self.error.source();
+        while let Some(deeper) = innermost.and_then(Error::source) {
+            innermost = Some(deeper);
+        }
+        innermost.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
 /// The cause of a file's error decides whose fault it is: what is not there was named wrongly,
 /// a full disk was not.
 impl From<crate::file::FileError> for Failure {
@@ -99,6 +117,19 @@ impl From<crate::rootfs::RootfsError> for Failure {
         match error {
             crate::rootfs::RootfsError::File(error) => Self::from(error),
             error => Self::input(error),
+        }
+    }
+}
+
+impl From<crate::check::CheckError> for Failure {
+    fn from(error: crate::check::CheckError) -> Self {
+        let names: Vec<String> =
+            error.checks().iter().map(|check| format!("\"{check}\"")).collect();
+        match error {
+            crate::check::CheckError::File(error) => Self::from(error),
+            error if names.is_empty() => Self::input(error),
+            error => Self::input(error)
+                .hint(format!("if it is meant so: checks.skip = [ {} ]", names.join(" "))),
         }
     }
 }
@@ -135,10 +166,39 @@ impl From<crate::transport::TransportError> for Failure {
         use crate::transport::TransportError as T;
         match error {
             T::File(error) => Self::from(error),
-            T::NotALayout { .. } => Self::input(error),
+            T::NotALayout { .. } | T::Setting { .. } => Self::input(error),
             T::Json(..) => Self::bug(error),
+            T::NoDaemon { .. } => {
+                let hint = no_daemon_hint(&error);
+                Self::environment(error).hint(hint)
+            }
             error => Self::environment(error),
         }
+    }
+}
+
+/// What to do when nobody answers: it depends on what the system says.
+fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
+    use std::io::ErrorKind as K;
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut kind = None;
+    while let Some(error) = cause {
+        kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(kind);
+        cause = error.source();
+    }
+    match kind {
+        Some(K::NotFound) => {
+            "start it, or name another place (`DOCKER_HOST`, `docker context use`, `--client`); \
+             `--or-save DIR` writes archives instead"
+        }
+        Some(K::PermissionDenied) => {
+            "this user may not use it: join its group (`docker`) and log in again, use a \
+             rootless daemon, or run this as root"
+        }
+        Some(K::ConnectionRefused) => {
+            "the place is right, but nobody listens there: start the daemon, or restart it"
+        }
+        _ => "see that the daemon runs and can be reached; `--or-save DIR` writes archives instead",
     }
 }
 

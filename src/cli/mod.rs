@@ -6,13 +6,25 @@
 mod assemble;
 mod build;
 mod cache;
+mod completions;
 mod diff;
 mod failure;
+mod history;
 mod input;
+mod inspect;
+mod layers_lock;
+#[cfg(feature = "daemon")]
+mod list;
+#[cfg(feature = "daemon")]
+mod load;
+mod looked;
+mod man;
 mod output;
 mod plan;
 mod progress;
+mod schema;
 mod signals;
+mod simulate;
 mod spec;
 mod summary;
 mod table;
@@ -72,9 +84,19 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
+    #[cfg(feature = "daemon")]
+    Load(load::LoadArgs),
+    #[cfg(feature = "daemon")]
+    List(list::ListArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Diff(diff::DiffArgs),
+    Inspect(inspect::InspectArgs),
+    History(history::HistoryArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    Simulate(simulate::SimulateArgs),
     #[command(subcommand)]
     Cache(cache::CacheVerb),
     #[command(subcommand)]
@@ -90,9 +112,19 @@ pub fn main() -> ExitCode {
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::Load(args) => load::run(&cli.global, args),
+        #[cfg(feature = "daemon")]
+        Verb::List(args) => list::run(&cli.global, args),
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
         Verb::Diff(args) => diff::run(&cli.global, args),
+        Verb::Inspect(args) => inspect::run(&cli.global, args),
+        Verb::History(args) => history::run(&cli.global, args),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
+        Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
     };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
+use super::layers_lock::{self, LayersLock};
 use super::{Global, assemble, input, output, table};
 use crate::closure::Closure;
 use crate::file::{self, Context};
@@ -33,6 +34,16 @@ pub(super) struct PlanArgs {
     /// At most so many layers for store paths [default with --closure: 60; else the spec's]
     #[arg(long, value_name = "N")]
     max_layers: Option<u32>,
+    /// Keep packages where this lock has them, instead of the spec's `layering.lock`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["closure", "repack"])]
+    lock: Option<PathBuf>,
+    /// Forget where packages were and plan afresh
+    #[arg(long, conflicts_with = "closure")]
+    repack: bool,
+    /// Write where packages are now; other images' entries stay
+    #[arg(long, value_name = "FILE", conflicts_with = "closure", num_args = 0..=1,
+          require_equals = true, default_missing_value = "layers.lock.json")]
+    write_lock: Option<PathBuf>,
 }
 
 pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
@@ -41,11 +52,24 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         let max_layers = args.max_layers.unwrap_or(Layering::default().max_layers);
         return output::data(&bare(&bytes, max_layers)?);
     }
+    let kept = args.lock.as_deref().map(LayersLock::read).transpose()?;
     let mut plans = Vec::new();
     for mut spec in input::read_specs(&args.specs)? {
         spec.layering.max_layers = args.max_layers.unwrap_or(spec.layering.max_layers);
-        let plan = plan_spec(&spec)?.1;
+        if let Some(kept) = &kept {
+            kept.apply(&mut spec);
+        }
+        if args.repack {
+            spec.layering.lock.clear();
+        }
+        let (closure, plan) = plan_spec(&spec)?;
+        if let Some(warning) = layers_lock::excess(&spec, &closure, &plan)? {
+            output::note(&format!("warning: {warning}"));
+        }
         plans.push((spec, plan));
+    }
+    if let Some(path) = &args.write_lock {
+        write_lock(path, plans.iter().map(|(spec, _)| spec))?;
     }
     if global.json {
         return output::data(&to_json(&plans)?);
@@ -61,6 +85,19 @@ pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
         Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
     let plan = assemble::plan_layers(spec, &closure).map_err(named)?;
     Ok((closure, plan))
+}
+
+/// Writes the layers of whole sets: an image of a set keeps its layers only as long as the others
+/// keep theirs.
+fn write_lock<'a>(path: &Path, specs: impl Iterator<Item = &'a Spec>) -> Result<(), Failure> {
+    let mut file = if path.exists() { LayersLock::read(path)? } else { LayersLock::empty() };
+    for spec in specs {
+        let closure = Closure::new(spec.closure.iter().cloned()).map_err(Failure::input)?;
+        let plans = plan::plan_with_siblings(assemble::plan_request(spec, &closure))
+            .map_err(Failure::input)?;
+        file.insert(spec, plan::lock(plans.values()));
+    }
+    file.write(path)
 }
 
 fn read_graph(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -9,6 +9,20 @@ use super::table;
 use crate::image::{Image, json};
 use crate::transport::references;
 
+/// How much of a digest people need to tell images apart.
+const SHORT: usize = 19;
+
+/// An image, and what it took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    /// What was made.
+    pub(super) image: &'a Image,
+    /// How long assembling it took.
+    pub(super) time: Duration,
+    /// Bytes sent to a daemon, if any were.
+    pub(super) sent: Option<u64>,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Made<'a> {
@@ -19,13 +33,15 @@ struct Made<'a> {
     image_id: String,
     layers: usize,
     blob_size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_bytes: Option<u64>,
 }
 
 /// One object an image, in an array, with a line break after it.
-pub(super) fn json(images: &[Image]) -> Result<String, Failure> {
-    let made: Vec<Made<'_>> = images
+pub(super) fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
+    let made: Vec<Made<'_>> = rows
         .iter()
-        .map(|image| Made {
+        .map(|Row { image, sent, .. }| Made {
             name: image.name.as_str(),
             references: references(image),
             platform: image.platform.to_string(),
@@ -33,25 +49,41 @@ pub(super) fn json(images: &[Image]) -> Result<String, Failure> {
             image_id: image.config.descriptor.digest.to_string(),
             layers: image.layers.len(),
             blob_size: image.blob_size(),
+            sent_bytes: *sent,
         })
         .collect();
     let bytes = json::to_bytes(&made).map_err(Failure::bug)?;
     Ok(format!("{}\n", String::from_utf8_lossy(&bytes)))
 }
 
-/// Image, tag, digest, layers and size, and how long it took in all.
-pub(super) fn table(images: &[Image], time: Duration) -> String {
-    let heading = ["IMAGE", "TAG", "DIGEST", "LAYERS", "SIZE"].map(str::to_owned).to_vec();
-    let rows = images.iter().map(|image| {
+/// Image, tag, digest, layers, size and time; what was sent, when anything could be.
+pub(super) fn table(rows: &[Row<'_>], time: Duration) -> String {
+    let sends = rows.iter().any(|row| row.sent.is_some());
+    let mut heading = ["IMAGE", "TAG", "DIGEST", "LAYERS", "SIZE", "TIME"].to_vec();
+    if sends {
+        heading.push("SENT");
+    }
+    let cells = rows.iter().map(|Row { image, time, sent }| {
         let tags: Vec<&str> = image.tags.iter().map(crate::spec::Tag::as_str).collect();
-        vec![
+        let mut cells = vec![
             image.name.to_string(),
             tags.join(","),
-            image.manifest.descriptor.digest.to_string().chars().take(19).collect(),
+            short(&image.manifest.descriptor.digest.to_string()),
             image.layers.len().to_string(),
             table::bytes(image.blob_size()),
-        ]
+            table::seconds(*time),
+        ];
+        if sends {
+            cells.push(sent.map_or_else(|| "nothing".to_owned(), table::bytes));
+        }
+        cells
     });
-    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
-    format!("{}in {}", table::table(&rows, &[3, 4]), table::seconds(time))
+    let heading = heading.into_iter().map(str::to_owned).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(cells).collect();
+    format!("{}in {}", table::table(&rows, &[3, 4, 5, 6]), table::seconds(time))
+}
+
+/// The beginning of a digest or an id.
+pub(super) fn short(digest: &str) -> String {
+    digest.chars().take(SHORT).collect()
 }

@@ -7,6 +7,9 @@ use super::types::{
 use crate::layer::Layer;
 use crate::spec::{ImageName, Platform, Spec, Tag};
 
+/// What made a layer, in the history of every image.
+pub const CREATED_BY: &str = "cooper";
+
 /// Why no image could be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,7 +27,7 @@ pub enum ImageError {
 }
 
 /// An image, whole: two documents and its layers. Its digest is the manifest's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Image {
     /// The repository's name.
     pub name: ImageName,
@@ -65,7 +68,7 @@ fn config(spec: &Spec, layers: &[Layer]) -> Result<Document, ImageError> {
     let created = spec.created.to_string();
     let history = layers.iter().map(|layer| History {
         created: created.clone(),
-        created_by: "cooper".into(),
+        created_by: CREATED_BY.into(),
         comment: Some(layer.name.clone()),
     });
     let value = ImageConfig {

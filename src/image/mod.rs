@@ -8,7 +8,7 @@ mod build;
 pub mod json;
 mod types;
 
-pub use build::{Image, ImageError, build};
+pub use build::{CREATED_BY, Image, ImageError, build};
 pub use types::{
     Descriptor, Document, History, ImageConfig, ImageIndex, ImageManifest, MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, RootFs,

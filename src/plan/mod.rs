@@ -42,11 +42,13 @@
 
 mod bits;
 mod compare;
+mod kept;
 mod ladder;
 mod model;
 mod order;
 mod refine;
 mod row;
+pub mod ruler;
 mod share;
 
 use std::collections::BTreeMap;
@@ -57,6 +59,7 @@ use crate::spec;
 use crate::store_path::StorePath;
 use bits::Bits;
 pub use compare::{Fetch, Planned, fetches, pulled_in_by};
+pub use kept::{lock, lock_name};
 use model::Model;
 use share::Layer;
 
@@ -166,6 +169,15 @@ pub struct Request<'a> {
     pub layering: &'a spec::Layering,
 }
 
+impl ImagePlan {
+    /// The bytes that a change is expected to move, times the number of sources: what plans of
+    /// the same images can be compared by.
+    pub fn expected(&self) -> u128 {
+        let layers = self.layers.iter();
+        layers.map(|l| u128::from(l.nar_size) * u128::from(l.chance.sources)).sum()
+    }
+}
+
 /// The layers of one image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImagePlan {
@@ -223,6 +235,11 @@ impl fmt::Display for Why {
 /// Plans one image. In mode `set` the siblings that its spec carries are planned along with it,
 /// under the same limit and hints, so that they come to the same shared layers.
 pub fn plan_image(request: Request<'_>) -> Result<ImagePlan, PlanError> {
+    Ok(plan_with_siblings(request)?.remove(request.name).unwrap_or_default())
+}
+
+/// Plans one image and gives the plans of its siblings too.
+pub fn plan_with_siblings(request: Request<'_>) -> Result<BTreeMap<String, ImagePlan>, PlanError> {
     let mut siblings = Vec::new();
     if request.layering.mode == spec::LayeringMode::Set {
         for (name, infos) in &request.layering.siblings {
@@ -234,7 +251,7 @@ pub fn plan_image(request: Request<'_>) -> Result<ImagePlan, PlanError> {
     let mut requests = vec![request];
     let others = siblings.iter().filter(|(name, _)| *name != request.name);
     requests.extend(others.map(|(name, closure)| Request { name, closure, ..request }));
-    Ok(plan_set(&requests)?.remove(request.name).unwrap_or_default())
+    plan_set(&requests)
 }
 
 /// Plans the images of a set together, so that what several use is the same layer in each.
@@ -242,7 +259,12 @@ pub fn plan_set(requests: &[Request<'_>]) -> Result<BTreeMap<String, ImagePlan>,
     requests.iter().try_for_each(check)?;
     let floor = requests.iter().map(|request| request.layering.min_layer_size).max();
     let model = Model::new(requests)?;
-    let layers = share::layers(&model, floor.unwrap_or_default())?;
+    let lock = requests
+        .iter()
+        .map(|request| &request.layering.lock)
+        .max_by_key(|lock| (lock.len(), std::cmp::Reverse(*lock)));
+    let lock = lock.map(Vec::as_slice).unwrap_or_default();
+    let layers = share::layers(&model, floor.unwrap_or_default(), lock)?;
     Ok(arrange(&model, &layers))
 }
 
@@ -276,7 +298,12 @@ fn arrange(model: &Model<'_>, layers: &[Layer]) -> BTreeMap<String, ImagePlan> {
                 .iter()
                 .map(|layer| order::Block { size: layer.size, exposed: layer.exposed.clone() })
                 .collect();
-            let order = order::order(&blocks, &below);
+            let mut order = order::order(&blocks, &below);
+            // Kept layers stay in their order, with what is new above them.
+            order.sort_by_key(|at| {
+                let kept = band.get(*at).and_then(|layer| layer.kept);
+                (kept.is_none(), kept)
+            });
             (*images, order.into_iter().filter_map(|at| band.get(at).copied()).collect())
         })
         .collect();

@@ -112,7 +112,9 @@ proptest! {
                 let mut infos = set.infos(roots);
                 let by = turn % infos.len();
                 infos.rotate_left(by);
-                infos.iter_mut().for_each(|info| info.references.reverse());
+                for info in &mut infos {
+                    info.references.reverse();
+                }
                 (format!("image{at}"), Closure::new(infos).unwrap())
             })
             .collect();
@@ -203,6 +205,26 @@ proptest! {
         let plan = &plans(&set.closures(), 100, &layering)["image0"];
         let small = plan.layers.iter().filter(|layer| layer.nar_size < floor).count();
         prop_assert!(small == 0 || plan.layers.len() == 1);
+    }
+
+    /// A plan that is kept by its own lock comes out as it was, at any later limit that has room
+    /// for it; and whatever a lock says, every path is in one layer, within the limit.
+    #[test]
+    fn a_lock_keeps_its_own_plan_and_every_other_stays_whole(set in sets(), other in sets()) {
+        let closures = set.closures();
+        let fresh = plans(&closures, set.limit, &spec::Layering::default());
+        let keep = |plans: &BTreeMap<String, ImagePlan>| spec::Layering {
+            lock: lock(plans.values()),
+            ..spec::Layering::default()
+        };
+        let one: Vec<_> = closures.iter().take(1).cloned().collect();
+        let alone = plans(&one, set.limit, &spec::Layering::default());
+        prop_assert_eq!(&plans(&one, set.limit + 20, &keep(&alone)), &alone);
+        let strange = plans(&other.closures(), other.limit, &keep(&fresh));
+        for (name, closure) in other.closures() {
+            prop_assert_eq!(paths(&strange[&name]).len(), closure.nodes().len());
+            prop_assert!(strange[&name].layers.len() <= other.limit as usize);
+        }
     }
 
     /// A group is one layer with what its author put into it, whatever the limit does to the

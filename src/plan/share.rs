@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::PlanError;
 use super::bits::Bits;
+use super::kept;
 use super::ladder::Ladder;
 use super::model::Model;
 use super::refine::refine;
@@ -18,22 +19,33 @@ pub(super) struct Layer {
     pub(super) group: Option<usize>,
     pub(super) size: u64,
     pub(super) exposed: Bits,
+    /// Its place in the lock that it was kept by.
+    pub(super) kept: Option<usize>,
 }
 
 impl Layer {
-    fn new(model: &Model<'_>, members: Vec<usize>, images: Bits, group: Option<usize>) -> Self {
+    pub(super) fn new(
+        model: &Model<'_>,
+        members: Vec<usize>,
+        images: Bits,
+        group: Option<usize>,
+    ) -> Self {
         let mut exposed = Bits::new(model.sources);
         let mut size: u64 = 0;
         for item in members.iter().filter_map(|at| model.items.get(*at)) {
             exposed.add(&item.exposed);
             size = size.saturating_add(item.size);
         }
-        Self { members, images, group, size, exposed }
+        Self { members, images, group, size, exposed, kept: None }
     }
 }
 
 /// Splits all items into layers, within every image's limit.
-pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanError> {
+pub(super) fn layers(
+    model: &Model<'_>,
+    floor: u64,
+    lock: &[Vec<String>],
+) -> Result<Vec<Layer>, PlanError> {
     let mut classes: BTreeMap<(Option<usize>, &Bits), Vec<usize>> = BTreeMap::new();
     for (at, item) in model.items.iter().enumerate() {
         classes.entry((item.group, &item.images)).or_default().push(at);
@@ -43,11 +55,14 @@ pub(super) fn layers(model: &Model<'_>, floor: u64) -> Result<Vec<Layer>, PlanEr
     for ((group, images), members) in classes {
         if group.is_some() {
             out.push(Layer::new(model, members, images.clone(), group));
-        } else {
+        } else if lock.is_empty() {
             let table = row::table(&model.items, &members);
             let ladder = Ladder::new(&table, floor);
             free.push(Class { images, table, ladder, taken: 0 });
         }
+    }
+    if !lock.is_empty() {
+        out.extend(kept::layers(model, lock));
     }
     let mut counts = Counts::new(model, &out, &free);
     descend(&mut free, &mut counts);
@@ -221,11 +236,12 @@ fn fuse(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts, i: usiz
     let mut members = a.members.clone();
     members.extend(&b.members);
     members.sort_unstable();
+    let kept = a.kept.into_iter().chain(b.kept).min();
     for mut rest in [a, b] {
         rest.images.remove(&both);
         if !rest.images.is_empty() {
             layers.push(rest);
         }
     }
-    layers.push(Layer::new(model, members, both, None));
+    layers.push(Layer { kept, ..Layer::new(model, members, both, None) });
 }

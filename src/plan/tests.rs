@@ -6,7 +6,7 @@ pub(super) fn path(name: &str) -> StorePath {
     let digits = name.bytes().flat_map(|byte| [byte / 16, byte % 16]);
     let hash: String =
         digits.map(|digit| char::from(b"0123456789abcdfg"[usize::from(digit)])).collect();
-    format!("/nix/store/{:0>32.32}-{name}", hash).parse().unwrap()
+    format!("/nix/store/{hash:0>32.32}-{name}").parse().unwrap()
 }
 
 /// A closure from names, sizes and references.
@@ -125,4 +125,40 @@ fn what_changes_often_keeps_a_layer_to_itself() {
             plan.layers.iter().find(|layer| layer.paths.contains(&path(&format!("{often}-1"))));
         assert_eq!(own.unwrap().paths.len(), 1, "{plan:?}");
     }
+}
+
+#[test]
+fn a_lock_names_packages_and_their_outputs_without_versions() {
+    for (name, locked) in [
+        ("glibc-2.40-66", "glibc"),
+        ("gcc-14.2.1.20250322-lib", "gcc-lib"),
+        ("openssl-3.4.1-dev", "openssl-dev"),
+        ("python3.12-numpy-2.1", "python3.12-numpy"),
+        ("libssl3-3.0.17-1-deb12u2", "libssl3"),
+        ("source", "source"),
+    ] {
+        assert_eq!(lock_name(&path(name)), locked);
+    }
+}
+
+#[test]
+fn a_locked_package_stays_where_it_was_when_it_grows() {
+    let version = |x: &str, size| {
+        let top: &[&str] = &[x, "y-1", "z-1"];
+        closure(&[(x, size, &[]), ("y-1", 100, &[]), ("z-1", 100, &[]), ("top-1", 1, top)])
+    };
+    let first = |closure: &Closure, layering: &spec::Layering| {
+        let request = Request { name: "i", closure, max_layers: 3, layering };
+        let plan = plan_image(request).unwrap();
+        let layers = names(&plan);
+        let with_y = layers.iter().find(|layer| layer.contains(&"y-1")).unwrap();
+        (with_y.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), lock([&plan]))
+    };
+    let (old, new) = (version("x-1", 20), version("x-2", 1_000));
+    let plain = spec::Layering::default();
+    let (together, kept) = first(&old, &plain);
+    assert_eq!(together, ["x-1", "y-1"]);
+    assert_eq!(first(&new, &plain).0, ["y-1", "z-1"]);
+    let locked = spec::Layering { lock: kept, ..plain };
+    assert_eq!(first(&new, &locked).0, ["x-2", "y-1"]);
 }

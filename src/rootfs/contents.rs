@@ -25,6 +25,7 @@ pub(super) fn add(
     let mut roots: Vec<PathBuf> = Vec::new();
     for path in &spec.contents {
         let root = PathBuf::from(path.as_str());
+        super::stays_in_store(&root)?;
         if !fs::metadata(&root).context("read", &root)?.is_dir() {
             return Err(RootfsError::ContentIsFile(root));
         }
@@ -83,6 +84,8 @@ impl Linker<'_> {
             let node = link_to(first);
             return self.tree.insert(path, node, quoted(first));
         }
+        // What is behind links is listed here, and copied when there are no store paths.
+        origins.iter().try_for_each(|origin| super::stays_in_store(origin))?;
         let node = Node::new(Kind::Directory, 0o755);
         self.tree.insert(path.clone(), node, quoted(first))?;
         self.merge(&path, origins)

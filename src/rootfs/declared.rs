@@ -73,8 +73,12 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
         // `spec` has refused a file without a source.
         None => return Ok(()),
     };
+    super::stays_in_store(origin)?;
     let meta = fs::metadata(origin).context("read", origin)?;
     if meta.is_dir() {
+        if !file.capabilities.is_empty() {
+            return Err(RootfsError::CapabilitiesOfTree(path.into()));
+        }
         if file.mode.is_some() {
             return Err(RootfsError::ModeOfTree(path.into()));
         }
@@ -89,6 +93,9 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
 
 fn owned(mut node: Node, file: &File) -> Node {
     (node.uid, node.gid) = (file.uid, file.gid);
+    if !file.capabilities.is_empty() {
+        node.xattrs.insert("security.capability".into(), file.capabilities.to_xattr());
+    }
     node
 }
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::FileError;
 use crate::spec::Spec;
+use crate::store_path::StorePath;
 
 /// Why the image's own files cannot be what the spec says.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,17 @@ pub enum RootfsError {
         /// The source.
         origin: PathBuf,
     },
+    /// A link in the store to a file of the machine.
+    #[error("`{origin}` leads to `{target}`, which is not in the store; no image can hold it")]
+    OutsideStore {
+        /// The path that was named.
+        origin: PathBuf,
+        /// Where its links lead.
+        target: PathBuf,
+    },
+    /// Capabilities belong to one program.
+    #[error("files.\"{0}\" has a directory as its source; leave out `capabilities`")]
+    CapabilitiesOfTree(String),
     /// One mode for a whole tree would make its directories or its files useless.
     #[error("files.\"{0}\" has a directory as its source; leave out `mode`")]
     ModeOfTree(String),
@@ -149,6 +161,23 @@ impl Tree {
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses a path whose links lead out of the store: what is outside differs from machine to
+/// machine, and is nobody's to publish.
+fn stays_in_store(origin: &Path) -> Result<(), RootfsError> {
+    use crate::file::Context;
+    let text = origin.to_string_lossy();
+    let Ok((root, _)) = StorePath::parse_prefix(&text) else {
+        return Err(RootfsError::OutsideStore { origin: origin.into(), target: origin.into() });
+    };
+    let target = std::fs::canonicalize(origin).context("read", origin)?;
+    // The store itself may be reached through a link.
+    let store = std::fs::canonicalize(root.store_dir()).context("read", root.store_dir())?;
+    match target.starts_with(&store) {
+        true => Ok(()),
+        false => Err(RootfsError::OutsideStore { origin: origin.into(), target }),
     }
 }
 

@@ -169,3 +169,34 @@ fn a_content_that_is_a_file_is_refused_with_what_to_do() {
     let error = Store::rootfs("", &[&path.to_str().unwrap().to_owned()]).unwrap_err();
     assert!(error.to_string().contains("name it in `files`"));
 }
+
+#[test]
+fn capabilities_become_the_attribute_that_the_kernel_reads() {
+    let rest = r#","files":{"/bin/x":{"text":"","mode":"0755","capabilities":["cap_net_raw=ep"]}}"#;
+    let rootfs = Store::rootfs(rest, &[]).unwrap();
+    let value = &rootfs.get(Path::new("bin/x")).unwrap().xattrs["security.capability"];
+    assert_eq!(value[..], [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let store = Store::new();
+    let tree = store.file("a", "x", "");
+    let rest =
+        format!(r#","files":{{"/t":{{"source":"{tree}","capabilities":["cap_net_raw=ep"]}}}}"#);
+    let error = Store::rootfs(&rest, &[]).unwrap_err().to_string();
+    assert!(error.contains("leave out `capabilities`"), "{error}");
+}
+
+#[test]
+fn links_that_lead_out_of_the_store_are_never_read_through() {
+    let store = Store::new();
+    let a = store.file("a", "p/x", "one");
+    symlink("/etc/hostname", Path::new(&a).join("file")).unwrap();
+    symlink("/etc", Path::new(&a).join("dir")).unwrap();
+    for source in ["file", "dir"] {
+        let rest = format!(r#","files":{{"/x":{{"source":"{a}/{source}"}}}}"#);
+        let error = Store::rootfs(&rest, &[]).unwrap_err().to_string();
+        assert!(error.contains("which is not in the store"), "{error}");
+    }
+    // A directory that is linked as a whole is not read; copied, it would be.
+    let copied = r#","includeStorePaths":false"#;
+    let error = Store::rootfs(copied, &[&a]).unwrap_err().to_string();
+    assert!(error.contains("-a/dir` leads to `/etc`"), "{error}");
+}

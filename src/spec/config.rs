@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::fields::{set, unique};
+use super::strict::{optional, set, unique};
 
 /// What a runtime does with the image: the `config` object of the OCI image configuration
 /// (image-spec, config.md), with `Healthcheck`, `Shell` and `OnBuild`, which Docker reads
 /// (Docker image specification v1.2). Names are the specification's own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Config {
     /// `uid`, `uid:gid`, `user` or `user:group`. Kubernetes wants numbers.
@@ -17,6 +18,7 @@ pub struct Config {
     pub user: Option<String>,
     /// `port/protocol`, such as `8080/tcp`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "set")]
+    #[schemars(with = "BTreeMap<String, set::Empty>")]
     pub exposed_ports: BTreeSet<String>,
     /// `NAME=value`, in the order given; the last of a name wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -29,6 +31,7 @@ pub struct Config {
     pub cmd: Option<Vec<String>>,
     /// Paths where a runtime mounts volumes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "set")]
+    #[schemars(with = "BTreeMap<String, set::Empty>")]
     pub volumes: BTreeSet<String>,
     /// Where the process starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +43,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
     /// How Docker asks whether the container is well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional")]
     pub healthcheck: Option<Healthcheck>,
     /// What runs Docker's shell forms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +54,7 @@ pub struct Config {
 }
 
 /// Docker's health check. Durations are nanoseconds; 0 or absent means Docker's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Healthcheck {
     /// `["CMD", program, …]`, `["CMD-SHELL", line]` or `["NONE"]`.

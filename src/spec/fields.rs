@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::capability::Capabilities;
 use super::name::Tag;
+use super::scalar::Mode;
+use super::strict::{objects, unique_lists};
 use crate::store_path::{PathInfo, StorePath};
 
 /// What the image runs on, in OCI's words (image-spec, image-index.md, `platform`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
     /// `linux`.
@@ -36,96 +39,8 @@ impl fmt::Display for Platform {
     }
 }
 
-/// A point in time in whole seconds, not before 1970; RFC 3339 as text. The default is one
-/// second past the epoch, which is what Nix gives the files of its store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Time(u64);
-
-impl Time {
-    /// Seconds since 1970-01-01T00:00:00Z.
-    pub fn seconds(self) -> u64 {
-        self.0
-    }
-}
-
-impl Default for Time {
-    fn default() -> Self {
-        Self(1)
-    }
-}
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = i64::try_from(self.0).unwrap_or(i64::MAX);
-        let time = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{time}")
-    }
-}
-
-impl std::str::FromStr for Time {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let shown: String = text.chars().take(60).collect();
-        let time: jiff::Timestamp = text.parse().map_err(|_| {
-            format!("`{shown}` is not a time; write RFC 3339, such as 1970-01-01T00:00:01Z")
-        })?;
-        u64::try_from(time.as_second()).map(Self).map_err(|_| format!("`{shown}` is before 1970"))
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Permission bits with setuid, setgid and sticky; `"0644"` as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mode(u32);
-
-impl Mode {
-    /// The twelve bits.
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-}
-
-impl std::str::FromStr for Mode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let octal = (1..=5).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
-        match u32::from_str_radix(text, 8) {
-            Ok(bits) if octal && bits <= 0o7777 => Ok(Self(bits)),
-            _ => {
-                let shown: String = text.chars().take(20).collect();
-                Err(format!("mode `{shown}` is not octal between 0000 and 7777"))
-            }
-        }
-    }
-}
-
-impl Serialize for Mode {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&format_args!("{:04o}", self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Mode {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
-    }
-}
-
 /// A regular file of the image's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// What is in it, if it is written here.
@@ -143,6 +58,10 @@ pub struct File {
     /// The group.
     #[serde(default)]
     pub gid: u32,
+    /// What the program may do beyond its user's rights, as `setcap` writes it:
+    /// `["cap_net_bind_service=ep"]`. Not with a directory as the source.
+    #[serde(default, skip_serializing_if = "Capabilities::is_empty")]
+    pub capabilities: Capabilities,
 }
 
 /// Where a [`File`]'s bytes come from.
@@ -166,7 +85,7 @@ impl File {
 }
 
 /// A directory with its owner and mode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
     /// Default: 0755.
@@ -181,7 +100,7 @@ pub struct Directory {
 }
 
 /// A line of `/etc/passwd`, without its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The user's number.
@@ -200,7 +119,7 @@ pub struct User {
 }
 
 /// A line of `/etc/group`, without its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// The group's number.
@@ -211,21 +130,26 @@ pub struct Group {
 }
 
 /// How a closure is split into layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Layering {
     /// Whether the plan minds the other images of the set.
     pub mode: LayeringMode,
     /// At most so many layers, the base's and the image's own files included.
+    #[schemars(range(min = 1, max = 125))]
     pub max_layers: u32,
     /// Layers under so many bytes (sum of nar sizes) are merged for good.
     pub min_layer_size: u64,
     /// Names of packages that change often: `python3.12-numpy`.
     pub changes_often: Vec<String>,
     /// Layers that the author wants.
+    #[serde(deserialize_with = "objects")]
     pub groups: Vec<LayerGroup>,
+    /// Layers of an earlier plan, bottom first, as names of packages: what they name stays where
+    /// it was. One image's entry of a `layers.lock.json`.
+    pub lock: Vec<Vec<String>>,
     /// The other images of the set by name, with their references graphs; read in mode `set`.
-    #[serde(deserialize_with = "unique")]
+    #[serde(deserialize_with = "unique_lists")]
     pub siblings: BTreeMap<String, Vec<PathInfo>>,
 }
 
@@ -237,13 +161,14 @@ impl Default for Layering {
             min_layer_size: 0,
             changes_often: Vec::new(),
             groups: Vec::new(),
+            lock: Vec::new(),
             siblings: BTreeMap::new(),
         }
     }
 }
 
 /// What a plan may depend on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LayeringMode {
     /// On this image alone.
@@ -253,7 +178,7 @@ pub enum LayeringMode {
 }
 
 /// A layer that the author asked for by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerGroup {
     /// How plans call it.
@@ -263,7 +188,7 @@ pub struct LayerGroup {
 }
 
 /// How layers are compressed. The same bytes come out for any number of threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "algorithm", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Compression {
     /// Plain tars.
@@ -272,12 +197,14 @@ pub enum Compression {
     Gzip {
         /// Default: 6.
         #[serde(default = "gzip_level", deserialize_with = "gzip_range")]
+        #[schemars(range(min = 1, max = 9))]
         level: u32,
     },
     /// Smaller and faster; `crane validate` and old umoci cannot read it. Levels 1 to 19.
     Zstd {
         /// Default: 3.
         #[serde(default = "zstd_level", deserialize_with = "zstd_range")]
+        #[schemars(range(min = 1, max = 19))]
         level: u32,
     },
 }
@@ -289,7 +216,7 @@ impl Default for Compression {
 }
 
 /// The image that this one is put on: an OCI layout, an OCI archive or a docker-archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
     /// Where it is.
@@ -338,58 +265,4 @@ fn level_up_to<'de, D: Deserializer<'de>>(d: D, name: &str, most: u32) -> Result
         true => Ok(level),
         false => Err(D::Error::custom(format!("{name} has levels 1 to {most}, not {level}"))),
     }
-}
-
-/// OCI writes a set of strings as an object whose values are empty objects.
-pub(super) mod set {
-    use std::collections::BTreeSet;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Empty {}
-
-    pub(crate) fn serialize<S: Serializer>(
-        set: &BTreeSet<String>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        s.collect_map(set.iter().map(|key| (key, Empty {})))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<BTreeSet<String>, D::Error> {
-        super::unique::<D, Empty>(d).map(|map| map.into_keys().collect())
-    }
-}
-
-/// Reads an object and refuses a key that stands twice, as image-spec demands of JSON.
-pub(super) fn unique<'de, D, V>(d: D) -> Result<BTreeMap<String, V>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    struct Unique<V>(PhantomData<V>);
-
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Unique<V> {
-        type Value = BTreeMap<String, V>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some((key, value)) = access.next_entry::<String, V>()? {
-                if map.contains_key(&key) {
-                    return Err(A::Error::custom(format!("duplicate field `{key}`")));
-                }
-                map.insert(key, value);
-            }
-            Ok(map)
-        }
-    }
-
-    d.deserialize_map(Unique(PhantomData))
 }

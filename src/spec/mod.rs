@@ -3,21 +3,32 @@
 //! `nix/lib` writes it; every verb that assembles reads it. It is everything about an image but
 //! the store's bytes. Unknown fields are errors, with the nearest known name.
 
+mod capability;
+mod checks;
 mod config;
 mod fields;
 mod name;
 mod parse;
+mod scalar;
+mod schema;
+mod sources;
+mod strict;
 
+pub use capability::{Capabilities, CapabilityError};
+pub use checks::{Check, Checks};
 pub use config::{Config, ConfigError, Healthcheck};
 pub use fields::{
     Base, Compression, Directory, File, FileSource, Group, LayerGroup, Layering, LayeringMode,
-    Mode, Platform, Time, User,
+    Platform, User,
 };
 pub use name::{ImageName, NameError, Tag};
 pub use parse::{SpecError, parse};
+pub use scalar::{Mode, Time};
+pub use schema::schema;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store_path::{PathInfo, StorePath};
@@ -26,7 +37,7 @@ use crate::store_path::{PathInfo, StorePath};
 pub const VERSION: u64 = 1;
 
 /// One image, declared. Paths in the image are absolute; defaults are those of `nix/lib`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
     /// Always [`VERSION`].
@@ -37,7 +48,7 @@ pub struct Spec {
     #[serde(default = "fields::latest")]
     pub tags: Vec<Tag>,
     /// What the image runs on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::object")]
     pub platform: Platform,
     /// The config's `created`.
     #[serde(default)]
@@ -52,36 +63,39 @@ pub struct Spec {
     #[serde(default = "fields::yes")]
     pub include_store_paths: bool,
     /// Regular files of the image's own, by path.
-    #[serde(default, deserialize_with = "fields::unique")]
+    #[serde(default, deserialize_with = "strict::unique_objects")]
     pub files: BTreeMap<String, File>,
     /// Directories with their owners and modes, by path.
-    #[serde(default, deserialize_with = "fields::unique")]
+    #[serde(default, deserialize_with = "strict::unique_objects")]
     pub directories: BTreeMap<String, Directory>,
     /// Symbolic links, path to target.
-    #[serde(default, deserialize_with = "fields::unique")]
+    #[serde(default, deserialize_with = "strict::unique")]
     pub symlinks: BTreeMap<String, String>,
     /// Lines of `/etc/passwd`, by name.
-    #[serde(default, deserialize_with = "fields::unique")]
+    #[serde(default, deserialize_with = "strict::unique_objects")]
     pub users: BTreeMap<String, User>,
     /// Lines of `/etc/group`, by name.
-    #[serde(default, deserialize_with = "fields::unique")]
+    #[serde(default, deserialize_with = "strict::unique_objects")]
     pub groups: BTreeMap<String, Group>,
     /// What a runtime does with the image.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::object")]
     pub config: Config,
     /// The manifest's annotations.
-    #[serde(default, deserialize_with = "fields::unique")]
+    #[serde(default, deserialize_with = "strict::unique")]
     pub annotations: BTreeMap<String, String>,
     /// How the closure is split.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::object")]
     pub layering: Layering,
     /// How layers are compressed.
     #[serde(default)]
     pub compression: Compression,
     /// The image that this one is put on, if any.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::optional")]
     pub base: Option<Base>,
+    /// What is checked before the image ships, and what is not.
+    #[serde(default, deserialize_with = "strict::object")]
+    pub checks: Checks,
     /// The references graph of everything that `contents`, `files` and `config` name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::objects")]
     pub closure: Vec<PathInfo>,
 }

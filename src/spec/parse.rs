@@ -1,5 +1,7 @@
 //! From bytes to a checked [`Spec`].
 
+use serde::de::DeserializeOwned;
+
 use super::{Config, ConfigError, LayeringMode, Spec, VERSION};
 
 /// Why bytes are no spec. `cli` names the file.
@@ -55,6 +57,24 @@ pub enum SpecError {
         /// The account.
         name: String,
     },
+    /// A link that leads nowhere by its very text.
+    #[error("symlinks.\"{path}\" has the target `{target}`; a target is 1 to 4095 bytes, no NUL")]
+    Target {
+        /// The link.
+        path: String,
+        /// Its target, cut when it is long.
+        target: String,
+    },
+    /// A file of the machine that the closure does not answer for.
+    #[error("{field} is `{path}`, which is not in {closure}")]
+    OutsideClosure {
+        /// The field.
+        field: String,
+        /// The path.
+        path: String,
+        /// What the closure has.
+        closure: String,
+    },
     /// The runtime config.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -66,7 +86,7 @@ pub fn parse(bytes: &[u8]) -> Result<Spec, SpecError> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(SpecError::NotAnObject);
     }
-    let mut spec: Spec = serde_json::from_slice(bytes).map_err(|e| json_error(&e))?;
+    let mut spec: Spec = from_json(bytes)?;
     spec.config.check()?;
     spec.config.settle_env();
     check(&spec)?;
@@ -76,7 +96,10 @@ pub fn parse(bytes: &[u8]) -> Result<Spec, SpecError> {
 impl Config {
     /// Reads a fragment of a config: JSON with some of the config's fields.
     pub fn parse_fragment(bytes: &[u8]) -> Result<Self, SpecError> {
-        let config: Self = serde_json::from_slice(bytes).map_err(|e| json_error(&e))?;
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(SpecError::NotAnObject);
+        }
+        let config: Self = from_json(bytes)?;
         config.check()?;
         Ok(config)
     }
@@ -118,6 +141,11 @@ fn check_paths(spec: &Spec) -> Result<(), SpecError> {
             }
         }
     }
+    let long = |target: &str| !(1..=4095).contains(&target.len()) || target.contains('\0');
+    if let Some((path, target)) = spec.symlinks.iter().find(|(_, target)| long(target)) {
+        let target = target.chars().take(80).collect::<String>().replace('\0', "\\0");
+        return Err(SpecError::Target { path: path.clone(), target });
+    }
     Ok(())
 }
 
@@ -150,10 +178,15 @@ impl Spec {
     }
 }
 
-fn json_error(error: &serde_json::Error) -> SpecError {
-    let message = error.to_string();
-    let suggestion = suggest(&message);
-    SpecError::Json { message, suggestion }
+/// Reads JSON; an error says in which field and where.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SpecError> {
+    let json = &mut serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
+        let suggestion = suggest(&error.inner().to_string());
+        SpecError::Json { message: error.to_string(), suggestion }
+    })?;
+    json.end().map_err(|error| SpecError::Json { message: error.to_string(), suggestion: None })?;
+    Ok(value)
 }
 
 /// serde names the unknown field and all that it knows, between backticks; the nearest one is
@@ -186,99 +219,4 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse_with(extra: &str) -> Result<Spec, SpecError> {
-        parse(format!(r#"{{"version":1,"name":"a"{extra}}}"#).as_bytes())
-    }
-
-    #[test]
-    fn the_smallest_spec_gets_the_documented_defaults() {
-        let spec = parse_with("").unwrap();
-        assert_eq!(spec.tags.iter().map(crate::spec::Tag::as_str).collect::<Vec<_>>(), ["latest"]);
-        assert_eq!(spec.created.to_string(), "1970-01-01T00:00:01Z");
-        assert_eq!(spec.platform.to_string(), "linux/amd64");
-        assert_eq!(spec.layering.max_layers, 60);
-    }
-
-    #[test]
-    fn a_misspelt_field_is_an_error_that_names_the_nearest_one() {
-        // fault 4
-        let error = parse_with(r#","config":{"Entrypont":[]}"#).unwrap_err();
-        let SpecError::Json { message, suggestion } = error else { unreachable!() };
-        assert!(message.starts_with("unknown field `Entrypont`"), "{message}");
-        assert_eq!(suggestion.as_deref(), Some("Entrypoint"));
-        let error = parse_with(r#","zzz":1"#).unwrap_err();
-        assert!(matches!(error, SpecError::Json { suggestion: None, .. }));
-    }
-
-    #[test]
-    fn the_last_of_two_variables_wins_at_the_place_of_the_first() {
-        // fault 10
-        let spec = parse_with(r#","config":{"Env":["A=1","B=2","A=3"]}"#).unwrap();
-        assert_eq!(spec.config.env, ["A=3", "B=2"]);
-    }
-
-    #[test]
-    fn each_bad_spec_is_an_error_that_says_what_is_wrong() {
-        // faults 1 to 13
-        let deep = format!(r#","config":{{"Labels":{}"#, "[".repeat(100_000));
-        for (extra, says) in [
-            (r#","name":"b""#, "duplicate field `name`"),
-            (r#","config":{"Labels":{"a":"1","a":"2"}}"#, "duplicate field `a`"),
-            (r#","config":{"Env":["A"]}"#, "write `NAME=value`"),
-            (r#","config":{"Env":["A=\u0000"]}"#, "NUL"),
-            (r#","config":{"User":"4294967296"}"#, "config.User"),
-            (r#","config":{"User":"-1"}"#, "config.User"),
-            (r#","config":{"ExposedPorts":{"http":{}}}"#, "config.ExposedPorts"),
-            (r#","config":{"WorkingDir":"x"}"#, "config.WorkingDir"),
-            (r#","config":{"Healthcheck":{"Test":["curl"]}}"#, "CMD-SHELL"),
-            (r#","created":"now""#, "RFC 3339"),
-            (r#","created":"""#, "RFC 3339"),
-            (r#","created":"1969-12-31T23:59:59Z""#, "before 1970"),
-            (r#","tags":[]"#, "at least one tag"),
-            (r#","tags":[".x"]"#, "is not a tag"),
-            (r#","layering":{"maxLayers":0}"#, "maxLayers"),
-            (r#","layering":{"maxLayers":126}"#, "maxLayers"),
-            (r#","layering":{"maxLayers":1e400}"#, "number out of range"),
-            (r#","layering":{"maxLayers":"60"}"#, "invalid type: string"),
-            (r#","files":{"/a":{"text":"","mode":"0888"}}"#, "octal"),
-            (r#","files":{"/a":{"text":"","mode":"0644junk"}}"#, "octal"),
-            (r#","files":{"/a":{"text":"","mode":"u+x"}}"#, "octal"),
-            (r#","files":{"/a":{"text":"","mode":"10000"}}"#, "octal"),
-            (r#","files":{"/a":{}}"#, "`text` or `source`"),
-            (r#","files":{"/a":{"text":"","uid":-1}}"#, "-1"),
-            (r#","files":{"a":{"text":""}}"#, "absolute path"),
-            (r#","files":{"/a/../b":{"text":""}}"#, "absolute path"),
-            (r#","files":{"/a":{"text":""}},"symlinks":{"/a":"b"}"#, "declared twice"),
-            (r#","compression":{"algorithm":"gzip","level":10}"#, "levels 1 to 9"),
-            (r#","users":{"a:b":{"uid":1,"gid":1}}"#, "colon"),
-            (
-                r#","closure":[{"path":"/nix/store/x","narHash":"","narSize":1}]"#,
-                "not a store path",
-            ),
-            (&deep, "invalid type"),
-        ] {
-            let error = parse_with(extra).unwrap_err().to_string();
-            assert!(error.contains(says), "{extra} gave: {error}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_json_object_in_utf_8_is_refused_with_its_place() {
-        // faults 1, 2 and 6
-        let inputs: [&[u8]; 6] =
-            [b"", b"null", b"[]", b"{\"version\":1", b"\xef\xbb\xbf{}", b"{\"\xff\":1}"];
-        for bytes in inputs {
-            let error = parse(bytes).unwrap_err().to_string();
-            assert!(error.contains("line 1 column"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_spec_of_another_version_is_refused() {
-        let error = parse(br#"{"version":2,"name":"a"}"#).unwrap_err();
-        assert!(matches!(error, SpecError::Version(2)));
-    }
-}
+mod tests;

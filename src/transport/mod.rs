@@ -4,8 +4,24 @@
 //! are written as they were hashed, and its layers are streamed from where they lie.
 
 pub mod archive;
+#[cfg(feature = "daemon")]
+mod client_program;
+#[cfg(feature = "daemon")]
+pub mod containerd;
+#[cfg(feature = "daemon")]
+pub mod daemon;
+#[cfg(feature = "daemon")]
+pub mod docker;
+#[cfg(feature = "daemon")]
+mod docker_api;
+#[cfg(feature = "daemon")]
+pub mod docker_host;
+#[cfg(feature = "daemon")]
+mod docker_ssh;
 pub mod layout;
 mod names;
+#[cfg(feature = "daemon")]
+pub mod podman;
 
 use std::path::PathBuf;
 
@@ -35,7 +51,56 @@ pub enum TransportError {
         /// What is wrong.
         why: String,
     },
+    /// Nothing answers where a daemon should be.
+    #[error("no {daemon} answers at `{endpoint}`")]
+    NoDaemon {
+        /// What should be there.
+        daemon: &'static str,
+        /// Where it was looked for: a URL, or a program's name.
+        endpoint: String,
+        /// What the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The daemon broke off.
+    #[error("{daemon} failed to {doing}")]
+    Daemon {
+        /// Which daemon.
+        daemon: &'static str,
+        /// What it was asked for, as a verb: `load the archive`.
+        doing: String,
+        /// Its own words, or the connection's end.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The daemon took an archive and has not all of its image.
+    #[error("{daemon} said that it loaded `{image}`, but does not have all of it")]
+    NotWhole {
+        /// Which daemon.
+        daemon: &'static str,
+        /// The image's name.
+        image: String,
+    },
+    /// A setting says where the daemon is, and says it wrongly.
+    #[error("{setting} says `{value}`: {why}")]
+    Setting {
+        /// A variable or a file with its field.
+        setting: String,
+        /// What it holds.
+        value: String,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// A name that no consumer takes.
+    #[error(transparent)]
+    Name(#[from] crate::spec::NameError),
     /// A document of cooper's own that has no JSON; a mistake of cooper's.
     #[error("failed to write `{0}` as json")]
     Json(&'static str, #[source] serde_json::Error),
+}
+
+#[cfg(feature = "daemon")]
+impl TransportError {
+    /// Whether it says only that the other side stopped reading; why it did, it says itself.
+    fn is_sinks(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Layer(LayerError::Sink(_)))
+    }
 }

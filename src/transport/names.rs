@@ -1,5 +1,7 @@
 //! What an image is called, in the words of each consumer.
 
+use std::borrow::Cow;
+
 use crate::image::Image;
 use crate::spec::Tag;
 
@@ -11,12 +13,16 @@ pub fn references(image: &Image) -> Vec<String> {
 /// The name with registry and namespace, as Docker and containerd complete it:
 /// `docker.io/library/backend:latest`.
 pub fn full_name(name: &str, tag: &Tag) -> String {
-    let first = name.split('/').next().unwrap_or_default();
-    let has_registry = name.contains('/') && (first.contains(['.', ':']) || first == "localhost");
-    match (has_registry, name.contains('/')) {
-        (true, _) => format!("{name}:{tag}"),
-        (false, true) => format!("docker.io/{name}:{tag}"),
-        (false, false) => format!("docker.io/library/{name}:{tag}"),
+    complete(&format!("{name}:{tag}"), "docker.io/library/", "docker.io/").into_owned()
+}
+
+/// Puts a registry before a reference that has none: `alone` before a name without a slash,
+/// `below` before one with a namespace.
+pub(super) fn complete<'a>(reference: &'a str, alone: &str, below: &str) -> Cow<'a, str> {
+    match reference.split_once('/') {
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => reference.into(),
+        Some(_) => format!("{below}{reference}").into(),
+        None => format!("{alone}{reference}").into(),
     }
 }
 

@@ -2,6 +2,16 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
+#[cfg(feature = "daemon")]
+mod daemon;
 mod engine;
+#[cfg(any(feature = "daemon", feature = "registry"))]
+mod fixture;
+mod input;
+mod looking;
 mod planner;
+mod running;
+#[cfg(any(feature = "daemon", feature = "registry"))]
+mod servers;
+mod store;
 mod tidy;

@@ -20,7 +20,7 @@ fn store_path(name: &str, build: u8) -> String {
     let digits = name.bytes().flat_map(|byte| [byte / 16, byte % 16]);
     let hash: String =
         digits.map(|digit| char::from(b"0123456789abcdfg"[usize::from(digit)])).collect();
-    format!("/nix/store/{build}{:0>31.31}-{name}", hash)
+    format!("/nix/store/{build}{hash:0>31.31}-{name}")
 }
 
 /// The graph as a store has it: what depends on a changed path has another hash too.
@@ -165,4 +165,64 @@ fn graphs_that_are_none_are_errors_that_name_the_path() {
         assert_eq!(output.status.code(), Some(1), "{message}");
         assert!(message.contains(&says), "{message}");
     }
+}
+
+#[test]
+fn a_lock_is_written_kept_and_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let layering = json!({"maxLayers": 4});
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
+    let lock = dir.path().join("layers.lock.json");
+    let (spec, lock_text) = (spec.to_str().unwrap(), lock.to_str().unwrap());
+    let fresh = printed(&["plan", spec, &format!("--write-lock={lock_text}")]);
+    insta::assert_snapshot!("layers_lock", std::fs::read_to_string(&lock).unwrap());
+    assert_eq!(printed(&["plan", spec, "--lock", lock_text]), fresh);
+
+    // Written by hand, so that keeping is dear: everything in one layer.
+    let all = json!([["glibc", "openssl", "tzdata", "python3", "web"]]);
+    std::fs::write(&lock, json!({"version": 1, "images": {"web": all}}).to_string()).unwrap();
+    let kept = cooper(&["plan", spec, "--lock", lock_text]);
+    assert!(String::from_utf8(kept.stdout).unwrap().contains("in 1 layers"));
+    let warning = String::from_utf8(kept.stderr).unwrap();
+    assert!(warning.contains("% more bytes than fresh ones would"), "{warning}");
+    printed(&["plan", spec, "--repack", &format!("--write-lock={lock_text}")]);
+    let again = cooper(&["plan", spec, "--lock", lock_text]);
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), fresh);
+    assert_eq!(String::from_utf8(again.stderr).unwrap(), "");
+}
+
+#[test]
+fn a_lock_that_is_none_is_an_error_that_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
+    let lock = dir.path().join("layers.lock.json");
+    for (text, says) in [
+        ("", "EOF while parsing"),
+        (r#"{"version":2,"images":{}}"#, "version 2 is not known"),
+        (r#"{"version":1,"imgs":{}}"#, "unknown field `imgs`"),
+    ] {
+        std::fs::write(&lock, text).unwrap();
+        let output = cooper(&["plan", spec.to_str().unwrap(), "--lock", lock.to_str().unwrap()]);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("layers.lock.json") && message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn simulate_compares_plans_over_a_series_of_versions() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("web");
+    std::fs::create_dir(&folder).unwrap();
+    let write = |name: &str, graph: Value| std::fs::write(folder.join(name), graph.to_string());
+    write("base.json", graph(WEB, &[])).unwrap();
+    write("app.json", graph(WEB, &["web-1.0"])).unwrap();
+    write("fix.json", graph(WEB, &["openssl-3.4.1"])).unwrap();
+    let folder_text = folder.to_str().unwrap();
+    let table = printed(&["simulate", folder_text, "--max-layers", "3"]);
+    insta::assert_snapshot!(table);
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (base, app, fix) = (file("base.json"), file("app.json"), file("fix.json"));
+    let listed = printed(&["simulate", "--from-first", &base, &app, &fix, "--max-layers", "3"]);
+    assert_eq!(listed, table);
 }

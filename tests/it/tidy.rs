@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("closure", &["store_path"]),
     ("plan", &["spec", "closure", "store_path"]),
     ("rootfs", &["spec", "store_path", "file"]),
+    ("check", &["spec", "rootfs", "store_path", "file"]),
     ("layer", &["plan", "rootfs", "spec", "digest", "store_path", "file", "report"]),
     ("cache", &["layer", "spec", "digest", "store_path", "file", "report"]),
     ("image", &["spec", "layer", "digest"]),

@@ -1,0 +1,117 @@
+//! What is checked before an image ships: that it would start, on its platform, as its user,
+//! with what its author says must be in it, and without secrets.
+//!
+//! In come a spec and its rootfs; out come warnings, or all problems at once. Nothing is
+//! executed: programs are found as a runtime would find them, through the image's own links.
+//! What could come from a base image is never a problem.
+
+mod image;
+mod paths;
+mod program;
+mod secrets;
+mod size;
+mod user;
+
+use std::fmt;
+
+use crate::file::FileError;
+use crate::rootfs::Rootfs;
+use crate::spec::{Check, Spec};
+
+use image::Image;
+
+/// Why an image does not ship.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The store could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A pattern that no shell would take.
+    #[error("checks.{field} has `{pattern}`, which is no pattern of an absolute path")]
+    Pattern {
+        /// `mustContain` or `mustNotContain`.
+        field: Check,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: Option<globset::Error>,
+    },
+    /// All that is wrong, each with the check that found it.
+    #[error("{}", Listed(.0))]
+    Problems(Vec<Problem>),
+}
+
+/// One thing that is wrong with an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which check found it; its name turns it off.
+    pub check: Check,
+    /// What is wrong, naming field, path, and what to do.
+    pub message: String,
+}
+
+/// Problems as people read them, a line each.
+struct Listed<'a>(&'a [Problem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => f.write_str("the image does not pass a check")?,
+            count => write!(f, "the image does not pass {count} checks")?,
+        }
+        self.0.iter().try_for_each(|p| write!(f, "\n  {}: {}", p.check, p.message))
+    }
+}
+
+impl CheckError {
+    /// The checks that found something, each once: what `checks.skip` would have to list.
+    pub fn checks(&self) -> Vec<Check> {
+        let Self::Problems(problems) = self else { return Vec::new() };
+        let mut checks: Vec<Check> = problems.iter().map(|problem| problem.check).collect();
+        checks.sort();
+        checks.dedup();
+        checks
+    }
+}
+
+/// What is found on the way; checks that are skipped find nothing.
+#[derive(Debug)]
+struct Findings<'a> {
+    spec: &'a Spec,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Findings<'_> {
+    fn problem(&mut self, check: Check, message: String) {
+        let problem = Problem { check, message };
+        if self.spec.checks.wants(check) && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn warn(&mut self, check: Check, message: String) {
+        if self.spec.checks.wants(check) {
+            self.warnings.push(message);
+        }
+    }
+}
+
+/// Makes all checks that the spec does not skip, and gives the warnings.
+pub fn check(spec: &Spec, rootfs: &Rootfs) -> Result<Vec<String>, CheckError> {
+    let image = Image::new(spec, rootfs);
+    let mut findings = Findings { spec, problems: Vec::new(), warnings: Vec::new() };
+    program::check(&image, &mut findings)?;
+    user::check(&image, &mut findings)?;
+    paths::check(&image, &mut findings)?;
+    size::check(rootfs, &mut findings)?;
+    secrets::check(rootfs, &mut findings)?;
+    match findings.problems.is_empty() {
+        true => Ok(findings.warnings),
+        false => Err(CheckError::Problems(findings.problems)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What an author says must be in the image, and what must not.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::image::{Found, Image};
+use super::{CheckError, Findings};
+use crate::spec::Check;
+
+/// Paths that a message lists before it only counts.
+const LISTED: usize = 5;
+
+pub(super) fn check(image: &Image<'_>, out: &mut Findings<'_>) -> Result<(), CheckError> {
+    let checks = &image.spec.checks;
+    for pattern in &checks.must_contain {
+        let pattern = Pattern::new(Check::MustContain, pattern)?;
+        if !image.has_base() && !pattern.resolves(image)? {
+            let what = "is not in the image; add to `contents` or `files` what has it";
+            out.problem(Check::MustContain, format!("`{}` {what}", pattern.text));
+        }
+    }
+    for pattern in &checks.must_not_contain {
+        let pattern = Pattern::new(Check::MustNotContain, pattern)?;
+        let found = pattern.matches(image)?;
+        if !found.is_empty() {
+            let mut names: Vec<String> = found
+                .iter()
+                .take(LISTED)
+                .map(|path| format!("`/{}`", String::from_utf8_lossy(path)))
+                .collect();
+            if found.len() > LISTED {
+                names.push(format!("{} more", found.len() - LISTED));
+            }
+            let what = format!("must not be in the image, and is: {}", names.join(", "));
+            out.problem(Check::MustNotContain, format!("`{}` {what}", pattern.text));
+        }
+    }
+    Ok(())
+}
+
+/// An absolute path whose components may have wildcards.
+struct Pattern<'a> {
+    text: &'a str,
+    parts: Vec<Part<'a>>,
+}
+
+enum Part<'a> {
+    Plain(&'a str),
+    Wild(GlobMatcher),
+    /// `**`: any number of directories.
+    Deep,
+}
+
+impl<'a> Pattern<'a> {
+    fn new(field: Check, text: &'a str) -> Result<Self, CheckError> {
+        let error = |source| CheckError::Pattern { field, pattern: text.into(), source };
+        let rest = text.strip_prefix('/').filter(|rest| !rest.contains('\0'));
+        let rest = rest.ok_or_else(|| error(None))?;
+        let mut parts = Vec::new();
+        for part in rest.split('/').filter(|part| !part.is_empty()) {
+            parts.push(match part {
+                "." | ".." => return Err(error(None)),
+                "**" => Part::Deep,
+                part if part.contains(['*', '?', '[']) => {
+                    let mut glob = GlobBuilder::new(part);
+                    let glob = glob.literal_separator(true).build();
+                    Part::Wild(glob.map_err(|e| error(Some(e)))?.compile_matcher())
+                }
+                part => Part::Plain(part),
+            });
+        }
+        Ok(Self { text, parts })
+    }
+
+    /// Whether it leads, through links, to something.
+    fn resolves(&self, image: &Image<'_>) -> Result<bool, CheckError> {
+        for path in self.matches(image)? {
+            if !matches!(image.find_bytes(&path)?.1, Found::Missing(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The entries that match, their last link not followed, as a shell would expand it.
+    fn matches(&self, image: &Image<'_>) -> Result<Vec<Vec<u8>>, CheckError> {
+        let mut found = vec![Vec::new()];
+        for part in &self.parts {
+            let mut next = Vec::new();
+            for path in found {
+                step(image, &path, part, &mut next)?;
+            }
+            next.sort();
+            next.dedup();
+            found = next;
+        }
+        Ok(found)
+    }
+}
+
+/// Adds the paths that one more part of a pattern leads to.
+fn step(
+    image: &Image<'_>,
+    path: &[u8],
+    part: &Part<'_>,
+    next: &mut Vec<Vec<u8>>,
+) -> Result<(), CheckError> {
+    match part {
+        Part::Plain(name) => {
+            let path = join(path, name.as_bytes());
+            if image.has_entry(&[b"/", path.as_slice()].concat())? {
+                next.push(path);
+            }
+        }
+        Part::Wild(glob) => {
+            let (real, Found::Directory) = image.find_bytes(path)? else { return Ok(()) };
+            let names = image.list(&real)?.into_iter().map(|(name, _)| name);
+            let fitting = names.filter(|name| glob.is_match(OsStr::from_bytes(name)));
+            next.extend(fitting.map(|name| join(path, &name)));
+        }
+        Part::Deep => descend(image, path, &mut BTreeSet::new(), next)?,
+    }
+    Ok(())
+}
+
+/// Adds a directory and all below it. Links are followed, for contents are linked into an image
+/// by whole directories; each directory is entered once, for links may lead back up.
+fn descend(
+    image: &Image<'_>,
+    path: &[u8],
+    entered: &mut BTreeSet<Vec<u8>>,
+    next: &mut Vec<Vec<u8>>,
+) -> Result<(), CheckError> {
+    let (real, Found::Directory) = image.find_bytes(path)? else { return Ok(()) };
+    if !entered.insert(real.clone()) {
+        return Ok(());
+    }
+    next.push(path.to_vec());
+    for (name, _) in image.list(&real)?.into_iter().filter(|(_, may_be_dir)| *may_be_dir) {
+        descend(image, &join(path, &name), entered, next)?;
+    }
+    Ok(())
+}
+
+fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    if path.is_empty() { name.to_vec() } else { [path, name].join(&b'/') }
+}

@@ -1,0 +1,22 @@
+//! `cooper completions`: what a shell needs to complete verbs and options.
+
+use clap::{Args, CommandFactory};
+
+use super::failure::Failure;
+use super::{Cli, output};
+
+/// Print a shell's completions
+///
+/// For example: cooper completions bash > ~/.local/share/bash-completion/completions/cooper
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+pub(super) fn run(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "cooper", &mut bytes);
+    output::data(&String::from_utf8_lossy(&bytes))
+}

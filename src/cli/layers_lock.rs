@@ -1,0 +1,93 @@
+//! `layers.lock.json`: which packages lie together, from one version to the next.
+//!
+//! A flake reads the file into `layering.lock` of its specs, so that every verb and every machine
+//! plans by the same one; `cooper plan` writes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::{assemble, plan, table};
+use crate::closure::Closure;
+use crate::file;
+use crate::plan::ImagePlan;
+use crate::spec::Spec;
+
+/// The one version of the file that this cooper reads.
+const VERSION: u64 = 1;
+/// A name for each package of the largest sets.
+const LIMIT: u64 = 64 << 20;
+/// A kept plan may cost so many hundredths of a fresh one before cooper says so.
+const WORTH_KEEPING: u128 = 115;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LayersLock {
+    version: u64,
+    images: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+impl LayersLock {
+    pub(super) fn empty() -> Self {
+        Self { version: VERSION, images: BTreeMap::new() }
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let during = |failure: Failure| {
+            failure
+                .during(format!("failed to read the lock `{}`", path.display()))
+                .hint("`cooper plan SPEC --repack --write-lock=FILE` writes a new one")
+        };
+        let bytes = file::read(path, LIMIT)?;
+        let lock: Self = serde_json::from_slice(&bytes).map_err(|e| during(Failure::input(e)))?;
+        match lock.version {
+            VERSION => Ok(lock),
+            other => {
+                let message = format!("version {other} is not known; this cooper reads {VERSION}");
+                Err(during(Failure::input(message)))
+            }
+        }
+    }
+
+    /// Gives a spec the layers that the lock has for its image.
+    pub(super) fn apply(&self, spec: &mut Spec) {
+        if let Some(layers) = self.images.get(spec.name.as_str()) {
+            spec.layering.lock.clone_from(layers);
+        }
+    }
+
+    pub(super) fn insert(&mut self, spec: &Spec, layers: Vec<Vec<String>>) {
+        self.images.insert(spec.name.to_string(), layers);
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+        Ok(file::write_atomically(path, plan::text(self)?.as_bytes())?)
+    }
+}
+
+/// What to tell people when keeping has become dear; nothing while it is worth it.
+pub(super) fn excess(
+    spec: &Spec,
+    closure: &Closure,
+    kept: &ImagePlan,
+) -> Result<Option<String>, Failure> {
+    if spec.layering.lock.is_empty() {
+        return Ok(None);
+    }
+    let mut fresh = spec.clone();
+    fresh.layering.lock.clear();
+    let least = assemble::plan_layers(&fresh, closure)?.expected().max(1);
+    let hundredths = kept.expected().saturating_mul(100) / least;
+    Ok((hundredths > WORTH_KEEPING).then(|| {
+        let size: u64 = kept.layers.iter().map(|layer| layer.nar_size).sum();
+        format!(
+            "the kept layers of `{}` ({}) move {} % more bytes than fresh ones would; \
+             `cooper plan SPEC --repack --write-lock` starts over",
+            spec.name,
+            table::bytes(size),
+            hundredths - 100
+        )
+    }))
+}

@@ -1,0 +1,101 @@
+//! `cooper list`: what the specs define, and what the daemon has of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::load::Target;
+use super::{Global, assemble, input, output, progress, summary, table};
+use crate::image::{Image, json};
+use crate::transport::daemon::Daemon;
+use crate::transport::references;
+
+/// List images, and whether a daemon has them
+///
+/// An image is the same when its id is; that takes assembling it, which the cache makes short.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// What to list
+    #[arg(required = true, value_name = "SPEC")]
+    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// One reference of an image.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    reference: String,
+    digest: String,
+    layers: usize,
+    blob_size: u64,
+    /// What the daemon has under this reference.
+    id: Option<String>,
+    /// None when no daemon answers.
+    loaded: Option<bool>,
+}
+
+pub(super) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
+    let specs = input::read_specs(&args.specs)?;
+    let daemon = match args.target.connect() {
+        Ok(daemon) => Some(daemon),
+        Err(failure) if failure.is_environments() => {
+            output::note(&format!("note: {failure}"));
+            None
+        }
+        Err(failure) => return Err(failure),
+    };
+    let reporter = progress::reporter(global);
+    let store = assemble::store(global)?;
+    let mut rows = Vec::new();
+    for spec in &specs {
+        let image = assemble::assemble(global, spec, &*store, &*reporter)?;
+        rows.extend(listed(&image, daemon.as_deref())?);
+    }
+    if global.json {
+        let bytes = json::to_bytes(&rows).map_err(Failure::bug)?;
+        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+    }
+    output::data(&text(&rows, daemon.as_deref()))
+}
+
+fn listed(image: &Image, daemon: Option<&dyn Daemon>) -> Result<Vec<Listed>, Failure> {
+    let one = |reference: String| {
+        let id = daemon.map(|daemon| daemon.id_at(&reference)).transpose()?.flatten();
+        let same = |daemon: &dyn Daemon| id.as_ref() == Some(&daemon.id_of(image));
+        Ok(Listed {
+            digest: image.manifest.descriptor.digest.to_string(),
+            layers: image.layers.len(),
+            blob_size: image.blob_size(),
+            loaded: daemon.map(same),
+            id,
+            reference,
+        })
+    };
+    references(image).into_iter().map(one).collect()
+}
+
+fn text(rows: &[Listed], daemon: Option<&dyn Daemon>) -> String {
+    let label = daemon.map_or("DAEMON", Daemon::label).to_uppercase();
+    let heading = ["IMAGE", "DIGEST", "LAYERS", "SIZE", &label].map(str::to_owned).to_vec();
+    let cells = rows.iter().map(|row| {
+        let there = match (&row.id, row.loaded) {
+            (_, None) => "?".to_owned(),
+            (None, _) => "not there".to_owned(),
+            (Some(_), Some(true)) => "this image".to_owned(),
+            (Some(id), Some(false)) => format!("another: {}", summary::short(id)),
+        };
+        vec![
+            row.reference.clone(),
+            summary::short(&row.digest),
+            row.layers.to_string(),
+            table::bytes(row.blob_size),
+            there,
+        ]
+    });
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(cells).collect();
+    table::table(&rows, &[2, 3])
+}

@@ -1,0 +1,237 @@
+//! `cooper load`: assemble images and put them into a daemon.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::failure::Failure;
+use super::summary::{self, Row};
+use super::{Global, assemble, build, input, output, progress};
+use crate::file::Context;
+use crate::image::Image;
+use crate::spec::{Spec, Tag};
+use crate::transport::TransportError;
+use crate::transport::containerd::Containerd;
+use crate::transport::daemon::{self, Daemon};
+use crate::transport::docker::Docker;
+use crate::transport::docker_host;
+use crate::transport::podman::Podman;
+
+/// Assemble images and put them into a daemon
+///
+/// Only the layers that the daemon lacks are sent, under a temporary tag; the tag moves when the
+/// image is whole. Docker is found as its own client finds it: DOCKER_HOST, contexts, the usual
+/// socket.
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    /// What to load
+    #[arg(required = true, value_name = "SPEC")]
+    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+    /// Only the image of this name; may be given again
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Tags instead of the specs'; may be given again
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<Tag>,
+    /// When no daemon answers, write DIR/NAME.tar
+    #[arg(long, value_name = "DIR")]
+    or_save: Option<PathBuf>,
+}
+
+/// Which daemon.
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// The kind of daemon
+    #[arg(long, value_enum, default_value_t = To::Docker)]
+    to: To,
+    /// containerd's namespace: `k8s.io` for k3s and kind [default: ctr's own]
+    #[arg(long, value_name = "NS")]
+    namespace: Option<String>,
+    /// The program that speaks to podman or containerd, with its first arguments: `k3s ctr`,
+    /// `docker exec -i kind-control-plane ctr`
+    #[arg(long, value_name = "COMMAND")]
+    client: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum To {
+    Docker,
+    Podman,
+    Containerd,
+}
+
+impl Target {
+    /// Connects, so that a daemon that is not there is known before any work is done.
+    pub(super) fn connect(&self) -> Result<Box<dyn Daemon>, Failure> {
+        if self.namespace.is_some() && self.to != To::Containerd {
+            return Err(Failure::input("`--namespace` is for `--to containerd` alone"));
+        }
+        if self.client.is_some() && self.to == To::Docker {
+            return Err(Failure::input("`--client` is for podman and containerd alone")
+                .hint("`DOCKER_HOST` or `docker context use` say where Docker is"));
+        }
+        let command = |default: &str| -> Vec<String> {
+            let words = self.client.as_deref().unwrap_or(default).split_whitespace();
+            words.map(str::to_owned).collect()
+        };
+        Ok(match self.to {
+            To::Docker => {
+                let endpoint = docker_host::find(&|name| std::env::var_os(name))?;
+                Box::new(Docker::connect(&endpoint)?)
+            }
+            To::Podman => Box::new(Podman::connect(&command("podman"))?),
+            To::Containerd => {
+                Box::new(Containerd::connect(&command("ctr"), self.namespace.as_deref())?)
+            }
+        })
+    }
+
+    /// The command that loads an archive.
+    fn command(&self, path: &Path) -> String {
+        let path = path.display();
+        match self.to {
+            To::Docker => format!("docker load -i {path}"),
+            To::Podman => format!("podman load -i {path}"),
+            To::Containerd => format!("ctr images import {path}"),
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
+    let since = Instant::now();
+    let mut specs = choose(input::read_specs(&args.specs)?, &args.only)?;
+    if !args.tags.is_empty() {
+        for spec in &mut specs {
+            spec.tags.clone_from(&args.tags);
+        }
+    }
+    refuse_twins(&specs)?;
+    let daemon = match (args.target.connect(), &args.or_save) {
+        (Ok(daemon), _) => Some(daemon),
+        (Err(failure), Some(_)) if failure.is_environments() => {
+            output::note(&format!("note: {failure}; writing archives instead"));
+            None
+        }
+        (Err(failure), _) => return Err(failure),
+    };
+    let reporter = progress::reporter(global);
+    let store = assemble::store(global)?;
+    let mut images = Vec::new();
+    let mut times = Vec::new();
+    for spec in &specs {
+        let since = Instant::now();
+        images.push(assemble::assemble(global, spec, &*store, &*reporter)?);
+        times.push(since.elapsed());
+    }
+    let notes = match (&daemon, &args.or_save) {
+        (Some(daemon), _) => put(&**daemon, &images, &*reporter)?,
+        (None, Some(dir)) => save(&images, dir, &args.target)?,
+        (None, None) => Vec::new(),
+    };
+    report(global, &images, &times, &notes, since)
+}
+
+/// What became of an image: a cell of the table, and lines above it.
+struct Note {
+    sent: Option<u64>,
+    lines: Vec<String>,
+}
+
+fn put(
+    daemon: &dyn Daemon,
+    images: &[Image],
+    reporter: &dyn crate::report::Reporter,
+) -> Result<Vec<Note>, Failure> {
+    let loaded = daemon::load(daemon, images, reporter).map_err(|error| {
+        let moved =
+            matches!(&error, TransportError::Daemon { doing, .. } if doing.starts_with("move"));
+        let failure = Failure::from(error);
+        if moved { failure } else { failure.during("failed to load; no tag was moved".into()) }
+    })?;
+    let note = |(image, loaded): (&Image, daemon::Loaded)| {
+        let mut lines = Vec::new();
+        if loaded.sent.is_none() {
+            lines.push(format!(
+                "{} is in {} already, nothing was sent",
+                image.name,
+                daemon.label()
+            ));
+        }
+        let moved = loaded.moved.iter().map(|(reference, id)| {
+            format!("{reference} named another image before, {}", summary::short(id))
+        });
+        lines.extend(moved);
+        Note { sent: loaded.sent, lines }
+    };
+    Ok(images.iter().zip(loaded).map(note).collect())
+}
+
+fn save(images: &[Image], dir: &Path, target: &Target) -> Result<Vec<Note>, Failure> {
+    std::fs::create_dir_all(dir).context("create", dir)?;
+    let one = |image: &Image| {
+        // A name may hold a registry and a namespace.
+        let name: String = image.name.as_str().replace(['/', ':'], "_");
+        let path = dir.join(format!("{name}.tar"));
+        build::write_archive(std::slice::from_ref(image), &path)?;
+        let line = format!("wrote {}; load it with `{}`", path.display(), target.command(&path));
+        Ok(Note { sent: None, lines: vec![line] })
+    };
+    images.iter().map(one).collect()
+}
+
+fn report(
+    global: &Global,
+    images: &[Image],
+    times: &[Duration],
+    notes: &[Note],
+    since: Instant,
+) -> Result<(), Failure> {
+    let rows: Vec<Row<'_>> = images
+        .iter()
+        .zip(times)
+        .zip(notes)
+        .map(|((image, time), note)| Row { image, time: *time, sent: note.sent })
+        .collect();
+    if global.json {
+        return output::data(&summary::json(&rows)?);
+    }
+    if !global.quiet {
+        for line in notes.iter().flat_map(|note| &note.lines) {
+            output::note(line);
+        }
+        output::note(&summary::table(&rows, since.elapsed()));
+    }
+    Ok(())
+}
+
+/// The images of the given names, or all.
+fn choose(specs: Vec<Spec>, only: &[String]) -> Result<Vec<Spec>, Failure> {
+    let names: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(name.as_str())) {
+        let names: Vec<&str> = names.into_iter().collect();
+        return Err(Failure::input(format!("`--only {unknown}`: no image is called that"))
+            .hint(format!("there are {}", names.join(", "))));
+    }
+    let chosen =
+        |spec: &Spec| only.is_empty() || only.iter().any(|name| name == spec.name.as_str());
+    Ok(specs.into_iter().filter(chosen).collect())
+}
+
+/// Of two images with one name and tag the daemon could keep only one.
+fn refuse_twins(specs: &[Spec]) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    for spec in specs {
+        for tag in &spec.tags {
+            let reference = format!("{}:{tag}", spec.name);
+            if !seen.insert(reference.clone()) {
+                return Err(Failure::input(format!("two of the specs define `{reference}`"))
+                    .hint("give them different names or tags, or leave one out"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Docker behind ssh: a socket of our own whose connections Docker's client carries there, with
+//! the keys, agents and hosts that it knows.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use super::TransportError;
+use crate::file::Context;
+
+/// A socket that leads to the far daemon for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    dir: tempfile::TempDir,
+}
+
+impl Tunnel {
+    /// Opens the socket; whether anybody answers shows with the first request.
+    pub(super) fn open(url: &str) -> Result<Self, TransportError> {
+        // Only this user may enter the folder.
+        let dir = tempfile::tempdir().context("create a folder in", std::env::temp_dir())?;
+        let tunnel = Self { dir };
+        let path = tunnel.socket();
+        let listener = UnixListener::bind(&path).context("listen on", &path)?;
+        let url = url.to_owned();
+        thread::spawn(move || {
+            for connection in listener.incoming().map_while(Result::ok) {
+                let url = url.clone();
+                // Without a carrier the connection closes, which the request notices.
+                thread::spawn(move || carry(&connection, &url));
+            }
+        });
+        Ok(tunnel)
+    }
+
+    /// Where it is.
+    pub(super) fn socket(&self) -> PathBuf {
+        Path::new(self.dir.path()).join("docker.sock")
+    }
+}
+
+fn carry(connection: &UnixStream, url: &str) -> io::Result<()> {
+    let mut child = Command::new("docker")
+        .args(["--host", url, "system", "dial-stdio"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let result = both_ways(connection, &mut child);
+    // It has ended, or has nobody left to talk to.
+    let _ = child.kill();
+    child.wait()?;
+    result
+}
+
+fn both_ways(connection: &UnixStream, child: &mut Child) -> io::Result<()> {
+    let (Some(mut stdin), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        return Ok(());
+    };
+    let mut from = connection.try_clone()?;
+    thread::spawn(move || copy(&mut from, &mut stdin));
+    copy(&mut stdout, &mut &*connection)?;
+    connection.shutdown(std::net::Shutdown::Both)
+}
+
+/// Without a buffer between: the other side waits for every byte.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = from.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        to.write_all(bytes)?;
+        to.flush()?;
+    }
+}

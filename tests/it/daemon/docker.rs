@@ -1,0 +1,93 @@
+//! Docker with its graph driver: layers are kept by chain.
+
+use serde_json::json;
+
+use super::{load, runs};
+use crate::fixture::{Fixture, stderr, stdout};
+use crate::servers::Dockerd;
+
+const LARGE: usize = 4_000_000;
+const SMALL: usize = 300_000;
+
+#[test]
+fn an_image_runs_after_loading_and_is_not_sent_twice() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let busybox = fixture.busybox();
+    let items = [fixture.item("base", 1, LARGE), busybox.clone()];
+    let spec = fixture.spec("backend", "v1", &items, runs(&busybox, "well"));
+    let first = load(&fixture, &docker.host(), &[], &[&spec]);
+    assert!(first[0].unwrap() > LARGE as u64);
+    let run = ["run", "--rm", "--network=none", "backend:v1"];
+    assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "well\n");
+    // fault 125
+    let mut again = fixture.cooper();
+    let again = again.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec).output().unwrap();
+    let text = stderr(&again, 0);
+    assert!(text.contains("backend is in Docker already, nothing was sent"), "{text}");
+    // Another tag of the same image is no reason to send it either.
+    assert_eq!(load(&fixture, &docker.host(), &["--tag", "v2"], &[&spec]), [None]);
+    let run = ["run", "--rm", "--network=none", "backend:v2"];
+    assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "well\n");
+    let tags = ["images", "--all", "--format", "{{.Repository}}:{{.Tag}}"];
+    let tags = stdout(&docker.docker().args(tags).output().unwrap());
+    assert_eq!(tags.lines().count(), 2, "no temporary tag stays: {tags}");
+}
+
+#[test]
+fn only_the_layers_from_the_first_changed_one_up_are_sent() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let busybox = fixture.busybox();
+    let base = fixture.item("base", 1, LARGE);
+    let image = |app: u64| {
+        let items = [base.clone(), busybox.clone(), fixture.item("app", app, SMALL)];
+        fixture.spec("backend", "latest", &items, runs(&busybox, &format!("app {app}")))
+    };
+    load(&fixture, &docker.host(), &[], &[&image(1)]);
+    let mut second = fixture.cooper();
+    second.env("DOCKER_HOST", docker.host()).arg("load").arg(image(2));
+    let text = stderr(&second.output().unwrap(), 0);
+    // fault 126
+    assert!(text.contains("backend:latest named another image before, sha256:"), "{text}");
+    let third = load(&fixture, &docker.host(), &[], &[&image(3)]);
+    let bytes = third[0].unwrap();
+    assert!((SMALL as u64..SMALL as u64 * 12 / 10).contains(&bytes), "{bytes}");
+    let run = ["run", "--rm", "--network=none", "backend"];
+    assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "app 3\n");
+    // The new name of a release finds what older ones brought.
+    let release = load(&fixture, &docker.host(), &["--tag", "v9"], &[&image(4)]);
+    assert!(release[0].unwrap() < SMALL as u64 * 12 / 10, "{release:?}");
+}
+
+#[test]
+fn a_layer_that_images_of_a_set_share_travels_once() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let busybox = fixture.busybox();
+    let base = fixture.item("base", 1, LARGE);
+    let spec = |name: &str, seed| {
+        let items = [base.clone(), busybox.clone(), fixture.item("app", seed, SMALL)];
+        fixture.spec(name, "v1", &items, runs(&busybox, name))
+    };
+    let specs = [spec("one", 1), spec("two", 2)];
+    let sent = load(&fixture, &docker.host(), &[], &[&specs[0], &specs[1]]);
+    assert!(sent[0].unwrap() > LARGE as u64 && sent[1].unwrap() < LARGE as u64 / 2, "{sent:?}");
+    for name in ["one", "two"] {
+        let run = ["run", "--rm", "--network=none", &format!("{name}:v1")];
+        assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), format!("{name}\n"));
+    }
+}
+
+#[test]
+fn list_says_what_docker_has_under_each_reference() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], json!({}));
+    let list = |spec| {
+        let mut list = fixture.cooper();
+        list.env("DOCKER_HOST", docker.host()).arg("list").arg(spec);
+        stdout(&list.output().unwrap())
+    };
+    let (one, two) = (image(1), image(2));
+    assert!(list(&one).contains("not there"), "{}", list(&one));
+    load(&fixture, &docker.host(), &[], &[&one]);
+    assert!(list(&one).contains("this image"), "{}", list(&one));
+    assert!(list(&two).contains("another: sha256:"), "{}", list(&two));
+}

@@ -1,0 +1,162 @@
+//! podman and containerd: layers are kept one by one, so a change at the bottom costs no more
+//! than one at the top.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{runs, sent};
+use crate::fixture::{Fixture, stderr, stdout};
+use crate::servers::{Server, unmount_below};
+
+const LARGE: usize = 4_000_000;
+const SMALL: usize = 300_000;
+
+/// podman with a store of its own.
+struct Podman {
+    fixture: Fixture,
+}
+
+impl Podman {
+    fn new() -> Self {
+        let fixture = Fixture::new();
+        let config = "[engine]\nruntime=\"runc\"\ncgroup_manager=\"cgroupfs\"\n\
+                      events_logger=\"file\"\n[containers]\n\
+                      default_ulimits=[\"nofile=20000:20000\",\"nproc=32768:32768\"]\n";
+        std::fs::write(fixture.dir().join("containers.conf"), config).unwrap();
+        Self { fixture }
+    }
+
+    fn words(&self) -> Vec<String> {
+        let dir = self.fixture.dir().display();
+        format!("podman --root {dir}/p --runroot {dir}/run --storage-driver vfs")
+            .split(' ')
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn podman(&self, arguments: &[&str]) -> String {
+        let words = self.words();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(arguments).env("CONTAINERS_CONF", self.config());
+        stdout(&command.output().unwrap())
+    }
+
+    fn config(&self) -> std::path::PathBuf {
+        self.fixture.dir().join("containers.conf")
+    }
+
+    fn cooper(&self, arguments: &[&str], specs: &[&Path]) -> Command {
+        let mut command = self.fixture.cooper();
+        let client = self.words().join(" ");
+        command.env("CONTAINERS_CONF", self.config());
+        command.args(["load", "--to", "podman", "--client", &client]).args(arguments).args(specs);
+        command
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        unmount_below(self.fixture.dir());
+    }
+}
+
+#[test]
+fn podman_gets_only_the_changed_layer_wherever_it_is_and_runs_the_image() {
+    let podman = Podman::new();
+    let fixture = &podman.fixture;
+    let busybox = fixture.busybox();
+    let base = fixture.item("base", 1, LARGE);
+    let image = |name: &str, bottom: u64| {
+        let items = [fixture.item("bottom", bottom, SMALL), base.clone(), busybox.clone()];
+        fixture.spec(name, "v1", &items, runs(&busybox, &format!("{name} {bottom}")))
+    };
+    let (first, second, other) = (image("a", 1), image("a", 2), image("b", 3));
+    let bytes = sent(&mut podman.cooper(&["--json"], &[&first]))[0].unwrap();
+    assert!(bytes > LARGE as u64, "{bytes}");
+    let bytes = sent(&mut podman.cooper(&["--json"], &[&second]))[0].unwrap();
+    assert!((SMALL as u64..SMALL as u64 * 12 / 10).contains(&bytes), "{bytes}");
+    let run = |name| podman.podman(&["run", "--rm", "--network=none", name]);
+    assert_eq!(run("a:v1"), "a 2\n");
+    assert_eq!(sent(&mut podman.cooper(&["--json"], &[&second])), [None]);
+    // A set: what its first image brings, the second does not bring again.
+    let both = sent(&mut podman.cooper(&["--json"], &[&second, &other]));
+    assert!(both[0].is_none() && both[1].is_some(), "{both:?}");
+    assert_eq!(run("b:v1"), "b 3\n");
+    let names = podman.podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert!(!names.contains("cooper-loading"), "no temporary tag stays: {names}");
+}
+
+#[test]
+fn podman_gets_everything_when_it_cannot_use_what_it_has() {
+    let podman = Podman::new();
+    let fixture = &podman.fixture;
+    let items = [fixture.item("base", 1, LARGE)];
+    let gzip = fixture.spec("a", "v1", &items, json!({}));
+    // The same files in blobs of other digests: whether podman takes a gap for them depends on
+    // its version, and either way the image must be whole.
+    let plain = json!({"compression": {"algorithm": "none"}, "config": {"Env": ["A=2"]}});
+    let plain = fixture.spec("a", "v1", &items, plain);
+    sent(&mut podman.cooper(&["--json"], &[&gzip]));
+    let output = podman.cooper(&[], &[&plain]).output().unwrap();
+    stderr(&output, 0);
+    let id = podman.podman(&["image", "inspect", "--format", "{{.Config.Env}}", "a:v1"]);
+    assert_eq!(id.trim(), "[A=2]");
+    podman.podman(&["save", "--output", &format!("{}/o.tar", fixture.dir().display()), "a:v1"]);
+}
+
+#[test]
+fn without_podman_the_error_names_the_program() {
+    let fixture = Fixture::new();
+    let spec = fixture.spec("a", "v1", &[], json!({}));
+    let mut command = fixture.cooper();
+    command.args(["load", "--to", "podman", "--client", "no-podman-here"]).arg(spec);
+    let text = stderr(&command.output().unwrap(), 2);
+    assert!(text.contains("no podman answers at `no-podman-here`"), "{text}");
+}
+
+#[test]
+fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() {
+    let fixture = Fixture::new();
+    let dir = tempfile::Builder::new().prefix("c").tempdir().unwrap();
+    let at = |name: &str| format!("{}/{name}", dir.path().display());
+    let config = format!(
+        "version = 2\nroot = \"{}\"\nstate = \"{}\"\n\
+         disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = \"{}\"\n",
+        at("root"),
+        at("state"),
+        at("s")
+    );
+    std::fs::write(at("config"), config).unwrap();
+    let mut start = Command::new("containerd");
+    let mut server = Server::start(start.args(["--config", &at("config")]), Path::new(&at("log")));
+    let ctr = |arguments: &[&str]| {
+        Command::new("ctr").args(["--address", &at("s")]).args(arguments).output().unwrap()
+    };
+    server.wait_until(|| ctr(&["version"]).status.success());
+    let base = fixture.item("base", 1, LARGE);
+    let busybox = fixture.busybox();
+    let image = |bottom: u64| {
+        let items = [fixture.item("bottom", bottom, SMALL), base.clone(), busybox.clone()];
+        fixture.spec("a", "v1", &items, runs(&busybox, &format!("bottom {bottom}")))
+    };
+    let load = |spec: &Path| {
+        let mut command = fixture.cooper();
+        command.env("CONTAINERD_ADDRESS", at("s")).args(["load", "--json", "--to", "containerd"]);
+        sent(command.args(["--namespace", "k8s.io"]).arg(spec))[0]
+    };
+    assert!(load(&image(1)).unwrap() > LARGE as u64);
+    let second = image(2);
+    let bytes = load(&second).unwrap();
+    assert!((SMALL as u64..SMALL as u64 * 12 / 10).contains(&bytes), "{bytes}");
+    assert_eq!(load(&second), None);
+    let images = stdout(&ctr(&["--namespace", "k8s.io", "images", "check"]));
+    let rows: Vec<&str> = images.lines().skip(1).collect();
+    assert_eq!(rows.len(), 1, "one name and no temporary one: {images}");
+    assert!(rows[0].starts_with("docker.io/library/a:v1") && rows[0].contains("complete"));
+    let run = ["--namespace", "k8s.io", "run", "--rm", "docker.io/library/a:v1", "one"];
+    assert_eq!(stdout(&ctr(&run)), "bottom 2\n");
+    drop(server);
+    unmount_below(dir.path());
+}

@@ -1,0 +1,220 @@
+//! Bad specs through the real binary: exit code 1, one error that names file and field, and
+//! nothing at the output path.
+
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::running::{Place, run};
+
+/// Each must be refused, with these words beside the file's name.
+fn refused(specs: &[(&[u8], &str)]) {
+    for (spec, says) in specs {
+        let place = Place::new();
+        place.write("spec.json", spec);
+        place.refuses(1, &["failed to read `spec.json`", says]);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_json_object_is_refused_with_the_place_of_the_mistake() {
+    // faults 1, 2, 3, 5 and 6
+    let deep = format!(r#"{{"version":1,"name":"a","config":{}"#, "{\"Labels\":".repeat(100_000));
+    refused(&[
+        (b"", "line 1 column 0"),
+        (b"null", "invalid type: null"),
+        (b"[]", "it must be an object"),
+        (b"7", "invalid type: integer `7`"),
+        (br#"{"version":1,"name":"a""#, "EOF while parsing an object at line 1 column 23"),
+        (br#"{"version":1,"name":"a"}}"#, "trailing characters"),
+        (br#"{"version":1,"name":"a","name":"b"}"#, "duplicate field `name`"),
+        (b"\xef\xbb\xbf{\"version\":1}", "line 1 column 1"),
+        (b"{\"version\":1,\"name\":\"\xff\"}", "invalid unicode code point"),
+        (br#"{"version":1,"name":"\ud800"}"#, "line 1 column"),
+        (deep.as_bytes(), "config.Labels.Labels: invalid type: map, expected a string"),
+    ]);
+}
+
+#[test]
+fn a_field_of_another_shape_is_refused_by_its_path() {
+    // faults 1, 4, 7, 8 and 9
+    let with = |extra: &str| format!(r#"{{"version":1,"name":"a",{extra}}}"#);
+    for (extra, says) in [
+        (r#""entrypont":[]"#, "unknown field `entrypont`"),
+        (r#""config":{"Entrypont":[]}"#, "hint: did you mean `Entrypoint`?"),
+        (r#""config":[]"#, "config: invalid type: sequence, expected an object"),
+        (r#""config":{"Env":{"A":"b"}}"#, "config.Env: invalid type: map"),
+        (r#""config":{"Env":["A=b",3]}"#, "config.Env[1]: invalid type: integer"),
+        (r#""config":{"Labels":{"a":"1","a":"2"}}"#, "duplicate field `a`"),
+        (r#""files":{"/a":{"text":"x","uid":"0"}}"#, "files./a.uid: invalid type: string"),
+        (r#""files":{"/a":{"text":"x","uid":-1}}"#, "files./a.uid: invalid value: integer `-1`"),
+        (r#""files":{"/a":{"text":"x","uid":4294967296}}"#, "files./a.uid: invalid value"),
+        (r#""checks":{"maxSize":1e400}"#, "checks.maxSize: number out of range"),
+        (r#""checks":{"maxSize":-1}"#, "checks.maxSize: invalid value"),
+        (r#""checks":{"skip":["everything"]}"#, "checks.skip[0]: unknown variant"),
+        (r#""directories":{"/a":{"mode":"0888"}}"#, "directories./a.mode: mode `0888`"),
+        (r#""directories":{"/a":{"mode":"0644junk"}}"#, "directories./a.mode"),
+        (r#""directories":{"/a":{"mode":"u+x"}}"#, "directories./a.mode"),
+        (r#""directories":{"/a":{"mode":420}}"#, "directories./a.mode: invalid type: integer"),
+        (r#""layering":{"mode":"all"}"#, "layering.mode: unknown variant `all`"),
+    ] {
+        let place = Place::new();
+        place.write("spec.json", with(extra));
+        place.refuses(1, &["failed to read `spec.json`", says]);
+    }
+}
+
+#[test]
+fn a_value_that_no_image_can_have_is_refused_by_its_field() {
+    // faults 10 to 13
+    let long = "t".repeat(129);
+    for (fields, says) in [
+        (json!({"config": {"Env": ["A"]}}), "config.Env has `A`"),
+        (json!({"config": {"Env": ["=b"]}}), "config.Env has `=b`"),
+        (json!({"config": {"Env": ["A=\0"]}}), "config.Env has a NUL character"),
+        (json!({"config": {"Cmd": ["a\0"]}}), "config.Cmd has a NUL character"),
+        (json!({"name": "App"}), "name: `App` is not an image name"),
+        (json!({"name": "a//b"}), "name: `a//b`"),
+        (json!({"name": "a@sha256:00"}), "leave out the digest"),
+        (json!({"tags": [".x"]}), "tags[0]: `.x` is not a tag"),
+        (json!({"tags": [long]}), "tags[0]: `ttt"),
+        (json!({"tags": []}), "tags is empty"),
+        (json!({"created": "now"}), "created: `now` is not a time"),
+        (json!({"created": ""}), "created: `` is not a time"),
+        (json!({"created": "1969-12-31T23:59:59Z"}), "created: `1969-12-31T23:59:59Z` is before"),
+        (json!({"mtime": "2024-01-01"}), "mtime: `2024-01-01` is not a time"),
+        (json!({"layering": {"maxLayers": 0}}), "layering.maxLayers is 0"),
+        (json!({"layering": {"maxLayers": 126}}), "layering.maxLayers is 126"),
+        (json!({"layering": {"maxLayers": 1_000_000_000}}), "layering.maxLayers is 1000000000"),
+        (json!({"version": 2}), "version is 2, and this cooper reads version 1 only"),
+        (json!({"symlinks": {"/a": "x".repeat(4096)}}), "symlinks.\"/a\" has the target"),
+        (json!({"symlinks": {"a": "x"}}), "symlinks has `a`"),
+        (json!({"files": {"/a": {}}}), "files.\"/a\" needs either `text` or `source`"),
+    ] {
+        let place = Place::new();
+        place.spec(&[], fields);
+        place.refuses(1, &["failed to read `spec.json`", says]);
+    }
+}
+
+#[test]
+fn times_with_an_offset_and_the_last_of_years_are_taken() {
+    // fault 12
+    for created in ["2024-01-01T00:00:00+02:00", "9999-12-30T00:00:00Z"] {
+        let place = Place::new();
+        place.spec(&[], json!({"created": created}));
+        place.builds();
+    }
+}
+
+#[test]
+fn the_same_spec_is_the_same_image_whatever_is_said_twice() {
+    // faults 14 and 15
+    let place = Place::new();
+    place.store_file("a", "bin/a", "a");
+    let a = place.store_path("a");
+    place.spec(&["a"], json!({"contents": [a]}));
+    let once = std::fs::read(place.builds()).unwrap();
+    place.spec(&["a", "a"], json!({"contents": [a, a], "config": {}, "files": {}}));
+    assert_eq!(once, std::fs::read(place.builds()).unwrap());
+    place.spec(&[], json!({}));
+    place.builds();
+}
+
+#[test]
+fn what_the_closure_lacks_is_refused_by_name_and_never_read() {
+    // fault 18
+    let place = Place::new();
+    place.store_file("a", "x", "");
+    place.store_file("b", "x", "");
+    let [a, b] = ["a", "b"].map(|name| place.store_path(name));
+    let source = |source: &str| json!({"files": {"/x": {"source": source}}});
+    for (fields, says) in [
+        (json!({"contents": [a, b]}), format!("contents is `{}`, which is not in", b.display())),
+        (source("/etc/shadow"), "files.\"/x\".source is `/etc/shadow`".into()),
+        (source("spec.json"), "files.\"/x\".source is `spec.json`".into()),
+        (source(b.to_str().unwrap()), "which is not in the closure, which has one path".into()),
+        (source(&format!("{}/../x", a.display())), "-a/../x`, which is not in".into()),
+    ] {
+        place.spec(&["a"], fields);
+        place.refuses(1, &[&says, "hint: in a flake, write the package itself"]);
+    }
+    let missing = json!({"closure": [{"path": a, "narHash": "", "narSize": 1, "references": [b]}]});
+    place.spec(&[], missing);
+    place.refuses(1, &["which the graph does not have"]);
+    let foreign = b.display().to_string().replace("/store/", "/storefoo/");
+    let entry = |path: &str| json!({"path": path, "narHash": "", "narSize": 1});
+    place.spec(&[], json!({"closure": [entry(a.to_str().unwrap()), entry(&foreign)]}));
+    place.refuses(1, &[&foreign, "where the other paths are"]);
+}
+
+#[test]
+fn two_sources_for_one_path_are_refused_with_both_their_names() {
+    // faults 16 and 17
+    let place = Place::new();
+    place.store_file("a", "bin/x", "one");
+    place.store_file("b", "bin/x", "two");
+    place.store_file("c", "bin/x/y", "");
+    let [a, b, c] = ["a", "b", "c"].map(|name| place.store_path(name));
+    for other in [&b, &c] {
+        place.spec(&["a", "b", "c"], json!({"contents": [a, other]}));
+        let names = [&a, other].map(|path| path.join("bin/x").display().to_string());
+        place.refuses(1, &["`/bin/x` comes from", &names[0], &names[1]]);
+    }
+    place.spec(&["a"], json!({"contents": [a], "files": {"/bin/x": {"text": ""}}}));
+    place.refuses(1, &["`/bin/x` comes from", "and from files"]);
+}
+
+#[test]
+fn a_spec_that_is_no_readable_file_is_refused_at_once() {
+    // fault 20
+    let place = Place::new();
+    run("mkfifo", &[&place.path("fifo")]);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    symlink("nowhere", place.path("dangling")).unwrap();
+    for (spec, says) in [
+        ("fifo", "failed to read `fifo`"),
+        ("empty", "failed to read `empty/spec.json`"),
+        ("dangling", "failed to read `dangling`"),
+        ("missing", "failed to read `missing`"),
+        ("/dev/zero", "failed to read `/dev/zero`"),
+    ] {
+        let since = Instant::now();
+        let ran = place.cooper(&["build", spec, "-o", "out"]);
+        ran.failed(1, &[says, "hint: SPEC is a spec.json"]);
+        assert!(since.elapsed() < Duration::from_secs(10), "{spec}");
+        assert!(!place.path("out").exists());
+    }
+}
+
+#[test]
+fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
+    let place = Place::new();
+    place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));
+    place.refuses(
+        1,
+        &[
+            "the image does not pass 2 checks",
+            "entrypoint: config.Entrypoint starts `/bin/app`, which is not in the image",
+            "user: config.User is `app`, which is not in the image's `/etc/passwd`",
+            "hint: if it is meant so: checks.skip = [ \"entrypoint\" \"user\" ]",
+        ],
+    );
+    let key = format!("-----BEGIN {} KEY-----\n{}", "PRIVATE", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
+    place.spec(&[], json!({"files": {"/key": {"text": key}}}));
+    place.refuses(1, &["secrets: `/key`, line 1, has a private key"]);
+}
+
+#[test]
+fn a_warning_stops_nothing_and_quiet_silences_it() {
+    let place = Place::new();
+    let users = json!({"app": {"uid": 7, "gid": 7}});
+    place.spec(&[], json!({"users": users, "config": {"User": "app"}}));
+    let build = ["build", "spec.json", "-o", "out"];
+    let ran = place.cooper(&build);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.contains("warning: config.User is the name `app`"), "{}", ran.stderr);
+    let quiet = place.cooper(&[&build[..], &["--quiet"]].concat());
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,129 @@
+//! The real binary, run in a folder of its own, over stores that a test makes up.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// A folder with a store in it; everything in it is gone when the test ends.
+pub(crate) struct Place {
+    dir: tempfile::TempDir,
+}
+
+/// What a run of the binary left.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// Writes a file, and the folders above it.
+    pub(crate) fn write(&self, below: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(below);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// A file in the store path of that name.
+    pub(crate) fn store_file(&self, name: &str, below: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        self.write(&format!("store/{HASH}-{name}/{below}"), bytes)
+    }
+
+    /// A program in the store path of that name: a script that runs itself by a static program.
+    pub(crate) fn executable(&self, name: &str, below: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.store_file(name, below, bytes);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o555)).unwrap();
+        path
+    }
+
+    /// The store path of that name.
+    pub(crate) fn store_path(&self, name: &str) -> PathBuf {
+        self.path(&format!("store/{HASH}-{name}"))
+    }
+
+    /// A spec.json of these fields, its closure the store paths of these names.
+    pub(crate) fn spec(&self, closure: &[&str], fields: Value) -> PathBuf {
+        let info = |name: &&str| json!({"path": self.store_path(name), "narHash": "sha256:0", "narSize": 1000});
+        let mut spec = json!({"version": 1, "name": "app"});
+        spec["closure"] = closure.iter().map(info).collect::<Vec<_>>().into();
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.write("spec.json", spec.to_string())
+    }
+
+    /// Runs cooper here, with a cache of its own.
+    pub(crate) fn cooper(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
+        command.current_dir(self.dir.path()).env("XDG_CACHE_HOME", self.path("cache"));
+        Ran::of(command.args(args))
+    }
+
+    /// Runs cooper and gives what it printed; it must succeed.
+    pub(crate) fn data(&self, args: &[&str]) -> String {
+        let ran = self.cooper(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
+        ran.stdout
+    }
+
+    /// Builds `spec.json`, which must fail with this code and words, leave nothing at the output
+    /// path nor beside it, and say what is wrong once.
+    pub(crate) fn refuses(&self, code: i32, says: &[&str]) {
+        std::fs::create_dir_all(self.path("out")).unwrap();
+        for format in ["archive", "layout"] {
+            let target = self.path(&format!("out/{format}"));
+            let args = ["build", "spec.json", "--format", format, "-o", target.to_str().unwrap()];
+            let ran = self.cooper(&args);
+            ran.failed(code, says);
+            let left: Vec<_> = std::fs::read_dir(self.path("out")).unwrap().collect();
+            assert!(left.is_empty(), "left behind: {left:?}");
+        }
+    }
+
+    /// Builds `spec.json` into a layout-like archive, which must succeed.
+    pub(crate) fn builds(&self) -> PathBuf {
+        let ran = self.cooper(&["build", "spec.json", "-o", "image.tar"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        self.path("image.tar")
+    }
+}
+
+impl Ran {
+    fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        Self {
+            code: status.code(),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// One `error:` line, these words in the message, nothing on standard output.
+    pub(crate) fn failed(&self, code: i32, says: &[&str]) {
+        let Self { stdout, stderr, .. } = self;
+        assert_eq!(self.code, Some(code), "{stderr}");
+        assert_eq!(stdout, "", "{stderr}");
+        assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+        for words in says {
+            assert!(stderr.contains(words), "wanted `{words}`, got: {stderr}");
+        }
+    }
+}
+
+/// Runs a program of the machine, which must succeed.
+pub(crate) fn run(program: &str, args: &[&Path]) {
+    let output = Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
