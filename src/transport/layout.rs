@@ -5,11 +5,16 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError};
-use crate::image::{Descriptor, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::layer::Layer;
+
+/// So many blobs are copied at a time.
+const AT_ONCE: usize = 4;
 
 /// What `oci-layout` holds.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -29,17 +34,20 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
     let lock = File::open(dir).context("open", dir)?;
     lock.lock().context("lock", dir)?;
     check_version(dir)?;
+    remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;
+    write_blobs(images, &blobs)?;
     for image in images {
-        write_blobs(image, &blobs)?;
         for entry in index_entries(image) {
-            index.manifests.retain(|old| !same_name(old, &entry));
-            index.manifests.push(entry);
+            match index.manifests.iter_mut().find(|old| same_name(old, &entry)) {
+                Some(old) => *old = entry,
+                None => index.manifests.push(entry),
+            }
         }
     }
-    file::write_atomically(&dir.join("oci-layout"), OCI_LAYOUT)?;
+    write_if_other(&dir.join("oci-layout"), OCI_LAYOUT)?;
     let bytes = json::to_bytes(&index).map_err(|e| TransportError::Json("index.json", e))?;
-    file::write_atomically(&dir.join("index.json"), &bytes)?;
+    write_if_other(&dir.join("index.json"), &bytes)?;
     Ok(())
 }
 
@@ -73,34 +81,83 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     name(a) == name(b) && a.platform == b.platform
 }
 
-fn write_blobs(image: &Image, blobs: &Path) -> Result<(), TransportError> {
-    for layer in &image.layers {
-        write_blob(blobs, layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))?;
+/// Copies the blobs that are missing, several at a time: much of it is waiting for the disk.
+fn write_blobs(images: &[Image], blobs: &Path) -> Result<(), TransportError> {
+    let mut missing: BTreeMap<Digest, Bytes<'_>> = BTreeMap::new();
+    for image in images {
+        let layers = image.layers.iter().map(|l| (l.digest, l.blob_size, Bytes::Layer(l)));
+        let documents = [&image.config, &image.manifest].map(|document| {
+            let Descriptor { digest, size, .. } = document.descriptor;
+            (digest, size, Bytes::Document(document))
+        });
+        for (digest, size, bytes) in layers.chain(documents) {
+            if !is_there(blobs, digest, size) {
+                missing.insert(digest, bytes);
+            }
+        }
     }
-    for document in [&image.config, &image.manifest] {
-        let Descriptor { digest, size, .. } = document.descriptor;
-        write_blob(blobs, digest, size, |to| {
-            to.write_all(&document.bytes).map_err(TransportError::Stream)
-        })?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let queue = Mutex::new(missing.into_iter());
+    let copy = || {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            match next {
+                Some((digest, bytes)) => write_blob(blobs, digest, &bytes)?,
+                None => return Ok(()),
+            }
+        }
+    };
+    let results: Vec<Result<(), TransportError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(copy)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    results.into_iter().collect::<Result<(), _>>()?;
+    Ok(file::sync_dir(blobs)?)
+}
+
+/// Removes what a killed process left; who holds the lock is the only one who writes.
+fn remove_unfinished(blobs: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(blobs).context("list", blobs)? {
+        let entry = entry.context("list", blobs)?;
+        if entry.file_name().as_encoded_bytes().starts_with(file::TEMP_PREFIX.as_bytes()) {
+            fs::remove_file(entry.path()).context("remove", entry.path())?;
+        }
     }
     Ok(())
 }
 
-fn write_blob(
-    blobs: &Path,
-    digest: Digest,
-    size: u64,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), TransportError>,
-) -> Result<(), TransportError> {
+/// What a blob is copied from.
+enum Bytes<'a> {
+    Layer(&'a Layer),
+    Document(&'a Document),
+}
+
+/// A blob is renamed into place whole, so one of the right size is the right one.
+fn is_there(blobs: &Path, digest: Digest, size: u64) -> bool {
+    let meta = fs::symlink_metadata(blobs.join(digest.hex()));
+    meta.is_ok_and(|meta| meta.is_file() && meta.len() == size)
+}
+
+fn write_blob(blobs: &Path, digest: Digest, bytes: &Bytes<'_>) -> Result<(), TransportError> {
     let path = blobs.join(digest.hex());
-    // A blob is renamed into place whole, so one of the right size is the right one.
-    if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == size) {
-        return Ok(());
-    }
     let mut blob = AtomicFile::create(&path)?;
-    write(blob.file())?;
-    blob.commit()?;
-    Ok(())
+    match bytes {
+        Bytes::Layer(layer) => layer.blob.write_to(blob.file())?,
+        Bytes::Document(document) => {
+            blob.file().write_all(&document.bytes).context("write", &path)?;
+        }
+    }
+    Ok(blob.commit_without_name()?)
+}
+
+/// Leaves a file alone that has these bytes already.
+fn write_if_other(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() && file::read(path, INDEX_LIMIT)? == bytes => Ok(()),
+        _ => file::write_atomically(path, bytes),
+    }
 }
 
 /// Readable by all, whatever the umask.
