@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 pub use blob::{Blob, Guard};
 pub use build::build;
-pub use store::{Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
+pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
 use crate::file::FileError;
