@@ -44,13 +44,17 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 /// Reads a regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let file = open(path)?;
+    let too_large = || {
+        let why = format!("it is larger than {limit} bytes, the most that cooper takes here");
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, why)).context("read", path)
+    };
+    // What is too large now is not read at all; what grows is read no further than the limit.
+    if file.metadata().context("read", path)?.len() > limit {
+        return too_large();
+    }
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).context("read", path)?;
-    if bytes.len() as u64 > limit {
-        let why = format!("it is larger than {limit} bytes, the most that cooper takes here");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why)).context("read", path);
-    }
-    Ok(bytes)
+    if bytes.len() as u64 > limit { too_large() } else { Ok(bytes) }
 }
 
 /// How the names of temporary files start.

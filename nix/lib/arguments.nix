@@ -27,6 +27,9 @@ let
   imageTag = matching "a tag, such as \"v1.2.0\": at most 128 letters, digits and _ . -, the first no . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
   absolute = matching "an absolute path inside the image, such as \"/etc/hosts\"" "/.*";
   mode = matching "a mode in octal, such as \"0644\" or \"1777\"" "[0-7]{3,4}";
+  capability =
+    matching "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
+      "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
   time = matching "a time as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
   duration = either natural builtins.isInt (matching "nanoseconds, or a duration such as \"500ms\", \"10s\" or \"2m\"" "[0-9]+(ms|s|m|h)");
   id = between 0 4294967294;
@@ -54,6 +57,7 @@ let
         fields = owned // {
           text = string;
           source = storePath;
+          capabilities = listOf capability;
         };
       };
     in
@@ -137,6 +141,28 @@ let
     };
   });
 
+  # cooper's src/spec/checks.rs has the same ones.
+  checkNames = [
+    "entrypoint"
+    "healthcheck"
+    "architecture"
+    "interpreter"
+    "user"
+    "runAsNonRoot"
+    "mustContain"
+    "mustNotContain"
+    "maxSize"
+    "secrets"
+  ];
+  checks = record {
+    fields = {
+      skip = listOf (enum checkNames);
+      mustContain = listOf absolute;
+      mustNotContain = listOf absolute;
+      maxSize = natural;
+    };
+  };
+
   image = record {
     required = [ "name" ];
     fields = {
@@ -186,6 +212,7 @@ let
         };
       };
       annotations = attrsOf string;
+      inherit checks;
       created = time;
       mtime = time;
       includeStorePaths = bool;
@@ -206,6 +233,7 @@ let
       [ ];
 in
 {
+  checks = checkNames;
   image = image // {
     check = where: value: image.check where value ++ tagRules where value;
   };

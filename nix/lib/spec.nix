@@ -68,6 +68,14 @@ let
     StartInterval = null;
   };
 
+  # What an image is asked about is not therefore in it.
+  asked = builtins.mapAttrs (_: map (path: builtins.unsafeDiscardStringContext "${path}")) (
+    builtins.intersectAttrs {
+      mustContain = null;
+      mustNotContain = null;
+    } (arguments.checks or { })
+  );
+
   layering = arguments.layering or { };
   optional = condition: attributes: if condition then attributes else { };
 in
@@ -113,6 +121,9 @@ given
 }
 // optional (builtins.isString (arguments.compression or null)) {
   compression.algorithm = arguments.compression;
+}
+// optional (arguments ? checks) {
+  checks = arguments.checks // asked;
 }
 // optional (arguments ? base) {
   base = arguments.base // {

@@ -59,6 +59,11 @@ in
   (refused "no layers" (ok // { layering.maxLayers = 0; }) "layering.maxLayers" "from 1 to 125")
   (refused "too many layers" (ok // { layering.maxLayers = 126; }) "layering.maxLayers" "from 1 to 125")
   (refused "an unknown compression" (ok // { compression = "bzip2"; }) "compression" "zstd")
+  (refused "an unknown check" (ok // { checks.skip = [ "entrypont" ]; }) "checks.skip[0]" "healthcheck")
+  (refused "a relative path that must be there" (ok // { checks.mustContain = [ "bin/x" ]; }) "checks.mustContain[0]" "absolute path")
+  (refused "a mistyped assertion" (ok // { checks.mustContains = [ ]; }) "checks.mustContains" "did you mean `mustContain`?")
+  (refused "a budget in words" (ok // { checks.maxSize = "100 MB"; }) "checks.maxSize" "a number")
+  (refused "capabilities without flags" (ok // { files."/x" = { text = ""; capabilities = [ "cap_net_raw" ]; }; }) "files.\"/x\".capabilities[0]" "setcap")
   (refused "a time that is none" (ok // { created = "now"; }) "created" "RFC 3339")
 
   (accepted "a name alone" { })
@@ -66,6 +71,8 @@ in
   (accepted "Env as a set" { config.Env.A = "b"; })
   (accepted "Env with newlines in a value" { config.Env = [ "A=b\nc" ]; })
   (accepted "ports as a list" { config.ExposedPorts = [ "80/tcp" ]; })
+  (accepted "checks with patterns and a budget" { checks = { skip = [ "user" ]; mustNotContain = [ "/bin/*sh" ]; maxSize = 1; }; })
+  (accepted "capabilities in setcap's forms" { files."/x" = { text = ""; capabilities = [ "cap_net_raw+ep" "CAP_KILL,cap_chown=ip" ]; }; })
   (accepted "layering in one word" { layering = "set"; })
   (accepted "compression with a level" { compression = { algorithm = "gzip"; level = 9; }; })
 ]

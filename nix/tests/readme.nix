@@ -25,6 +25,11 @@ in
     expected = (import ../lib/arguments.nix).image.names;
   }
   {
+    name = "the README lists the checks";
+    actual = rows "### checks";
+    expected = builtins.sort (a: b: a < b) (import ../lib/arguments.nix).checks;
+  }
+  {
     name = "the README lists the presets";
     actual = rows "### presets";
     expected = builtins.attrNames (import ../lib/presets.nix { pkgs = { }; });

@@ -72,6 +72,16 @@ in
     expected."80/tcp" = { };
   }
   {
+    name = "what must not be in an image is not therefore in it";
+    actual = pathsOf (spec { checks.mustNotContain = [ "${hello}" ]; });
+    expected = [ ];
+  }
+  {
+    name = "checks are left out when they are not given";
+    actual = (spec { }) ? checks;
+    expected = false;
+  }
+  {
     name = "compression is left out when it is not given";
     actual = (spec { }) ? compression;
     expected = false;

@@ -27,6 +27,9 @@ pub enum CheckError {
     /// The store could not be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A pattern of cooper's own that this build of it cannot read; a mistake of cooper's.
+    #[error("failed to make the patterns of secrets")]
+    Patterns(#[from] regex::Error),
     /// A pattern that no shell would take.
     #[error("checks.{field} has `{pattern}`, which is no pattern of an absolute path")]
     Pattern {
@@ -56,7 +59,7 @@ struct Listed<'a>(&'a [Problem]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.len() {
+        match distinct(self.0).len() {
             1 => f.write_str("the image does not pass a check")?,
             count => write!(f, "the image does not pass {count} checks")?,
         }
@@ -68,11 +71,15 @@ impl CheckError {
     /// The checks that found something, each once: what `checks.skip` would have to list.
     pub fn checks(&self) -> Vec<Check> {
         let Self::Problems(problems) = self else { return Vec::new() };
-        let mut checks: Vec<Check> = problems.iter().map(|problem| problem.check).collect();
-        checks.sort();
-        checks.dedup();
-        checks
+        distinct(problems)
     }
+}
+
+fn distinct(problems: &[Problem]) -> Vec<Check> {
+    let mut checks: Vec<Check> = problems.iter().map(|problem| problem.check).collect();
+    checks.sort();
+    checks.dedup();
+    checks
 }
 
 /// What is found on the way; checks that are skipped find nothing.

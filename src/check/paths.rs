@@ -65,12 +65,14 @@ impl<'a> Pattern<'a> {
                 "." | ".." => return Err(error(None)),
                 "**" => Part::Deep,
                 part if part.contains(['*', '?', '[']) => {
-                    let mut glob = GlobBuilder::new(part);
-                    let glob = glob.literal_separator(true).build();
-                    Part::Wild(glob.map_err(|e| error(Some(e)))?.compile_matcher())
+                    Part::Wild(matcher(part).map_err(|e| error(Some(e)))?)
                 }
                 part => Part::Plain(part),
             });
+        }
+        // At the end, `**` is everything below, files too.
+        if matches!(parts.last(), Some(Part::Deep)) {
+            parts.push(Part::Wild(matcher("*").map_err(|e| error(Some(e)))?));
         }
         Ok(Self { text, parts })
     }
@@ -99,6 +101,10 @@ impl<'a> Pattern<'a> {
         }
         Ok(found)
     }
+}
+
+fn matcher(part: &str) -> Result<GlobMatcher, globset::Error> {
+    Ok(GlobBuilder::new(part).literal_separator(true).build()?.compile_matcher())
 }
 
 /// Adds the paths that one more part of a pattern leads to.

@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use regex::bytes::{Regex, RegexSet};
+use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::{CheckError, Findings};
 use crate::file::{self, Context};
@@ -45,29 +45,28 @@ const PATTERNS: [(&str, &str); 15] = [
     ("an AI service's key", r"\bsk-(?:ant|proj)-[A-Za-z0-9_-]{40,}"),
 ];
 
-/// The patterns, compiled once an image.
-struct Search {
-    any: RegexSet,
-    each: Vec<(&'static str, Regex)>,
-}
+/// All patterns at once; one by one only where something is found.
+struct Search(RegexSet);
 
 impl Search {
-    fn new() -> Option<Self> {
-        let any = RegexSet::new(PATTERNS.iter().map(|(_, pattern)| pattern)).ok()?;
-        let each = PATTERNS.iter().map(|(what, p)| Regex::new(p).ok().map(|regex| (*what, regex)));
-        Some(Self { any, each: each.collect::<Option<_>>()? })
+    fn new() -> Result<Self, regex::Error> {
+        let patterns = PATTERNS.iter().map(|(_, pattern)| pattern);
+        // Bytes, not Unicode: its tables are left out of the build.
+        RegexSetBuilder::new(patterns).unicode(false).build().map(Self)
     }
 
     /// What is in the bytes, and in which line.
-    fn find(&self, bytes: &[u8]) -> Vec<(&'static str, usize)> {
-        let hits = self.any.matches(bytes);
-        let hit = hits.iter().filter_map(|at| self.each.get(at));
-        hit.filter_map(|(what, regex)| {
-            let found = regex.find_iter(bytes).find(|found| !is_placeholder(found.as_bytes()))?;
-            let before = bytes.get(..found.start()).unwrap_or_default();
-            Some((*what, before.split(|byte| *byte == b'\n').count()))
-        })
-        .collect()
+    fn find(&self, bytes: &[u8]) -> Result<Vec<(&'static str, usize)>, regex::Error> {
+        let mut all = Vec::new();
+        for (what, pattern) in self.0.matches(bytes).iter().filter_map(|at| PATTERNS.get(at)) {
+            let regex = RegexBuilder::new(pattern).unicode(false).build()?;
+            let mut found = regex.find_iter(bytes);
+            if let Some(found) = found.find(|found| !is_placeholder(found.as_bytes())) {
+                let before = bytes.get(..found.start()).unwrap_or_default();
+                all.push((*what, before.split(|byte| *byte == b'\n').count()));
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -79,10 +78,9 @@ pub(super) fn check(rootfs: &Rootfs, out: &mut Findings<'_>) -> Result<(), Check
     if !out.spec.checks.wants(Check::Secrets) {
         return Ok(());
     }
-    // The patterns are constants, and a test compiles them.
-    let Some(search) = Search::new() else { return Ok(()) };
+    let search = Search::new()?;
     for (place, text) in config_texts(out) {
-        for (what, _) in search.find(text.as_bytes()) {
+        for (what, _) in search.find(text.as_bytes())? {
             report(out, &place, what);
         }
     }
@@ -94,7 +92,7 @@ pub(super) fn check(rootfs: &Rootfs, out: &mut Findings<'_>) -> Result<(), Check
             }
             _ => continue,
         };
-        for (what, line) in search.find(&bytes) {
+        for (what, line) in search.find(&bytes)? {
             let path = String::from_utf8_lossy(path);
             report(out, &format!("`/{path}`, line {line},"), what);
         }

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a test reads better without borrowing")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -275,6 +277,7 @@ fn what_must_be_there_and_what_must_not_is_looked_up_with_patterns() {
         "/b?n/[a-b]pp",
         "/**/app",
         "/share/**/*.txt",
+        "/share/**",
         &store_pattern,
     ] {
         store.passes(with("mustContain", there));

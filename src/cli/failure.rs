@@ -127,6 +127,7 @@ impl From<crate::check::CheckError> for Failure {
             error.checks().iter().map(|check| format!("\"{check}\"")).collect();
         match error {
             crate::check::CheckError::File(error) => Self::from(error),
+            error @ crate::check::CheckError::Patterns(_) => Self::bug(error),
             error if names.is_empty() => Self::input(error),
             error => Self::input(error)
                 .hint(format!("if it is meant so: checks.skip = [ {} ]", names.join(" "))),
@@ -166,6 +167,7 @@ impl From<crate::transport::TransportError> for Failure {
         use crate::transport::TransportError as T;
         match error {
             T::File(error) => Self::from(error),
+            T::Source(error) => Self::from(error),
             T::NotALayout { .. } | T::Setting { .. } => Self::input(error),
             T::Json(..) => Self::bug(error),
             T::NoDaemon { .. } => {
@@ -173,6 +175,19 @@ impl From<crate::transport::TransportError> for Failure {
                 Self::environment(error).hint(hint)
             }
             error => Self::environment(error),
+        }
+    }
+}
+
+impl From<crate::transport::SourceError> for Failure {
+    fn from(error: crate::transport::SourceError) -> Self {
+        use crate::transport::SourceError as S;
+        match error {
+            S::File(error) => Self::from(error),
+            S::Read { .. } => Self::environment(error),
+            #[cfg(feature = "registry")]
+            S::Registry(error) => Self::from(*error),
+            error => Self::input(error),
         }
     }
 }

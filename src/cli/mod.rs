@@ -4,12 +4,15 @@
 //! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
 
 mod assemble;
+mod base;
 mod build;
 mod cache;
 mod completions;
+mod copy;
 mod diff;
 mod failure;
 mod history;
+mod index;
 mod input;
 mod inspect;
 mod layers_lock;
@@ -17,17 +20,25 @@ mod layers_lock;
 mod list;
 #[cfg(feature = "daemon")]
 mod load;
+#[cfg(feature = "registry")]
+mod lock;
 mod looked;
 mod man;
 mod output;
+mod place;
 mod plan;
 mod progress;
+#[cfg(feature = "registry")]
+mod push;
+#[cfg(feature = "registry")]
+mod registry;
 mod schema;
 mod signals;
 mod simulate;
 mod spec;
 mod summary;
 mod table;
+mod validate;
 mod why;
 
 use std::process::ExitCode;
@@ -73,7 +84,7 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing
-    /// [default: $`XDG_CACHE_HOME/cooper`]
+    /// [default: `$XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
     /// How large the cache may grow, such as 500MB [default: 20GiB]
@@ -101,6 +112,16 @@ enum Verb {
     Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
+    #[cfg(feature = "registry")]
+    Push(push::PushArgs),
+    Copy(copy::CopyArgs),
+    Save(copy::SaveArgs),
+    Index(index::IndexArgs),
+    #[cfg(feature = "registry")]
+    Lock(lock::LockArgs),
+    #[cfg(feature = "registry")]
+    Fetch(lock::FetchArgs),
+    Validate(validate::ValidateArgs),
 }
 
 /// Runs the verb that the process was called with.
@@ -127,6 +148,16 @@ pub fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
+        #[cfg(feature = "registry")]
+        Verb::Push(args) => push::run(&cli.global, args),
+        Verb::Copy(args) => copy::run(&cli.global, args),
+        Verb::Save(args) => copy::save(&cli.global, args),
+        Verb::Index(args) => index::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Lock(args) => lock::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Fetch(args) => lock::fetch(&cli.global, args),
+        Verb::Validate(args) => validate::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),

@@ -28,7 +28,7 @@ pub(super) enum SpecVerb {
 
 #[derive(Debug, Args)]
 pub(super) struct FromAttrsArgs {
-    /// The attributes [default: $`NIX_ATTRS_JSON_FILE`, or .attrs.json where the build runs]
+    /// The attributes [default: `$NIX_ATTRS_JSON_FILE`, or .attrs.json where the build runs]
     #[arg(long, value_name = "FILE")]
     attrs: Option<PathBuf>,
 }

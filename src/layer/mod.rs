@@ -2,7 +2,7 @@
 //!
 //! In come store paths or a rootfs; out go [`Layer`]s: digest, diff id, sizes, and the bytes.
 //! Reading, writing the tar, both hashes, compressing and storing are one pass over the content,
-//! and all cores work at it. The tar's form is in [`header`], its order and modes in [`walk`].
+//! and all cores work at it. The tar's form is in `header`, its order and modes in `walk`.
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
@@ -19,9 +19,10 @@ mod tar;
 mod tests;
 mod walk;
 
+use std::io;
 use std::path::PathBuf;
 
-pub use blob::{Blob, Guard};
+pub use blob::{Blob, Elsewhere, Guard};
 pub use build::build;
 pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
@@ -35,6 +36,14 @@ use crate::store_path::PathInfo;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
+    /// A blob that lies outside of the store.
+    #[error("failed to read blob {digest}")]
+    Elsewhere {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
     /// Which layer the cause is about.
     #[error("failed to write layer {number} of {of} ({name})")]
     Write {

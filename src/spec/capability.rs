@@ -1,4 +1,4 @@
-//! Linux capabilities of a file, as `setcap` takes them (capabilities(7), `cap_from_text(3)`).
+//! Linux capabilities of a file, as `setcap` takes them (`capabilities(7)`, `cap_from_text(3)`).
 
 use std::str::FromStr;
 

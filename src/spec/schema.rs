@@ -11,9 +11,8 @@ use crate::store_path::StorePath;
 pub fn schema() -> Schema {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Spec>();
     schema.insert("title".into(), "cooper's spec.json".into());
-    if let Some(version) = schema.pointer_mut("/properties/version")
-        && let Some(version) = version.as_object_mut()
-    {
+    let version = schema.pointer_mut("/properties/version");
+    if let Some(version) = version.and_then(|version| version.as_object_mut()) {
         version.insert("const".into(), VERSION.into());
     }
     schema

@@ -7,27 +7,31 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::graph::{Blob, Named};
+use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError};
 use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
-use crate::layer::Layer;
+use crate::spec::{ImageName, Tag};
 
 /// So many blobs are copied at a time.
 const AT_ONCE: usize = 4;
 
 /// What `oci-layout` holds.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// In a layout's index: the tag.
-pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// In a layout's index: the whole name, which containerd and Docker read.
-const IMAGE_NAME: &str = "io.containerd.image.name";
 /// An index is a list of short entries.
 const INDEX_LIMIT: u64 = 4 << 20;
 
 /// Adds images to the layout at `dir`, making it if there is none. Blobs that are there stay;
 /// a tag of the same name moves. Any number of processes may write into one layout.
 pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
+    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+    write_graphs(&named, dir)
+}
+
+/// Adds images and indexes; see [`write`].
+pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let blobs = dir.join("blobs/sha256");
     create_dir(&blobs)?;
     // Held until the end: another process must not read the index before ours is in it.
@@ -36,13 +40,11 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
     check_version(dir)?;
     remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;
-    write_blobs(images, &blobs)?;
-    for image in images {
-        for entry in index_entries(image) {
-            match index.manifests.iter_mut().find(|old| same_name(old, &entry)) {
-                Some(old) => *old = entry,
-                None => index.manifests.push(entry),
-            }
+    write_blobs(graphs, &blobs)?;
+    for entry in graphs.iter().flat_map(|named| &named.entries) {
+        match index.manifests.iter_mut().find(|old| same_name(old, entry)) {
+            Some(old) => *old = entry.clone(),
+            None => index.manifests.push(entry.clone()),
         }
     }
     write_if_other(&dir.join("oci-layout"), OCI_LAYOUT)?;
@@ -55,13 +57,18 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
 pub(super) fn index_entries(image: &Image) -> Vec<Descriptor> {
     let entry = |tag| Descriptor {
         platform: Some(image.platform.clone()),
-        annotations: BTreeMap::from([
-            (REF_NAME.into(), format!("{tag}")),
-            (IMAGE_NAME.into(), full_name(image.name.as_str(), tag)),
-        ]),
+        annotations: names(&image.name, tag),
         ..image.manifest.descriptor.clone()
     };
     image.tags.iter().map(entry).collect()
+}
+
+/// An index entry's annotations for a name with a tag.
+pub(super) fn names(name: &ImageName, tag: &Tag) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (REF_NAME.into(), format!("{tag}")),
+        (IMAGE_NAME.into(), full_name(name.as_str(), tag)),
+    ])
 }
 
 /// An index of the given entries.
@@ -78,21 +85,22 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     let name = |d: &Descriptor| {
         d.annotations.get(IMAGE_NAME).or_else(|| d.annotations.get(REF_NAME)).cloned()
     };
-    name(a) == name(b) && a.platform == b.platform
+    match (name(a), name(b)) {
+        // What has no name is the same only by its bytes.
+        (None, None) => a.digest == b.digest,
+        (a_name, b_name) => a_name == b_name && a.platform == b.platform,
+    }
 }
 
 /// Copies the blobs that are missing, several at a time: much of it is waiting for the disk.
-fn write_blobs(images: &[Image], blobs: &Path) -> Result<(), TransportError> {
+fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let mut missing: BTreeMap<Digest, Bytes<'_>> = BTreeMap::new();
-    for image in images {
-        let layers = image.layers.iter().map(|l| (l.digest, l.blob_size, Bytes::Layer(l)));
-        let documents = [&image.config, &image.manifest].map(|document| {
-            let Descriptor { digest, size, .. } = document.descriptor;
-            (digest, size, Bytes::Document(document))
-        });
-        for (digest, size, bytes) in layers.chain(documents) {
-            if !is_there(blobs, digest, size) {
-                missing.insert(digest, bytes);
+    for Named { graph, .. } in graphs {
+        let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
+        let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
+        for (descriptor, bytes) in blobs.chain(documents) {
+            if !is_there(dir, descriptor) {
+                missing.insert(descriptor.digest, bytes);
             }
         }
     }
@@ -104,7 +112,7 @@ fn write_blobs(images: &[Image], blobs: &Path) -> Result<(), TransportError> {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             match next {
-                Some((digest, bytes)) => write_blob(blobs, digest, &bytes)?,
+                Some((digest, bytes)) => write_blob(dir, digest, &bytes)?,
                 None => return Ok(()),
             }
         }
@@ -114,7 +122,7 @@ fn write_blobs(images: &[Image], blobs: &Path) -> Result<(), TransportError> {
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
     results.into_iter().collect::<Result<(), _>>()?;
-    Ok(file::sync_dir(blobs)?)
+    Ok(file::sync_dir(dir)?)
 }
 
 /// Removes what a killed process left; who holds the lock is the only one who writes.
@@ -130,26 +138,26 @@ fn remove_unfinished(blobs: &Path) -> Result<(), FileError> {
 
 /// What a blob is copied from.
 enum Bytes<'a> {
-    Layer(&'a Layer),
+    Blob(&'a Blob),
     Document(&'a Document),
 }
 
 /// A blob is renamed into place whole, so one of the right size is the right one.
-fn is_there(blobs: &Path, digest: Digest, size: u64) -> bool {
-    let meta = fs::symlink_metadata(blobs.join(digest.hex()));
-    meta.is_ok_and(|meta| meta.is_file() && meta.len() == size)
+fn is_there(blobs: &Path, descriptor: &Descriptor) -> bool {
+    let meta = fs::symlink_metadata(blobs.join(descriptor.digest.hex()));
+    meta.is_ok_and(|meta| meta.is_file() && meta.len() == descriptor.size)
 }
 
 fn write_blob(blobs: &Path, digest: Digest, bytes: &Bytes<'_>) -> Result<(), TransportError> {
     let path = blobs.join(digest.hex());
-    let mut blob = AtomicFile::create(&path)?;
+    let mut file = AtomicFile::create(&path)?;
     match bytes {
-        Bytes::Layer(layer) => layer.blob.write_to(blob.file())?,
+        Bytes::Blob(blob) => blob.write_to(file.file())?,
         Bytes::Document(document) => {
-            blob.file().write_all(&document.bytes).context("write", &path)?;
+            file.file().write_all(&document.bytes).context("write", &path)?;
         }
     }
-    Ok(blob.commit_without_name()?)
+    Ok(file.commit_without_name()?)
 }
 
 /// Leaves a file alone that has these bytes already.

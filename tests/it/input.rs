@@ -189,6 +189,16 @@ fn a_spec_that_is_no_readable_file_is_refused_at_once() {
 }
 
 #[test]
+fn a_spec_larger_than_any_is_refused_before_it_is_read() {
+    // fault 5
+    let place = Place::new();
+    std::fs::File::create(place.path("spec.json")).unwrap().set_len(1 << 40).unwrap();
+    let since = Instant::now();
+    place.refuses(1, &["failed to read `spec.json`", "larger than 268435456 bytes"]);
+    assert!(since.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
 fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
     let place = Place::new();
     place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));
@@ -204,6 +214,16 @@ fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
     let key = format!("-----BEGIN {} KEY-----\n{}", "PRIVATE", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
     place.spec(&[], json!({"files": {"/key": {"text": key}}}));
     place.refuses(1, &["secrets: `/key`, line 1, has a private key"]);
+    let checks = json!({"mustContain": ["/bin/app"], "mustNotContain": ["/etc/**"], "maxSize": 3});
+    let fields = json!({
+        "config": {"Cmd": ["app"], "User": "app", "Healthcheck": {"Test": ["CMD-SHELL", "true"]}},
+        "files": {"/etc/motd": {"text": "hello"}},
+        "checks": checks,
+    });
+    place.spec(&[], fields);
+    let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
+    assert_eq!(ran.code, Some(1));
+    insta::assert_snapshot!(ran.stderr);
 }
 
 #[test]

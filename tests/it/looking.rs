@@ -114,6 +114,16 @@ fn schema_accepts_what_build_accepts() {
 }
 
 #[test]
+fn help_says_what_each_looking_verb_is_for() {
+    let place = Place::new();
+    let verbs = ["inspect", "history", "schema", "completions", "man"];
+    let short =
+        |verb: &str| place.data(&["help", verb]).split("\nOptions:").next().map(str::to_owned);
+    let text: Vec<String> = verbs.iter().filter_map(|verb| short(verb)).collect();
+    insta::assert_snapshot!(text.join("\n---\n"));
+}
+
+#[test]
 fn completions_name_the_verbs_in_every_shell() {
     let place = Place::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -59,7 +59,8 @@ impl Place {
         let info = |name: &&str| json!({"path": self.store_path(name), "narHash": "sha256:0", "narSize": 1000});
         let mut spec = json!({"version": 1, "name": "app"});
         spec["closure"] = closure.iter().map(info).collect::<Vec<_>>().into();
-        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let Value::Object(fields) = fields else { panic!("a spec is an object") };
+        spec.as_object_mut().unwrap().extend(fields);
         self.write("spec.json", spec.to_string())
     }
 

@@ -63,7 +63,7 @@ fn a_path_that_vanished_is_named() {
     let place = Place::new();
     plain(&["gone"], &place);
     let path = place.store_path("gone").display().to_string();
-    place.refuses(2, &[&path, "No such file or directory"]);
+    place.refuses(1, &[&path, "No such file or directory"]);
     place.spec(&["gone"], json!({"contents": [path]}));
     place.refuses(1, &[&path, "No such file or directory"]);
     let source = format!("{path}/etc/app.conf");
@@ -137,7 +137,7 @@ fn a_file_that_may_not_be_read_is_named_when_root_does_not_ask() {
     // fault 27
     let place = Place::new();
     let secret = place.store_file("a", "secret", "x");
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o0)).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
     plain(&["a"], &place);
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&secret).unwrap()) == 0;
     if !root {
@@ -221,6 +221,29 @@ fn names_are_kept_byte_for_byte_and_whiteouts_refused() {
     let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
     assert!(matches!(ran.code, Some(1 | 2)), "{}", ran.stderr);
     assert!(ran.stderr.contains(&whiteout.display().to_string()), "{}", ran.stderr);
+}
+
+#[test]
+fn capabilities_reach_the_layer_as_the_attribute_that_runtimes_set() {
+    // fault 42
+    let place = Place::new();
+    let file = json!({"text": "x", "mode": "0755", "capabilities": ["cap_net_bind_service=ep"]});
+    place.spec(&[], json!({"files": {"/bin/x": file}, "compression": {"algorithm": "none"}}));
+    let ran = place.cooper(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let mut found = Vec::new();
+    for blob in std::fs::read_dir(place.path("layout/blobs/sha256")).unwrap() {
+        let file = std::fs::File::open(blob.unwrap().path()).unwrap();
+        for entry in tar::Archive::new(file).entries().unwrap().map_while(Result::ok) {
+            let mut entry = entry;
+            let Ok(Some(records)) = entry.pax_extensions() else { continue };
+            let record =
+                |r: tar::PaxExtension<'_>| (r.key().unwrap().to_owned(), r.value_bytes().to_vec());
+            found.extend(records.map(Result::unwrap).map(record));
+        }
+    }
+    let value = [&[1, 0, 0, 2, 0, 4][..], &[0; 14]].concat();
+    assert_eq!(found, [("SCHILY.xattr.security.capability".to_owned(), value)]);
 }
 
 #[test]
