@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -119,7 +120,8 @@ fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     };
     let results: Vec<Result<(), TransportError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(copy)).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     results.into_iter().collect::<Result<(), _>>()?;
     Ok(file::sync_dir(dir)?)
