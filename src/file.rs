@@ -57,6 +57,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > limit { too_large() } else { Ok(bytes) }
 }
 
+/// How the names of temporary files start.
+pub const TEMP_PREFIX: &str = ".cooper-";
+
 /// Temporary files that are being written, so that a signal can remove them.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -112,13 +115,10 @@ impl AtomicFile {
     /// file system.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         use std::os::unix::fs::PermissionsExt;
-        let dir = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let dir = parent(path);
         // Readable by all, whatever the umask: another user may have to load the image.
         let temp = tempfile::Builder::new()
-            .prefix(".cooper-")
+            .prefix(TEMP_PREFIX)
             .permissions(fs::Permissions::from_mode(0o644))
             .tempfile_in(dir)
             .context("create a file beside", path)?;
@@ -141,9 +141,16 @@ impl AtomicFile {
 
     /// Makes the bytes durable, then gives them their name, replacing what had it.
     pub fn commit(self) -> Result<(), FileError> {
+        let dir = parent(&self.path).to_path_buf();
+        self.commit_without_name()?;
+        sync_dir(&dir)
+    }
+
+    /// As [`commit`](AtomicFile::commit), but the name is durable only after [`sync_dir`]: one
+    /// call for many files.
+    pub fn commit_without_name(self) -> Result<(), FileError> {
         self.temp.as_file().sync_all().context("sync", &self.path)?;
-        fs::rename(self.temp.path(), &self.path).context("rename a file to", &self.path)?;
-        sync_dir_of(&self.path)
+        fs::rename(self.temp.path(), &self.path).context("rename a file to", &self.path)
     }
 }
 
@@ -154,12 +161,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.commit()
 }
 
-/// A rename is durable only when its directory is.
-fn sync_dir_of(path: &Path) -> Result<(), FileError> {
-    let dir = match path.parent() {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// A rename is durable only when its directory is.
+pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir).and_then(|d| d.sync_all()).context("sync", dir)
 }
 
