@@ -53,9 +53,15 @@ pub(super) fn assemble(
     reporter: &dyn Reporter,
 ) -> Result<Image, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to assemble `{}`", spec.name));
+    if spec.base.is_some() {
+        // An image without the base that was asked for would be a wrong one.
+        let error = "`base` is set, and this cooper cannot put an image on another one";
+        return Err(named(
+            Failure::input(error).hint("leave out `base` (`fromImage` in dockerTools)"),
+        ));
+    }
     let jobs = usize::from(global.jobs.unwrap_or_default());
-    let closure =
-        Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
+    let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
     let plan = plan_layers(spec, &closure).map_err(named)?;
     let rootfs = checked_files(spec, reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);

@@ -28,6 +28,7 @@ mod simulate;
 mod spec;
 mod summary;
 mod table;
+mod tree;
 mod why;
 
 use std::process::ExitCode;

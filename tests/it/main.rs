@@ -15,3 +15,4 @@ mod running;
 mod servers;
 mod store;
 mod tidy;
+mod trees;
