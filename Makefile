@@ -35,7 +35,7 @@ bench: ## measure, as ratios within one run
 	tests/bench
 
 fuzz: ## a fuzz target a parser of foreign bytes (SECONDS=60 each)
-	tests/fuzz
+	@FUZZ_SECONDS=$(or $(SECONDS),60) tests/fuzz
 
 update-debian: ## pin the second package set to what Debian has today
 	nix/debian/update-lock

@@ -26,7 +26,9 @@
 //! | [`layer`] | store paths or a rootfs | blobs with their digests, made in parallel | `plan`, `rootfs`, `spec`, `digest`, `store_path`, `file`, `report` |
 //! | [`cache`] | layers | the same layers, later | `layer`, `digest`, `file`, and what they import |
 //! | [`image`] | layers and a spec | config, manifest and index: bytes made once | `spec`, `layer`, `digest` |
-//! | [`transport`] | finished images | layouts, archives, images in daemons and registries | `image`, `layer`, `digest`, `cache`, `spec`, `file`, `report` |
+//! | [`transport`] | finished images | layouts, archives, images in daemons and registries; and images read back from there | `image`, `layer`, `digest`, `cache`, `spec`, `file`, `report` |
+//! | [`validate`] | anything that holds images | every mismatch of digest, size, diff id, path or link | `transport`, and what it imports |
+//! | [`base`] | a base image, pinned by a lock or lying in a file | its layers, its config, and what its file system has that matters above it | `validate`, `transport`, `rootfs`, and what they import |
 //! | [`cli`] | words | all of the above, and exit codes | all |
 //!
 //! # What is deliberately absent
@@ -38,6 +40,7 @@
 //!
 //! [`file`]: mod@file
 
+pub mod base;
 pub mod cache;
 pub mod check;
 pub mod cli;
@@ -52,3 +55,4 @@ pub mod rootfs;
 pub mod spec;
 pub mod store_path;
 pub mod transport;
+pub mod validate;

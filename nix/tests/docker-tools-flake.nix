@@ -60,6 +60,15 @@
             tag = "v1";
             inherit contents;
           };
+          based = dockerTools.buildImage {
+            name = "based";
+            tag = "v1";
+            fromImage = linked;
+            fromImageName = "linked";
+            fromImageTag = "v1";
+            extraCommands = "echo above >above";
+            compressor = "none";
+          };
           merged = dockerTools.mergeImages [
             linked
             copied

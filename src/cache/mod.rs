@@ -30,8 +30,10 @@ use std::sync::{Arc, OnceLock};
 
 pub use housekeeping::{Freed, Info, Verified};
 
-use crate::file::{self, Context, FileError};
-use crate::layer::{Guard, Kept, Key, LayerError, Lookup, NewBlob, Record, Store, TempStore};
+use crate::file::{self, Context, FileError, Unfinished};
+use crate::layer::{
+    Claim, Guard, Kept, Key, LayerError, Lookup, NewBlob, Record, Store, TempStore,
+};
 use record::{Entry, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
@@ -128,11 +130,24 @@ impl Cache {
         Ok(self.elsewhere.get_or_init(|| store))
     }
 
+    /// Waits for whoever is making this layer. A thread that waits holds no other claim, so no
+    /// two wait for each other.
+    fn claim(&self, key: &str) -> Claim {
+        if !self.writable {
+            return None;
+        }
+        let path = self.dir.join("tmp").join(format!("{key}.lock"));
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).ok()?;
+        // A file system without locks lets two processes make one layer, which is only slower.
+        file.lock().ok()?;
+        Some(Box::new(Claimed { _unfinished: Unfinished::new(&path), path, _file: file }))
+    }
+
     fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
         let path = self.layer_path(key);
         let entry = match Entry::read(&path)? {
             record::Read::Entry(entry) => entry,
-            record::Read::Absent => return Ok(Lookup::Miss),
+            record::Read::Absent => return Ok(Lookup::Miss(None)),
             record::Read::Damaged => {
                 return Ok(self.damaged(key, None, format!("`{}` is damaged", path.display())));
             }
@@ -169,7 +184,7 @@ impl Cache {
                 };
             }
         }
-        Lookup::Damaged(why)
+        Lookup::Damaged(why, None)
     }
 
     /// Remembers that an entry was used.
@@ -208,7 +223,20 @@ impl Cache {
 
 impl Store for Cache {
     fn get(&self, key: &Key) -> Result<Lookup, LayerError> {
-        Ok(self.look_up(&key.hex())?)
+        let key = key.hex();
+        let why = match self.look_up(&key)? {
+            Lookup::Hit(record, kept) => return Ok(Lookup::Hit(record, kept)),
+            Lookup::Miss(_) => None,
+            Lookup::Damaged(why, _) => Some(why),
+        };
+        let claim = self.claim(&key);
+        match (self.look_up(&key)?, why) {
+            (Lookup::Hit(record, kept), _) => Ok(Lookup::Hit(record, kept)),
+            (Lookup::Damaged(why, _), _) | (Lookup::Miss(_), Some(why)) => {
+                Ok(Lookup::Damaged(why, claim))
+            }
+            (Lookup::Miss(_), None) => Ok(Lookup::Miss(claim)),
+        }
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {
@@ -228,6 +256,21 @@ impl Store for Cache {
             return self.elsewhere()?.put(key, record, blob);
         }
         Ok(self.keep(key, record, blob)?)
+    }
+}
+
+/// A layer that this process is making.
+#[derive(Debug)]
+struct Claimed {
+    path: PathBuf,
+    _unfinished: Unfinished,
+    _file: File,
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        // Who waits for the lock holds the file open, and then finds the layer made.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -4,18 +4,24 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::layer::{Content, Layer, Request, build};
-use crate::report::Reporter;
+use crate::report::{Reporter, Silent, Task};
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
 
-/// Remembers the warnings.
+/// Remembers the warnings, and how many layers were made.
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<String>>);
+struct Heard(Mutex<Vec<String>>, AtomicUsize);
 
 impl Reporter for Heard {
+    fn start(&self, _: &str, _: Option<u64>) -> Box<dyn Task> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Silent.start("", None)
+    }
+
     fn warn(&self, message: &str) {
         self.0.lock().unwrap().push(message.into());
     }
@@ -97,6 +103,23 @@ fn a_layer_that_was_made_before_needs_no_byte_of_the_store() {
         house.build(&house.cache(), "sha256:a", compression);
     }
     assert_eq!(*house.heard.0.lock().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_layer_that_several_need_at_once_is_made_once() {
+    // fault 110
+    let house = House::new();
+    fs::write(house.store_path("one").join("large"), vec![8; 20_000_000]).unwrap();
+    let caches: Vec<Cache> = (0..8).map(|_| house.cache()).collect();
+    let digests: Vec<_> = std::thread::scope(|scope| {
+        let house = &house;
+        let start = |cache| scope.spawn(move || house.gzip(cache).digest);
+        let threads: Vec<_> = caches.iter().map(start).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(house.heard.1.load(Ordering::Relaxed), 1);
+    assert_eq!(fs::read_dir(house.cache_dir().join(VERSION).join("tmp")).unwrap().count(), 0);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::Global;
+use super::base;
 use super::failure::Failure;
+use crate::base::{Base, ReadBase};
 use crate::cache::{self, Cache};
 use crate::check;
 use crate::closure::Closure;
-use crate::image::{self, Image};
+use crate::image::{self, Image, ImageError};
 use crate::layer::{self, Content, Request, TempStore};
 use crate::plan::{self, ImagePlan};
 use crate::report::Reporter;
@@ -53,22 +55,33 @@ pub(super) fn assemble(
     reporter: &dyn Reporter,
 ) -> Result<Image, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to assemble `{}`", spec.name));
-    if spec.base.is_some() {
-        // An image without the base that was asked for would be a wrong one.
-        let error = "`base` is set, and this cooper cannot put an image on another one";
-        return Err(named(
-            Failure::input(error).hint("leave out `base` (`fromImage` in dockerTools)"),
-        ));
-    }
     let jobs = usize::from(global.jobs.unwrap_or_default());
     let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
-    let plan = plan_layers(spec, &closure).map_err(named)?;
-    let rootfs = checked_files(spec, reporter).map_err(named)?;
+    let base = base::find(spec).map_err(named)?;
+    let below = base.as_ref().map_or(0, Base::layer_count);
+    let plan = plan_layers(spec, &closure, below).map_err(named)?;
+    let base = base.map(|base| base.read(cores(jobs), reporter)).transpose();
+    let base = base.map_err(|e| named(Failure::from(e)))?;
+    let rootfs = checked_files(spec, base.as_ref(), reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers =
         layer::build(&requests, store, jobs, reporter).map_err(|e| named(Failure::from(e)))?;
-    image::build(spec, layers).map_err(|e| named(Failure::bug(e)))
+    let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
+    image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| {
+        named(match error {
+            ImageError::BaseConfig { .. } => Failure::input(error),
+            error => Failure::bug(error),
+        })
+    })
+}
+
+/// As many as were asked for; 0 means one a core.
+fn cores(jobs: usize) -> usize {
+    match jobs {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        jobs => jobs,
+    }
 }
 
 /// The image's own files.
@@ -79,29 +92,53 @@ pub(super) fn own_files(spec: &Spec) -> Result<Rootfs, Failure> {
     Ok(Rootfs::new(spec)?)
 }
 
-/// The image's own files, once the image has passed its checks.
-fn checked_files(spec: &Spec, reporter: &dyn Reporter) -> Result<Rootfs, Failure> {
+/// The image's own files above its base, once the image has passed its checks.
+fn checked_files(
+    spec: &Spec,
+    base: Option<&ReadBase>,
+    reporter: &dyn Reporter,
+) -> Result<Rootfs, Failure> {
     let rootfs = own_files(spec)?;
     for warning in check::check(spec, &rootfs)? {
         reporter.warn(&warning);
     }
-    Ok(rootfs)
+    Ok(match base {
+        Some(base) => rootfs.over(&base.below, spec)?,
+        None => rootfs,
+    })
 }
 
-/// The plan of an image's store paths; empty when they stay out of it.
-pub(super) fn plan_layers(spec: &Spec, closure: &Closure) -> Result<ImagePlan, Failure> {
+/// The plan of an image's store paths above so many layers of a base; empty when they stay out
+/// of it.
+pub(super) fn plan_layers(
+    spec: &Spec,
+    closure: &Closure,
+    base_layers: usize,
+) -> Result<ImagePlan, Failure> {
+    if base_layers >= plan::MAX_LAYERS as usize {
+        return Err(Failure::input(format!(
+            "the base image has {base_layers} layers, and Docker mounts at most {} in all",
+            plan::MAX_LAYERS
+        ))
+        .hint("take a base image with fewer layers"));
+    }
     if !spec.include_store_paths {
         return Ok(ImagePlan { layers: Vec::new() });
     }
-    plan::plan_image(plan_request(spec, closure)).map_err(Failure::input)
+    plan::plan_image(plan_request(spec, closure, base_layers)).map_err(Failure::input)
 }
 
 /// What the planner is asked for a spec.
-pub(super) fn plan_request<'a>(spec: &'a Spec, closure: &'a Closure) -> plan::Request<'a> {
+pub(super) fn plan_request<'a>(
+    spec: &'a Spec,
+    closure: &'a Closure,
+    base_layers: usize,
+) -> plan::Request<'a> {
+    let below = u32::try_from(base_layers).unwrap_or(u32::MAX).saturating_add(OWN_FILES);
     plan::Request {
         name: spec.name.as_str(),
         closure,
-        max_layers: spec.layering.max_layers.saturating_sub(OWN_FILES),
+        max_layers: spec.layering.max_layers.saturating_sub(below),
         layering: &spec.layering,
     }
 }

@@ -13,6 +13,7 @@ use super::{Global, assemble, input, output, progress};
 use crate::file::AtomicFile;
 use crate::image::Image;
 use crate::spec::Tag;
+use crate::transport::graph::Named;
 use crate::transport::{self, archive, layout};
 
 /// Assemble images into an archive or a layout
@@ -35,8 +36,9 @@ pub(super) struct BuildArgs {
     tags: Vec<Tag>,
 }
 
+/// What images are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// One tar that every consumer takes
     Archive,
     /// A folder of blobs with an index; images are added to what is there
@@ -98,12 +100,21 @@ fn stream(images: &[Image]) -> Result<(), Failure> {
     Ok(archive::write(images, &BTreeSet::new(), &mut out)?)
 }
 
-/// Writes the archive beside its final path and renames it, so that no half archive is ever
-/// found there.
+/// Writes images into an archive.
 pub(super) fn write_archive(images: &[Image], path: &Path) -> Result<(), Failure> {
+    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+    write(&named, path, Format::Archive)
+}
+
+/// Writes what is named into a layout, or into an archive beside its final path that is then
+/// renamed, so that no half archive is ever found there.
+pub(super) fn write(graphs: &[Named], path: &Path, format: Format) -> Result<(), Failure> {
+    if format == Format::Layout {
+        return Ok(layout::write_graphs(graphs, path)?);
+    }
     let mut file = AtomicFile::create(path)?;
     let mut out = BufWriter::with_capacity(1 << 20, file.file());
-    archive::write(images, &BTreeSet::new(), &mut out)?;
+    archive::write_graphs(graphs, &BTreeSet::new(), &mut out)?;
     out.flush().map_err(transport::TransportError::Stream)?;
     drop(out);
     Ok(file.commit()?)

@@ -167,6 +167,7 @@ impl From<crate::transport::TransportError> for Failure {
         use crate::transport::TransportError as T;
         match error {
             T::File(error) => Self::from(error),
+            T::Source(error) => Self::from(error),
             T::NotALayout { .. } | T::Setting { .. } => Self::input(error),
             T::Json(..) => Self::bug(error),
             T::NoDaemon { .. } => {
@@ -174,6 +175,19 @@ impl From<crate::transport::TransportError> for Failure {
                 Self::environment(error).hint(hint)
             }
             error => Self::environment(error),
+        }
+    }
+}
+
+impl From<crate::transport::SourceError> for Failure {
+    fn from(error: crate::transport::SourceError) -> Self {
+        use crate::transport::SourceError as S;
+        match error {
+            S::File(error) => Self::from(error),
+            S::Read { .. } => Self::environment(error),
+            #[cfg(feature = "registry")]
+            S::Registry(error) => Self::from(*error),
+            error => Self::input(error),
         }
     }
 }

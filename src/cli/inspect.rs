@@ -135,7 +135,13 @@ fn config_lines(spec: &Spec) -> Vec<(&'static str, Vec<String>)> {
         ("Shell", words(&config.shell)),
         ("OnBuild", config.on_build.clone().unwrap_or_default()),
         ("Labels", labels.collect()),
-        ("Base", spec.base.iter().map(|base| base.path.clone()).collect()),
+        (
+            "Base",
+            spec.base
+                .iter()
+                .filter_map(|base| base.path.clone().or_else(|| base.lock.clone()))
+                .collect(),
+        ),
     ];
     fields.into_iter().filter(|(_, lines): &(_, Vec<String>)| !lines.is_empty()).collect()
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::{assemble, plan, table};
+use super::{assemble, base, plan, table};
 use crate::closure::Closure;
 use crate::file;
 use crate::plan::ImagePlan;
@@ -78,7 +78,7 @@ pub(super) fn excess(
     }
     let mut fresh = spec.clone();
     fresh.layering.lock.clear();
-    let least = assemble::plan_layers(&fresh, closure)?.expected().max(1);
+    let least = assemble::plan_layers(&fresh, closure, base::layers(spec)?)?.expected().max(1);
     let hundredths = kept.expected().saturating_mul(100) / least;
     Ok((hundredths > WORTH_KEEPING).then(|| {
         let size: u64 = kept.layers.iter().map(|layer| layer.nar_size).sum();

@@ -22,7 +22,7 @@ use crate::transport::podman::Podman;
 /// Assemble images and put them into a daemon
 ///
 /// Only the layers that the daemon lacks are sent, under a temporary tag; the tag moves when the
-/// image is whole. Docker is found as its own client finds it: DOCKER_HOST, contexts, the usual
+/// image is whole. Docker is found as its own client finds it: `DOCKER_HOST`, contexts, the usual
 /// socket.
 #[derive(Debug, Args)]
 pub(super) struct LoadArgs {
@@ -59,8 +59,11 @@ pub(super) struct Target {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum To {
+    /// Docker, where its own client finds it
     Docker,
+    /// podman, through its own program
     Podman,
+    /// containerd, through `ctr`
     Containerd,
 }
 

@@ -4,12 +4,15 @@
 //! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
 
 mod assemble;
+mod base;
 mod build;
 mod cache;
 mod completions;
+mod copy;
 mod diff;
 mod failure;
 mod history;
+mod index;
 mod input;
 mod inspect;
 mod layers_lock;
@@ -17,11 +20,18 @@ mod layers_lock;
 mod list;
 #[cfg(feature = "daemon")]
 mod load;
+#[cfg(feature = "registry")]
+mod lock;
 mod looked;
 mod man;
 mod output;
+mod place;
 mod plan;
 mod progress;
+#[cfg(feature = "registry")]
+mod push;
+#[cfg(feature = "registry")]
+mod registry;
 mod schema;
 mod signals;
 mod simulate;
@@ -29,6 +39,7 @@ mod spec;
 mod summary;
 mod table;
 mod tree;
+mod validate;
 mod why;
 
 use std::process::ExitCode;
@@ -102,6 +113,16 @@ enum Verb {
     Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
+    #[cfg(feature = "registry")]
+    Push(push::PushArgs),
+    Copy(copy::CopyArgs),
+    Save(copy::SaveArgs),
+    Index(index::IndexArgs),
+    #[cfg(feature = "registry")]
+    Lock(lock::LockArgs),
+    #[cfg(feature = "registry")]
+    Fetch(lock::FetchArgs),
+    Validate(validate::ValidateArgs),
 }
 
 /// Runs the verb that the process was called with.
@@ -128,6 +149,16 @@ pub fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
+        #[cfg(feature = "registry")]
+        Verb::Push(args) => push::run(&cli.global, args),
+        Verb::Copy(args) => copy::run(&cli.global, args),
+        Verb::Save(args) => copy::save(&cli.global, args),
+        Verb::Index(args) => index::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Lock(args) => lock::run(&cli.global, args),
+        #[cfg(feature = "registry")]
+        Verb::Fetch(args) => lock::fetch(&cli.global, args),
+        Verb::Validate(args) => validate::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::failure::Failure;
 use super::layers_lock::{self, LayersLock};
-use super::{Global, assemble, input, output, table};
+use super::{Global, assemble, base, input, output, table};
 use crate::closure::Closure;
 use crate::file::{self, Context};
 use crate::image::json;
@@ -82,7 +82,8 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
 pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
     let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
     let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
-    let plan = assemble::plan_layers(spec, &closure).map_err(named)?;
+    let below = base::layers(spec).map_err(named)?;
+    let plan = assemble::plan_layers(spec, &closure, below).map_err(named)?;
     Ok((closure, plan))
 }
 
@@ -92,8 +93,9 @@ fn write_lock<'a>(path: &Path, specs: impl Iterator<Item = &'a Spec>) -> Result<
     let mut file = if path.exists() { LayersLock::read(path)? } else { LayersLock::empty() };
     for spec in specs {
         let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
-        let plans = plan::plan_with_siblings(assemble::plan_request(spec, &closure))
-            .map_err(Failure::input)?;
+        let plans =
+            plan::plan_with_siblings(assemble::plan_request(spec, &closure, base::layers(spec)?))
+                .map_err(Failure::input)?;
         file.insert(spec, plan::lock(plans.values()));
     }
     file.write(path)

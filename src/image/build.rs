@@ -1,8 +1,11 @@
 //! From layers and a spec to the two documents of an image.
 
+use std::collections::BTreeMap;
+
+use super::inherit::{self, Lower};
 use super::types::{
-    Descriptor, Document, History, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
-    MEDIA_TYPE_MANIFEST, RootFs,
+    Descriptor, Document, History, HistoryEntry, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
+    MEDIA_TYPE_MANIFEST, RootFs, RuntimeConfig,
 };
 use crate::layer::Layer;
 use crate::spec::{ImageName, Platform, Spec, Tag};
@@ -14,6 +17,23 @@ pub const CREATED_BY: &str = "cooper";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
+    /// An index of nothing.
+    #[error("an index needs at least one image")]
+    EmptyIndex,
+    /// Images that do not belong together.
+    #[error("an index has one name, and its images are called `{0}` and `{1}`")]
+    TwoNames(ImageName, ImageName),
+    /// Images between which no client could choose.
+    #[error("two images of `{0}` run on {1}; an index has one image for a platform")]
+    TwoOfAPlatform(ImageName, Platform),
+    /// A base whose config has fields of another shape than Docker's and OCI's.
+    #[error("the config of the base of `{image}` cannot be inherited")]
+    BaseConfig {
+        /// The image's name.
+        image: ImageName,
+        /// serde's words.
+        source: serde_json::Error,
+    },
     /// A value that has no JSON; a mistake of cooper's.
     #[error("failed to write the {document} of `{image}` as json")]
     Json {
@@ -50,10 +70,11 @@ impl Image {
     }
 }
 
-/// Makes the config and the manifest.
-pub fn build(spec: &Spec, layers: Vec<Layer>) -> Result<Image, ImageError> {
-    let config = config(spec, &layers)?;
-    let manifest = manifest(spec, &config, &layers)?;
+/// Makes the config and the manifest; `layers` are the base's, if there is one, and the image's
+/// own above them.
+pub fn build(spec: &Spec, lower: Option<&Lower>, layers: Vec<Layer>) -> Result<Image, ImageError> {
+    let config = config(spec, lower, &layers)?;
+    let manifest = manifest(spec, lower, &config, &layers)?;
     Ok(Image {
         name: spec.name.clone(),
         tags: spec.tags.clone(),
@@ -64,22 +85,32 @@ pub fn build(spec: &Spec, layers: Vec<Layer>) -> Result<Image, ImageError> {
     })
 }
 
-fn config(spec: &Spec, layers: &[Layer]) -> Result<Document, ImageError> {
+fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Document, ImageError> {
     let created = spec.created.to_string();
-    let history = layers.iter().map(|layer| History {
-        created: created.clone(),
-        created_by: CREATED_BY.into(),
-        comment: Some(layer.name.clone()),
-    });
+    let own = |layer: &Layer| {
+        HistoryEntry::Own(History {
+            created: created.clone(),
+            created_by: CREATED_BY.into(),
+            comment: Some(layer.name.clone()),
+        })
+    };
+    let (config, unknown) = match lower {
+        None => (spec.config.clone(), BTreeMap::new()),
+        Some(lower) => inherit::config(lower, &spec.config)
+            .map_err(|source| ImageError::BaseConfig { image: spec.name.clone(), source })?,
+    };
+    let below = lower.map(inherit::history).unwrap_or_default();
+    let history = below.into_iter().map(HistoryEntry::Base);
+    let above = layers.iter().skip(lower.map_or(0, |lower| lower.layers));
     let value = ImageConfig {
         created: created.clone(),
         platform: spec.platform.clone(),
-        config: spec.config.clone(),
+        config: RuntimeConfig { config, unknown },
         rootfs: RootFs {
             kind: "layers".into(),
             diff_ids: layers.iter().map(|layer| layer.diff_id).collect(),
         },
-        history: history.collect(),
+        history: history.chain(above.map(own)).collect(),
     };
     Document::new(MEDIA_TYPE_CONFIG, &value).map_err(|source| ImageError::Json {
         document: "config",
@@ -88,13 +119,25 @@ fn config(spec: &Spec, layers: &[Layer]) -> Result<Document, ImageError> {
     })
 }
 
-fn manifest(spec: &Spec, config: &Document, layers: &[Layer]) -> Result<Document, ImageError> {
+fn manifest(
+    spec: &Spec,
+    lower: Option<&Lower>,
+    config: &Document,
+    layers: &[Layer],
+) -> Result<Document, ImageError> {
+    let digest = lower.and_then(|lower| lower.digest).map(|digest| digest.to_string());
+    let name = lower.and_then(|lower| lower.name.clone());
+    let base = [("digest", digest), ("name", name)]
+        .into_iter()
+        .filter_map(|(key, value)| Some((format!("org.opencontainers.image.base.{key}"), value?)));
+    let mut annotations: BTreeMap<String, String> = base.collect();
+    annotations.extend(spec.annotations.clone());
     let value = ImageManifest {
         schema_version: 2,
         media_type: MEDIA_TYPE_MANIFEST.into(),
         config: config.descriptor.clone(),
         layers: layers.iter().map(descriptor).collect(),
-        annotations: spec.annotations.clone(),
+        annotations,
     };
     Document::new(MEDIA_TYPE_MANIFEST, &value).map_err(|source| ImageError::Json {
         document: "manifest",
@@ -109,6 +152,6 @@ fn descriptor(layer: &Layer) -> Descriptor {
         digest: layer.digest,
         size: layer.blob_size,
         platform: None,
-        annotations: std::collections::BTreeMap::new(),
+        annotations: BTreeMap::new(),
     }
 }

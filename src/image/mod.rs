@@ -5,11 +5,15 @@
 //! files: `transport` moves images.
 
 mod build;
+mod index;
+pub mod inherit;
 pub mod json;
 mod types;
 
 pub use build::{CREATED_BY, Image, ImageError, build};
+pub use index::{Index, index};
+pub use inherit::Lower;
 pub use types::{
-    Descriptor, Document, History, ImageConfig, ImageIndex, ImageManifest, MEDIA_TYPE_CONFIG,
-    MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, RootFs,
+    Descriptor, Document, History, HistoryEntry, ImageConfig, ImageIndex, ImageManifest,
+    MEDIA_TYPE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, RootFs, RuntimeConfig,
 };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::json;
 use crate::digest::{DiffId, Digest};
@@ -102,11 +103,32 @@ pub struct ImageConfig {
     #[serde(flatten)]
     pub platform: Platform,
     /// What is run, and how.
-    pub config: Config,
+    pub config: RuntimeConfig,
     /// The layers by diff id.
     pub rootfs: RootFs,
-    /// One entry a layer, bottom first.
-    pub history: Vec<History>,
+    /// One entry a layer, bottom first; a base's come as they stand.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// What is run, and how, with fields of a base that cooper does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuntimeConfig {
+    /// What cooper knows.
+    #[serde(flatten)]
+    pub config: Config,
+    /// What it keeps.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+/// A step of an image's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum HistoryEntry {
+    /// Of a base, byte for byte.
+    Base(Map<String, Value>),
+    /// Of the image's own.
+    Own(History),
 }
 
 /// The layers of an image configuration.

@@ -25,6 +25,8 @@ pub struct Blob {
 enum Origin {
     /// A file, and what keeps it from being removed while it is in use.
     File { path: PathBuf, _guard: Option<Guard> },
+    /// Bytes that another room knows how to get.
+    Elsewhere(Arc<dyn Elsewhere>),
     /// A plain tar, made anew from what is in the store.
     Tar { source: Source, mtime: u64 },
 }
@@ -32,7 +34,19 @@ enum Origin {
 /// Whatever has to live as long as a blob's file shall.
 pub type Guard = Arc<dyn std::fmt::Debug + Send + Sync>;
 
+/// A place outside this room that holds a blob's bytes, such as a base image. What it gives is
+/// checked like all else.
+pub trait Elsewhere: std::fmt::Debug + Send + Sync {
+    /// Reads the bytes from their start.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
 impl Blob {
+    /// A blob that lies elsewhere.
+    pub fn elsewhere(place: Arc<dyn Elsewhere>, digest: Digest, size: u64) -> Self {
+        Self { digest, size, origin: Origin::Elsewhere(place) }
+    }
+
     /// A blob that is a file.
     pub fn file(path: PathBuf, digest: Digest, size: u64, guard: Option<Guard>) -> Self {
         Self { digest, size, origin: Origin::File { path, _guard: guard } }
@@ -46,7 +60,7 @@ impl Blob {
     pub fn path(&self) -> Option<&Path> {
         match &self.origin {
             Origin::File { path, .. } => Some(path),
-            Origin::Tar { .. } => None,
+            Origin::Tar { .. } | Origin::Elsewhere(_) => None,
         }
     }
 
@@ -71,6 +85,11 @@ impl Blob {
     fn reader(&self) -> Result<Checked, LayerError> {
         let (bytes, name) = match &self.origin {
             Origin::Tar { source, mtime } => (Bytes::Tar(source.open(*mtime)), None),
+            Origin::Elsewhere(place) => {
+                let opened = place.open();
+                let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
+                (Bytes::Elsewhere(opened.map_err(failed)?), None)
+            }
             Origin::File { path, .. } => {
                 (Bytes::File(crate::file::open(path)?), Some(path.clone()))
             }
@@ -80,9 +99,9 @@ impl Blob {
     }
 }
 
-#[derive(Debug)]
 enum Bytes {
     File(File),
+    Elsewhere(Box<dyn Read + Send>),
     Tar(TarReader),
 }
 
@@ -100,6 +119,9 @@ impl Checked {
         let count =
             match &mut self.bytes {
                 Bytes::Tar(reader) => reader.fill(buf)?,
+                Bytes::Elsewhere(reader) => reader
+                    .read(buf)
+                    .map_err(|source| LayerError::Elsewhere { digest: self.digest, source })?,
                 Bytes::File(file) => super::walk::read_some(file, buf).map_err(|source| {
                     FileError { verb: "read", path: self.name.clone().unwrap_or_default(), source }
                 })?,
@@ -116,6 +138,10 @@ impl Checked {
     }
 
     fn wrong(&self) -> LayerError {
+        if matches!(self.bytes, Bytes::Elsewhere(_)) {
+            let source = io::Error::other("its bytes are not those that it was named by");
+            return LayerError::Elsewhere { digest: self.digest, source };
+        }
         match &self.name {
             Some(path) => LayerError::DamagedBlob { path: path.clone(), digest: self.digest },
             None => LayerError::StoreChanged(self.digest),

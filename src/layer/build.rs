@@ -90,11 +90,11 @@ impl Work<'_> {
             }
             Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
         };
-        let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss);
+        let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss(None));
         let (record, kept) = match found {
             Lookup::Hit(record, kept) => (record, kept),
-            Lookup::Miss => self.make(request, &source, key)?,
-            Lookup::Damaged(why) => {
+            Lookup::Miss(_claim) => self.make(request, &source, key)?,
+            Lookup::Damaged(why, _claim) => {
                 let name = &request.name;
                 self.reporter.warn(&format!("the cached layer of {name} is made again: {why}"));
                 self.make(request, &source, key)?

@@ -19,11 +19,12 @@ mod tar;
 mod tests;
 mod walk;
 
+use std::io;
 use std::path::PathBuf;
 
-pub use blob::{Blob, Guard};
+pub use blob::{Blob, Elsewhere, Guard};
 pub use build::build;
-pub use store::{Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
+pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
 use crate::file::FileError;
@@ -35,6 +36,14 @@ use crate::store_path::PathInfo;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
+    /// A blob that lies outside of the store.
+    #[error("failed to read blob {digest}")]
+    Elsewhere {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
     /// Which layer the cause is about.
     #[error("failed to write layer {number} of {of} ({name})")]
     Write {

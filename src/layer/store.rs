@@ -73,10 +73,14 @@ pub enum Lookup {
     /// The layer was made before; its blob is here, unless it is a plain tar.
     Hit(Record, Option<Kept>),
     /// Nothing is known.
-    Miss,
+    Miss(Claim),
     /// It was made before, but what is left of it is broken: says what.
-    Damaged(String),
+    Damaged(String, Claim),
 }
+
+/// Whatever keeps others from making the same layer meanwhile; to be held until it is put into
+/// the store.
+pub type Claim = Option<Box<dyn fmt::Debug + Send>>;
 
 /// A blob that is being written. Dropped before it is put into its store, it is gone.
 #[derive(Debug)]
@@ -108,7 +112,7 @@ impl NewBlob {
 /// Where layers are kept. [`build`](super::build) asks it for those that were made before, and
 /// puts there what it makes.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Looks a layer up.
+    /// Looks a layer up; waits while another process is making it.
     fn get(&self, key: &Key) -> Result<Lookup, LayerError>;
 
     /// Starts a blob.
@@ -149,7 +153,7 @@ impl TempStore {
 
 impl Store for TempStore {
     fn get(&self, _: &Key) -> Result<Lookup, LayerError> {
-        Ok(Lookup::Miss)
+        Ok(Lookup::Miss(None))
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {

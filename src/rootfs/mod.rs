@@ -11,6 +11,7 @@
 
 mod contents;
 mod declared;
+mod over;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 use crate::file::FileError;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
+
+pub use over::Below;
 
 /// Why the image's own files cannot be what the spec says.
 #[derive(Debug, thiserror::Error)]

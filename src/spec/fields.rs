@@ -215,16 +215,28 @@ impl Default for Compression {
     }
 }
 
-/// The image that this one is put on: an OCI layout, an OCI archive or a docker-archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The image that this one is put on: a file or folder by `path`, or what a lock names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
-    /// Where it is.
-    pub path: String,
+    /// An OCI layout, an OCI archive or a docker-archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Which image of it: a tag or an `org.opencontainers.image.ref.name`; needed when there
     /// are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// A file that `cooper lock` wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// The blobs that the lock names, as files, by digest. What is missing here is fetched from
+    /// the lock's registry.
+    #[serde(
+        default,
+        deserialize_with = "super::strict::unique",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub blobs: BTreeMap<String, String>,
 }
 
 pub(super) fn latest() -> Vec<Tag> {

@@ -57,6 +57,9 @@ pub enum SpecError {
         /// The account.
         name: String,
     },
+    /// A base that is nowhere, or in two places.
+    #[error("base needs either `path` (a layout or an archive) or `lock` (from `cooper lock`){0}")]
+    Base(&'static str),
     /// A link that leads nowhere by its very text.
     #[error("symlinks.\"{path}\" has the target `{target}`; a target is 1 to 4095 bytes, no NUL")]
     Target {
@@ -120,8 +123,24 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
             return Err(SpecError::FileSource(path.clone()));
         }
     }
+    check_base(spec)?;
     check_paths(spec)?;
     check_accounts(spec)
+}
+
+fn check_base(spec: &Spec) -> Result<(), SpecError> {
+    let Some(base) = &spec.base else { return Ok(()) };
+    match (&base.path, &base.lock) {
+        (None, None) => Err(SpecError::Base("")),
+        (Some(_), Some(_)) => Err(SpecError::Base(", and not both")),
+        (Some(_), None) if !base.blobs.is_empty() => {
+            Err(SpecError::Base("; `blobs` goes with `lock`"))
+        }
+        (None, Some(_)) if base.reference.is_some() => {
+            Err(SpecError::Base("; `reference` goes with `path`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_paths(spec: &Spec) -> Result<(), SpecError> {

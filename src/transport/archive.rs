@@ -7,8 +7,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::layout::{OCI_LAYOUT, index_entries, index_of};
-use super::{TransportError, references};
+use super::TransportError;
+use super::graph::{DockerImage, Named};
+use super::layout::{OCI_LAYOUT, index_of};
 use crate::digest::Digest;
 use crate::image::{Image, json};
 
@@ -23,29 +24,43 @@ struct DockerManifest {
 
 /// Writes images as one archive. Blobs that several of them have, and those in `omit`, which the
 /// reader has already, are written once and not at all.
-///
-/// The documents come first, so that a reader of the stream knows what it will get.
 pub fn write(
     images: &[Image],
     omit: &BTreeSet<Digest>,
     to: &mut dyn Write,
 ) -> Result<(), TransportError> {
+    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+    write_graphs(&named, omit, to)
+}
+
+/// Writes images and indexes as one archive; see [`write`].
+///
+/// The documents come first, so that a reader of the stream knows what it will get.
+pub fn write_graphs(
+    graphs: &[Named],
+    omit: &BTreeSet<Digest>,
+    to: &mut dyn Write,
+) -> Result<(), TransportError> {
     let mut tar = Archive { to, written: omit.clone() };
     tar.file("oci-layout", OCI_LAYOUT)?;
-    let index = index_of(images.iter().flat_map(index_entries).collect());
+    let index = index_of(graphs.iter().flat_map(|named| named.entries.clone()).collect());
     tar.file("index.json", &bytes("index.json", &index)?)?;
-    let docker: Vec<DockerManifest> = images.iter().map(docker_manifest).collect();
+    let images = graphs.iter().flat_map(|named| &named.images);
+    let docker: Vec<DockerManifest> = images.map(docker_manifest).collect();
     tar.file("manifest.json", &bytes("manifest.json", &docker)?)?;
-    for image in images {
-        for document in [&image.manifest, &image.config] {
+    for named in graphs {
+        for document in named.graph.documents() {
             let descriptor = &document.descriptor;
             tar.blob(descriptor.digest, descriptor.size, |to| {
                 to.write_all(&document.bytes).map_err(TransportError::Stream)
             })?;
         }
+        for config in named.graph.blobs().filter(|blob| blob.is_config()) {
+            tar.blob(config.descriptor.digest, config.descriptor.size, |to| config.write_to(to))?;
+        }
     }
-    for layer in images.iter().flat_map(|image| &image.layers) {
-        tar.blob(layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))?;
+    for blob in graphs.iter().flat_map(|named| named.graph.blobs()) {
+        tar.blob(blob.descriptor.digest, blob.descriptor.size, |to| blob.write_to(to))?;
     }
     tar.finish()
 }
@@ -54,11 +69,11 @@ fn bytes<T: Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, Transpo
     json::to_bytes(value).map_err(|e| TransportError::Json(name, e))
 }
 
-fn docker_manifest(image: &Image) -> DockerManifest {
+fn docker_manifest(image: &DockerImage) -> DockerManifest {
     DockerManifest {
-        config: blob_path(image.config.descriptor.digest),
-        repo_tags: references(image),
-        layers: image.layers.iter().map(|layer| blob_path(layer.digest)).collect(),
+        config: blob_path(image.config),
+        repo_tags: image.tags.clone(),
+        layers: image.layers.iter().copied().map(blob_path).collect(),
     }
 }
 

@@ -52,7 +52,7 @@ impl Client {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| self.absent(e.into()))?;
-        let written = self.converse(&mut child, write);
+        let written = converse(&mut child, write);
         let status = child.wait().map_err(|e| self.failed(doing, e.into()))?;
         let (written, stdout, stderr) = written;
         match written {
@@ -61,32 +61,6 @@ impl Client {
             Err(error) => Err(error),
             Ok(()) => Ok(String::from_utf8_lossy(&stdout).into_owned()),
         }
-    }
-
-    /// Writes while reading what it says, so that neither waits for the other.
-    fn converse(
-        &self,
-        child: &mut Child,
-        write: &WriteArchive<'_>,
-    ) -> (Result<(), TransportError>, Vec<u8>, Vec<u8>) {
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        std::thread::scope(|scope| {
-            let stdout = scope.spawn(move || all(stdout));
-            let stderr = scope.spawn(move || all(stderr));
-            let written = stdin.map_or(Ok(()), |stdin| {
-                let mut to = BufWriter::with_capacity(1 << 20, stdin);
-                let written =
-                    write(&mut to).and_then(|()| to.flush().map_err(TransportError::Stream));
-                if written.is_err() {
-                    // Before its input ends, or it would take half an archive for a whole one.
-                    let _ = child.kill();
-                }
-                drop(to.into_parts());
-                written
-            });
-            (written, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
-        })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -112,6 +86,29 @@ impl Client {
     ) -> TransportError {
         TransportError::Daemon { daemon: self.daemon, doing: doing.to_owned(), source }
     }
+}
+
+/// Writes while reading what it says, so that neither waits for the other.
+fn converse(
+    child: &mut Child,
+    write: &WriteArchive<'_>,
+) -> (Result<(), TransportError>, Vec<u8>, Vec<u8>) {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let stdout = scope.spawn(move || all(stdout));
+        let stderr = scope.spawn(move || all(stderr));
+        let written = stdin.map_or(Ok(()), |stdin| {
+            let mut to = BufWriter::with_capacity(1 << 20, stdin);
+            let written = write(&mut to).and_then(|()| to.flush().map_err(TransportError::Stream));
+            if written.is_err() {
+                // Before its input ends, or it would take half an archive for a whole one.
+                let _ = child.kill();
+            }
+            drop(to.into_parts());
+            written
+        });
+        (written, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
+    })
 }
 
 fn all(from: Option<impl Read>) -> Vec<u8> {

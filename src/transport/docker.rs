@@ -28,6 +28,7 @@ const LOOK_AT_MOST: usize = 8;
 pub struct Docker {
     api: Api,
     store: Store,
+    takes_sets: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,16 +85,16 @@ impl Docker {
     /// Connects, and learns which store it has.
     pub fn connect(endpoint: &Endpoint) -> Result<Self, TransportError> {
         let api = Api::new(endpoint)?;
-        let version = api.ping()?;
+        let peer = api.ping()?;
         let info: Option<Info> = api.get("describe itself", "/info")?;
         let status = info.and_then(|info| info.driver_status).unwrap_or_default();
         let containerd = status.iter().flatten().any(|word| word == "io.containerd.snapshotter.v1");
-        let store = match (containerd, version >= TELLS_WHAT_IS_AVAILABLE) {
+        let store = match (containerd, peer.version >= TELLS_WHAT_IS_AVAILABLE) {
             (false, _) => Store::Graph,
             (true, true) => Store::Containerd,
             (true, false) => Store::SilentContainerd,
         };
-        Ok(Self { api, store })
+        Ok(Self { api, store, takes_sets: !peer.is_podman })
     }
 
     fn inspect(&self, name: &str) -> Result<Option<Inspected>, TransportError> {
@@ -143,7 +144,7 @@ impl Daemon for Docker {
     }
 
     fn takes_sets(&self) -> bool {
-        true
+        self.takes_sets
     }
 
     fn id_of(&self, image: &Image) -> String {

@@ -45,6 +45,15 @@ pub(super) struct Api {
     _tunnel: Option<Tunnel>,
 }
 
+/// Who answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    /// The version of the interface that it speaks: `(1, 41)`.
+    pub(super) version: (u32, u32),
+    /// Whether it is podman, which speaks Docker's interface too.
+    pub(super) is_podman: bool,
+}
+
 /// Docker's words for what went wrong.
 #[derive(Deserialize)]
 struct Message {
@@ -85,8 +94,8 @@ impl Api {
         Ok(Self { client, url, endpoint: endpoint.to_string(), _tunnel: tunnel })
     }
 
-    /// Whether somebody answers, and the version of the interface that it speaks: `(1, 41)`.
-    pub(super) fn ping(&self) -> Result<(u32, u32), TransportError> {
+    /// Whether somebody answers, and who.
+    pub(super) fn ping(&self) -> Result<Peer, TransportError> {
         let response = self.request(Method::GET, "/_ping", Some(CONNECT), None);
         let response = response.map_err(|e| no_daemon(&self.endpoint, e))?;
         let header = response.headers().get("api-version").and_then(|v| v.to_str().ok());
@@ -94,11 +103,13 @@ impl Api {
             let (major, minor) = text.split_once('.')?;
             Some((major.parse().ok()?, minor.parse().ok()?))
         });
+        let is_podman = response.headers().contains_key("libpod-api-version");
         if !response.status().is_success() {
             return Err(no_daemon(&self.endpoint, refusal(response)));
         }
         let none = || "what answers there does not say that it is Docker".into();
-        version.ok_or_else(|| no_daemon(&self.endpoint, none()))
+        let version = version.ok_or_else(|| no_daemon(&self.endpoint, none()))?;
+        Ok(Peer { version, is_podman })
     }
 
     /// Asks for a document; none where there is nothing of that name.

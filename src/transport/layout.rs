@@ -6,23 +6,28 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::graph::{Graph, Named};
+use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError};
 use crate::image::{Descriptor, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::spec::{ImageName, Tag};
 
 /// What `oci-layout` holds.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// In a layout's index: the tag.
-pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// In a layout's index: the whole name, which containerd and Docker read.
-const IMAGE_NAME: &str = "io.containerd.image.name";
 /// An index is a list of short entries.
 const INDEX_LIMIT: u64 = 4 << 20;
 
 /// Adds images to the layout at `dir`, making it if there is none. Blobs that are there stay;
 /// a tag of the same name moves. Any number of processes may write into one layout.
 pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
+    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+    write_graphs(&named, dir)
+}
+
+/// Adds images and indexes; see [`write`].
+pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let blobs = dir.join("blobs/sha256");
     create_dir(&blobs)?;
     // Held until the end: another process must not read the index before ours is in it.
@@ -30,11 +35,11 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
     lock.lock().context("lock", dir)?;
     check_version(dir)?;
     let mut index = read_index(dir)?;
-    for image in images {
-        write_blobs(image, &blobs)?;
-        for entry in index_entries(image) {
-            index.manifests.retain(|old| !same_name(old, &entry));
-            index.manifests.push(entry);
+    for named in graphs {
+        write_blobs(&named.graph, &blobs)?;
+        for entry in &named.entries {
+            index.manifests.retain(|old| !same_name(old, entry));
+            index.manifests.push(entry.clone());
         }
     }
     file::write_atomically(&dir.join("oci-layout"), OCI_LAYOUT)?;
@@ -47,13 +52,18 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
 pub(super) fn index_entries(image: &Image) -> Vec<Descriptor> {
     let entry = |tag| Descriptor {
         platform: Some(image.platform.clone()),
-        annotations: BTreeMap::from([
-            (REF_NAME.into(), format!("{tag}")),
-            (IMAGE_NAME.into(), full_name(image.name.as_str(), tag)),
-        ]),
+        annotations: names(&image.name, tag),
         ..image.manifest.descriptor.clone()
     };
     image.tags.iter().map(entry).collect()
+}
+
+/// An index entry's annotations for a name with a tag.
+pub(super) fn names(name: &ImageName, tag: &Tag) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (REF_NAME.into(), format!("{tag}")),
+        (IMAGE_NAME.into(), full_name(name.as_str(), tag)),
+    ])
 }
 
 /// An index of the given entries.
@@ -70,14 +80,19 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     let name = |d: &Descriptor| {
         d.annotations.get(IMAGE_NAME).or_else(|| d.annotations.get(REF_NAME)).cloned()
     };
-    name(a) == name(b) && a.platform == b.platform
+    match (name(a), name(b)) {
+        // What has no name is the same only by its bytes.
+        (None, None) => a.digest == b.digest,
+        (a_name, b_name) => a_name == b_name && a.platform == b.platform,
+    }
 }
 
-fn write_blobs(image: &Image, blobs: &Path) -> Result<(), TransportError> {
-    for layer in &image.layers {
-        write_blob(blobs, layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))?;
+fn write_blobs(graph: &Graph, blobs: &Path) -> Result<(), TransportError> {
+    for blob in graph.blobs() {
+        let Descriptor { digest, size, .. } = blob.descriptor;
+        write_blob(blobs, digest, size, |to| blob.write_to(to))?;
     }
-    for document in [&image.config, &image.manifest] {
+    for document in graph.documents() {
         let Descriptor { digest, size, .. } = document.descriptor;
         write_blob(blobs, digest, size, |to| {
             to.write_all(&document.bytes).map_err(TransportError::Stream)

@@ -18,10 +18,15 @@ mod docker_api;
 pub mod docker_host;
 #[cfg(feature = "daemon")]
 mod docker_ssh;
+pub mod graph;
 pub mod layout;
 mod names;
 #[cfg(feature = "daemon")]
 pub mod podman;
+pub mod reference;
+#[cfg(feature = "registry")]
+pub mod registry;
+pub mod source;
 
 use std::path::PathBuf;
 
@@ -29,6 +34,7 @@ use crate::file::FileError;
 use crate::layer::LayerError;
 
 pub use names::{full_name, references};
+pub use source::SourceError;
 
 /// Why an image did not get to where it should.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +57,9 @@ pub enum TransportError {
         /// What is wrong.
         why: String,
     },
+    /// An image that could not be read back.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// Nothing answers where a daemon should be.
     #[error("no {daemon} answers at `{endpoint}`")]
     NoDaemon {

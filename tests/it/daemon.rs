@@ -1,8 +1,11 @@
 //! Loading into real daemons.
 
 mod docker;
+mod far;
 mod faults;
+mod new;
 mod others;
+mod protocol;
 
 use std::path::Path;
 use std::process::Command;

@@ -68,7 +68,7 @@ impl Fixture {
 
     /// A spec of an image with a layer for each item, in their order from the bottom, and one
     /// for its own files. `rest` is merged over the fields that this sets.
-    pub(crate) fn spec(&self, name: &str, tag: &str, items: &[StoreItem], rest: Value) -> PathBuf {
+    pub(crate) fn spec(&self, name: &str, tag: &str, items: &[StoreItem], rest: &Value) -> PathBuf {
         let groups: Vec<Value> = items
             .iter()
             .enumerate()

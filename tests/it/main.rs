@@ -11,6 +11,7 @@ mod input;
 mod looking;
 mod planner;
 mod running;
+mod same_bytes;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod servers;
 mod store;

@@ -91,25 +91,40 @@ impl Dockerd {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        Self::start_by("ip link set lo up && exec dockerd \"$@\"", &[], arguments, "{}")
+    }
+
+    /// A Docker of another root, made by `tests/new-root.sh`, with the given `daemon.json`.
+    pub(crate) fn start_in(root: &Path, config: &str) -> Self {
+        let script = "set -e; root=$1 dir=$2; shift 2; ip link set lo up
+            mount --bind \"$root\" \"$root\"; mount -t proc proc \"$root/proc\"
+            mount --rbind /sys \"$root/sys\"; mount --rbind /dev \"$root/dev\"
+            mount -t tmpfs tmpfs \"$root/tmp\"; mkdir -p \"$root$dir\" \"$root/old\"
+            mount --bind \"$dir\" \"$root$dir\"; cd \"$root\"; pivot_root . old
+            umount --lazy /old; exec dockerd \"$@\"";
+        let root = root.canonicalize().unwrap();
+        Self::start_by(script, &[root.to_str().unwrap()], &[], config)
+    }
+
+    /// Runs a script in namespaces of its own; it becomes the daemon.
+    fn start_by(script: &str, root: &[&str], arguments: &[&str], config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("d").tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        // dockerd starts containerd with sockets below exec-root, and its children end with it.
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        fs::write(at("config"), config).unwrap();
         let mut command = Command::new("unshare");
-        command
-            .args(["--net", "dockerd", "--bridge=none", "--iptables=false", "--data-root"])
-            .arg(at("data"))
-            .arg("--exec-root")
-            .arg(at("exec"))
-            .arg("--pidfile")
-            .arg(at("pid"))
-            .arg("--host")
-            .arg(format!("unix://{}", at("s").display()))
-            .args(arguments);
-        let mut server = Server::start(&mut command, &at("log"));
-        let socket = at("s");
+        command.args(["--net", "--mount", "sh", "-c", script, "sh"]);
+        for root in root {
+            command.arg(root).arg(dir.path());
+        }
+        // dockerd starts containerd with sockets below exec-root, and its children end with it.
+        let host = format!("unix://{}", at("s"));
+        command.args(["--bridge=none", "--iptables=false", "--data-root", &at("data")]);
+        command.args(["--exec-root", &at("exec"), "--pidfile", &at("pid"), "--host", &host]);
+        command.args(["--config-file", &at("config")]).args(arguments);
+        let mut server = Server::start(&mut command, Path::new(&at("log")));
         server.wait_until(|| {
             let mut docker = Command::new("docker");
-            docker.arg("--host").arg(format!("unix://{}", socket.display())).arg("version");
+            docker.args(["--host", &host, "version"]);
             docker.output().is_ok_and(|output| output.status.success())
         });
         Self { server, dir }

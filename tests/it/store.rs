@@ -63,7 +63,7 @@ fn a_path_that_vanished_is_named() {
     let place = Place::new();
     plain(&["gone"], &place);
     let path = place.store_path("gone").display().to_string();
-    place.refuses(2, &[&path, "No such file or directory"]);
+    place.refuses(1, &[&path, "No such file or directory"]);
     place.spec(&["gone"], json!({"contents": [path]}));
     place.refuses(1, &[&path, "No such file or directory"]);
     let source = format!("{path}/etc/app.conf");

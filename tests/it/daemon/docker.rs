@@ -14,7 +14,7 @@ fn an_image_runs_after_loading_and_is_not_sent_twice() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let items = [fixture.item("base", 1, LARGE), busybox.clone()];
-    let spec = fixture.spec("backend", "v1", &items, runs(&busybox, "well"));
+    let spec = fixture.spec("backend", "v1", &items, &runs(&busybox, "well"));
     let first = load(&fixture, &docker.host(), &[], &[&spec]);
     assert!(first[0].unwrap() > LARGE as u64);
     let run = ["run", "--rm", "--network=none", "backend:v1"];
@@ -40,7 +40,7 @@ fn only_the_layers_from_the_first_changed_one_up_are_sent() {
     let base = fixture.item("base", 1, LARGE);
     let image = |app: u64| {
         let items = [base.clone(), busybox.clone(), fixture.item("app", app, SMALL)];
-        fixture.spec("backend", "latest", &items, runs(&busybox, &format!("app {app}")))
+        fixture.spec("backend", "latest", &items, &runs(&busybox, &format!("app {app}")))
     };
     load(&fixture, &docker.host(), &[], &[&image(1)]);
     let mut second = fixture.cooper();
@@ -65,7 +65,7 @@ fn a_layer_that_images_of_a_set_share_travels_once() {
     let base = fixture.item("base", 1, LARGE);
     let spec = |name: &str, seed| {
         let items = [base.clone(), busybox.clone(), fixture.item("app", seed, SMALL)];
-        fixture.spec(name, "v1", &items, runs(&busybox, name))
+        fixture.spec(name, "v1", &items, &runs(&busybox, name))
     };
     let specs = [spec("one", 1), spec("two", 2)];
     let sent = load(&fixture, &docker.host(), &[], &[&specs[0], &specs[1]]);
@@ -79,7 +79,7 @@ fn a_layer_that_images_of_a_set_share_travels_once() {
 #[test]
 fn list_says_what_docker_has_under_each_reference() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
-    let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], json!({}));
+    let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
     let list = |spec| {
         let mut list = fixture.cooper();
         list.env("DOCKER_HOST", docker.host()).arg("list").arg(spec);

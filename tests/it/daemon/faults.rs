@@ -15,7 +15,7 @@ use crate::servers::{Dockerd, signal};
 fn where_no_daemon_answers_the_error_says_why_and_what_to_do() {
     // fault 123
     let fixture = Fixture::new();
-    let spec = fixture.spec("a", "v1", &[], json!({}));
+    let spec = fixture.spec("a", "v1", &[], &json!({}));
     let load = |host: String| {
         let mut command = fixture.cooper();
         stderr(&command.env("DOCKER_HOST", host).arg("load").arg(&spec).output().unwrap(), 2)
@@ -46,7 +46,7 @@ fn a_socket_without_rights_names_the_group() {
     // fault 123
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new();
-    let spec = fixture.spec("a", "v1", &[], json!({}));
+    let spec = fixture.spec("a", "v1", &[], &json!({}));
     let open = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -72,7 +72,7 @@ fn a_socket_without_rights_names_the_group() {
 fn without_a_daemon_archives_are_written_that_docker_takes_later() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
-    let spec = fixture.spec("team/a", "v1", std::slice::from_ref(&busybox), runs(&busybox, "a"));
+    let spec = fixture.spec("team/a", "v1", std::slice::from_ref(&busybox), &runs(&busybox, "a"));
     let mut command = fixture.cooper();
     command.env("DOCKER_HOST", "unix:///none").args(["load", "--or-save", "images"]).arg(spec);
     let text = stderr(&command.output().unwrap(), 0);
@@ -87,11 +87,11 @@ fn without_a_daemon_archives_are_written_that_docker_takes_later() {
 #[test]
 fn a_name_that_no_spec_has_is_answered_with_the_names() {
     let fixture = Fixture::new();
-    let specs = ["a", "b"].map(|name| fixture.spec(name, "v1", &[], json!({})));
+    let specs = ["a", "b"].map(|name| fixture.spec(name, "v1", &[], &json!({})));
     let mut command = fixture.cooper();
     let text = stderr(&command.args(["load", "--only", "c"]).args(&specs).output().unwrap(), 1);
     assert!(text.contains("`--only c`") && text.contains("there are a, b"), "{text}");
-    let twice = fixture.spec("a", "v1", &[], json!({}));
+    let twice = fixture.spec("a", "v1", &[], &json!({}));
     let mut command = fixture.cooper();
     let text = stderr(&command.arg("load").args(&specs).arg(&twice).output().unwrap(), 1);
     assert!(text.contains("two of the specs define `a:v1`"), "{text}");
@@ -107,7 +107,7 @@ fn a_cooper_that_is_killed_in_the_middle_leaves_the_old_tag_working() {
     let busybox = fixture.busybox();
     let image = |seed: u64| {
         let items = [busybox.clone(), fixture.item("app", seed, LARGE)];
-        fixture.spec("backend", "v1", &items, runs(&busybox, &format!("app {seed}")))
+        fixture.spec("backend", "v1", &items, &runs(&busybox, &format!("app {seed}")))
     };
     load(&fixture, &docker.host(), &[], &[&image(1)]);
     let relay = fixture.dir().join("relay");
@@ -128,7 +128,7 @@ fn a_cooper_that_is_killed_in_the_middle_leaves_the_old_tag_working() {
 fn a_daemon_that_dies_in_the_middle_is_an_error_and_no_tag_moves() {
     // fault 124
     let (fixture, mut docker) = (Fixture::new(), Dockerd::start());
-    let spec = fixture.spec("backend", "v1", &[fixture.item("app", 1, LARGE)], json!({}));
+    let spec = fixture.spec("backend", "v1", &[fixture.item("app", 1, LARGE)], &json!({}));
     let relay = fixture.dir().join("relay");
     let listener = UnixListener::bind(&relay).unwrap();
     let id = docker.server().id();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{runs, sent};
+use super::{load, runs, sent};
 use crate::fixture::{Fixture, stderr, stdout};
 use crate::servers::{Server, unmount_below};
 
@@ -70,7 +70,7 @@ fn podman_gets_only_the_changed_layer_wherever_it_is_and_runs_the_image() {
     let base = fixture.item("base", 1, LARGE);
     let image = |name: &str, bottom: u64| {
         let items = [fixture.item("bottom", bottom, SMALL), base.clone(), busybox.clone()];
-        fixture.spec(name, "v1", &items, runs(&busybox, &format!("{name} {bottom}")))
+        fixture.spec(name, "v1", &items, &runs(&busybox, &format!("{name} {bottom}")))
     };
     let (first, second, other) = (image("a", 1), image("a", 2), image("b", 3));
     let bytes = sent(&mut podman.cooper(&["--json"], &[&first]))[0].unwrap();
@@ -93,11 +93,11 @@ fn podman_gets_everything_when_it_cannot_use_what_it_has() {
     let podman = Podman::new();
     let fixture = &podman.fixture;
     let items = [fixture.item("base", 1, LARGE)];
-    let gzip = fixture.spec("a", "v1", &items, json!({}));
+    let gzip = fixture.spec("a", "v1", &items, &json!({}));
     // The same files in blobs of other digests: whether podman takes a gap for them depends on
     // its version, and either way the image must be whole.
     let plain = json!({"compression": {"algorithm": "none"}, "config": {"Env": ["A=2"]}});
-    let plain = fixture.spec("a", "v1", &items, plain);
+    let plain = fixture.spec("a", "v1", &items, &plain);
     sent(&mut podman.cooper(&["--json"], &[&gzip]));
     let output = podman.cooper(&[], &[&plain]).output().unwrap();
     stderr(&output, 0);
@@ -107,9 +107,33 @@ fn podman_gets_everything_when_it_cannot_use_what_it_has() {
 }
 
 #[test]
+fn podmans_socket_in_dockers_place_takes_a_set_too() {
+    let podman = Podman::new();
+    let fixture = &podman.fixture;
+    let base = fixture.item("base", 1, LARGE);
+    let spec = |name: &str, seed| {
+        let items = [base.clone(), fixture.item("app", seed, SMALL)];
+        fixture.spec(name, "v1", &items, &json!({}))
+    };
+    let dir = tempfile::Builder::new().prefix("p").tempdir().unwrap();
+    let host = format!("unix://{}/s", dir.path().display());
+    let words = podman.words();
+    let mut start = Command::new(&words[0]);
+    start.args(&words[1..]).args(["system", "service", "--time=0", &host]);
+    start.env("CONTAINERS_CONF", podman.config());
+    let mut server = Server::start(&mut start, &dir.path().join("log"));
+    server.wait_until(|| dir.path().join("s").exists());
+    let sent = load(fixture, &host, &[], &[&spec("a", 1), &spec("b", 2)]);
+    assert!(sent[0].unwrap() > LARGE as u64 && sent[1].is_some(), "{sent:?}");
+    let names = podman.podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert!(names.contains("library/a:v1") && names.contains("library/b:v1"), "{names}");
+    assert!(!names.contains("cooper-loading"), "{names}");
+}
+
+#[test]
 fn without_podman_the_error_names_the_program() {
     let fixture = Fixture::new();
-    let spec = fixture.spec("a", "v1", &[], json!({}));
+    let spec = fixture.spec("a", "v1", &[], &json!({}));
     let mut command = fixture.cooper();
     command.args(["load", "--to", "podman", "--client", "no-podman-here"]).arg(spec);
     let text = stderr(&command.output().unwrap(), 2);
@@ -139,7 +163,7 @@ fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() 
     let busybox = fixture.busybox();
     let image = |bottom: u64| {
         let items = [fixture.item("bottom", bottom, SMALL), base.clone(), busybox.clone()];
-        fixture.spec("a", "v1", &items, runs(&busybox, &format!("bottom {bottom}")))
+        fixture.spec("a", "v1", &items, &runs(&busybox, &format!("bottom {bottom}")))
     };
     let load = |spec: &Path| {
         let mut command = fixture.cooper();

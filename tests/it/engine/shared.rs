@@ -22,6 +22,7 @@ fn eight_processes_share_one_cache_and_one_layout() {
         succeeded(&output);
         assert_eq!(errors(&output), "");
     }
+    assert_eq!(fs::read_dir(house.path("cache/v1/tmp")).unwrap().count(), 0);
     let index = fs::read(house.path("layout/index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
     let mut found: Vec<&str> = index["manifests"]

@@ -1,0 +1,154 @@
+//! A folder of store paths, and cooper run on it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::timing::{self, Measured};
+
+pub(crate) struct Corpus {
+    pub(crate) name: String,
+    pub(crate) store: PathBuf,
+    pub(crate) paths: usize,
+    pub(crate) bytes: u64,
+    pub(crate) files: Vec<(PathBuf, u64)>,
+    pub(crate) work: tempfile::TempDir,
+    changes: std::cell::Cell<u32>,
+}
+
+impl Corpus {
+    pub(crate) fn new(store: &Path) -> Self {
+        let store = fs::canonicalize(store).expect("the corpus is there");
+        let files = files(&store);
+        let corpus = Self {
+            name: store.file_name().unwrap().to_string_lossy().into_owned(),
+            paths: fs::read_dir(&store).unwrap().count(),
+            bytes: files.iter().map(|(_, size)| size).sum(),
+            files,
+            // Beside the corpus: a folder for temporary files may be in memory.
+            work: tempfile::tempdir_in(store.parent().unwrap()).unwrap(),
+            store,
+            changes: std::cell::Cell::new(0),
+        };
+        for algorithm in ["none", "gzip", "zstd"] {
+            corpus.spec(algorithm, algorithm, None);
+        }
+        corpus
+    }
+
+    pub(crate) fn megabytes(&self) -> f64 {
+        self.bytes as f64 / 1e6
+    }
+
+    /// All bytes, in blocks of a mebibyte.
+    pub(crate) fn blocks(&self) -> Vec<Vec<u8>> {
+        let mut blocks = vec![Vec::with_capacity(1 << 20)];
+        for (path, _) in &self.files {
+            for piece in fs::read(path).unwrap().chunks(1 << 18) {
+                if blocks.last().unwrap().len() + piece.len() > 1 << 20 {
+                    blocks.push(Vec::with_capacity(1 << 20));
+                }
+                blocks.last_mut().unwrap().extend_from_slice(piece);
+            }
+        }
+        blocks
+    }
+
+    fn spec(&self, name: &str, algorithm: &str, more: Option<&Path>) {
+        let mut sizes: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        for (path, size) in &self.files {
+            let below = path.strip_prefix(&self.store).unwrap();
+            let top = self.store.join(below.components().next().unwrap());
+            *sizes.entry(top).or_default() += size;
+        }
+        sizes.extend(more.map(|path| (path.to_path_buf(), 10_000_000)));
+        let info = |(path, size): (&PathBuf, &u64)| json!({"path": path, "narHash": "sha256:bench", "narSize": size});
+        let closure: Vec<Value> = sizes.iter().map(info).collect();
+        let spec = json!({
+            "version": 1, "name": "bench", "closure": closure,
+            "compression": {"algorithm": algorithm},
+        });
+        fs::write(self.work.path().join(format!("{name}.json")), spec.to_string()).unwrap();
+    }
+
+    fn cooper(&self, spec: &str, out: &str, args: &[&str]) -> Measured {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
+        command.args(["--quiet", "build"]).arg(self.work.path().join(format!("{spec}.json")));
+        command.arg("--cache").arg(self.work.path().join("cache"));
+        command.arg("-o").arg(if out == "-" { "-".into() } else { self.work.path().join(out) });
+        timing::run({
+            command.args(args);
+            command
+        })
+    }
+
+    fn forget(&self) {
+        for name in ["cache", "layout"] {
+            let _ = fs::remove_dir_all(self.work.path().join(name));
+        }
+    }
+
+    pub(crate) fn archive(&self) -> Measured {
+        self.forget();
+        self.cooper("none", "-", &[])
+    }
+
+    pub(crate) fn cold(&self, algorithm: &str, jobs: usize) -> Measured {
+        self.forget();
+        self.cooper(algorithm, "layout", &["--format", "layout", "--jobs", &jobs.to_string()])
+    }
+
+    pub(crate) fn warm(&self) -> Measured {
+        self.cooper("gzip", "layout", &["--format", "layout"])
+    }
+
+    /// A path of 10 MB takes the place of the one before, in the layout that holds the rest.
+    pub(crate) fn changed(&self) -> Measured {
+        let number = self.changes.get() + 1;
+        self.changes.set(number);
+        let path = self.store.parent().unwrap().join(format!("{number:0>32}-changes"));
+        let path = self.store.join(path.file_name().unwrap());
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("data"), ten_megabytes(number)).unwrap();
+        self.spec("changed", "gzip", Some(&path));
+        let measured = self.cooper("changed", "layout", &["--format", "layout"]);
+        fs::remove_dir_all(path).unwrap();
+        measured
+    }
+}
+
+/// Text-like: it compresses as programs do, to about a third.
+pub(crate) fn ten_megabytes(seed: u32) -> Vec<u8> {
+    let mut state = u64::from(seed) + 1;
+    let mut out = Vec::with_capacity(10_000_100);
+    while out.len() < 10_000_000 {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        out.extend_from_slice(
+            format!("{:x} mov rax, [rbp-{}]\n", state >> 44, state >> 60).as_bytes(),
+        );
+    }
+    out.truncate(10_000_000);
+    out
+}
+
+fn files(root: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                found.push((entry.path(), entry.metadata().unwrap().len()));
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,118 @@
+//! What the machine can do: no image is made faster than its bytes are read, hashed, compressed
+//! and written.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cooper::digest::Hasher;
+
+use crate::corpus::{Corpus, ten_megabytes as bytes_of_ten};
+use crate::timing::seconds;
+
+/// Does something for each number below `count`, on so many threads.
+fn each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        break;
+                    }
+                    work(number);
+                }
+            });
+        }
+    });
+}
+
+/// Reads every file and hashes it.
+pub(crate) fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
+    let files = &corpus.files;
+    seconds(|| {
+        each(files.len(), threads, |number| {
+            let mut file = File::open(&files[number].0).unwrap();
+            let mut buf = vec![0; 256 << 10];
+            let mut hasher = Hasher::new();
+            while let Ok(count @ 1..) = file.read(&mut buf) {
+                hasher.update(&buf[..count]);
+            }
+            std::hint::black_box(hasher.finish());
+        });
+    })
+}
+
+/// Passes so many bytes through a pipe to a process that drops them.
+pub(crate) fn pipe(bytes: u64) -> f64 {
+    let block = vec![7; 1 << 20];
+    seconds(|| {
+        let mut cat = Command::new("cat");
+        let mut child = cat.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut to = child.stdin.take().unwrap();
+        for _ in 0..bytes >> 20 {
+            to.write_all(&block).unwrap();
+        }
+        drop(to);
+        child.wait().unwrap();
+    })
+}
+
+pub(crate) fn gzip(block: &[u8]) -> usize {
+    let level = libdeflater::CompressionLvl::new(6).unwrap();
+    let mut compressor = libdeflater::Compressor::new(level);
+    let mut out = vec![0; compressor.gzip_compress_bound(block.len())];
+    compressor.gzip_compress(block, &mut out).unwrap()
+}
+
+pub(crate) fn zstd(block: &[u8]) -> usize {
+    ::zstd::bulk::compress(block, 3).unwrap().len()
+}
+
+/// The compressor alone, over bytes that are in memory.
+pub(crate) fn compress(
+    blocks: &[Vec<u8>],
+    threads: usize,
+    compressor: impl Fn(&[u8]) -> usize + Sync,
+) -> f64 {
+    seconds(|| {
+        each(blocks.len(), threads, |number| {
+            std::hint::black_box(compressor(&blocks[number]));
+        });
+    })
+}
+
+/// Starting cooper, and 30 ms.
+pub(crate) fn start() -> f64 {
+    let started = seconds(|| {
+        let mut cooper = Command::new(env!("CARGO_BIN_EXE_cooper"));
+        cooper.arg("--version").stdout(Stdio::null()).status().unwrap();
+    });
+    started + 0.030
+}
+
+/// Reading, hashing, compressing and durably writing 10 MB on one thread, and 30 ms.
+pub(crate) fn ten_megabytes() -> f64 {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let from = dir.path().join("from");
+    std::fs::write(&from, bytes_of_ten(0)).unwrap();
+    let level = libdeflater::CompressionLvl::new(6).unwrap();
+    let done = seconds(|| {
+        let bytes = std::fs::read(&from).unwrap();
+        let mut out = File::create(dir.path().join("to")).unwrap();
+        let (mut plain, mut packed) = (Hasher::new(), Hasher::new());
+        for block in bytes.chunks(1 << 20) {
+            plain.update(block);
+            let mut compressor = libdeflater::Compressor::new(level);
+            let mut buf = vec![0; compressor.gzip_compress_bound(block.len())];
+            let count = compressor.gzip_compress(block, &mut buf).unwrap();
+            packed.update(&buf[..count]);
+            out.write_all(&buf[..count]).unwrap();
+        }
+        out.sync_all().unwrap();
+        std::hint::black_box((plain.finish(), packed.finish()));
+    });
+    done + 0.030
+}

@@ -1,0 +1,90 @@
+//! From a spec's `base` to the image that it means.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::base::{Base, BaseError, Lock, LockError, LockedImage};
+use crate::digest::Digest;
+use crate::spec::{self, Spec};
+use crate::transport::source::{Source, open_path};
+
+/// The base of a spec, found and not yet read; none if it has none.
+pub(super) fn find(spec: &Spec) -> Result<Option<Base>, Failure> {
+    let Some(base) = &spec.base else { return Ok(None) };
+    let found = match (&base.path, &base.lock) {
+        (Some(path), _) => {
+            let source: Arc<dyn Source> = Arc::from(open_path(Path::new(path))?);
+            Base::find(source, base.reference.as_deref(), None, &spec.platform)
+        }
+        (None, Some(lock)) => {
+            let (source, name) = locked(base, Path::new(lock), spec)?;
+            Base::find(source, None, Some(name), &spec.platform)
+        }
+        // `spec` has refused a base without either.
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(found?))
+}
+
+/// How many layers the base of a spec has.
+pub(super) fn layers(spec: &Spec) -> Result<usize, Failure> {
+    Ok(find(spec)?.as_ref().map_or(0, Base::layer_count))
+}
+
+fn locked(
+    base: &spec::Base,
+    path: &Path,
+    spec: &Spec,
+) -> Result<(Arc<dyn Source>, String), Failure> {
+    let lock = Lock::read(path).map_err(BaseError::from)?;
+    let image = lock.image(&spec.platform, path).map_err(BaseError::from)?;
+    let mut blobs = BTreeMap::new();
+    for (digest, file) in &base.blobs {
+        let parsed: Digest = digest.parse().map_err(|e| {
+            Failure::input(e).during("failed to read base.blobs of the spec".into())
+        })?;
+        blobs.insert(parsed, PathBuf::from(file));
+    }
+    let complete = image.blobs().keys().all(|digest| blobs.contains_key(digest));
+    let name = lock.reference.clone();
+    match complete {
+        true => Ok((Arc::new(image.source(&name, blobs)), name)),
+        false => Ok((fetched(&lock, image)?, name)),
+    }
+}
+
+#[cfg(feature = "registry")]
+fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
+    use crate::transport::registry::Remote;
+    let reference: crate::transport::reference::Reference =
+        lock.reference.parse().map_err(Failure::input)?;
+    let args = super::registry::RegistryArgs::default();
+    let registry = super::registry::connect(&reference.registry, &args)?;
+    Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
+}
+
+#[cfg(not(feature = "registry"))]
+fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
+    let count = image.blobs().len();
+    Err(Failure::input(format!(
+        "base.blobs lacks some of the {count} blobs of `{}`, and this cooper cannot fetch them",
+        lock.reference
+    ))
+    .hint("use the whole cooper, or let the flake fetch them"))
+}
+
+impl From<BaseError> for Failure {
+    fn from(error: BaseError) -> Self {
+        match error {
+            BaseError::Source(error) => {
+                Self::from(error).during("failed to read the base image".into())
+            }
+            BaseError::Lock(LockError::File(error)) => {
+                Self::from(error).during("failed to read the base image's lock".into())
+            }
+            error => Self::input(error),
+        }
+    }
+}

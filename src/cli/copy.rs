@@ -1,0 +1,194 @@
+//! `cooper copy` and `cooper save`: move images as they are, from anywhere to anywhere.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::build::{self, Format};
+use super::failure::Failure;
+use super::place::{self, Place, Reach};
+use super::{Global, output, progress};
+use crate::image::Descriptor;
+use crate::report::Reporter;
+use crate::spec::Platform;
+use crate::transport::graph::{Graph, Named};
+use crate::transport::reference::Reference;
+use crate::transport::source::{Source, choose, images};
+
+/// Copy an image as it is, between layouts, archives and registries
+///
+/// Every byte stays what it was, and so does the digest; an index goes with all that it names.
+/// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`; or
+/// plainly as a folder, a file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.
+#[derive(Debug, Args)]
+pub(super) struct CopyArgs {
+    /// Where the image is
+    from: Place,
+    /// Where it goes
+    to: Place,
+    /// Of an index, only the image for this platform, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
+    platform: Option<Platform>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Read images from anywhere and save them in one archive or layout
+///
+/// The archive is an OCI layout and a Docker archive in one, as `cooper build` writes it.
+#[derive(Debug, Args)]
+pub(super) struct SaveArgs {
+    /// Where the images are
+    #[arg(required = true, value_name = "PLACE")]
+    places: Vec<Place>,
+    /// Where they go
+    #[arg(long, short, value_name = "PATH")]
+    output: PathBuf,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = Format::Archive)]
+    format: Format,
+    /// Of an index, only the image for this platform, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
+    platform: Option<Platform>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    let mut parts = text.split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(os), Some(arch), variant, None) if !os.is_empty() && !arch.is_empty() => {
+            Ok(Platform {
+                os: os.into(),
+                architecture: arch.into(),
+                variant: variant.map(str::to_owned),
+            })
+        }
+        _ => Err(format!("`{text}` is no platform; write `linux/arm64` or `linux/arm/v7`")),
+    }
+}
+
+pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
+    let reporter = progress::reporter(global);
+    let source: Arc<dyn Source> = Arc::from(place::open(&args.from, &args.reach)?);
+    let roots = roots(&*source, args.from.image(), &args.to)?;
+    let mut graphs = Vec::new();
+    for root in &roots {
+        let rename = renamed(&args.to)?;
+        graphs.push(read(&source, root, args.platform.as_ref(), rename.as_ref())?);
+    }
+    match &args.to {
+        Place::Registry(reference) => push(global, reference, &graphs, args, &*reporter),
+        Place::Archive(path, _) => build::write(&graphs, path, Format::Archive),
+        Place::Path(path) if is_archive(path) => build::write(&graphs, path, Format::Archive),
+        Place::Layout(path, _) | Place::Path(path) => build::write(&graphs, path, Format::Layout),
+    }
+}
+
+pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
+    let mut graphs = Vec::new();
+    for place in &args.places {
+        let source: Arc<dyn Source> = Arc::from(place::open(place, &args.reach)?);
+        let to = Place::Path(args.output.clone());
+        for root in roots(&*source, place.image(), &to)? {
+            graphs.push(read(&source, &root, args.platform.as_ref(), None)?);
+        }
+    }
+    build::write(&graphs, &args.output, args.format)?;
+    if !global.quiet {
+        output::note(&format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
+    }
+    Ok(())
+}
+
+fn count(images: usize) -> String {
+    if images == 1 { "1 image".into() } else { format!("{images} images") }
+}
+
+/// What is copied: the image that was named; else the only one, or all of them to where several
+/// can be.
+fn roots(source: &dyn Source, name: Option<&str>, to: &Place) -> Result<Vec<Descriptor>, Failure> {
+    match (name, to) {
+        (None, Place::Path(_)) => Ok(source.roots()?),
+        (name, _) => Ok(vec![choose(source, name)?]),
+    }
+}
+
+/// The name that an image gets where it goes, if it gets another one.
+fn renamed(to: &Place) -> Result<Option<Reference>, Failure> {
+    match to {
+        Place::Registry(reference) => Ok(Some(reference.clone())),
+        other => other.image().map(|name| name.parse().map_err(Failure::input)).transpose(),
+    }
+}
+
+fn read(
+    source: &Arc<dyn Source>,
+    root: &Descriptor,
+    platform: Option<&Platform>,
+    rename: Option<&Reference>,
+) -> Result<Named, Failure> {
+    let Some(platform) = platform else {
+        return Ok(Named::of_graph(Graph::read(source, root)?, root, rename));
+    };
+    let image = images(&**source, root, Some(platform))?.into_iter().next();
+    let image = image.ok_or_else(|| Failure::input(format!("there is no image for {platform}")))?;
+    let root = Descriptor {
+        annotations: root.annotations.clone(),
+        platform: Some(image.platform().clone()),
+        ..image.manifest.descriptor.clone()
+    };
+    Ok(Named::of_graph(Graph::read(source, &root)?, &root, rename))
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.is_file() || path.extension().is_some_and(|extension| extension == "tar")
+}
+
+#[cfg(feature = "registry")]
+fn push(
+    global: &Global,
+    to: &Reference,
+    graphs: &[Named],
+    args: &CopyArgs,
+    reporter: &dyn Reporter,
+) -> Result<(), Failure> {
+    use crate::transport::registry::Parcel;
+    let since = std::time::Instant::now();
+    let registry = super::registry::connect(&to.registry, &args.reach.registry)?;
+    let latest = || "latest".parse().ok();
+    let tag = to.tag.clone().or_else(|| if to.digest.is_none() { latest() } else { None });
+    let parcels: Vec<Parcel> = graphs
+        .iter()
+        .map(|named| Parcel {
+            repository: to.repository.clone(),
+            tags: tag.iter().cloned().collect(),
+            graph: named.graph.clone(),
+        })
+        .collect();
+    for parcel in &parcels {
+        let actual = parcel.graph.root().descriptor.digest;
+        if to.digest.is_some_and(|digest| digest != actual) {
+            return Err(Failure::input(format!("the image has the digest {actual}, and not {to}")));
+        }
+    }
+    // Within one registry blobs are taken over, not sent.
+    let mount_from = match &args.from {
+        Place::Registry(from) if from.registry == to.registry => vec![from.repository.clone()],
+        _ => Vec::new(),
+    };
+    let pushed = registry.push(&parcels, &mount_from, reporter)?;
+    super::push::report(global, &pushed, registry.requests(), since)
+}
+
+#[cfg(not(feature = "registry"))]
+fn push(
+    _: &Global,
+    to: &Reference,
+    _: &[Named],
+    _: &CopyArgs,
+    _: &dyn Reporter,
+) -> Result<(), Failure> {
+    Err(Failure::input(format!("this cooper was built without registries, and `{to}` is in one")))
+}

@@ -1,0 +1,125 @@
+//! `cooper index`: several platforms under one name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::build::{self, Format};
+use super::failure::Failure;
+use super::summary::{self, Row};
+use super::{Global, assemble, input, output, progress};
+use crate::image::{self, Image, ImageError, Index, json};
+use crate::spec::Tag;
+use crate::transport::graph::Named;
+
+/// Assemble an image for several platforms and put them under one index
+///
+/// Each SPEC is the image for one platform; all have the same name. The index goes up after its
+/// images.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("where").required(true))]
+pub(super) struct IndexArgs {
+    /// The image for each platform
+    #[arg(required = true, value_name = "SPEC")]
+    specs: Vec<PathBuf>,
+    /// Push it to this registry
+    #[cfg(feature = "registry")]
+    #[arg(long, value_name = "REGISTRY[/NAMESPACE]", group = "where", value_parser = super::push::destination)]
+    to: Option<super::push::Destination>,
+    /// Write it to this path
+    #[arg(long, short, value_name = "PATH", group = "where")]
+    output: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = Format::Archive, conflicts_with = "to")]
+    format: Format,
+    /// Tags instead of the specs'; may be given again
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<Tag>,
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: super::registry::RegistryArgs,
+}
+
+pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
+    let since = Instant::now();
+    let mut specs = input::read_specs(&args.specs)?;
+    if !args.tags.is_empty() {
+        specs.iter_mut().for_each(|spec| spec.tags.clone_from(&args.tags));
+    }
+    let reporter = progress::reporter(global);
+    let store = assemble::store(global)?;
+    let assembled = specs.iter().map(|spec| assemble::assemble(global, spec, &*store, &*reporter));
+    let index =
+        image::index(assembled.collect::<Result<Vec<_>, _>>()?).map_err(|error| match error {
+            ImageError::Json { .. } => Failure::bug(error),
+            error => Failure::input(error),
+        })?;
+    if let Some(path) = &args.output {
+        build::write(&[Named::of_index(&index)], path, args.format)?;
+        report(global, &index, since)?;
+        return Ok(());
+    }
+    push(global, &index, args, &*reporter)
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    name: &'a str,
+    digest: String,
+    manifests: BTreeMap<String, String>,
+}
+
+/// The index's own digest, which is what clients pull, and each platform's.
+fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure> {
+    if global.json {
+        let digest = |image: &Image| image.manifest.descriptor.digest.to_string();
+        let made = Made {
+            name: index.name.as_str(),
+            digest: index.document.descriptor.digest.to_string(),
+            manifests: index.images.iter().map(|i| (i.platform.to_string(), digest(i))).collect(),
+        };
+        let bytes = json::to_bytes(&made).map_err(Failure::bug)?;
+        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+    }
+    if !global.quiet {
+        let row = |image| Row { image, time: since.elapsed(), sent: None };
+        let rows: Vec<Row<'_>> = index.images.iter().map(row).collect();
+        let table = summary::table(&rows, since.elapsed());
+        output::note(&format!("{table}\nindex {}", index.document.descriptor.digest));
+    }
+    Ok(())
+}
+
+#[cfg(feature = "registry")]
+fn push(
+    global: &Global,
+    index: &Index,
+    args: &IndexArgs,
+    reporter: &dyn crate::report::Reporter,
+) -> Result<(), Failure> {
+    use crate::transport::graph::Graph;
+    use crate::transport::registry::Parcel;
+    let since = Instant::now();
+    let Some(to) = &args.to else { return Ok(()) };
+    let registry = super::registry::connect(&to.registry, &args.registry)?;
+    let parcel = Parcel {
+        repository: to.repository(index.name.as_str()),
+        tags: index.tags.clone(),
+        graph: Graph::of_index(&index.document, &index.images),
+    };
+    let pushed = registry.push(&[parcel], &[], reporter)?;
+    super::push::report(global, &pushed, registry.requests(), since)
+}
+
+#[cfg(not(feature = "registry"))]
+fn push(
+    _: &Global,
+    _: &Index,
+    _: &IndexArgs,
+    _: &dyn crate::report::Reporter,
+) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `cooper lock` and `cooper fetch`: pin a base image, and get its blobs one by one.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::registry::{self, RegistryArgs};
+use super::{Global, output};
+use crate::base::{BaseError, Lock};
+use crate::digest::Digest;
+use crate::file::{self, AtomicFile, Context};
+use crate::image::{Descriptor, json};
+use crate::transport::reference::Reference;
+use crate::transport::registry::Remote;
+use crate::transport::source::{Checked, Source};
+
+/// Pin a base image: write down the digests that its name means now, for every platform
+///
+/// The file goes into the repository and into `base.lock` of an image. Nix then fetches each
+/// blob by its digest.
+#[derive(Debug, Args)]
+pub(super) struct LockArgs {
+    /// The base image, such as docker.io/grafana/grafana:13.2.2
+    #[arg(value_name = "REFERENCE")]
+    reference: Reference,
+    /// Where the lock goes [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// Fetch one blob of a lock by its digest (called by flakes)
+#[derive(Debug, Args)]
+pub(super) struct FetchArgs {
+    /// The lock that names the blob
+    #[arg(long, value_name = "FILE")]
+    lock: PathBuf,
+    /// The blob
+    #[arg(value_name = "DIGEST")]
+    digest: Digest,
+    /// Where it goes
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
+    let source = registry::source(&args.reference, &args.registry)?;
+    let lock = Lock::of(&source, &args.reference.to_string(), source.root())?;
+    let mut text = json::to_bytes(&lock).map_err(Failure::bug)?;
+    text.push(b'\n');
+    let Some(path) = &args.output else {
+        return output::data(&String::from_utf8_lossy(&text));
+    };
+    file::write_atomically(path, &text)?;
+    if !global.quiet {
+        let platforms: Vec<&str> = lock.platforms.keys().map(String::as_str).collect();
+        output::note(&format!(
+            "locked {} as {} for {}",
+            lock.reference,
+            lock.root.digest,
+            platforms.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn fetch(_: &Global, args: &FetchArgs) -> Result<(), Failure> {
+    let lock = Lock::read(&args.lock).map_err(BaseError::from)?;
+    let descriptor = lock.blob(args.digest).ok_or_else(|| {
+        Failure::input(format!("`{}` names no blob {}", args.lock.display(), args.digest))
+    })?;
+    let reference: Reference = lock.reference.parse().map_err(Failure::input)?;
+    let registry = registry::connect(&reference.registry, &args.registry)?;
+    let source = Remote::pinned(&registry, &reference, descriptor.clone());
+    write(&source, descriptor, &args.output)
+}
+
+fn write(source: &dyn Source, descriptor: &Descriptor, path: &Path) -> Result<(), Failure> {
+    let mut file = AtomicFile::create(path)?;
+    let mut reader = Checked::new(source, descriptor)?;
+    let mut buf = vec![0; 1 << 18];
+    loop {
+        let count = reader.read(&mut buf).map_err(|error| {
+            crate::transport::source::read_error(source, descriptor.digest, error)
+        })?;
+        let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        std::io::Write::write_all(file.file(), bytes).context("write", path)?;
+    }
+    Ok(file.commit()?)
+}

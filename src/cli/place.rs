@@ -1,0 +1,138 @@
+//! From a word on the command line to where an image lies.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::failure::Failure;
+use crate::transport::reference::Reference;
+use crate::transport::source::{self, Source, SourceError};
+
+/// Where an image lies or shall lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A layout.
+    Layout(PathBuf, Option<String>),
+    /// An archive.
+    Archive(PathBuf, Option<String>),
+    /// A path of which only the file system knows what it is.
+    Path(PathBuf),
+    /// An image or repository in a registry.
+    Registry(Reference),
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    /// skopeo's words for places are taken; without one, what exists is a path, and what looks
+    /// like a path is one.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(rest) = text.strip_prefix("docker://") {
+            return rest.parse().map(Self::Registry).map_err(|e| e.to_string());
+        }
+        if let Some(rest) = text.strip_prefix("oci:") {
+            let (path, name) = path_and_name(rest);
+            return Ok(Self::Layout(path, name));
+        }
+        for prefix in ["oci-archive:", "docker-archive:", "archive:"] {
+            if let Some(rest) = text.strip_prefix(prefix) {
+                let (path, name) = path_and_name(rest);
+                return Ok(Self::Archive(path, name));
+            }
+        }
+        if looks_like_a_path(text) {
+            return Ok(Self::Path(text.into()));
+        }
+        text.parse().map(Self::Registry).map_err(|e| {
+            format!("`{text}` is no file or folder that is there, and no image in a registry: {e}")
+        })
+    }
+}
+
+fn looks_like_a_path(text: &str) -> bool {
+    let starts = ["/", "./", "../", "~"].iter().any(|start| text.starts_with(start));
+    let ends = [".tar", ".tar.gz", ".tgz", ".tar.zst", "/"].iter().any(|end| text.ends_with(end));
+    starts || ends || text == "." || std::path::Path::new(text).exists()
+}
+
+/// `PATH` or `PATH:NAME`; a colon within a name is the name's.
+fn path_and_name(text: &str) -> (PathBuf, Option<String>) {
+    if std::path::Path::new(text).exists() {
+        return (text.into(), None);
+    }
+    match text.split_once(':') {
+        Some((path, name)) => (path.into(), Some(name.to_owned()).filter(|name| !name.is_empty())),
+        None => (text.into(), None),
+    }
+}
+
+impl Place {
+    /// The name of one of several images, if the word had one.
+    pub(super) fn image(&self) -> Option<&str> {
+        match self {
+            Self::Layout(_, name) | Self::Archive(_, name) => name.as_deref(),
+            Self::Path(_) | Self::Registry(_) => None,
+        }
+    }
+}
+
+/// How registries are reached; what verbs that read from one share.
+#[derive(Debug, clap::Args)]
+pub(super) struct Reach {
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    pub(super) registry: super::registry::RegistryArgs,
+}
+
+/// Opens a place for reading.
+pub(super) fn open(place: &Place, reach: &Reach) -> Result<Box<dyn Source>, Failure> {
+    let opened = match place {
+        Place::Layout(path, _) => source::Layout::open(path).map(|s| Box::new(s) as Box<_>),
+        Place::Archive(path, _) => source::Archive::open(path).map(|s| Box::new(s) as Box<_>),
+        Place::Path(path) => source::open_path(path),
+        Place::Registry(reference) => return open_registry(reference, reach),
+    };
+    opened.map_err(|error| {
+        let no_layout =
+            matches!(&error, SourceError::File(file) if file.path.ends_with("oci-layout"));
+        let failure = Failure::from(error);
+        match no_layout {
+            true => {
+                failure.hint("a folder is read as an OCI layout, which has a file `oci-layout`")
+            }
+            false => failure,
+        }
+    })
+}
+
+#[cfg(feature = "registry")]
+fn open_registry(reference: &Reference, reach: &Reach) -> Result<Box<dyn Source>, Failure> {
+    Ok(Box::new(super::registry::source(reference, &reach.registry)?))
+}
+
+#[cfg(not(feature = "registry"))]
+fn open_registry(reference: &Reference, _: &Reach) -> Result<Box<dyn Source>, Failure> {
+    Err(Failure::input(format!(
+        "this cooper was built without registries, and `{reference}` is in one"
+    ))
+    .hint("name a file or a folder, or use the whole cooper"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_paths_or_references_by_their_looks() {
+        for (text, place) in [
+            ("oci:dir:v1", Place::Layout("dir".into(), Some("v1".into()))),
+            ("oci-archive:a.tar:x/y:v1", Place::Archive("a.tar".into(), Some("x/y:v1".into()))),
+            ("./missing", Place::Path("./missing".into())),
+            ("missing.tar", Place::Path("missing.tar".into())),
+            ("/", Place::Path("/".into())),
+            ("r.io/a:v1", Place::Registry("r.io/a:v1".parse().unwrap())),
+            ("docker://r.io/a.tar", Place::Registry("r.io/a.tar".parse().unwrap())),
+        ] {
+            assert_eq!(text.parse::<Place>().unwrap(), place);
+        }
+    }
+}

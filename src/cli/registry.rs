@@ -1,0 +1,134 @@
+//! How registries are reached: options, and the files that other tools log in to.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::failure::Failure;
+use crate::transport::reference::Reference;
+use crate::transport::registry::{
+    CredentialFiles, Options, Registry, RegistryError, Remote, Secret,
+};
+
+/// A token is some kilobytes.
+const TOKEN_LIMIT: u64 = 1 << 20;
+
+/// Options of every verb that speaks to a registry.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry options")]
+pub(super) struct RegistryArgs {
+    /// Trust the certificate authorities in this PEM file too; may be given again
+    #[arg(long = "ca-file", value_name = "FILE")]
+    ca_files: Vec<PathBuf>,
+    /// Speak plain HTTP with this host; may be given again. This machine needs no leave
+    #[arg(long, value_name = "HOST[:PORT]")]
+    insecure_http: Vec<String>,
+    /// Read a bearer token for the registry from standard input
+    #[arg(long)]
+    registry_token_stdin: bool,
+    /// Give credentials to this host when the registry sends there for a token; may be given again
+    #[arg(long = "token-host", value_name = "HOST")]
+    token_hosts: Vec<String>,
+    /// Give up on a registry that is silent for so long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    registry_timeout: u64,
+    /// Try a request that failed again so often
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(0..=20))]
+    registry_retries: u32,
+}
+
+impl Default for RegistryArgs {
+    fn default() -> Self {
+        let Options { idle, retries, .. } = Options::default();
+        Self {
+            ca_files: Vec::new(),
+            insecure_http: Vec::new(),
+            registry_token_stdin: false,
+            token_hosts: Vec::new(),
+            registry_timeout: idle.as_secs(),
+            registry_retries: retries,
+        }
+    }
+}
+
+/// Connects to the registry of a reference.
+pub(super) fn connect(registry: &str, args: &RegistryArgs) -> Result<Arc<Registry>, Failure> {
+    Ok(Registry::connect(registry, options(args)?)?)
+}
+
+/// Opens an image in a registry for reading.
+pub(super) fn source(reference: &Reference, args: &RegistryArgs) -> Result<Remote, Failure> {
+    Ok(Remote::open(&connect(&reference.registry, args)?, reference)?)
+}
+
+fn options(args: &RegistryArgs) -> Result<Options, Failure> {
+    Ok(Options {
+        credentials: credential_files(),
+        token: if args.registry_token_stdin { Some(token_from_stdin()?) } else { None },
+        ca_files: args.ca_files.clone(),
+        insecure_http: args.insecure_http.clone(),
+        token_hosts: args.token_hosts.clone(),
+        idle: Duration::from_secs(args.registry_timeout),
+        retries: args.registry_retries,
+        ..Options::default()
+    })
+}
+
+fn token_from_stdin() -> Result<Secret, Failure> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(TOKEN_LIMIT).read_to_string(&mut text);
+    read.map_err(|e| {
+        Failure::environment(e).during("failed to read a token from standard input".into())
+    })?;
+    match text.trim() {
+        "" => Err(Failure::input("standard input holds no token")
+            .hint("write it there, as in `cooper push … --registry-token-stdin < token`")),
+        token => Ok(Secret::new(token)),
+    }
+}
+
+/// Where docker, podman and skopeo keep logins: `REGISTRY_AUTH_FILE` alone if it is set, else
+/// podman's files and then Docker's.
+fn credential_files() -> CredentialFiles {
+    let var = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = var("HOME");
+    let config = var("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let docker = var("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
+    let optional = [
+        var("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
+        config.map(|dir| dir.join("containers/auth.json")),
+        docker.map(|dir| dir.join("config.json")),
+    ];
+    CredentialFiles {
+        required: var("REGISTRY_AUTH_FILE"),
+        optional: optional.into_iter().flatten().collect(),
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        let hint = match &error {
+            RegistryError::Unauthorized { registry, .. } => {
+                Some(format!("log in with `docker login {registry}` or `podman login {registry}`"))
+            }
+            RegistryError::Unreachable { host, .. } => Some(format!(
+                "if `{host}` has a certificate of its own, name its authority with `--ca-file`; if \
+                 it speaks plain HTTP, allow that with `--insecure-http {host}`"
+            )),
+            _ => None,
+        };
+        let failure = match &error {
+            RegistryError::Certificates { .. }
+            | RegistryError::Credentials { .. }
+            | RegistryError::NotFound { .. } => Self::input(error),
+            _ => Self::environment(error),
+        };
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The image's own files above a base image.
+//!
+//! A layer's directory entry decides owner and mode of the directory, and a directory over a
+//! symbolic link hides what the link led to. So what nobody declared takes the base's owner and
+//! mode (its `/tmp` stays 1777), and what would lie below a link of the base (Debian's `/bin` is
+//! one to `usr/bin`) is put where the link leads. Accounts are added to the base's, by name.
+
+use std::collections::BTreeMap;
+
+use super::{Kind, Node, Rootfs, RootfsError, Tree};
+use crate::spec::Spec;
+
+/// What a base has that matters to the files above it. Paths are without leading slash.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Below {
+    /// Symbolic links to directories, each with where it leads in the end.
+    pub links: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Directories with mode, owner and group.
+    pub directories: BTreeMap<Vec<u8>, (u32, u32, u32)>,
+    /// The bytes of `etc/passwd` and `etc/group`.
+    pub files: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Rootfs {
+    /// Moves and completes the entries so that they fit what is below.
+    pub fn over(self, below: &Below, spec: &Spec) -> Result<Self, RootfsError> {
+        let declared = |path: &[u8]| {
+            let path = format!("/{}", String::from_utf8_lossy(path));
+            spec.directories.contains_key(&path)
+        };
+        let mut tree = Tree::default();
+        for (path, mut node) in self.entries {
+            let is_dir = node.kind == Kind::Directory;
+            if is_dir && below.links.contains_key(&path) {
+                continue;
+            }
+            let path = moved(path, below);
+            if is_dir && !declared(&path) {
+                adopt(&path, &mut node, below);
+            }
+            if let (Kind::Bytes(own), Some(theirs)) = (&node.kind, below.files.get(&path))
+                && !spec.files.contains_key(&format!("/{}", String::from_utf8_lossy(&path)))
+            {
+                node.kind = Kind::Bytes(accounts(theirs, own));
+            }
+            tree.insert(path, node, "the image's own files above its base".into())?;
+        }
+        // Parents that were added on the way have owners and modes of the base, too.
+        let entries = tree.entries.into_iter().map(|(path, (mut node, _))| {
+            if node.kind == Kind::Directory && !declared(&path) && is_plain(&node) {
+                adopt(&path, &mut node, below);
+            }
+            (path, node)
+        });
+        Ok(Self { entries: entries.collect() })
+    }
+}
+
+fn is_plain(node: &Node) -> bool {
+    (node.mode, node.uid, node.gid) == (0o755, 0, 0)
+}
+
+fn adopt(path: &[u8], node: &mut Node, below: &Below) {
+    if let Some((mode, uid, gid)) = below.directories.get(path) {
+        (node.mode, node.uid, node.gid) = (*mode, *uid, *gid);
+    }
+}
+
+/// A path with the links of the base above it followed.
+fn moved(path: Vec<u8>, below: &Below) -> Vec<u8> {
+    let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    for at in parents {
+        let (parent, rest) = path.split_at(at);
+        if let Some(target) = below.links.get(parent) {
+            return moved([target.as_slice(), rest].concat(), below);
+        }
+    }
+    path
+}
+
+/// The base's lines, but for those whose name is used again, then the image's own.
+fn accounts(theirs: &[u8], own: &[u8]) -> Vec<u8> {
+    fn name(line: &[u8]) -> &[u8] {
+        line.split(|byte| *byte == b':').next().unwrap_or_default()
+    }
+    let lines = |text: &'_ [u8]| -> Vec<Vec<u8>> {
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(<[u8]>::to_vec).collect()
+    };
+    let own_lines = lines(own);
+    let kept =
+        lines(theirs).into_iter().filter(|line| own_lines.iter().all(|o| name(o) != name(line)));
+    let mut all: Vec<u8> = Vec::new();
+    for line in kept.chain(own_lines.clone()) {
+        all.extend(line);
+        all.push(b'\n');
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(fields: &str) -> Spec {
+        crate::spec::parse(format!(r#"{{"version":1,"name":"a",{fields}}}"#).as_bytes()).unwrap()
+    }
+
+    fn below() -> Below {
+        Below {
+            links: BTreeMap::from([(b"bin".to_vec(), b"usr/bin".to_vec())]),
+            directories: BTreeMap::from([
+                (b"tmp".to_vec(), (0o1777, 0, 0)),
+                (b"srv".to_vec(), (0o750, 7, 8)),
+                (b"usr/bin".to_vec(), (0o755, 0, 0)),
+            ]),
+            files: BTreeMap::from([(
+                b"etc/passwd".to_vec(),
+                b"root:x:0:0::/root:/bin/sh\napp:x:5:5::/:/bin/sh\n".to_vec(),
+            )]),
+        }
+    }
+
+    fn laid(fields: &str) -> Rootfs {
+        let spec = spec(fields);
+        Rootfs::new(&spec).unwrap().over(&below(), &spec).unwrap()
+    }
+
+    #[test]
+    fn files_go_where_the_bases_links_lead() {
+        let rootfs = laid(r#""files":{"/bin/app":{"text":"x"}}"#);
+        let paths: Vec<_> = rootfs.entries.keys().map(|p| String::from_utf8_lossy(p)).collect();
+        assert_eq!(paths, ["usr", "usr/bin", "usr/bin/app"]);
+    }
+
+    #[test]
+    fn directories_keep_the_bases_owner_and_mode_unless_they_are_declared() {
+        let rootfs = laid(
+            r#""files":{"/tmp/a":{"text":"x"},"/srv/a":{"text":"x"}},
+               "directories":{"/srv":{"mode":"0700","uid":9}}"#,
+        );
+        let tmp = &rootfs.entries[b"tmp".as_slice()];
+        assert_eq!(tmp.mode, 0o1777);
+        let srv = &rootfs.entries[b"srv".as_slice()];
+        assert_eq!((srv.mode, srv.uid, srv.gid), (0o700, 9, 0));
+    }
+
+    #[test]
+    fn accounts_are_added_to_the_bases_by_name() {
+        let rootfs = laid(r#""users":{"app":{"uid":9,"gid":9}}"#);
+        let Kind::Bytes(passwd) = &rootfs.entries[b"etc/passwd".as_slice()].kind else { panic!() };
+        assert_eq!(
+            String::from_utf8_lossy(passwd),
+            "root:x:0:0::/root:/bin/sh\napp:x:9:9::/:/sbin/nologin\n"
+        );
+    }
+
+    #[test]
+    fn two_files_that_meet_behind_a_link_are_an_error() {
+        let spec = spec(r#""files":{"/bin/app":{"text":"x"},"/usr/bin/app":{"text":"y"}}"#);
+        let error = Rootfs::new(&spec).unwrap().over(&below(), &spec).unwrap_err();
+        assert!(error.to_string().contains("/usr/bin/app"), "{error}");
+    }
+}

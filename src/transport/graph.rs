@@ -1,0 +1,273 @@
+//! An image or an index with all that it names: what moves from one place to another, byte for
+//! byte.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read, Write};
+use std::sync::Arc;
+
+use super::names::references;
+use super::reference::Reference;
+use super::source::{
+    Checked, IMAGE_NAME, INDEX_DEPTH, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError,
+    is_config, read_document, read_error, read_manifest,
+};
+use super::{TransportError, layout};
+use crate::digest::Digest;
+use crate::image::{Descriptor, Document, Image, Index};
+use crate::layer::{self, Layer};
+
+const BUFFER: usize = 1 << 20;
+
+/// A graph with the names that it gets where it goes.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// What moves.
+    pub graph: Graph,
+    /// What an index of a layout or an archive says about it, an entry a name.
+    pub entries: Vec<Descriptor>,
+    /// The images in it by the names under which Docker knows them.
+    pub images: Vec<DockerImage>,
+}
+
+/// What Docker's `manifest.json` says about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerImage {
+    /// `name:tag`, some or none.
+    pub tags: Vec<String>,
+    /// The configuration.
+    pub config: Digest,
+    /// The layers, bottom first, with repetitions.
+    pub layers: Vec<Digest>,
+}
+
+impl Named {
+    /// An image under its own names.
+    pub fn of_image(image: &Image) -> Self {
+        let docker = DockerImage {
+            tags: references(image),
+            config: image.config.descriptor.digest,
+            layers: image.layers.iter().map(|layer| layer.digest).collect(),
+        };
+        Self {
+            graph: Graph::of_image(image),
+            entries: layout::index_entries(image),
+            images: vec![docker],
+        }
+    }
+
+    /// An index under its own names.
+    pub fn of_index(index: &Index) -> Self {
+        let graph = Graph::of_index(&index.document, &index.images);
+        let entry = |tag| Descriptor {
+            annotations: layout::names(&index.name, tag),
+            ..index.document.descriptor.clone()
+        };
+        // Of several images under one name Docker's archives hold one: the first.
+        let image = index.images.first().map(Self::of_image);
+        Self {
+            graph,
+            entries: index.tags.iter().map(entry).collect(),
+            images: image.map(|named| named.images).unwrap_or_default(),
+        }
+    }
+
+    /// What was read elsewhere, under the names that it had there or under another one.
+    pub fn of_graph(graph: Graph, root: &Descriptor, rename: Option<&Reference>) -> Self {
+        let name = root.annotations.get(IMAGE_NAME).or_else(|| root.annotations.get(REF_NAME));
+        let read = name.and_then(|name| name.parse::<Reference>().ok());
+        let reference = rename.or(read.as_ref()).filter(|reference| reference.tag.is_some());
+        let mut annotations = root.annotations.clone();
+        if let Some(reference) = reference {
+            annotations.insert(IMAGE_NAME.into(), reference.without_digest().to_string());
+            let tag = reference.tag.iter().map(|tag| (REF_NAME.to_owned(), tag.to_string()));
+            annotations.extend(tag);
+        }
+        let entry = Descriptor {
+            platform: root.platform.clone(),
+            annotations,
+            ..graph.root.descriptor.clone()
+        };
+        let tags: Vec<String> = reference.map(Reference::familiar).into_iter().collect();
+        // Of several images under one name Docker takes one: the first.
+        let image = graph.documents.iter().find_map(|document| match read_manifest(document) {
+            Ok(Manifest::Image { config, layers }) => Some(DockerImage {
+                tags: tags.clone(),
+                config: config.digest,
+                layers: layers.iter().map(|layer| layer.descriptor.digest).collect(),
+            }),
+            _ => None,
+        });
+        Self { graph, entries: vec![entry], images: image.into_iter().collect() }
+    }
+}
+
+/// Manifests, and the blobs that they name.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Manifests and indexes, each after those that it names; the last one is the root.
+    documents: Vec<Document>,
+    blobs: Vec<Blob>,
+    root: Document,
+}
+
+/// A config or a layer.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// Names the bytes.
+    pub descriptor: Descriptor,
+    bytes: Bytes,
+}
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    Here(Arc<[u8]>),
+    Layer(layer::Blob),
+    Elsewhere(Arc<dyn Source>),
+}
+
+impl Blob {
+    /// Whether it is an image's configuration.
+    pub fn is_config(&self) -> bool {
+        is_config(&self.descriptor.media_type)
+    }
+
+    /// Writes the bytes to `to`.
+    pub fn write_to(&self, to: &mut dyn Write) -> Result<(), TransportError> {
+        let digest = self.descriptor.digest;
+        match &self.bytes {
+            Bytes::Here(bytes) => to.write_all(bytes).map_err(TransportError::Stream),
+            Bytes::Layer(blob) => Ok(blob.write_to(to)?),
+            Bytes::Elsewhere(source) => {
+                let mut reader = Checked::new(&**source, &self.descriptor)?;
+                let mut buf = vec![0; BUFFER];
+                loop {
+                    let count = reader
+                        .read(&mut buf)
+                        .map_err(|error| read_error(&**source, digest, error))?;
+                    let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else {
+                        return Ok(());
+                    };
+                    to.write_all(bytes).map_err(TransportError::Stream)?;
+                }
+            }
+        }
+    }
+
+    /// Reads the bytes; wrong ones end in an error.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match &self.bytes {
+            Bytes::Here(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            Bytes::Layer(blob) => blob.open().map_err(io::Error::other)?,
+            Bytes::Elsewhere(source) => {
+                let checked = Checked::new(&**source, &self.descriptor);
+                Box::new(checked.map_err(io::Error::other)?)
+            }
+        })
+    }
+}
+
+impl Graph {
+    /// One image.
+    pub fn of_image(image: &Image) -> Self {
+        let mut graph =
+            Self { documents: Vec::new(), blobs: Vec::new(), root: image.manifest.clone() };
+        graph.add(image);
+        graph
+    }
+
+    /// An index and its images.
+    pub fn of_index(index: &Document, images: &[Image]) -> Self {
+        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: index.clone() };
+        images.iter().for_each(|image| graph.add(image));
+        graph.document(index);
+        graph
+    }
+
+    /// All that a descriptor leads to, with attestations and what else an index may name. The
+    /// documents are read and checked now, the blobs when they move.
+    pub fn read(source: &Arc<dyn Source>, root: &Descriptor) -> Result<Self, SourceError> {
+        let document = read_document(&**source, root, "manifest", MANIFEST_LIMIT)?;
+        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: document.clone() };
+        graph.follow(source, document, 0)?;
+        Ok(graph)
+    }
+
+    /// The document that names all others.
+    pub fn root(&self) -> &Document {
+        &self.root
+    }
+
+    /// Manifests and indexes, each after those that it names.
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+
+    /// Configs and layers, each once.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.blobs.iter()
+    }
+
+    fn add(&mut self, image: &Image) {
+        let config = &image.config;
+        let bytes = Bytes::Here(config.bytes.clone().into());
+        self.blob(config.descriptor.clone(), bytes);
+        for layer in &image.layers {
+            self.blob(descriptor(layer), Bytes::Layer(layer.blob.clone()));
+        }
+        self.document(&image.manifest);
+    }
+
+    fn blob(&mut self, descriptor: Descriptor, bytes: Bytes) {
+        if self.blobs.iter().all(|known| known.descriptor.digest != descriptor.digest) {
+            self.blobs.push(Blob { descriptor, bytes });
+        }
+    }
+
+    fn document(&mut self, document: &Document) {
+        let digest = document.descriptor.digest;
+        if self.documents.iter().all(|known| known.descriptor.digest != digest) {
+            self.documents.push(document.clone());
+        }
+    }
+
+    fn follow(
+        &mut self,
+        source: &Arc<dyn Source>,
+        document: Document,
+        depth: usize,
+    ) -> Result<(), SourceError> {
+        let digest = document.descriptor.digest;
+        if depth > INDEX_DEPTH {
+            let why = "indexes lie within indexes deeper than cooper follows".into();
+            return Err(SourceError::Document { what: "index", digest, why });
+        }
+        let blobs = match read_manifest(&document)? {
+            Manifest::Index(entries) => {
+                for entry in &entries {
+                    let child = read_document(&**source, entry, "manifest", MANIFEST_LIMIT)?;
+                    self.follow(source, child, depth + 1)?;
+                }
+                Vec::new()
+            }
+            Manifest::Artifact(blobs) => blobs,
+            Manifest::Image { config, layers } => {
+                std::iter::once(config).chain(layers.into_iter().map(|l| l.descriptor)).collect()
+            }
+        };
+        for blob in blobs {
+            self.blob(blob, Bytes::Elsewhere(Arc::clone(source)));
+        }
+        self.document(&document);
+        Ok(())
+    }
+}
+
+fn descriptor(layer: &Layer) -> Descriptor {
+    Descriptor {
+        media_type: layer.media_type().into(),
+        digest: layer.digest,
+        size: layer.blob_size,
+        platform: None,
+        annotations: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Why a registry did not do what was asked.
+
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+use crate::layer::LayerError;
+use crate::transport::source::SourceError;
+
+/// Why an image did not get to a registry or from it. No message ever holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// No connection, or one that broke, as often as it was tried.
+    #[error("failed to reach `{host}` to {what}")]
+    Unreachable {
+        /// The registry, or where it sent us.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// Nothing came, or almost nothing.
+    #[error("`{host}` sent nothing for {seconds} s while cooper tried to {what}")]
+    Stalled {
+        /// The registry, or where it sent us.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// How long it was silent.
+        seconds: u64,
+    },
+    /// Credentials are wanted, and there are none or the wrong ones.
+    #[error("`{registry}` did not let cooper {what}: {why}")]
+    Unauthorized {
+        /// The registry.
+        registry: String,
+        /// What was tried.
+        what: String,
+        /// Whether there were credentials, and where they come from.
+        why: String,
+    },
+    /// An answer that says no.
+    #[error("`{host}` refused to {what}: {status}{message}")]
+    Refused {
+        /// The registry, or where it sent us.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own words, after a colon, if it had any.
+        message: String,
+    },
+    /// There is no such manifest, tag or repository.
+    #[error("`{registry}` has no {what}{message}")]
+    NotFound {
+        /// The registry.
+        registry: String,
+        /// What was asked for.
+        what: String,
+        /// The registry's own words, after a colon, if it had any.
+        message: String,
+    },
+    /// An answer that contradicts the specification or the request.
+    #[error("`{host}` answered wrongly when cooper tried to {what}: {why}")]
+    Protocol {
+        /// The registry, or where it sent us.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The registry sent us where no registry has business.
+    #[error("`{registry}` sent cooper to `{target}`: {why}")]
+    Redirect {
+        /// The registry.
+        registry: String,
+        /// Host and path that it named, without its query.
+        target: String,
+        /// Why cooper does not go there.
+        why: &'static str,
+    },
+    /// A file of credentials that cannot be used.
+    #[error("the credentials in `{path}` are unusable: {why}")]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A credential helper that cannot be used.
+    #[error("the credential helper `{helper}` {why}")]
+    Helper {
+        /// Its name.
+        helper: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A file of certificates that cannot be used.
+    #[error("the certificates in `{path}` are unusable: {why}")]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("failed to start the http client")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A blob's bytes could not be read on this side.
+    #[error("failed to read blob {digest}")]
+    Blob {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A layer.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// Where the image comes from.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}

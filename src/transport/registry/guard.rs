@@ -1,0 +1,142 @@
+//! Where a registry may send us.
+//!
+//! A redirect, an upload's location and a token's realm are the registry's words. A public
+//! registry has no business with this machine or its neighbours on the link: such addresses
+//! hold metadata services and admin pages. Names are checked again after they are resolved.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::lookup_host;
+
+use super::RegistryError;
+
+/// Addresses that only a registry on this machine may send us to.
+fn is_near(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_near_v4(ip),
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || (ip.segments().first().copied().unwrap_or_default() & 0xffc0) == 0xfe80
+                || ip.to_ipv4_mapped().is_some_and(is_near_v4)
+        }
+    }
+}
+
+fn is_near_v4(ip: Ipv4Addr) -> bool {
+    ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
+}
+
+/// Whether a host, as it stands in a URL, is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost"
+        || bare.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Checks a URL that the registry named against the one that we came from.
+pub(super) fn check(registry: &Url, from: &Url, to: &Url) -> Result<(), RegistryError> {
+    let refuse =
+        |why| Err(RegistryError::Redirect { registry: host_of(registry), target: shown(to), why });
+    match to.scheme() {
+        "https" => {}
+        "http" if from.scheme() == "http" => {}
+        "http" => return refuse("it would leave https for plain http"),
+        _ => return refuse("it is neither http nor https"),
+    }
+    if host_of(to) == host_of(registry) || registry.host_str().is_some_and(is_loopback) {
+        return Ok(());
+    }
+    let bare = to.host_str().unwrap_or_default();
+    let literal = bare.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match is_loopback(bare) || literal.is_ok_and(is_near) {
+        true => refuse("it is an address of this machine or its link, and the registry is not"),
+        false => Ok(()),
+    }
+}
+
+/// Whether two URLs are served by the same host, port and protocol.
+pub(super) fn is_same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme() && host_of(a) == host_of(b)
+}
+
+/// Host and port as people write them.
+pub(super) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// A URL without what may be secret in it: its query often is a signature.
+pub(super) fn shown(url: &Url) -> String {
+    format!("{}://{}{}", url.scheme(), host_of(url), url.path())
+}
+
+/// Resolves names as the system does, and drops near addresses for all hosts but the registry's.
+#[derive(Debug)]
+pub(super) struct Resolver {
+    /// The registry's host, without port.
+    pub(super) registry: String,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let own = name.as_str() == self.registry || is_loopback(&self.registry);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed: Vec<SocketAddr> =
+                found.into_iter().filter(|address| own || !is_near(address.ip())).collect();
+            match allowed.is_empty() {
+                true => Err(std::io::Error::other(format!(
+                    "`{}` has no address that a registry may send cooper to",
+                    name.as_str()
+                ))
+                .into()),
+                false => Ok(Box::new(allowed.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+impl Resolver {
+    pub(super) fn shared(registry: &str) -> Arc<Self> {
+        Arc::new(Self { registry: registry.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_registry_cannot_send_us_home() {
+        // faults 89 and 90
+        let registry: Url = "https://registry.example.org/v2/".parse().unwrap();
+        for (to, good) in [
+            ("https://cdn.example.net/blob", true),
+            ("https://registry.example.org/other", true),
+            ("http://registry.example.org/other", false),
+            ("https://127.0.0.1/", false),
+            ("https://localhost/", false),
+            ("https://169.254.169.254/latest/meta-data", false),
+            ("https://[::1]/", false),
+            ("https://[fe80::1]/", false),
+            ("https://[::ffff:169.254.169.254]/", false),
+            ("https://0.0.0.0/", false),
+            ("ftp://registry.example.org/", false),
+            ("file:///etc/passwd", false),
+        ] {
+            let to: Url = to.parse().unwrap();
+            assert_eq!(check(&registry, &registry, &to).is_ok(), good, "{to}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_url_holds_no_signature() {
+        let url: Url = "https://user:pw@cdn.example.net/blob?X-Signature=s3cret".parse().unwrap();
+        assert_eq!(shown(&url), "https://cdn.example.net/blob");
+    }
+}

@@ -1,0 +1,284 @@
+//! Proving who we are: from a challenge to an `Authorization` header.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use reqwest::{Method, Url};
+use serde::Deserialize;
+
+use super::challenge::{self, Challenge};
+use super::client::Registry;
+use super::credentials::Credentials;
+use super::{RegistryError, Secret, guard};
+use reqwest::header::HeaderMap;
+
+/// Tokens are some kilobytes.
+const ANSWER_LIMIT: usize = 1 << 20;
+
+/// What a request may touch; tokens are made for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Scope {
+    pub(super) repository: String,
+    pub(super) write: bool,
+    /// Another repository that is read on the way, to mount from.
+    pub(super) also_read: Option<String>,
+}
+
+impl Scope {
+    pub(super) fn new(repository: &str, write: bool) -> Self {
+        Self { repository: repository.into(), write, also_read: None }
+    }
+
+    fn words(&self) -> Vec<String> {
+        let actions = if self.write { "pull,push" } else { "pull" };
+        let own = format!("repository:{}:{actions}", self.repository);
+        let other = self.also_read.iter().map(|name| format!("repository:{name}:pull"));
+        std::iter::once(own).chain(other).collect()
+    }
+}
+
+/// `Authorization` headers that worked, by scope.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<BTreeMap<Scope, Secret>>);
+
+impl Known {
+    pub(super) fn get(&self, scope: &Scope) -> Option<Secret> {
+        self.0.lock().ok()?.get(scope).cloned()
+    }
+
+    fn put(&self, scope: &Scope, header: &Secret) {
+        if let Ok(mut known) = self.0.lock() {
+            known.insert(scope.clone(), header.clone());
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl Registry {
+    /// Answers a challenge; the header is kept for the scope.
+    pub(super) async fn authorize(
+        &self,
+        headers: &HeaderMap,
+        scope: &Scope,
+        what: &str,
+    ) -> Result<Secret, RegistryError> {
+        let challenge = challenge::read(headers).map_err(|why| self.protocol(what, why))?;
+        let credentials = self.credentials(&scope.repository)?;
+        let header = match (challenge, credentials) {
+            (_, Some(Credentials::Bearer(token))) => bearer(&token),
+            (Challenge::Basic, Some(Credentials::Password { user, password })) => {
+                basic(&user, &password)
+            }
+            (Challenge::Basic, Some(Credentials::Refresh(_))) => {
+                return Err(
+                    self.unauthorized(what, "it wants a password, and there is only a token")
+                );
+            }
+            (Challenge::Basic, None) => return Err(self.nobody(what)),
+            (Challenge::Bearer { realm, service }, credentials) => {
+                let realm = self.realm(&realm, what)?;
+                let token = self.token(&realm, service, scope, credentials, what).await?;
+                bearer(&token)
+            }
+        };
+        self.known.put(scope, &header);
+        Ok(header)
+    }
+
+    /// The error for a refusal when there are no credentials at all.
+    pub(super) fn nobody(&self, what: &str) -> RegistryError {
+        let files = self.options.credentials.shown();
+        let why = format!("it wants credentials, and {files} has none for it");
+        self.unauthorized(what, &why)
+    }
+
+    pub(super) fn unauthorized(&self, what: &str, why: &str) -> RegistryError {
+        RegistryError::Unauthorized {
+            registry: self.name.clone(),
+            what: what.into(),
+            why: why.into(),
+        }
+    }
+
+    fn credentials(&self, repository: &str) -> Result<Option<Credentials>, RegistryError> {
+        self.options.credentials.find(&self.name, repository)
+    }
+
+    fn realm(&self, realm: &str, what: &str) -> Result<Url, RegistryError> {
+        let url: Url = realm
+            .parse()
+            .map_err(|_| self.protocol(what, format!("its token realm `{realm}` is no url")))?;
+        guard::check(&self.base, &self.base, &url)?;
+        Ok(url)
+    }
+
+    /// Whether the host that makes tokens may see credentials.
+    fn is_trusted(&self, realm: &Url) -> bool {
+        let registry = self.base.host_str().unwrap_or_default();
+        let host = realm.host_str().unwrap_or_default();
+        let named = |name: &String| *name == host || *name == guard::host_of(realm);
+        host == registry
+            || shares_domain(registry, host)
+            || self.options.token_hosts.iter().any(named)
+    }
+
+    async fn token(
+        &self,
+        realm: &Url,
+        service: Option<String>,
+        scope: &Scope,
+        credentials: Option<Credentials>,
+        what: &str,
+    ) -> Result<Secret, RegistryError> {
+        if credentials.is_some() && !self.is_trusted(realm) {
+            let why = "it makes tokens on a host of another domain, which gets no credentials \
+                       unless `--token-host` names it";
+            return Err(RegistryError::Redirect {
+                registry: self.name.clone(),
+                target: guard::shown(realm),
+                why,
+            });
+        }
+        let had_credentials = credentials.is_some();
+        let request = ask(realm, service, scope, credentials);
+        let (status, bytes) = self.ask_realm(&request, what, ANSWER_LIMIT).await?;
+        if matches!(status.as_u16(), 400 | 401 | 403) {
+            return Err(match had_credentials {
+                true => {
+                    self.unauthorized(what, "it does not take the credentials that it was given")
+                }
+                false => self.nobody(what),
+            });
+        }
+        if !status.is_success() {
+            let why = format!("`{}` gave no token: {status}", guard::shown(realm));
+            return Err(self.protocol(what, why));
+        }
+        let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
+        let token = answer.and_then(|answer| answer.token.or(answer.access_token));
+        token
+            .filter(|token| !token.is_empty())
+            .map(Secret::new)
+            .ok_or_else(|| self.protocol(what, format!("`{}` gave no token", guard::shown(realm))))
+    }
+}
+
+/// How a realm is asked: with a form where there is a refresh token, by its URL otherwise.
+fn ask(
+    realm: &Url,
+    service: Option<String>,
+    scope: &Scope,
+    credentials: Option<Credentials>,
+) -> Ask {
+    let mut fields: Vec<(&str, String)> =
+        service.map(|service| ("service", service)).into_iter().collect();
+    match credentials {
+        Some(Credentials::Refresh(token)) => {
+            fields.push(("scope", scope.words().join(" ")));
+            fields.push(("client_id", "cooper".into()));
+            fields.push(("grant_type", "refresh_token".into()));
+            fields.push(("refresh_token", token.reveal().into()));
+            Ask {
+                method: Method::POST,
+                url: realm.clone(),
+                form: Some(form(&fields)),
+                header: None,
+            }
+        }
+        other => {
+            fields.extend(scope.words().into_iter().map(|word| ("scope", word)));
+            fields.push(("client_id", "cooper".into()));
+            let mut url = realm.clone();
+            url.query_pairs_mut().extend_pairs(&fields);
+            let header = match other {
+                Some(Credentials::Password { user, password }) => Some(basic(&user, &password)),
+                _ => None,
+            };
+            Ask { method: Method::GET, url, form: None, header }
+        }
+    }
+}
+
+/// A request to a token's realm.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) form: Option<String>,
+    pub(super) header: Option<Secret>,
+}
+
+/// URL-encodes fields as a form.
+fn form(fields: &[(&str, String)]) -> String {
+    // A URL's query and a form are written alike.
+    let Ok(mut url) = Url::parse("http://form/") else { return String::new() };
+    url.query_pairs_mut().extend_pairs(fields);
+    url.query().unwrap_or_default().to_owned()
+}
+
+pub(super) fn bearer(token: &Secret) -> Secret {
+    Secret::new(format!("Bearer {}", token.reveal()))
+}
+
+fn basic(user: &str, password: &Secret) -> Secret {
+    let engine = base64::engine::general_purpose::STANDARD;
+    Secret::new(format!("Basic {}", engine.encode(format!("{user}:{}", password.reveal()))))
+}
+
+/// Whether two hosts are siblings, or one is the other's parent: `registry.example.org` and
+/// `auth.example.org`. Two parts are the least that a shared domain has, and `co.uk` and its
+/// like are none.
+fn shares_domain(registry: &str, host: &str) -> bool {
+    if registry.parse::<std::net::IpAddr>().is_ok() || registry.starts_with('[') {
+        return false;
+    }
+    let parent = match registry.split_once('.') {
+        Some((_, parent)) if parent.contains('.') => parent,
+        _ => registry,
+    };
+    let public = matches!(parent.split('.').collect::<Vec<_>>().as_slice(),
+        [second, top] if second.len() <= 3 && top.len() == 2);
+    let parent = if public || !parent.contains('.') { registry } else { parent };
+    host == parent || host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_go_to_hosts_of_the_registrys_own_domain() {
+        // fault 91
+        for (registry, host, good) in [
+            ("registry-1.docker.io", "auth.docker.io", true),
+            ("registry.gitlab.com", "gitlab.com", true),
+            ("quay.io", "auth.quay.io", true),
+            ("quay.io", "evil.io", false),
+            ("registry.example.org", "evil.org", false),
+            ("registry.example.org", "evilexample.org", false),
+            ("registry.co.uk", "evil.co.uk", false),
+            ("10.0.0.1", "9.0.0.1", false),
+            ("localhost", "evil.localhost", true),
+        ] {
+            assert_eq!(shares_domain(registry, host), good, "{registry} {host}");
+        }
+    }
+
+    #[test]
+    fn a_scope_names_what_is_read_and_written() {
+        let mut scope = Scope::new("team/app", true);
+        scope.also_read = Some("team/base".into());
+        assert_eq!(scope.words(), ["repository:team/app:pull,push", "repository:team/base:pull"]);
+    }
+
+    #[test]
+    fn forms_are_encoded() {
+        assert_eq!(form(&[("a", "b c&d".into())]), "a=b+c%26d");
+    }
+}

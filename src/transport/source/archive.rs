@@ -1,0 +1,247 @@
+//! Reading an archive: an OCI layout in a tar, a `docker save`, or both in one.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::docker::DockerImages;
+use super::documents::{Encoding, parse_index};
+use super::tar::{Entry, Kind, TarError, TarReader};
+use super::{MANIFEST_LIMIT, Source, SourceError, layout};
+use crate::file::{self, Context};
+use crate::image::Descriptor;
+
+/// Archives with more entries are no images: an image has at most some hundred blobs.
+const MOST_ENTRIES: usize = 100_000;
+/// `docker save` of old names a layer that several images have by links.
+const MOST_LINKS: usize = 8;
+
+/// An archive whose entries have been looked through.
+#[derive(Debug)]
+pub struct Archive {
+    members: Members,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Oci(Vec<Descriptor>),
+    Docker(DockerImages),
+}
+
+impl Archive {
+    /// Looks through an archive. One that is compressed as a whole is decompressed into a
+    /// temporary file first, as its parts are read out of order.
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
+        let mut file = file::open(path)?;
+        let mut start = [0; 4];
+        let count = file.read_at(&mut start, 0).context("read", path)?;
+        let read = |error| {
+            SourceError::File(file::FileError {
+                verb: "decompress",
+                path: path.into(),
+                source: error,
+            })
+        };
+        let file = match Encoding::of_magic(start.get(..count).unwrap_or_default()) {
+            Encoding::Plain => file,
+            encoding => decompressed(&mut file, encoding).map_err(read)?,
+        };
+        let members = Members::list(path, file)?;
+        let content = match members.has("oci-layout") && members.has("index.json") {
+            true => Content::Oci(members.oci_roots()?),
+            false if members.has("manifest.json") => Content::Docker(DockerImages::read(&members)?),
+            false => {
+                let why = "it has neither `index.json` with `oci-layout` nor `manifest.json`";
+                return Err(members.unusable(why));
+            }
+        };
+        Ok(Self { members, content })
+    }
+}
+
+fn decompressed(file: &mut File, encoding: Encoding) -> io::Result<File> {
+    let mut plain = tempfile::tempfile()?;
+    let compressed = BufReader::new(file);
+    match encoding {
+        Encoding::Zstd => io::copy(&mut zstd::Decoder::with_buffer(compressed)?, &mut plain)?,
+        _ => io::copy(&mut flate2::bufread::MultiGzDecoder::new(compressed), &mut plain)?,
+    };
+    plain.rewind()?;
+    Ok(plain)
+}
+
+impl Source for Archive {
+    fn name(&self) -> String {
+        self.members.path.display().to_string()
+    }
+
+    fn roots(&self) -> Result<Vec<Descriptor>, SourceError> {
+        Ok(match &self.content {
+            Content::Oci(roots) => roots.clone(),
+            Content::Docker(images) => images.roots().to_vec(),
+        })
+    }
+
+    fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+        let found = match &self.content {
+            Content::Oci(_) => {
+                let path = format!("blobs/sha256/{}", descriptor.digest.hex());
+                self.members.open(&path)?.map(|section| Box::new(section) as Box<_>)
+            }
+            Content::Docker(images) => images.open(&self.members, descriptor.digest)?,
+        };
+        found.ok_or_else(|| SourceError::Missing {
+            place: self.name(),
+            digest: descriptor.digest,
+            wanted_by: "its index or a manifest names".into(),
+        })
+    }
+}
+
+/// The files of an archive by their paths in it.
+#[derive(Debug)]
+pub(super) struct Members {
+    path: PathBuf,
+    file: Arc<File>,
+    by_name: BTreeMap<String, Member>,
+}
+
+#[derive(Debug)]
+enum Member {
+    File { offset: u64, size: u64 },
+    Link(String),
+}
+
+impl Members {
+    fn list(path: &Path, file: File) -> Result<Self, SourceError> {
+        let tar = |source| SourceError::Tar { path: path.into(), source };
+        let mut reader = TarReader::seeking(BufReader::new(file));
+        let mut by_name = BTreeMap::new();
+        while let Some(entry) = reader.next_entry().map_err(tar)? {
+            let Some((name, member)) = member(&entry) else { continue };
+            if by_name.len() >= MOST_ENTRIES {
+                let why = format!("it has more than {MOST_ENTRIES} entries");
+                return Err(SourceError::NoImage { path: path.into(), why });
+            }
+            by_name.insert(name, member);
+        }
+        let file = Arc::new(reader.into_inner().into_inner());
+        let length = file.metadata().context("read", path)?.len();
+        for member in by_name.values() {
+            if let Member::File { offset, size } = member
+                && offset.saturating_add(*size) > length
+            {
+                return Err(tar(TarError::Cut(length)));
+            }
+        }
+        Ok(Self { path: path.into(), file, by_name })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    fn oci_roots(&self) -> Result<Vec<Descriptor>, SourceError> {
+        let version = self.small("oci-layout", "the archive")?;
+        layout::check_version(&version).map_err(|why| self.unusable(why))?;
+        let index = self.small("index.json", "the archive")?;
+        parse_index(&index)
+            .map_err(|why| self.unusable(format!("its index.json is unusable: {why}")))
+    }
+
+    /// An error about the archive as a whole.
+    pub(super) fn unusable(&self, why: impl Into<String>) -> SourceError {
+        SourceError::NoImage { path: self.path.clone(), why: why.into() }
+    }
+
+    /// Opens a file of the archive, following its own links. A link that leads out of the
+    /// archive leads nowhere.
+    pub(super) fn open(&self, name: &str) -> Result<Option<Section>, SourceError> {
+        let mut name = name.to_owned();
+        for _ in 0..MOST_LINKS {
+            match self.by_name.get(&name) {
+                None => return Ok(None),
+                Some(Member::File { offset, size }) => {
+                    let file = Arc::clone(&self.file);
+                    return Ok(Some(Section { file, offset: *offset, left: *size }));
+                }
+                Some(Member::Link(target)) => name.clone_from(target),
+            }
+        }
+        Err(self.unusable(format!("its entry `{name}` is a link that leads in a circle")))
+    }
+
+    /// The bytes of a document of the archive.
+    pub(super) fn small(&self, name: &str, wanted_by: &str) -> Result<Vec<u8>, SourceError> {
+        let section = self.open(name)?;
+        let mut section = section
+            .ok_or_else(|| self.unusable(format!("it has no `{name}`, which {wanted_by} names")))?;
+        if section.left > MANIFEST_LIMIT {
+            return Err(
+                self.unusable(format!("its `{name}` is larger than {MANIFEST_LIMIT} bytes"))
+            );
+        }
+        let mut bytes = Vec::new();
+        section.read_to_end(&mut bytes).context("read", &self.path)?;
+        Ok(bytes)
+    }
+}
+
+/// What is worth remembering of an entry; names that leave the archive are not.
+fn member(entry: &Entry) -> Option<(String, Member)> {
+    let name = plain(&entry.path, "")?;
+    let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+    match entry.kind {
+        Kind::File => Some((name, Member::File { offset: entry.offset, size: entry.size })),
+        Kind::Symlink => Some((plain(&entry.link, parent)?, name))
+            .map(|(target, name)| (name, Member::Link(target))),
+        Kind::HardLink => Some((name, Member::Link(plain(&entry.link, "")?))),
+        _ => None,
+    }
+}
+
+/// A path within the archive, without `.` and `..`; none if it would leave.
+fn plain(path: &[u8], from: &str) -> Option<String> {
+    let path = std::str::from_utf8(path).ok()?;
+    if path.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in from.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// A part of a file, read without moving anybody else's place in it.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    file: Arc<File>,
+    offset: u64,
+    left: u64,
+}
+
+impl Section {
+    /// How many bytes are left.
+    pub(super) fn len(&self) -> u64 {
+        self.left
+    }
+}
+
+impl Read for Section {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.len());
+        let count = self.file.read_at(buf.get_mut(..most).unwrap_or_default(), self.offset)?;
+        self.offset += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}

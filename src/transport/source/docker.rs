@@ -1,0 +1,124 @@
+//! The older half of an archive: Docker's `manifest.json`, as `docker save` and dockerTools
+//! write it.
+//!
+//! Such an archive has configs and layers and no OCI manifests. A manifest is made for each
+//! image, the same from the same bytes; layers pass through as they lie there.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
+
+use serde::Deserialize;
+
+use super::archive::Members;
+use super::documents::Encoding;
+use super::{SourceError, name_annotations};
+use crate::digest::{Digest, HashingWriter};
+use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Option<Vec<String>>,
+}
+
+/// The images of a `manifest.json`.
+#[derive(Debug)]
+pub(super) struct DockerImages {
+    roots: Vec<Descriptor>,
+    documents: BTreeMap<Digest, Vec<u8>>,
+    layers: BTreeMap<Digest, String>,
+}
+
+impl DockerImages {
+    /// Reads the list, the configs and, for their digests, the layers.
+    pub(super) fn read(members: &Members) -> Result<Self, SourceError> {
+        let bytes = members.small("manifest.json", "a docker archive")?;
+        let entries: Vec<Entry> = serde_json::from_slice(&bytes)
+            .map_err(|e| members.unusable(format!("its manifest.json is unusable: {e}")))?;
+        let mut images =
+            Self { roots: Vec::new(), documents: BTreeMap::new(), layers: BTreeMap::new() };
+        let mut known = BTreeMap::new();
+        for entry in entries {
+            images.add(members, entry, &mut known)?;
+        }
+        Ok(images)
+    }
+
+    pub(super) fn roots(&self) -> &[Descriptor] {
+        &self.roots
+    }
+
+    pub(super) fn open(
+        &self,
+        members: &Members,
+        digest: Digest,
+    ) -> Result<Option<Box<dyn Read + Send>>, SourceError> {
+        if let Some(bytes) = self.documents.get(&digest) {
+            return Ok(Some(Box::new(Cursor::new(bytes.clone()))));
+        }
+        let Some(name) = self.layers.get(&digest) else { return Ok(None) };
+        Ok(members.open(name)?.map(|section| Box::new(section) as Box<_>))
+    }
+
+    fn add(
+        &mut self,
+        members: &Members,
+        entry: Entry,
+        known: &mut BTreeMap<String, Descriptor>,
+    ) -> Result<(), SourceError> {
+        let config = members.small(&entry.config, "manifest.json")?;
+        let config = Document::from_bytes(MEDIA_TYPE_CONFIG, config);
+        let mut layers = Vec::new();
+        for name in entry.layers.unwrap_or_default() {
+            let descriptor = match known.get(&name) {
+                Some(descriptor) => descriptor.clone(),
+                None => layer(members, &name)?,
+            };
+            self.layers.insert(descriptor.digest, name.clone());
+            known.insert(name, descriptor.clone());
+            layers.push(descriptor);
+        }
+        let manifest = ImageManifest {
+            schema_version: 2,
+            media_type: MEDIA_TYPE_MANIFEST.into(),
+            config: config.descriptor.clone(),
+            layers,
+            annotations: BTreeMap::new(),
+        };
+        let manifest = Document::new(MEDIA_TYPE_MANIFEST, &manifest)
+            .map_err(|e| members.unusable(format!("its manifest has no json: {e}")))?;
+        let root = |annotations| Descriptor { annotations, ..manifest.descriptor.clone() };
+        match entry.repo_tags.unwrap_or_default().as_slice() {
+            [] => self.roots.push(root(BTreeMap::new())),
+            tags => self.roots.extend(tags.iter().map(|tag| root(name_annotations(tag)))),
+        }
+        self.documents.insert(config.descriptor.digest, config.bytes);
+        self.documents.insert(manifest.descriptor.digest, manifest.bytes);
+        Ok(())
+    }
+}
+
+/// Hashes a layer's file as it lies there.
+fn layer(members: &Members, name: &str) -> Result<Descriptor, SourceError> {
+    let unusable = |why| members.unusable(format!("its layer `{name}` {why}"));
+    let section = members.open(name)?.ok_or_else(|| unusable("is not in it".into()))?;
+    let mut start = Vec::new();
+    let failed = |error: io::Error| unusable(format!("cannot be read: {error}"));
+    section.clone().take(4).read_to_end(&mut start).map_err(failed)?;
+    let (size, mut section) = (section.len(), section);
+    let mut hasher = HashingWriter::new(io::sink());
+    io::copy(&mut section, &mut hasher).map_err(failed)?;
+    let (_, hashed) = hasher.finish();
+    if hashed.size != size {
+        return Err(unusable("is cut".into()));
+    }
+    Ok(Descriptor {
+        media_type: Encoding::of_magic(&start).media_type().into(),
+        digest: hashed.digest(),
+        size,
+        platform: None,
+        annotations: BTreeMap::new(),
+    })
+}

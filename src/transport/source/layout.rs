@@ -1,0 +1,69 @@
+//! Reading an OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::documents::parse_index;
+use super::{MANIFEST_LIMIT, Source, SourceError};
+use crate::file;
+use crate::image::Descriptor;
+
+/// A layout that was there when it was opened.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    /// Checks that the folder is a layout of the one known version.
+    pub fn open(dir: &Path) -> Result<Self, SourceError> {
+        let bytes = file::read(&dir.join("oci-layout"), MANIFEST_LIMIT)?;
+        check_version(&bytes).map_err(|why| no_image(dir, why))?;
+        Ok(Self { dir: dir.into() })
+    }
+}
+
+fn no_image(path: &Path, why: String) -> SourceError {
+    SourceError::NoImage { path: path.into(), why }
+}
+
+/// Checks what `oci-layout` holds.
+pub(super) fn check_version(bytes: &[u8]) -> Result<(), String> {
+    let value: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| format!("its file `oci-layout` is no json: {error}"))?;
+    match value.get("imageLayoutVersion").and_then(|version| version.as_str()) {
+        Some("1.0.0") => Ok(()),
+        Some(other) => Err(format!("its version is `{other}`, and cooper reads 1.0.0")),
+        None => Err("its file `oci-layout` has no `imageLayoutVersion`".into()),
+    }
+}
+
+impl Source for Layout {
+    fn name(&self) -> String {
+        self.dir.display().to_string()
+    }
+
+    fn roots(&self) -> Result<Vec<Descriptor>, SourceError> {
+        let bytes = file::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?;
+        parse_index(&bytes)
+            .map_err(|why| no_image(&self.dir, format!("its index.json is unusable: {why}")))
+    }
+
+    fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+        let path = self.dir.join("blobs/sha256").join(descriptor.digest.hex());
+        // A link could lead out of the layout, to a file that was never meant to be read.
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_symlink() => {
+                let why = format!("its blob {} is a symbolic link", descriptor.digest);
+                Err(no_image(&self.dir, why))
+            }
+            Ok(_) => Ok(Box::new(file::open(&path)?)),
+            Err(_) => Err(SourceError::Missing {
+                place: self.name(),
+                digest: descriptor.digest,
+                wanted_by: "its index or a manifest names".into(),
+            }),
+        }
+    }
+}

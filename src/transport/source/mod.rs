@@ -1,0 +1,274 @@
+//! Reading images back from where they lie: layouts, archives, registries.
+//!
+//! A [`Source`] knows where bytes are; everything about what they mean is here, once: documents
+//! are checked against their descriptors and against each other before anything is done with
+//! them, blobs are hashed as they are read. What comes from a source is hostile until then.
+
+mod archive;
+mod checked;
+mod docker;
+mod documents;
+mod layout;
+mod pax;
+mod pinned;
+mod places;
+mod select;
+pub mod tar;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::digest::{DiffId, Digest, DigestError};
+use crate::file::FileError;
+use crate::image::{Descriptor, Document};
+use crate::spec::Platform;
+
+pub use archive::Archive;
+pub use checked::Checked;
+pub(crate) use documents::is_config;
+#[cfg(feature = "registry")]
+pub(crate) use documents::{ACCEPTED, is_manifest};
+pub use documents::{Config, Encoding, Layer, Manifest, read_manifest};
+pub use layout::Layout;
+pub use pinned::Pinned;
+pub use places::open_path;
+pub use select::{choose, images};
+
+/// The largest manifest that registries take, and cooper with them.
+pub const MANIFEST_LIMIT: u64 = 4 << 20;
+/// Configs hold a history and labels; a hundred kilobytes are many.
+pub const CONFIG_LIMIT: u64 = 8 << 20;
+/// An index in an index is rare, in a third a mistake or an attack.
+pub(crate) const INDEX_DEPTH: usize = 4;
+/// In a layout's index and in annotations: the tag, or the whole name.
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// In a layout's index: the whole name, which containerd and Docker read.
+pub(crate) const IMAGE_NAME: &str = "io.containerd.image.name";
+
+/// Somewhere that images are read from.
+pub trait Source: Debug + Send + Sync {
+    /// How messages call it.
+    fn name(&self) -> String;
+
+    /// What lies there, by name: images and indexes. Their annotations hold the names.
+    fn roots(&self) -> Result<Vec<Descriptor>, SourceError>;
+
+    /// The bytes of a manifest, config or layer. Nothing is checked yet.
+    fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError>;
+}
+
+/// Why an image could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Neither a layout nor an archive.
+    #[error("`{path}` holds no image: {why}")]
+    NoImage {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// An archive that is no tar.
+    #[error("failed to read the archive `{path}`")]
+    Tar {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: tar::TarError,
+    },
+    /// A blob that a document names is not there.
+    #[error("`{place}` has no blob {digest}, which {wanted_by}")]
+    Missing {
+        /// The source.
+        place: String,
+        /// The blob.
+        digest: Digest,
+        /// Who needs it.
+        wanted_by: String,
+    },
+    /// Bytes are not those that their descriptor names.
+    #[error("blob {expected} has the digest {actual}: its bytes are not those that were meant")]
+    WrongDigest {
+        /// By the descriptor.
+        expected: Digest,
+        /// By its bytes.
+        actual: Digest,
+    },
+    /// More or fewer bytes than a descriptor says.
+    #[error("blob {digest} has {actual} bytes, and its descriptor says {expected}")]
+    WrongSize {
+        /// The blob.
+        digest: Digest,
+        /// By the descriptor.
+        expected: u64,
+        /// As they are; of a blob that is too long, as far as it was read.
+        actual: u64,
+    },
+    /// A document that is larger than any honest one.
+    #[error("{what} {digest} has {size} bytes; cooper reads at most {limit}")]
+    TooLarge {
+        /// `manifest` or `config`.
+        what: &'static str,
+        /// The blob.
+        digest: Digest,
+        /// By its descriptor.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A document that says nothing, or two things at once.
+    #[error("{what} {digest} is unusable: {why}")]
+    Document {
+        /// `manifest`, `index` or `config`.
+        what: &'static str,
+        /// The blob.
+        digest: Digest,
+        /// What is wrong.
+        why: String,
+    },
+    /// A descriptor whose digest is none.
+    #[error("{0}")]
+    Digest(#[from] DigestError),
+    /// No image of that name.
+    #[error("`{place}` has no image `{wanted}`; it has {choices}")]
+    NoSuchImage {
+        /// The source.
+        place: String,
+        /// The name that was asked for.
+        wanted: String,
+        /// The names that there are.
+        choices: String,
+    },
+    /// Several images, and none was named.
+    #[error("`{place}` has several images; name one of {choices}")]
+    Ambiguous {
+        /// The source.
+        place: String,
+        /// Their names.
+        choices: String,
+    },
+    /// An index without an image for the platform, or with two.
+    #[error("index {digest} has {found} for {wanted}; it has {choices}")]
+    Platform {
+        /// The index.
+        digest: Digest,
+        /// `no image` or `several images`.
+        found: &'static str,
+        /// The platform that was asked for.
+        wanted: Platform,
+        /// The platforms that there are.
+        choices: String,
+    },
+    /// A stream broke off.
+    #[error("failed to read blob {digest} of `{place}`")]
+    Read {
+        /// The source.
+        place: String,
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
+    /// A registry.
+    #[cfg(feature = "registry")]
+    #[error(transparent)]
+    Registry(#[from] Box<crate::transport::registry::RegistryError>),
+}
+
+/// An image as it was found: its documents read and checked, its layers known but not read.
+#[derive(Debug, Clone)]
+pub struct StoredImage {
+    /// The names that it has there.
+    pub names: Vec<String>,
+    /// The manifest, byte for byte.
+    pub manifest: Document,
+    /// The layers, bottom first.
+    pub layers: Vec<Layer>,
+    /// The configuration, byte for byte.
+    pub config: Document,
+    /// The same, understood.
+    pub parsed: Config,
+}
+
+impl StoredImage {
+    /// What the image runs on, by its config.
+    pub fn platform(&self) -> &Platform {
+        &self.parsed.platform
+    }
+
+    /// Each layer with the diff id that the config gives it.
+    pub fn layers_with_diff_ids(&self) -> impl Iterator<Item = (&Layer, DiffId)> {
+        self.layers.iter().zip(self.parsed.diff_ids.iter().copied())
+    }
+}
+
+/// Reads the document that a descriptor names and checks it against the descriptor.
+pub fn read_document(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    what: &'static str,
+    limit: u64,
+) -> Result<Document, SourceError> {
+    let Descriptor { digest, size, .. } = *descriptor;
+    if size > limit {
+        return Err(SourceError::TooLarge { what, digest, size, limit });
+    }
+    let mut bytes = Vec::new();
+    let mut checked = Checked::new(source, descriptor)?;
+    checked.read_to_end(&mut bytes).map_err(|error| read_error(source, digest, error))?;
+    Ok(Document { descriptor: descriptor.clone(), bytes })
+}
+
+/// Tells a wrong blob, which the input is to blame for, from a stream that broke.
+pub(crate) fn read_error(source: &dyn Source, digest: Digest, error: io::Error) -> SourceError {
+    match error.downcast::<SourceError>() {
+        Ok(inner) => inner,
+        Err(error) => SourceError::Read { place: source.name(), digest, source: error },
+    }
+}
+
+/// Reads the manifest and the config that a descriptor leads to.
+pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage, SourceError> {
+    let digest = root.digest;
+    let manifest = read_document(source, root, "manifest", MANIFEST_LIMIT)?;
+    let Manifest::Image { config, layers } = read_manifest(&manifest)? else {
+        let why = "it is an index where an image's manifest should be".into();
+        return Err(SourceError::Document { what: "manifest", digest, why });
+    };
+    let config = read_document(source, &config, "config", CONFIG_LIMIT)?;
+    let parsed = Config::parse(&config, layers.len())?;
+    Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed })
+}
+
+/// The names that an entry of an index gives.
+pub(super) fn names_of(descriptor: &Descriptor) -> Vec<String> {
+    let name = |key| descriptor.annotations.get(key).cloned();
+    name(IMAGE_NAME).or_else(|| name(REF_NAME)).into_iter().collect()
+}
+
+/// An index entry's annotations for a name.
+pub(super) fn name_annotations(name: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(IMAGE_NAME.into(), name.into())])
+}
+
+/// What all readers of foreign lists say in their errors, without drowning the reader.
+pub(super) fn listed(names: impl IntoIterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.into_iter().take(21).collect();
+    if names.is_empty() {
+        return "none".into();
+    }
+    if names.len() > 20 {
+        names.truncate(20);
+        names.push("more".into());
+    }
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! One layer, read from its first byte to its last.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read, Write};
+
+use super::path::{self, Place};
+use super::{Finding, Kind, chain};
+use crate::digest::{DiffId, HashingWriter};
+use crate::transport::source::tar::{self, TarReader};
+use crate::transport::source::{self, Encoding, Layer, Source};
+
+/// Below this, no ratio is suspicious.
+const SMALL: u64 = 1 << 30;
+/// Real layers shrink to a third; zeros, to a thousandth.
+const MOST_TIMES: u64 = 300;
+
+/// What an entry of a layer is, once its path has one spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Without leading slash.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: tar::Kind,
+    /// The target of a link, as it stands; of a hard link, in its one spelling.
+    pub link: Vec<u8>,
+    /// Permission bits, owner and group.
+    pub meta: Meta,
+    /// The bytes of a file that images are extended by, such as `etc/passwd`.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// Who may do what with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// The twelve permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+/// Lists of accounts: an image that adds some needs those that are there.
+const KEPT: [&[u8]; 2] = [b"etc/passwd", b"etc/group"];
+const KEPT_LIMIT: u64 = 1 << 20;
+
+/// What reading a layer brought to light.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scan {
+    /// Names the tar; none if it could not be read to its end.
+    pub diff_id: Option<DiffId>,
+    /// Bytes of the tar.
+    pub tar_size: u64,
+    /// The entries, in their order.
+    pub entries: Vec<Entry>,
+    /// What is wrong with the layer by itself.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a layer's blob: its digest, its tar's, and every entry.
+pub fn scan(source: &dyn Source, layer: &Layer) -> Scan {
+    let mut scan = Scan::default();
+    let mut raw = match source::Checked::new(source, &layer.descriptor) {
+        Ok(raw) => raw,
+        Err(error) => {
+            scan.bytes(chain(&error));
+            return scan;
+        }
+    };
+    let broken = scan_tar(&mut raw, layer, &mut scan).err();
+    // The rest of the blob counts for its digest, even where its tar is over or broken.
+    match io::copy(&mut raw, &mut io::sink()) {
+        // Of a blob with other bytes it is no news that its tar is broken.
+        Err(error) => {
+            scan.bytes(chain(&source::read_error(source, layer.descriptor.digest, error)));
+        }
+        Ok(_) => broken.into_iter().for_each(|error| scan.bytes(error)),
+    }
+    scan
+}
+
+impl Scan {
+    fn bytes(&mut self, message: String) {
+        self.findings.push(Finding::error(Kind::Bytes, "", message));
+    }
+
+    fn path(&mut self, path: &[u8], message: &str) {
+        self.findings.push(Finding::error(Kind::Path, path::shown(path), message));
+    }
+}
+
+fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result<(), String> {
+    let mut buffered = BufReader::with_capacity(1 << 18, raw);
+    let start = io::BufRead::fill_buf(&mut buffered).map_err(|e| chain(&e))?;
+    let actual = Encoding::of_magic(start);
+    if actual != layer.encoding && layer.encoding != Encoding::Plain {
+        return Err(format!("it is named {}, and its bytes are not", name(layer.encoding)));
+    }
+    if actual != layer.encoding {
+        return Err(format!("it is named a plain tar, and its bytes are {}", name(actual)));
+    }
+    let plain: Box<dyn Read + '_> = match actual {
+        Encoding::Plain => Box::new(buffered),
+        Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
+        Encoding::Zstd => Box::new(zstd::Decoder::with_buffer(buffered).map_err(|e| chain(&e))?),
+    };
+    let most = layer.descriptor.size.saturating_mul(MOST_TIMES).max(SMALL);
+    let mut tee = Tee { inner: plain, hasher: HashingWriter::new(io::sink()), most };
+    let mut reader = TarReader::streaming(&mut tee);
+    let result = entries(&mut reader, scan);
+    let rest =
+        trailing(&mut tee).map_err(|error| format!("cannot be decompressed: {}", chain(&error)))?;
+    let (_, hashed) = tee.hasher.finish();
+    scan.diff_id = Some(hashed.diff_id());
+    scan.tar_size = hashed.size;
+    result.map_err(|error| chain(&error))?;
+    if rest {
+        scan.findings.push(Finding::warning("", "there are bytes after the end of its tar"));
+    }
+    Ok(())
+}
+
+fn name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Plain => "a plain tar",
+        Encoding::Gzip => "gzip",
+        Encoding::Zstd => "zstd",
+    }
+}
+
+/// Reads to the end; whether anything but zeros came.
+fn trailing(tee: &mut Tee<'_>) -> io::Result<bool> {
+    let mut buf = vec![0; 1 << 16];
+    let mut found = false;
+    loop {
+        match tee.read(&mut buf)? {
+            0 => return Ok(found),
+            count => found |= buf.get(..count).unwrap_or_default().iter().any(|byte| *byte != 0),
+        }
+    }
+}
+
+/// Hashes what is read, and ends what grows beyond all measure.
+struct Tee<'a> {
+    inner: Box<dyn Read + 'a>,
+    hasher: HashingWriter<io::Sink>,
+    most: u64,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.hasher.write_all(buf.get(..count).unwrap_or_default())?;
+        match self.hasher.size() > self.most {
+            true => Err(io::Error::other(format!(
+                "it inflates to more than {MOST_TIMES} times its size"
+            ))),
+            false => Ok(count),
+        }
+    }
+}
+
+fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), tar::TarError> {
+    let mut seen: BTreeMap<Vec<u8>, tar::Kind> = BTreeMap::new();
+    while let Some(entry) = reader.next_entry()? {
+        if entry.path.starts_with(b"/") {
+            scan.path(entry.path.get(1..).unwrap_or_default(), "its path starts with a slash");
+        }
+        let path = match path::place(&entry.path, b"") {
+            Place::Within(path) => path,
+            Place::Root => continue,
+            Place::Outside => {
+                scan.path(&entry.path, "its path leaves the image by `..`");
+                continue;
+            }
+        };
+        if let tar::Kind::Other(flag) = entry.kind {
+            scan.path(&path, &format!("its type `{}` is none of POSIX's", flag.escape_ascii()));
+        }
+        if path::parents(&path).any(|dir| seen.get(dir) == Some(&tar::Kind::Symlink)) {
+            scan.path(&path, "it lies below a symbolic link of the same layer");
+        }
+        let link = link(&entry, &path, &seen, scan);
+        if seen.insert(path.clone(), entry.kind).is_some() {
+            scan.path(&path, "it is in the layer twice");
+        }
+        let kept = KEPT.contains(&path.as_slice()) && entry.kind == tar::Kind::File;
+        let bytes = if kept { small(reader, entry.size)? } else { None };
+        let meta = Meta { mode: entry.mode, uid: entry.uid, gid: entry.gid };
+        scan.entries.push(Entry { path, kind: entry.kind, link, meta, bytes });
+    }
+    forward_links(&seen, scan);
+    Ok(())
+}
+
+fn small<R: Read>(reader: &mut TarReader<R>, size: u64) -> io::Result<Option<Vec<u8>>> {
+    if size > KEPT_LIMIT {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// The target of a link; one that leaves is reported.
+fn link(
+    entry: &tar::Entry,
+    path: &[u8],
+    seen: &BTreeMap<Vec<u8>, tar::Kind>,
+    scan: &mut Scan,
+) -> Vec<u8> {
+    match entry.kind {
+        tar::Kind::HardLink => match path::place(&entry.link, b"") {
+            Place::Within(target) => {
+                if target == path {
+                    scan.path(path, "it is a hard link to itself");
+                } else if seen.get(&target) == Some(&tar::Kind::Directory) {
+                    scan.path(path, "it is a hard link to a directory");
+                }
+                target
+            }
+            Place::Root | Place::Outside => {
+                scan.path(path, "it is a hard link that leaves the image");
+                Vec::new()
+            }
+        },
+        tar::Kind::Symlink => {
+            if path::place(&entry.link, path::parent(path)) == Place::Outside {
+                let target = String::from_utf8_lossy(&entry.link).into_owned();
+                let message =
+                    format!("its link `{target}` leaves the image; runtimes stop at its root");
+                scan.findings.push(Finding::warning(path::shown(path), message));
+            }
+            entry.link.clone()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Hard links whose target comes after them: most unpackers fail there.
+fn forward_links(seen: &BTreeMap<Vec<u8>, tar::Kind>, scan: &mut Scan) {
+    let mut before: std::collections::BTreeSet<&[u8]> = std::collections::BTreeSet::new();
+    let mut forward = Vec::new();
+    for entry in &scan.entries {
+        let is_forward = entry.kind == tar::Kind::HardLink
+            && !before.contains(entry.link.as_slice())
+            && entry.link != entry.path
+            && seen.contains_key(&entry.link);
+        if is_forward {
+            forward.push(entry.path.clone());
+        }
+        before.insert(&entry.path);
+    }
+    for path in forward {
+        scan.path(&path, "it is a hard link to an entry that comes after it");
+    }
+}

@@ -1,0 +1,319 @@
+//! Reads an image back from anywhere and recomputes all that it claims: every digest, size and
+//! diff id; and unpacks its layers in the mind, where no file is written.
+//!
+//! In comes a [`Source`]; out goes a [`Report`] with every mismatch, not the first one. Nothing
+//! is trusted because another tool took it: daemons run images whose diff ids are all zero.
+
+mod layer;
+mod path;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::digest::{DiffId, Digest};
+use crate::image::Descriptor;
+use crate::report::Reporter;
+use crate::spec::Platform;
+use crate::transport::source::{
+    self, Layer, MANIFEST_LIMIT, Manifest, Source, StoredImage, read_document, read_image,
+    read_manifest,
+};
+
+pub use layer::{Entry, Meta, Scan, scan};
+pub use tree::Tree;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Some consumers take the image otherwise than others, or its author would be surprised.
+    Warning,
+    /// The image is not what it says, or consumers refuse it.
+    Error,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes that are not those that were named, or that cannot be read.
+    Bytes,
+    /// A document that contradicts itself or another one.
+    Document,
+    /// A path or link within a layer.
+    Path,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about.
+    pub kind: Kind,
+    /// Where: the image, the layer, the path.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Finding {
+    fn error(kind: Kind, place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, kind, place: place.into(), message: message.into() }
+    }
+
+    fn warning(place: impl Into<String>, message: impl Into<String>) -> Self {
+        let (severity, kind) = (Severity::Warning, Kind::Path);
+        Self { severity, kind, place: place.into(), message: message.into() }
+    }
+}
+
+/// An image that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Its names in the source.
+    pub names: Vec<String>,
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+    /// How many layers it has.
+    pub layers: usize,
+    /// The sum of their blobs, in bytes.
+    pub blob_size: u64,
+    /// The sum of their tars, in bytes.
+    pub tar_size: u64,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The images, in the order in which they were found.
+    pub images: Vec<Checked>,
+    /// Every mismatch.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether nothing worse than a warning was found.
+    pub fn is_good(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity < Severity::Error)
+    }
+}
+
+/// Checks the images that the given roots lead to, with at most `jobs` layers at once.
+pub fn check(
+    source: &dyn Source,
+    roots: &[Descriptor],
+    jobs: usize,
+    reporter: &dyn Reporter,
+) -> Report {
+    let mut check = Check { source, report: Report::default(), images: Vec::new() };
+    for root in roots {
+        check.root(root, 0);
+    }
+    let scans = scan_all(source, &check.images, jobs, reporter);
+    let images = std::mem::take(&mut check.images);
+    for image in &images {
+        check.image(image, &scans);
+    }
+    if check.report.images.is_empty() && check.report.findings.is_empty() {
+        let nothing = Finding::error(Kind::Document, source.name(), "it holds no image");
+        check.report.findings.push(nothing);
+    }
+    check.report
+}
+
+/// Layers by what names their blob and how it is read.
+type Scans = BTreeMap<Digest, Scan>;
+
+struct Check<'a> {
+    source: &'a dyn Source,
+    report: Report,
+    images: Vec<StoredImage>,
+}
+
+impl Check<'_> {
+    fn found(&mut self, finding: Finding) {
+        if !self.report.findings.contains(&finding) {
+            self.report.findings.push(finding);
+        }
+    }
+
+    /// Follows a descriptor to its images, minding what cannot be read.
+    fn root(&mut self, root: &Descriptor, depth: usize) {
+        let place = place_of(root);
+        if depth > source::INDEX_DEPTH {
+            return self.found(Finding::error(
+                Kind::Document,
+                place,
+                "indexes lie within indexes deeper than cooper follows",
+            ));
+        }
+        let document = match read_document(self.source, root, "manifest", MANIFEST_LIMIT) {
+            Ok(document) => document,
+            Err(error) => return self.found(Finding::error(Kind::Bytes, place, chain(&error))),
+        };
+        match read_manifest(&document) {
+            Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
+            Ok(Manifest::Index(entries)) => {
+                for entry in &entries {
+                    self.root(entry, depth + 1);
+                }
+            }
+            Ok(Manifest::Artifact(blobs)) => self.artifact(&place, &blobs),
+            Ok(Manifest::Image { .. }) => match read_image(self.source, root) {
+                Ok(image) => self.keep(root, image),
+                Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
+            },
+        }
+    }
+
+    /// Something that is no image has blobs all the same.
+    fn artifact(&mut self, place: &str, blobs: &[Descriptor]) {
+        for blob in blobs {
+            let read = source::Checked::new(self.source, blob).and_then(|mut checked| {
+                std::io::copy(&mut checked, &mut std::io::sink())
+                    .map_err(|e| source::read_error(self.source, blob.digest, e))
+            });
+            if let Err(error) = read {
+                self.found(Finding::error(Kind::Bytes, place, chain(&error)));
+            }
+        }
+    }
+
+    fn keep(&mut self, root: &Descriptor, image: StoredImage) {
+        let stated = root.platform.as_ref();
+        if let Some(stated) = stated.filter(|stated| !is_same(stated, image.platform())) {
+            let message =
+                format!("the index says {stated}, and the image's config {}", image.platform());
+            self.found(Finding::error(Kind::Document, place_of(root), message));
+        }
+        match self.images.iter_mut().find(|known| known.manifest.bytes == image.manifest.bytes) {
+            Some(known) => known.names.extend(image.names),
+            None => self.images.push(image),
+        }
+    }
+
+    fn image(&mut self, image: &StoredImage, scans: &Scans) {
+        let place = image_place(image);
+        let with_layers = image.parsed.history.iter().filter(|entry| {
+            entry.get("empty_layer").is_none_or(|empty| empty.as_bool() != Some(true))
+        });
+        let (history, layers) = (with_layers.count(), image.layers.len());
+        if !image.parsed.history.is_empty() && history != layers {
+            let message = format!("its history names {history} layers, and it has {layers}");
+            self.found(Finding::error(Kind::Document, &place, message));
+        }
+        let mut tree = Tree::default();
+        let mut tar_size = 0;
+        for (at, (layer, diff_id)) in image.layers_with_diff_ids().enumerate() {
+            let Some(scan) = scans.get(&layer.descriptor.digest) else { continue };
+            let place = format!("{place}, layer {} of {layers}", at + 1);
+            tar_size += scan.tar_size;
+            for finding in compared(scan, diff_id).into_iter().chain(tree.add(&scan.entries)) {
+                let below = if finding.place.is_empty() { "" } else { ", " };
+                self.found(Finding {
+                    place: format!("{place}{below}{}", finding.place),
+                    ..finding
+                });
+            }
+        }
+        self.report.images.push(Checked {
+            names: image.names.clone(),
+            digest: image.manifest.descriptor.digest,
+            platform: image.platform().clone(),
+            layers,
+            blob_size: image.layers.iter().map(|layer| layer.descriptor.size).sum(),
+            tar_size,
+        });
+    }
+}
+
+/// What is wrong with a layer by itself and beside its diff id.
+fn compared(scan: &Scan, diff_id: DiffId) -> Vec<Finding> {
+    let mut findings = scan.findings.clone();
+    if let Some(actual) = scan.diff_id.filter(|actual| *actual != diff_id) {
+        let message = format!("its diff id is {actual}, and the config says {diff_id}");
+        findings.push(Finding::error(Kind::Bytes, "", message));
+    }
+    findings
+}
+
+fn scan_all(
+    source: &dyn Source,
+    images: &[StoredImage],
+    jobs: usize,
+    reporter: &dyn Reporter,
+) -> Scans {
+    let layers: BTreeMap<Digest, &Layer> = images
+        .iter()
+        .flat_map(|image| &image.layers)
+        .map(|layer| (layer.descriptor.digest, layer))
+        .collect();
+    let layers: Vec<&Layer> = layers.into_values().collect();
+    scan_layers(source, &layers, jobs, reporter)
+}
+
+/// Reads layers, several at once.
+pub fn scan_layers(
+    source: &dyn Source,
+    layers: &[&Layer],
+    jobs: usize,
+    reporter: &dyn Reporter,
+) -> BTreeMap<Digest, Scan> {
+    let bytes = layers.iter().map(|layer| layer.descriptor.size).sum();
+    let task = Mutex::new(reporter.start(&format!("reading {}", source.name()), Some(bytes)));
+    let next = AtomicUsize::new(0);
+    let scans = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, layers.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let scan = scan(source, layer);
+                    if let Ok(task) = task.lock() {
+                        task.advance(layer.descriptor.size);
+                    }
+                    if let Ok(mut scans) = scans.lock() {
+                        scans.insert(layer.descriptor.digest, scan);
+                    }
+                }
+            });
+        }
+    });
+    scans.into_inner().unwrap_or_default()
+}
+
+fn is_same(stated: &Platform, own: &Platform) -> bool {
+    let variant_fits =
+        stated.variant.is_none() || own.variant.is_none() || stated.variant == own.variant;
+    stated.os == own.os && stated.architecture == own.architecture && variant_fits
+}
+
+fn place_of(root: &Descriptor) -> String {
+    root.digest.to_string()
+}
+
+fn image_place(image: &StoredImage) -> String {
+    match image.names.first() {
+        Some(name) => name.clone(),
+        None => image.manifest.descriptor.digest.to_string(),
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !text.ends_with(&line) {
+            text = format!("{text}: {line}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
