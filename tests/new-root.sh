@@ -21,7 +21,7 @@ packages=(docker.io docker-cli containerd podman catatonit skopeo umoci crane or
 # The mirror and the proxy that the system's own apt uses.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
     grep -v security | head -n 1)
-mirror=${DEBIAN_MIRROR:-${mirror:-http://deb.debian.org/debian}}
+mirror=${DEBIAN_MIRROR:-${mirror:?run apt-get update first, or set DEBIAN_MIRROR}}
 if ! [ -e "$root/etc/debian_version" ]; then
     mkdir -p "$root"
     debootstrap --variant=minbase --include=ca-certificates sid "$root" "$mirror" >&2

@@ -1,6 +1,7 @@
 //! From a spec to a finished image: the way of the data, room by room.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::Global;
 use super::base;
@@ -45,6 +46,20 @@ fn default_cache() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let home = || absolute("HOME").filter(|home| home.is_dir()).map(|home| home.join(".cache"));
     absolute("XDG_CACHE_HOME").or_else(home).map(|dir| dir.join("cooper"))
+}
+
+/// Assembles images one after another, and says how long each took.
+pub(super) fn assemble_all(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn layer::Store,
+    reporter: &dyn Reporter,
+) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+    let timed = |spec| {
+        let since = Instant::now();
+        assemble(global, spec, store, reporter).map(|image| (image, since.elapsed()))
+    };
+    specs.iter().map(timed).collect()
 }
 
 /// Assembles one image.

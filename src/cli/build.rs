@@ -52,21 +52,10 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
         return Err(Failure::input("a layout is a folder and cannot go to standard output")
             .hint("leave out `--format layout`, or name a folder with `-o`"));
     }
-    let mut specs = input::read_specs(&args.specs)?;
-    if !args.tags.is_empty() {
-        for spec in &mut specs {
-            spec.tags.clone_from(&args.tags);
-        }
-    }
+    let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
-    let mut images = Vec::new();
-    let mut times = Vec::new();
-    for spec in &specs {
-        let since = Instant::now();
-        images.push(assemble::assemble(global, spec, &*store, &*reporter)?);
-        times.push(since.elapsed());
-    }
+    let (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     match args.format {
         Format::Layout => layout::write(&images, &args.output)?,
         Format::Archive if to_stdout => stream(&images)?,

@@ -45,10 +45,7 @@ pub(super) struct IndexArgs {
 
 pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let since = Instant::now();
-    let mut specs = input::read_specs(&args.specs)?;
-    if !args.tags.is_empty() {
-        specs.iter_mut().for_each(|spec| spec.tags.clone_from(&args.tags));
-    }
+    let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
     let assembled = specs.iter().map(|spec| assemble::assemble(global, spec, &*store, &*reporter));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use crate::file;
-use crate::spec::{self, Spec, SpecError};
+use crate::spec::{self, Spec, SpecError, Tag};
 
 /// The largest closures have tens of thousands of paths; their graphs are a few megabytes.
 const SPEC_LIMIT: u64 = 256 << 20;
@@ -17,6 +17,17 @@ pub(super) fn read_spec(argument: &Path) -> Result<Spec, Failure> {
         failure.hint("SPEC is a spec.json, or a folder or derivation output that holds one")
     })?;
     spec::parse(&bytes).map_err(|error| spec_failure(&path, error))
+}
+
+/// Reads several SPECs whose images get the tags given, or their own when there are none.
+pub(super) fn read_tagged_specs(arguments: &[PathBuf], tags: &[Tag]) -> Result<Vec<Spec>, Failure> {
+    let mut specs = read_specs(arguments)?;
+    if !tags.is_empty() {
+        for spec in &mut specs {
+            spec.tags = tags.to_vec();
+        }
+    }
+    Ok(specs)
 }
 
 /// Reads several SPECs, in the order given.

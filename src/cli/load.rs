@@ -123,13 +123,7 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
     };
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
-    let mut images = Vec::new();
-    let mut times = Vec::new();
-    for spec in &specs {
-        let since = Instant::now();
-        images.push(assemble::assemble(global, spec, &*store, &*reporter)?);
-        times.push(since.elapsed());
-    }
+    let (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let notes = match (&daemon, &args.or_save) {
         (Some(daemon), _) => put(&**daemon, &images, &*reporter)?,
         (None, Some(dir)) => save(&images, dir, &args.target)?,

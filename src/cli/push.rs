@@ -75,10 +75,7 @@ pub(super) fn destination(text: &str) -> Result<Destination, String> {
 
 pub(super) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
     let since = Instant::now();
-    let mut specs = input::read_specs(&args.specs)?;
-    if !args.tags.is_empty() {
-        specs.iter_mut().for_each(|spec| spec.tags.clone_from(&args.tags));
-    }
+    let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     let reporter = progress::reporter(global);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
     let store = assemble::store(global)?;

@@ -152,3 +152,21 @@ fn man_writes_a_page_for_every_verb_that_help_lists() {
     }
     assert!(pages.join("cooper.1").exists() && pages.join("cooper-spec-from-attrs.1").exists());
 }
+
+#[test]
+fn the_readme_names_every_verb() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = Place::new().data(&["--help"]);
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let verbs: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(verbs.len() > 10, "{verbs:?}");
+    for verb in verbs {
+        let named = [format!("`{verb}`"), format!("`{verb} ")];
+        assert!(named.iter().any(|name| readme.contains(name)), "README.md does not name `{verb}`");
+    }
+}
