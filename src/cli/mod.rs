@@ -38,6 +38,7 @@ mod simulate;
 mod spec;
 mod summary;
 mod table;
+mod tree;
 mod validate;
 mod why;
 
