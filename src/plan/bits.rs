@@ -1,5 +1,7 @@
 //! A set of small numbers as a string of bits.
 
+use std::cmp::Ordering;
+
 /// Sets that are compared or joined have the same length; a shorter one counts as padded with
 /// zeros.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +33,14 @@ impl Bits {
         changed != 0
     }
 
+    /// Adds what `other` has, and to `twice` what was there before.
+    pub(super) fn add_noting(&mut self, other: &Self, twice: &mut Self) {
+        for ((mine, theirs), twice) in self.0.iter_mut().zip(&other.0).zip(&mut twice.0) {
+            *twice |= *mine & theirs;
+            *mine |= theirs;
+        }
+    }
+
     /// Leaves only what `other` has too.
     pub(super) fn keep(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= theirs);
@@ -46,9 +56,30 @@ impl Bits {
     }
 
     /// How many numbers are in both.
+    #[cfg(test)]
     pub(super) fn shared(&self, other: &Self) -> u64 {
-        let words = self.0.iter().zip(&other.0);
+        self.shared_in(other, 0, usize::MAX)
+    }
+
+    /// How many numbers there are in the words from one up to another.
+    pub(super) fn count_in(&self, from: usize, to: usize) -> u64 {
+        self.words(from, to).iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// How many of them are in both.
+    pub(super) fn shared_in(&self, other: &Self, from: usize, to: usize) -> u64 {
+        let words = self.words(from, to).iter().zip(other.words(from, to));
         words.map(|(mine, theirs)| u64::from((mine & theirs).count_ones())).sum()
+    }
+
+    fn words(&self, from: usize, to: usize) -> &[u64] {
+        let to = to.min(self.0.len());
+        self.0.get(from.min(to)..to).unwrap_or_default()
+    }
+
+    /// Whether any number is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,6 +88,15 @@ impl Bits {
 
     pub(super) fn is_subset(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(mine, theirs)| mine & !theirs == 0)
+    }
+
+    /// Sets that have the least number that is in one alone come first.
+    pub(super) fn first_apart(&self, other: &Self) -> Ordering {
+        let apart = self.0.iter().zip(&other.0).find(|(mine, theirs)| mine != theirs);
+        apart.map_or(Ordering::Equal, |(mine, theirs)| {
+            let first = (mine ^ theirs).trailing_zeros();
+            if mine >> first & 1 == 1 { Ordering::Less } else { Ordering::Greater }
+        })
     }
 
     /// The numbers, ascending.

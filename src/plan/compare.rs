@@ -46,6 +46,12 @@ pub fn fetches(old: Planned<'_>, new: Planned<'_>) -> Vec<Fetch> {
         .collect()
 }
 
+/// What started the change of these paths of a new image: those that are new or changed and refer
+/// to nothing that is, among all that they lead to. Ascending.
+pub fn causes(old: &Closure, new: &Closure, paths: &[StorePath]) -> Vec<StorePath> {
+    Causes::new(old, new).of(paths)
+}
+
 fn contents<'a>(layer: &'a PlannedLayer, closure: &'a Closure) -> Vec<(&'a StorePath, &'a str)> {
     let hash = |path| closure.get(path).map_or("", |node| node.info.nar_hash.as_str());
     layer.paths.iter().map(|path| (path, hash(path))).collect()

@@ -73,7 +73,7 @@ pub(super) fn layers(model: &Model<'_>, lock: &[Vec<String>]) -> Vec<Layer> {
         out.push(Layer { kept: Some(place), ..layer });
     }
     for (images, members) in new {
-        let ladder = Ladder::new(&row::table(&model.items, &members), 0);
+        let ladder = Ladder::new(&row::table(model, &members), 0);
         for members in ladder.layers(ladder.len().saturating_sub(NEW_LAYERS)) {
             out.push(Layer::new(model, members, images.clone(), None));
         }

@@ -9,8 +9,10 @@ use super::row::Row;
 /// Above so many rows, the first merges look for partners among near neighbours only: the whole
 /// table of pairs is quadratic in rows and each entry linear in sources.
 const EXACT: usize = 512;
-/// How many neighbours, in an order that puts like closures side by side.
-const WINDOW: usize = 24;
+/// How many neighbours, in an order that puts like closures side by side: fewer where there are
+/// many rows, so that a round over all of them costs no more than this, and never less than a few.
+const NEIGHBOURS: usize = 60_000;
+const WINDOW: (usize, usize) = (6, 24);
 
 /// One merger: the row at `gone` goes into the row at `into`.
 #[derive(Debug, Clone, Copy)]
@@ -70,12 +72,13 @@ impl Ladder {
 fn gather(mut rows: Vec<Row>) -> Vec<Row> {
     while rows.len() > EXACT {
         rows.sort_by(|a, b| {
-            a.exposed.iter().cmp(b.exposed.iter()).then_with(|| a.members.cmp(&b.members))
+            a.exposed.first_apart(&b.exposed).then_with(|| a.members.cmp(&b.members))
         });
+        let window = (NEIGHBOURS / rows.len()).clamp(WINDOW.0, WINDOW.1);
         let mut pairs: Vec<(u64, usize, usize)> = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
             let mut best: Option<(u64, usize, usize)> = None;
-            for (other, near) in rows.iter().enumerate().skip(at + 1).take(WINDOW) {
+            for (other, near) in rows.iter().enumerate().skip(at + 1).take(window) {
                 let bound = best.map_or(u64::MAX, |(cost, ..)| cost);
                 best = row.merger(near, bound).map(|cost| (cost, at, other)).or(best);
             }

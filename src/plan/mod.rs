@@ -8,13 +8,16 @@
 //! after a change are expected to be
 //!
 //! ```text
-//!   Σ over layers of  size of the layer × number of sources in its paths' closures
+//!   Σ over layers of  size of the layer × weight of the sources in its paths' closures
 //! ```
 //!
-//! divided by the number of all sources. A layer for each path is the least; limits force
-//! mergers, and a merger costs what each half pays for the sources of the other. Packages named
-//! in `changesOften`, and those that nothing refers to, count as ten sources: they are the
-//! image's own and change with its releases.
+//! divided by the weight of all sources. A layer for each path is the least; limits force
+//! mergers, and a merger costs what each half pays for the sources of the other.
+//!
+//! What the graph and the versions show of a source weighs it ([`source`]): paths of one release
+//! are one source; a version that was patched weighs ten plain ones; packages named in
+//! `changesOften`, and those that nothing refers to, weigh fifty: they are the image's own and
+//! change with its releases. A package's name alone says nothing.
 //!
 //! # How
 //!
@@ -24,7 +27,9 @@
 //!    costs least. Layers under the floor are merged before the ladder starts.
 //! 3. While an image has too many layers, the class goes one step down whose step costs least
 //!    for each image that it helps. Steps for which there is room after all are taken back.
-//! 4. Paths move between the layers of their class as long as that lowers the sum.
+//! 4. Paths move between the layers of their class as long as that lowers the sum; and two
+//!    layers become one where another gains more by becoming two, in the same class or in
+//!    another.
 //! 5. Images that still have too many layers (more classes than layers) get mergers across
 //!    classes; what is then stored twice is part of the price.
 //! 6. Layers are ordered so that what rarely changes is at the bottom: graph drivers keep layers
@@ -37,11 +42,13 @@
 //! # What it costs
 //!
 //! Quadratic in the paths of one class up to a few hundred; larger classes first merge near
-//! neighbours in an order that puts like closures side by side. Ten thousand paths in ten images
-//! take half a second.
+//! neighbours in an order that puts like closures side by side, and fewer of them the larger the
+//! class. Ten thousand paths take half a second, in ten images or in one; `benches/plan.rs`
+//! shows it.
 
 mod bits;
 mod compare;
+mod exchange;
 mod kept;
 mod ladder;
 mod model;
@@ -50,6 +57,7 @@ mod refine;
 mod row;
 pub mod ruler;
 mod share;
+mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,7 +66,7 @@ use crate::closure::{Closure, ClosureError};
 use crate::spec;
 use crate::store_path::StorePath;
 use bits::Bits;
-pub use compare::{Fetch, Planned, fetches, pulled_in_by};
+pub use compare::{Fetch, Planned, causes, fetches, pulled_in_by};
 pub use kept::{lock, lock_name};
 use model::Model;
 use share::Layer;
@@ -170,7 +178,7 @@ pub struct Request<'a> {
 }
 
 impl ImagePlan {
-    /// The bytes that a change is expected to move, times the number of sources: what plans of
+    /// The bytes that a change is expected to move, times the weight of all sources: what plans of
     /// the same images can be compared by.
     pub fn expected(&self) -> u128 {
         let layers = self.layers.iter();
@@ -209,13 +217,12 @@ pub struct Why {
     pub main: StorePath,
 }
 
-/// How many sources rename a layer by changing, out of all that the set has. A source that
-/// changes often counts as ten.
+/// What the sources weigh that rename a layer by changing, out of all that the set has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chance {
-    /// Sources in the closures of the layer's paths.
+    /// The weight of the sources in the closures of the layer's paths.
     pub sources: u64,
-    /// Sources in all.
+    /// The weight of all sources.
     pub of: u64,
 }
 
@@ -298,7 +305,7 @@ fn arrange(model: &Model<'_>, layers: &[Layer]) -> BTreeMap<String, ImagePlan> {
                 .iter()
                 .map(|layer| order::Block { size: layer.size, exposed: layer.exposed.clone() })
                 .collect();
-            let mut order = order::order(&blocks, &below);
+            let mut order = order::order(&blocks, &below, model.scale);
             // Kept layers stay in their order, with what is new above them.
             order.sort_by_key(|at| {
                 let kept = band.get(*at).and_then(|layer| layer.kept);
@@ -331,7 +338,7 @@ fn finish(model: &Model<'_>, layer: &Layer) -> Option<PlannedLayer> {
             images: images.map(|(name, _)| (*name).to_owned()).collect(),
             main: largest.path.clone(),
         },
-        chance: Chance { sources: layer.exposed.count(), of: model.sources as u64 },
+        chance: Chance { sources: model.scale.weigh(&layer.exposed), of: model.weight },
         paths,
     })
 }

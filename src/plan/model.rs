@@ -4,19 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::bits::Bits;
+use super::source::{self, Changing, Scale};
 use super::{PlanError, Request};
 use crate::closure::Node;
 use crate::store_path::StorePath;
-
-/// How much more often than others a package changes that a spec names in `changesOften`.
-const OFTEN: usize = 10;
 
 /// One store path.
 #[derive(Debug)]
 pub(super) struct Item<'a> {
     pub(super) path: &'a StorePath,
     pub(super) size: u64,
-    /// The sources of change in its closure. A source that changes often has several numbers.
+    /// The sources of change in its closure.
     pub(super) exposed: Bits,
     /// The images that have it, as indices into [`Model::images`].
     pub(super) images: Bits,
@@ -36,12 +34,18 @@ pub(super) struct Model<'a> {
     pub(super) groups: Vec<&'a str>,
     /// How many numbers sources have.
     pub(super) sources: usize,
+    /// How often each changes, by its number.
+    pub(super) scale: Scale,
+    /// What all of them weigh.
+    pub(super) weight: u64,
 }
 
 /// What is known of a path before the paths have their order.
 struct Seen<'a> {
     node: &'a Node,
     images: Bits,
+    /// Whether a spec says that it changes often, or an image is for it: nothing refers to it
+    /// there, and it refers to others. The author's own packages change with every release.
     often: bool,
     group: Option<usize>,
     references: Vec<&'a StorePath>,
@@ -71,8 +75,8 @@ impl<'a> Model<'a> {
             }
         }
         let images = sorted.iter().map(|request| (request.name, request.max_layers)).collect();
-        let (items, sources) = arrange(seen);
-        Ok(Self { items, images, groups, sources })
+        let Arranged { items, scale, sources, weight } = arrange(seen);
+        Ok(Self { items, images, groups, sources, scale, weight })
     }
 }
 
@@ -134,13 +138,22 @@ fn collect<'a>(requests: &[&Request<'a>]) -> Result<BTreeMap<&'a StorePath, Seen
                 });
             }
             known.images.insert(image);
+            known.often |= node.referrers.is_empty() && !node.references.is_empty();
         }
     }
     Ok(seen)
 }
 
+/// The paths of a set in their order, with what they are exposed to.
+struct Arranged<'a> {
+    items: Vec<Item<'a>>,
+    scale: Scale,
+    sources: usize,
+    weight: u64,
+}
+
 /// Gives every path its place, and its sources their numbers.
-fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> (Vec<Item<'a>>, usize) {
+fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> Arranged<'a> {
     let mut order: Vec<(&StorePath, Seen<'a>)> = seen.into_iter().collect();
     order.sort_by(|(a, x), (b, y)| {
         (a.package_name(), a.name(), x.node.info.nar_size, x.references.len(), a).cmp(&(
@@ -157,19 +170,18 @@ fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> (Vec<Item<'a>>, usize
         .iter()
         .map(|(_, seen)| seen.references.iter().filter_map(|to| index.get(to).copied()).collect())
         .collect();
-    // What nothing refers to, and that refers to others, is what an image is for: the author's
-    // own packages change with every release.
-    let is_root = |seen: &Seen<'_>| seen.node.referrers.is_empty() && !seen.references.is_empty();
-    let mut firsts = Vec::with_capacity(order.len());
-    let mut sources = 0;
-    for (_, seen) in &order {
-        let width = if seen.often || is_root(seen) { OFTEN } else { 1 };
-        firsts.push(sources..sources + width);
-        sources += width;
-    }
-    let exposed = firsts.into_iter().map(|own| {
-        let mut bits = Bits::new(sources);
-        own.for_each(|source| bits.insert(source));
+    let changing = order.iter().zip(&references).map(|((path, seen), references)| Changing {
+        path,
+        images: &seen.images,
+        often: seen.often,
+        references,
+    });
+    let (own, rates) = source::sources(&changing.collect::<Vec<_>>());
+    let (scale, columns, width) = Scale::pack(&rates);
+    let exposed = own.iter().map(|own| {
+        let mut bits = Bits::new(width);
+        let own = own.iter().filter_map(|source| columns.get(*source));
+        own.for_each(|column| bits.insert(*column));
         bits
     });
     let exposed = close(exposed.collect(), &references);
@@ -184,7 +196,8 @@ fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> (Vec<Item<'a>>, usize
             group: seen.group,
         })
         .collect();
-    (items, sources)
+    let weight = rates.iter().map(|rate| rate.weight()).sum();
+    Arranged { items, scale, sources: width, weight }
 }
 
 /// Adds to each set those of everything that it leads to. References first, so that one pass is

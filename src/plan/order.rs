@@ -8,6 +8,7 @@
 //! that helps, comes within a few percent on real graphs.
 
 use super::bits::Bits;
+use super::source::Scale;
 
 /// Passes over all blocks; most orders settle after three.
 const ROUNDS: usize = 8;
@@ -21,8 +22,8 @@ pub(super) struct Block {
 
 /// The order, from the bottom, as indices into `blocks`; `below` is what layers further down
 /// are exposed to.
-pub(super) fn order(blocks: &[Block], below: &Bits) -> Vec<usize> {
-    let problem = Problem::new(blocks, below);
+pub(super) fn order(blocks: &[Block], below: &Bits, scale: Scale) -> Vec<usize> {
+    let problem = Problem::new(blocks, below, scale);
     let mut order = problem.greedy();
     problem.improve(&mut order);
     order
@@ -37,7 +38,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn new(blocks: &[Block], below: &Bits) -> Self {
+    fn new(blocks: &[Block], below: &Bits, scale: Scale) -> Self {
         let mut reach: std::collections::BTreeMap<usize, Bits> = std::collections::BTreeMap::new();
         for (at, block) in blocks.iter().enumerate() {
             let mut own = block.exposed.clone();
@@ -47,8 +48,8 @@ impl Problem {
             }
         }
         let mut columns: std::collections::BTreeMap<Bits, u64> = std::collections::BTreeMap::new();
-        for reached in reach.into_values() {
-            *columns.entry(reached).or_insert(0) += 1;
+        for (source, reached) in reach {
+            *columns.entry(reached).or_insert(0) += scale.rate(source).weight();
         }
         let mut exposed = vec![Bits::new(columns.len()); blocks.len()];
         for (column, reached) in columns.keys().enumerate() {

@@ -25,39 +25,12 @@ enum Reach {
     Below,
 }
 
-/// Gives as many layers as it gets: lists of items, ascending. None falls under `floor` bytes
-/// that was not.
-pub(super) fn refine(table: &[Row], layers: Vec<Vec<usize>>, floor: u64) -> Vec<Vec<usize>> {
-    if layers.len() < 2 {
-        return layers;
-    }
-    let mut sorted: Vec<&Row> = table.iter().collect();
-    sorted.sort_by(|a, b| a.members.cmp(&b.members));
-    let mut search = Search::new(&sorted, &layers, floor);
-    let width = layers.len() + sorted.len() / layers.len();
-    let rounds = (BUDGET / (sorted.len() * width)).clamp(1, ROUNDS);
-    let reaches: &[Reach] = match sorted.len() > BLOCKS {
-        true => &[Reach::Alone],
-        false => &[Reach::Alone, Reach::Above, Reach::Below],
-    };
-    for _ in 0..rounds {
-        let mut moved = false;
-        for row in 0..sorted.len() {
-            for reach in reaches {
-                moved |= search.relocate(row, *reach);
-            }
-        }
-        if !moved {
-            break;
-        }
-    }
-    search.layers()
-}
+const REACHES: [Reach; 3] = [Reach::Alone, Reach::Above, Reach::Below];
 
 /// Layers over the rows of a table. Their `members` are rows here, not items.
 #[derive(Debug)]
-struct Search<'a> {
-    rows: &'a [&'a Row],
+pub(super) struct Search<'a> {
+    rows: Vec<&'a Row>,
     layers: Vec<Row>,
     /// For each layer, the sources that one row of it alone is exposed to: they go with it.
     once: Vec<Bits>,
@@ -65,13 +38,26 @@ struct Search<'a> {
     floor: u64,
 }
 
+/// How one layer becomes two.
+#[derive(Debug, Clone)]
+pub(super) struct Split {
+    /// The bytes that it saves, times the weight of the sources that no longer move them.
+    pub(super) gain: u64,
+    pub(super) layer: usize,
+    /// What leaves it.
+    block: Row,
+}
+
 impl<'a> Search<'a> {
-    fn new(rows: &'a [&'a Row], layers: &[Vec<usize>], floor: u64) -> Self {
-        let mut search =
-            Self { rows, layers: Vec::new(), once: Vec::new(), home: vec![0; rows.len()], floor };
+    /// None of the layers ever falls under `floor` bytes that was not.
+    pub(super) fn new(table: &'a [Row], layers: &[Vec<usize>], floor: u64) -> Self {
+        let mut rows: Vec<&Row> = table.iter().collect();
+        rows.sort_by(|a, b| a.members.cmp(&b.members));
+        let home = vec![0; rows.len()];
+        let mut search = Self { rows, layers: Vec::new(), once: Vec::new(), home, floor };
         for (at, layer) in layers.iter().enumerate() {
             let rows = layer.iter().filter_map(|item| {
-                rows.binary_search_by(|row| row.members.as_slice().cmp(&[*item])).ok()
+                search.rows.binary_search_by(|row| row.members.as_slice().cmp(&[*item])).ok()
             });
             let rows: Vec<usize> = rows.collect();
             for row in &rows {
@@ -86,38 +72,113 @@ impl<'a> Search<'a> {
         search
     }
 
+    /// How many paths there are.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many layers have paths.
+    pub(super) fn len(&self) -> u64 {
+        self.layers.iter().filter(|layer| !layer.members.is_empty()).count() as u64
+    }
+
+    /// Moves paths until none is better elsewhere.
+    pub(super) fn settle(&mut self) {
+        if self.layers.len() < 2 {
+            return;
+        }
+        let width = self.layers.len() + self.rows.len() / self.layers.len();
+        let rounds = (BUDGET / (self.rows.len() * width)).clamp(1, ROUNDS);
+        let reaches = if self.rows.len() > BLOCKS { &[Reach::Alone][..] } else { &REACHES };
+        for _ in 0..rounds {
+            let mut moved = false;
+            for row in 0..self.rows.len() {
+                for reach in reaches {
+                    moved |= self.relocate(row, *reach);
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// The merger that costs least, without one of the layers if that is to stay.
+    pub(super) fn cheapest_merger(&self, without: Option<usize>) -> Option<(u64, usize, usize)> {
+        let live = || {
+            let layers = self.layers.iter().enumerate();
+            layers.filter(|(at, layer)| !layer.members.is_empty() && Some(*at) != without)
+        };
+        let mut best: Option<(u64, usize, usize)> = None;
+        for (at, layer) in live() {
+            for (other, near) in live().skip_while(|(other, _)| *other <= at) {
+                let bound = best.map_or(u64::MAX, |(cost, ..)| cost);
+                best = layer.merger(near, bound).map(|cost| (cost, at, other)).or(best);
+            }
+        }
+        best
+    }
+
+    /// The division of a layer in two that saves most.
+    pub(super) fn best_split(&self) -> Option<Split> {
+        let mut best: Option<Split> = None;
+        for (row, from) in self.home.iter().enumerate() {
+            let Some(layer) = self.layers.get(*from) else { continue };
+            for reach in REACHES {
+                let Some(block) = self.block(row, reach) else { continue };
+                let rest = layer.size.saturating_sub(block.size);
+                let gain = self.stay(*from, layer, &block).unwrap_or_default();
+                if rest >= self.floor
+                    && block.size >= self.floor
+                    && gain > best.as_ref().map_or(0, |best| best.gain)
+                {
+                    best = Some(Split { gain, layer: *from, block });
+                }
+            }
+        }
+        best
+    }
+
+    /// Makes one layer of two.
+    pub(super) fn merge(&mut self, into: usize, gone: usize) {
+        if let Some(layer) = self.layers.get(gone).cloned() {
+            self.move_to(gone, into, layer);
+        }
+    }
+
+    /// Makes two layers of one.
+    pub(super) fn split(&mut self, split: &Split) {
+        let free = self.layers.iter().position(|layer| layer.members.is_empty());
+        let to = free.unwrap_or(self.layers.len());
+        if free.is_none() {
+            let empty = Row::empty(&split.block);
+            self.once.push(empty.exposed.clone());
+            self.layers.push(empty);
+        }
+        self.move_to(split.layer, to, split.block.clone());
+    }
+
     fn layer(&self, members: Vec<usize>) -> Row {
         let Some(first) = self.rows.first() else {
-            return Row { members, size: 0, exposed: Bits::new(0), count: 0 };
+            return Row { members, ..Row::nothing() };
         };
         let mut layer = Row::empty(first);
         for row in members.iter().filter_map(|at| self.rows.get(*at)) {
             layer.size = layer.size.saturating_add(row.size);
             layer.exposed.add(&row.exposed);
         }
-        Row { members, count: layer.exposed.count(), ..layer }
+        Row { members, weight: layer.scale.weigh(&layer.exposed), ..layer }
     }
 
     /// Moves a row and what goes with it to the layer where that costs least, and says whether
     /// that was another one.
     fn relocate(&mut self, row: usize, reach: Reach) -> bool {
-        let (Some(lead), Some(from)) = (self.rows.get(row), self.home.get(row).copied()) else {
-            return false;
-        };
+        let Some(from) = self.home.get(row).copied() else { return false };
+        self.block(row, reach).is_some_and(|block| self.relocate_block(from, block))
+    }
+
+    fn relocate_block(&mut self, from: usize, block: Row) -> bool {
         let Some(layer) = self.layers.get(from) else { return false };
-        let goes = |other: &usize| match (reach, self.rows.get(*other)) {
-            (Reach::Above, Some(other)) => lead.exposed.is_subset(&other.exposed),
-            (Reach::Below, Some(other)) => other.exposed.is_subset(&lead.exposed),
-            _ => *other == row,
-        };
-        let block: Vec<usize> = match reach {
-            Reach::Alone => vec![row],
-            _ => layer.members.iter().copied().filter(goes).collect(),
-        };
-        if block.len() == layer.members.len() || (reach != Reach::Alone && block.len() == 1) {
-            return false;
-        }
-        let block = self.layer(block);
         if layer.size.saturating_sub(block.size) < self.floor {
             return false;
         }
@@ -125,7 +186,10 @@ impl<'a> Search<'a> {
             return false;
         };
         let mut best = (stay, from);
-        for (to, layer) in self.layers.iter().enumerate().filter(|(to, _)| *to != from) {
+        // An empty layer is none: others may have taken its place.
+        let others = self.layers.iter().enumerate();
+        let others = others.filter(|(to, layer)| *to != from && !layer.members.is_empty());
+        for (to, layer) in others {
             if let Some(cost) = layer.merger(&block, best.0) {
                 best = (cost, to);
             }
@@ -133,17 +197,35 @@ impl<'a> Search<'a> {
         if best.1 == from {
             return false;
         }
-        self.settle(from, best.1, block);
+        self.move_to(from, best.1, block);
         true
+    }
+
+    /// A row and what goes with it; nothing where that is the whole layer or the row alone.
+    fn block(&self, row: usize, reach: Reach) -> Option<Row> {
+        let lead = self.rows.get(row)?;
+        let layer = self.layers.get(*self.home.get(row)?)?;
+        let goes = |other: &usize| {
+            self.rows.get(*other).is_some_and(|other| match reach {
+                Reach::Below => other.exposed.is_subset(&lead.exposed),
+                _ => lead.exposed.is_subset(&other.exposed),
+            })
+        };
+        if reach == Reach::Alone {
+            let block = Row { members: vec![row], ..(*lead).clone() };
+            return (layer.members.len() > 1).then_some(block);
+        }
+        let block: Vec<usize> = layer.members.iter().copied().filter(goes).collect();
+        (1 < block.len() && block.len() < layer.members.len()).then(|| self.layer(block))
     }
 
     /// What the block costs where it is: what merging it with the rest of its layer again would.
     fn stay(&self, from: usize, layer: &Row, block: &Row) -> Option<u64> {
         match block.members.as_slice() {
             [_] => {
-                let alone = block.exposed.shared(self.once.get(from)?);
+                let alone = block.scale.shared(&block.exposed, self.once.get(from)?);
                 let rest = layer.size.saturating_sub(block.size);
-                let theirs = (layer.count - block.count).saturating_mul(block.size);
+                let theirs = (layer.weight - block.weight).saturating_mul(block.size);
                 Some(theirs.saturating_add(alone.saturating_mul(rest)))
             }
             _ => self.rest(layer, block).merger(block, u64::MAX),
@@ -158,16 +240,13 @@ impl<'a> Search<'a> {
     fn once(&self, layer: &Row) -> Bits {
         let (mut any, mut twice) = (Row::empty(layer).exposed, Row::empty(layer).exposed);
         for row in layer.members.iter().filter_map(|at| self.rows.get(*at)) {
-            let mut again = row.exposed.clone();
-            again.keep(&any);
-            twice.add(&again);
-            any.add(&row.exposed);
+            any.add_noting(&row.exposed, &mut twice);
         }
         any.remove(&twice);
         any
     }
 
-    fn settle(&mut self, from: usize, to: usize, block: Row) {
+    fn move_to(&mut self, from: usize, to: usize, block: Row) {
         for row in &block.members {
             if let Some(home) = self.home.get_mut(*row) {
                 *home = to;
@@ -184,7 +263,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn layers(&self) -> Vec<Vec<usize>> {
+    /// The layers as lists of items, ascending.
+    pub(super) fn layers(&self) -> Vec<Vec<usize>> {
         let items = |layer: &Row| {
             let rows = layer.members.iter().filter_map(|at| self.rows.get(*at));
             let mut items: Vec<usize> = rows.flat_map(|row| row.members.clone()).collect();

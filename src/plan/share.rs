@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use super::PlanError;
 use super::bits::Bits;
+use super::exchange::{Division, exchange};
 use super::kept;
 use super::ladder::Ladder;
 use super::model::Model;
-use super::refine::refine;
+use super::refine::Search;
 use super::row::{self, Row};
+use super::source::Scale;
 
 /// A finished layer: items, and the images that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub(super) fn layers(
         if group.is_some() {
             out.push(Layer::new(model, members, images.clone(), group));
         } else if lock.is_empty() {
-            let table = row::table(&model.items, &members);
+            let table = row::table(model, &members);
             let ladder = Ladder::new(&table, floor);
             free.push(Class { images, table, ladder, taken: 0 });
         }
@@ -67,8 +69,18 @@ pub(super) fn layers(
     let mut counts = Counts::new(model, &out, &free);
     descend(&mut free, &mut counts);
     give_back(&mut free, &mut counts);
+    let mut divisions: Vec<Division<'_>> = Vec::new();
     for class in &free {
-        for members in refine(&class.table, class.ladder.layers(class.taken), floor) {
+        let layers = class.ladder.layers(class.taken);
+        let division = Division::new(class.images, Search::new(&class.table, &layers, floor));
+        for _ in division.len()..layers.len() as u64 {
+            counts.less(class.images);
+        }
+        divisions.push(division);
+    }
+    exchange(&mut divisions, &mut counts);
+    for (class, division) in free.iter().zip(&divisions) {
+        for members in division.layers() {
             out.push(Layer::new(model, members, class.images.clone(), None));
         }
     }
@@ -86,7 +98,7 @@ struct Class<'a> {
 
 /// How many layers each image has, and may have.
 #[derive(Debug)]
-struct Counts {
+pub(super) struct Counts {
     now: Vec<u64>,
     limit: Vec<u64>,
 }
@@ -104,7 +116,7 @@ impl Counts {
         counts
     }
 
-    fn add(&mut self, images: &Bits, layers: u64) {
+    pub(super) fn add(&mut self, images: &Bits, layers: u64) {
         for image in images.iter() {
             if let Some(now) = self.now.get_mut(image) {
                 *now += layers;
@@ -112,7 +124,7 @@ impl Counts {
         }
     }
 
-    fn less(&mut self, images: &Bits) {
+    pub(super) fn less(&mut self, images: &Bits) {
         for image in images.iter() {
             if let Some(now) = self.now.get_mut(image) {
                 *now = now.saturating_sub(1);
@@ -130,8 +142,15 @@ impl Counts {
     }
 
     /// Whether all of these images could have one more.
-    fn room(&self, images: &Bits) -> bool {
+    pub(super) fn room(&self, images: &Bits) -> bool {
         self.pairs().all(|(at, now, limit)| now < limit || !images.contains(at))
+    }
+
+    /// Whether they could when others have one less.
+    pub(super) fn room_after(&self, images: &Bits, less: &Bits) -> bool {
+        self.pairs().all(|(at, now, limit)| {
+            !images.contains(at) || *now < limit + u64::from(less.contains(at))
+        })
     }
 }
 
@@ -197,7 +216,7 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
                 if helped == 0 {
                     continue;
                 }
-                let cost = forced_cost(a, b);
+                let cost = forced_cost(model.scale, a, b);
                 if best.is_none_or(|(least, helps, ..)| {
                     cost.saturating_mul(u128::from(helps))
                         < least.saturating_mul(u128::from(helped))
@@ -214,9 +233,9 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
 /// What the union of two layers costs in bytes to move and to store, where images that have only
 /// one of the two keep it as it is. A byte stored twice counts like one that every change of the
 /// union moves.
-fn forced_cost(a: &Layer, b: &Layer) -> u128 {
-    let (x, y) = (a.exposed.count(), b.exposed.count());
-    let union = x + y - a.exposed.shared(&b.exposed);
+fn forced_cost(scale: Scale, a: &Layer, b: &Layer) -> u128 {
+    let (x, y) = (scale.weigh(&a.exposed), scale.weigh(&b.exposed));
+    let union = x + y - scale.shared(&a.exposed, &b.exposed);
     let cost = |size: u64, count: u64| u128::from(size) * u128::from(count + union);
     let mut total = cost(a.size.saturating_add(b.size), union);
     if a.images.is_subset(&b.images) {
