@@ -33,39 +33,54 @@ pub fn lock<'a>(plans: impl IntoIterator<Item = &'a ImagePlan>) -> Vec<Vec<Strin
     let mut seen = std::collections::BTreeSet::new();
     let layers = plans.into_iter().flat_map(|plan| &plan.layers);
     let new = layers.filter(|layer| layer.why.group.is_none() && seen.insert(&layer.paths));
-    new.map(|layer| {
-        let mut names: Vec<String> = layer.paths.iter().map(lock_name).collect();
-        names.sort();
-        names
-    })
-    .collect()
+    let layers: Vec<_> = new.collect();
+    let mut paths: Vec<&StorePath> = layers.iter().flat_map(|layer| &layer.paths).collect();
+    paths.sort_by_key(|path| (path.package_name(), path.name(), *path));
+    paths.dedup();
+    let mut met = BTreeMap::new();
+    let labels: BTreeMap<&StorePath, String> =
+        paths.into_iter().map(|path| (path, label(path, &mut met))).collect();
+    layers
+        .into_iter()
+        .map(|layer| {
+            let labels = layer.paths.iter().filter_map(|path| labels.get(path).cloned());
+            let mut labels: Vec<String> = labels.collect();
+            labels.sort();
+            labels
+        })
+        .collect()
+}
+
+/// What a lock calls a path: its name, and which one of that name it is, as with two versions
+/// of a package side by side.
+fn label(path: &StorePath, met: &mut BTreeMap<String, usize>) -> String {
+    let name = lock_name(path);
+    let nth = met.entry(name.clone()).or_insert(0);
+    *nth += 1;
+    match *nth {
+        1 => name,
+        nth => format!("{name}#{nth}"),
+    }
 }
 
 /// Layers after a lock. What it does not know is divided among a few layers of its own; limits
 /// are minded later.
 pub(super) fn layers(model: &Model<'_>, lock: &[Vec<String>]) -> Vec<Layer> {
-    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (layer, names) in lock.iter().enumerate() {
-        for name in names {
-            places.entry(name).or_default().push(layer);
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for (layer, labels) in lock.iter().enumerate() {
+        for label in labels {
+            places.entry(label).or_insert(layer);
         }
     }
     let mut known: BTreeMap<(usize, &Bits), Vec<usize>> = BTreeMap::new();
     let mut new: BTreeMap<&Bits, Vec<usize>> = BTreeMap::new();
-    let mut met: BTreeMap<(String, &Bits), usize> = BTreeMap::new();
+    let mut met = BTreeMap::new();
     let free = |(_, item): &(usize, &Item<'_>)| item.group.is_none();
     for (at, item) in model.items.iter().enumerate().filter(free) {
-        let name = lock_name(item.path);
-        let Some(layers) = places.get(name.as_str()) else {
-            new.entry(&item.images).or_default().push(at);
-            continue;
-        };
-        // Several paths of one name, as two versions side by side, keep their order.
-        let nth = met.entry((name, &item.images)).or_insert(0);
-        if let Some(layer) = layers.get((*nth).min(layers.len() - 1)) {
-            known.entry((*layer, &item.images)).or_default().push(at);
+        match places.get(label(item.path, &mut met).as_str()) {
+            Some(layer) => known.entry((*layer, &item.images)).or_default().push(at),
+            None => new.entry(&item.images).or_default().push(at),
         }
-        *nth += 1;
     }
     let mut out = Vec::new();
     for ((place, images), members) in known {

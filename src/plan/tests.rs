@@ -162,3 +162,32 @@ fn a_locked_package_stays_where_it_was_when_it_grows() {
     let locked = spec::Layering { lock: kept, ..plain };
     assert_eq!(first(&new, &locked).0, ["x-2", "y-1"]);
 }
+
+#[test]
+fn two_versions_of_a_package_side_by_side_each_stay_in_their_layer() {
+    let version = |patch: &str| {
+        let gcc =
+            [format!("gcc-12-base-{patch}"), format!("gcc-12-{patch}"), format!("gcc-4-{patch}")];
+        let [base, twelve, four] = gcc.each_ref().map(String::as_str);
+        closure(&[
+            ("libc-2", 500, &[]),
+            (base, 1, &["libc-2"]),
+            (twelve, 900, &[base, "libc-2"]),
+            (four, 3, &[twelve]),
+            ("data-1", 70, &[]),
+        ])
+    };
+    let plan = |closure: &Closure, layering: &spec::Layering| {
+        plan_image(Request { name: "i", closure, max_layers: 4, layering }).unwrap()
+    };
+    let fresh = plan(&version("1"), &spec::Layering::default());
+    let kept = spec::Layering { lock: lock([&fresh]), ..spec::Layering::default() };
+    assert_eq!(plan(&version("1"), &kept), fresh);
+    let places = |plan: &ImagePlan| -> Vec<Vec<String>> {
+        let layers = names(plan).into_iter();
+        layers
+            .map(|names| names.iter().map(|name| name[..name.len() - 1].into()).collect())
+            .collect()
+    };
+    assert_eq!(places(&plan(&version("2"), &kept)), places(&fresh));
+}
