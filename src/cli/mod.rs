@@ -11,6 +11,7 @@ mod completions;
 mod copy;
 mod diff;
 mod failure;
+mod flake_history;
 mod history;
 mod index;
 mod input;

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::flake_history::FlakeImage;
 use super::{Global, output, plan, table};
 use crate::closure::Closure;
 use crate::file::{self, Context, FileError};
@@ -17,12 +18,27 @@ use crate::spec::{self, Layering};
 ///
 /// Each GRAPH is a references graph as Nix writes it, or a SPEC. Given in their order, each
 /// version is compared with the one before. A folder with a `base.json` is a fan: each other
-/// graph in it is one change, compared with the base.
+/// graph in it is one change, compared with the base. With `--flake` the versions are those of
+/// the flake's git history in which a lock changed.
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
     /// The versions
-    #[arg(required = true, value_name = "GRAPH")]
+    #[arg(required_unless_present = "flake", value_name = "GRAPH")]
     graphs: Vec<PathBuf>,
+    /// Take the versions of this image from the commits that touched a lock of its flake;
+    /// commits whose closure cannot be had are named and left out
+    #[arg(long, value_name = "DIR#IMAGE", conflicts_with = "graphs")]
+    flake: Option<String>,
+    /// At most so many commits, the newest
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "flake")]
+    last: usize,
+    /// A lock whose commits count, from the flake's folder; may be given again
+    #[arg(long, value_name = "FILE", requires = "flake",
+          default_values = ["flake.lock", "nix/debian/lock.json"])]
+    lock: Vec<PathBuf>,
+    /// An argument for `nix build`, such as `--override-input`; may be given again
+    #[arg(long, value_name = "ARGUMENT", requires = "flake", allow_hyphen_values = true)]
+    nix_argument: Vec<String>,
     /// Compare each version with the first instead of the one before
     #[arg(long)]
     from_first: bool,
@@ -88,6 +104,12 @@ type Steps = Vec<(usize, usize)>;
 
 /// The closures of each series, and which version follows which.
 fn series(args: &SimulateArgs) -> Result<(Vec<Vec<Closure>>, Vec<Steps>), Failure> {
+    if let Some(reference) = &args.flake {
+        let image = FlakeImage::new(reference, &args.nix_argument)?;
+        let closures = image.closures(&args.lock, args.last)?;
+        let steps = steps(closures.len(), args.from_first);
+        return Ok((vec![closures], vec![steps]));
+    }
     let fans = args.graphs.iter().filter(|path| path.join("base.json").is_file()).count();
     let lists: Vec<Vec<PathBuf>> = match fans {
         0 => vec![args.graphs.clone()],
@@ -101,13 +123,16 @@ fn series(args: &SimulateArgs) -> Result<(Vec<Vec<Closure>>, Vec<Steps>), Failur
     };
     let from_first = args.from_first || fans > 0;
     let mut all = Vec::new();
-    let mut steps = Vec::new();
-    for list in lists {
+    for list in &lists {
         all.push(list.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?);
-        let step = |to: usize| (if from_first { 0 } else { to - 1 }, to);
-        steps.push((1..list.len()).map(step).collect());
     }
+    let steps = lists.iter().map(|list| steps(list.len(), from_first)).collect();
     Ok((all, steps))
+}
+
+/// Which version each of so many is compared with.
+fn steps(versions: usize, from_first: bool) -> Steps {
+    (1..versions).map(|to| (if from_first { 0 } else { to - 1 }, to)).collect()
 }
 
 /// The graphs of a folder, the base first.
