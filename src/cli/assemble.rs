@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Global;
 use super::base;
 use super::failure::Failure;
+use super::layers_lock;
 use crate::base::{Base, ReadBase};
 use crate::cache::{self, Cache};
 use crate::check;
@@ -75,6 +76,9 @@ pub(super) fn assemble(
     let base = base::find(spec).map_err(named)?;
     let below = base.as_ref().map_or(0, Base::layer_count);
     let plan = plan_layers(spec, &closure, below).map_err(named)?;
+    if let Some(warning) = layers_lock::excess(spec, &closure, below, &plan).map_err(named)? {
+        reporter.warn(&warning);
+    }
     let base = base.map(|base| base.read(cores(jobs), reporter)).transpose();
     let base = base.map_err(|e| named(Failure::from(e)))?;
     let rootfs = checked_files(spec, base.as_ref(), reporter).map_err(named)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::{assemble, base, plan, table};
+use super::{assemble, plan, table};
 use crate::closure::Closure;
 use crate::file;
 use crate::plan::ImagePlan;
@@ -71,6 +71,7 @@ impl LayersLock {
 pub(super) fn excess(
     spec: &Spec,
     closure: &Closure,
+    base_layers: usize,
     kept: &ImagePlan,
 ) -> Result<Option<String>, Failure> {
     if spec.layering.lock.is_empty() {
@@ -78,7 +79,7 @@ pub(super) fn excess(
     }
     let mut fresh = spec.clone();
     fresh.layering.lock.clear();
-    let least = assemble::plan_layers(&fresh, closure, base::layers(spec)?)?.expected().max(1);
+    let least = assemble::plan_layers(&fresh, closure, base_layers)?.expected().max(1);
     let hundredths = kept.expected().saturating_mul(100) / least;
     Ok((hundredths > WORTH_KEEPING).then(|| {
         let size: u64 = kept.layers.iter().map(|layer| layer.nar_size).sum();

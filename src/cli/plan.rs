@@ -63,7 +63,8 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
             spec.layering.lock.clear();
         }
         let (closure, plan) = plan_spec(&spec)?;
-        if let Some(warning) = layers_lock::excess(&spec, &closure, &plan)? {
+        let below = base::layers(&spec)?;
+        if let Some(warning) = layers_lock::excess(&spec, &closure, below, &plan)? {
             output::note(&format!("warning: {warning}"));
         }
         plans.push((spec, plan));
