@@ -168,7 +168,7 @@ pub(super) fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathIn
     plan.layers.iter().map(|layer| layer.paths.iter().filter_map(info).collect()).collect()
 }
 
-fn requests<'a>(
+pub(super) fn requests<'a>(
     spec: &Spec,
     plan: &ImagePlan,
     infos: &'a [Vec<PathInfo>],

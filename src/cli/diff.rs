@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::beside::{Beside, Part};
 use super::failure::Failure;
 use super::{Global, input, output, plan, table};
 use crate::plan::{Fetch, ImagePlan, Planned, fetches};
@@ -12,8 +13,8 @@ use crate::store_path::StorePath;
 
 /// Show what a client of OLD has to fetch for NEW, layer by layer, and which path caused it
 ///
-/// Sizes are those of the store paths, before compression. The layer of the image's own files is
-/// left out: it is always small.
+/// Sizes are those before compression: of the store paths as Nix counts them, of the base's
+/// layers and the image's own files as tars, of the config as it is.
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
     /// The SPEC that clients have
@@ -27,12 +28,23 @@ pub(super) struct DiffArgs {
     max_bytes: Option<u64>,
 }
 
+/// All that there is to fetch, and of what.
+#[derive(Debug)]
+struct Difference {
+    parts: Vec<Part>,
+    fetches: Vec<Fetch>,
+    plan: ImagePlan,
+    of_bytes: u64,
+    of_layers: usize,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
     bytes: u64,
     of_bytes: u64,
     layers: Vec<LayerJson<'a>>,
+    others: Vec<PartJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -44,21 +56,23 @@ struct LayerJson<'a> {
     causes: &'a [StorePath],
 }
 
+/// The config, the own files, or a layer of the base.
+#[derive(Serialize)]
+struct PartJson<'a> {
+    what: &'a str,
+    size: u64,
+    because: &'a str,
+    causes: &'a [StorePath],
+}
+
 pub(super) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failure> {
-    let (old, new) = (input::read_spec(&args.old)?, input::read_spec(&args.new)?);
-    let (old_closure, old_plan) = plan::plan_spec(&old)?;
-    let (new_closure, new_plan) = plan::plan_spec(&new)?;
-    let fetches = fetches(
-        Planned { closure: &old_closure, plan: &old_plan },
-        Planned { closure: &new_closure, plan: &new_plan },
-    );
-    let bytes: u64 = fetches.iter().map(|fetch| fetch.nar_size).sum();
-    let of_bytes = new_plan.layers.iter().map(|layer| layer.nar_size).sum();
+    let difference = difference(global, args)?;
     let text = match global.json {
-        true => to_json(&fetches, &new_plan, bytes, of_bytes)?,
-        false => show(&fetches, &new_plan, bytes, of_bytes),
+        true => to_json(&difference)?,
+        false => show(&difference),
     };
     output::data(&text)?;
+    let bytes = difference.bytes();
     match args.max_bytes.filter(|most| bytes > *most) {
         Some(most) => {
             let message = format!("{bytes} bytes to fetch are over the {most} allowed");
@@ -69,41 +83,98 @@ pub(super) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failure> {
     }
 }
 
-fn to_json(
-    fetches: &[Fetch],
-    plan: &ImagePlan,
-    bytes: u64,
-    of_bytes: u64,
-) -> Result<String, Failure> {
-    let layers = fetches
-        .iter()
-        .map(|fetch| LayerJson {
-            layer: fetch.layer + 1,
-            nar_size: fetch.nar_size,
-            paths: plan.layers.get(fetch.layer).map_or(&[], |layer| &layer.paths),
-            causes: &fetch.causes,
-        })
-        .collect();
-    plan::text(&Report { bytes, of_bytes, layers })
+fn difference(global: &Global, args: &DiffArgs) -> Result<Difference, Failure> {
+    let (old, new) = (input::read_spec(&args.old)?, input::read_spec(&args.new)?);
+    let (old_closure, old_plan) = plan::plan_spec(&old)?;
+    let (new_closure, new_plan) = plan::plan_spec(&new)?;
+    let fetches = fetches(
+        Planned { closure: &old_closure, plan: &old_plan },
+        Planned { closure: &new_closure, plan: &new_plan },
+    );
+    let beside = Beside::new(global, &new, &new_closure, &new_plan)?;
+    let had = Beside::new(global, &old, &old_closure, &old_plan)?;
+    // Other layers, or the same in another order.
+    let other_layers =
+        !new_plan.layers.iter().map(|l| &l.paths).eq(old_plan.layers.iter().map(|l| &l.paths))
+            || !fetches.is_empty();
+    let stored: u64 = new_plan.layers.iter().map(|layer| layer.nar_size).sum();
+    Ok(Difference {
+        parts: beside.fetches(&had, (&old_closure, &new_closure), other_layers),
+        of_bytes: stored + beside.size(),
+        of_layers: new_plan.layers.len() + beside.layers(),
+        fetches,
+        plan: new_plan,
+    })
 }
 
-fn show(fetches: &[Fetch], image: &ImagePlan, bytes: u64, of_bytes: u64) -> String {
-    let sum = format!(
-        "{} of {} to fetch, in {} of {} layers\n",
-        table::bytes(bytes),
-        table::bytes(of_bytes),
-        fetches.len(),
-        image.layers.len()
-    );
-    if fetches.is_empty() {
-        return sum;
+impl Difference {
+    fn bytes(&self) -> u64 {
+        let layers: u64 = self.fetches.iter().map(|fetch| fetch.nar_size).sum();
+        layers + self.parts.iter().map(|part| part.size).sum::<u64>()
     }
+
+    fn layers(&self) -> usize {
+        self.fetches.len() + self.parts.iter().filter(|part| part.what != "config").count()
+    }
+}
+
+fn to_json(difference: &Difference) -> Result<String, Failure> {
+    let paths = |at: usize| difference.plan.layers.get(at).map_or(&[][..], |layer| &layer.paths);
+    let layers = difference.fetches.iter().map(|fetch| LayerJson {
+        layer: fetch.layer + 1,
+        nar_size: fetch.nar_size,
+        paths: paths(fetch.layer),
+        causes: &fetch.causes,
+    });
+    let others = difference.parts.iter().map(|part| PartJson {
+        what: part.what,
+        size: part.size,
+        because: &part.because,
+        causes: &part.causes,
+    });
+    plan::text(&Report {
+        bytes: difference.bytes(),
+        of_bytes: difference.of_bytes,
+        layers: layers.collect(),
+        others: others.collect(),
+    })
+}
+
+/// A line a part, the config first and then the layers from the top, as an image is drawn.
+fn show(difference: &Difference) -> String {
+    let sum = format!(
+        "{} of {} to fetch, in {} of {} layers{}\n",
+        table::bytes(difference.bytes()),
+        table::bytes(difference.of_bytes),
+        difference.layers(),
+        difference.of_layers,
+        if difference.parts.iter().any(|part| part.what == "config") {
+            ", and the config"
+        } else {
+            ""
+        },
+    );
     let heading = ["LAYER", "SIZE", "WHAT", "BECAUSE OF"].map(str::to_owned).to_vec();
-    let rows = fetches.iter().rev().map(|fetch| {
-        let what = image.layers.get(fetch.layer).map(plan::what).unwrap_or_default();
+    let part = |part: &Part| {
+        let because = match part.causes.as_slice() {
+            [] => part.because.clone(),
+            causes => because(causes),
+        };
+        vec![String::new(), table::bytes(part.size), part.what.to_owned(), because]
+    };
+    let layer = |fetch: &Fetch| {
+        let what = difference.plan.layers.get(fetch.layer).map(plan::what).unwrap_or_default();
         let size = table::bytes(fetch.nar_size);
         vec![(fetch.layer + 1).to_string(), size, what, because(&fetch.causes)]
-    });
+    };
+    let (above, base): (Vec<&Part>, Vec<&Part>) =
+        difference.parts.iter().partition(|part| part.what != "base");
+    let rows = above.into_iter().map(part);
+    let rows = rows.chain(difference.fetches.iter().rev().map(layer));
+    let rows: Vec<_> = rows.chain(base.into_iter().map(part)).collect();
+    if rows.is_empty() {
+        return sum;
+    }
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
     format!("{}{sum}", table::table(&rows, &[0, 1]))
 }

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod base;
+mod beside;
 mod build;
 mod cache;
 mod completions;

@@ -7,6 +7,7 @@ use super::types::{
     Descriptor, Document, History, HistoryEntry, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_MANIFEST, RootFs, RuntimeConfig,
 };
+use crate::digest::DiffId;
 use crate::layer::Layer;
 use crate::spec::{ImageName, Platform, Spec, Tag};
 
@@ -86,12 +87,34 @@ pub fn build(spec: &Spec, lower: Option<&Lower>, layers: Vec<Layer>) -> Result<I
 }
 
 fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Document, ImageError> {
+    let above = layers.iter().skip(lower.map_or(0, |lower| lower.layers));
+    let names = above.map(|layer| layer.name.clone()).collect();
+    write_config(spec, lower, names, layers.iter().map(|layer| layer.diff_id).collect())
+}
+
+/// The config before any layer is made, where every layer is that of nothing: as many bytes as
+/// the real one has, and others only where the spec, the base or the names of layers are others.
+pub fn draft_config(
+    spec: &Spec,
+    lower: Option<&Lower>,
+    layers: Vec<String>,
+) -> Result<Document, ImageError> {
+    let count = lower.map_or(0, |lower| lower.layers) + layers.len();
+    write_config(spec, lower, layers, vec![DiffId::of(&[]); count])
+}
+
+fn write_config(
+    spec: &Spec,
+    lower: Option<&Lower>,
+    names: Vec<String>,
+    diff_ids: Vec<DiffId>,
+) -> Result<Document, ImageError> {
     let created = spec.created.to_string();
-    let own = |layer: &Layer| {
+    let own = |name| {
         HistoryEntry::Own(History {
             created: created.clone(),
             created_by: CREATED_BY.into(),
-            comment: Some(layer.name.clone()),
+            comment: Some(name),
         })
     };
     let (config, unknown) = match lower {
@@ -101,16 +124,12 @@ fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Docume
     };
     let below = lower.map(inherit::history).unwrap_or_default();
     let history = below.into_iter().map(HistoryEntry::Base);
-    let above = layers.iter().skip(lower.map_or(0, |lower| lower.layers));
     let value = ImageConfig {
         created: created.clone(),
         platform: spec.platform.clone(),
         config: RuntimeConfig { config, unknown },
-        rootfs: RootFs {
-            kind: "layers".into(),
-            diff_ids: layers.iter().map(|layer| layer.diff_id).collect(),
-        },
-        history: history.chain(above.map(own)).collect(),
+        rootfs: RootFs { kind: "layers".into(), diff_ids },
+        history: history.chain(names.into_iter().map(own)).collect(),
     };
     Document::new(MEDIA_TYPE_CONFIG, &value).map_err(|source| ImageError::Json {
         document: "config",

@@ -81,14 +81,16 @@ pub const MAX_LAYERS: u32 = 125;
 pub enum PlanError {
     /// No layer is left for store paths.
     #[error(
-        "image `{image}` has {paths} store paths and no layer left for them; raise \
-         `layering.maxLayers`, or take a base image with fewer layers"
+        "image `{image}` has {paths} store paths and no layer left for them, not even for \
+         `{first}`; raise `layering.maxLayers`, or take a base image with fewer layers"
     )]
     NoRoom {
         /// The image.
         image: String,
         /// How many paths it has.
         paths: usize,
+        /// One of them.
+        first: StorePath,
     },
     /// More layers than a runtime can mount.
     #[error(
@@ -277,10 +279,15 @@ pub fn plan_set(requests: &[Request<'_>]) -> Result<BTreeMap<String, ImagePlan>,
 
 fn check(request: &Request<'_>) -> Result<(), PlanError> {
     let image = || request.name.to_owned();
-    let paths = request.closure.nodes().len();
-    match request.max_layers {
-        0 if paths > 0 => Err(PlanError::NoRoom { image: image(), paths }),
-        layers if layers > MAX_LAYERS => Err(PlanError::TooManyLayers { image: image(), layers }),
+    let nodes = request.closure.nodes();
+    match (request.max_layers, nodes.first()) {
+        (0, Some(node)) => {
+            let (paths, first) = (nodes.len(), node.info.path.clone());
+            Err(PlanError::NoRoom { image: image(), paths, first })
+        }
+        (layers, _) if layers > MAX_LAYERS => {
+            Err(PlanError::TooManyLayers { image: image(), layers })
+        }
         _ => Ok(()),
     }
 }

@@ -126,11 +126,95 @@ fn diff_over_its_limit_fails_and_at_its_limit_does_not() {
     let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
     let new = write_spec(dir.path(), "new.json", &graph(WEB, &["web-1.0"]), &json!({}));
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
-    let over = cooper(&["diff", old, new, "--max-bytes", "399999"]);
+    let report: Value = serde_json::from_str(&printed(&["diff", "--json", old, new])).unwrap();
+    let bytes = report["bytes"].as_u64().unwrap();
+    let config = report["others"][0]["size"].as_u64().unwrap();
+    assert_eq!(bytes, 400_000 + config);
+    let (below, at) = ((bytes - 1).to_string(), bytes.to_string());
+    let over = cooper(&["diff", old, new, "--max-bytes", &below]);
     assert_eq!(over.status.code(), Some(1));
     let message = String::from_utf8(over.stderr).unwrap();
-    assert!(message.contains("400000 bytes to fetch are over the 399999 allowed"), "{message}");
-    assert!(cooper(&["diff", old, new, "--max-bytes", "400000"]).status.success());
+    let says = format!("{bytes} bytes to fetch are over the {below} allowed");
+    assert!(message.contains(&says), "{message}");
+    assert!(cooper(&["diff", old, new, "--max-bytes", &at]).status.success());
+}
+
+#[test]
+fn diff_counts_own_files_and_config_with_the_path_that_changed_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = |file: &str, changed: &[&str], motd: &str| {
+        let graph = graph(WEB, changed);
+        let web = graph[4]["path"].as_str().unwrap().to_owned();
+        let spec = json!({
+            "version": 1, "name": "web", "closure": graph,
+            "symlinks": {"/bin/web": format!("{web}/bin/web")},
+            "files": {"/etc/motd": {"text": motd}},
+            "config": {"Entrypoint": [format!("{web}/bin/web")]},
+        });
+        let path = dir.path().join(file);
+        std::fs::write(&path, spec.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let old = image("old.json", &[], "hello");
+    let release = image("release.json", &["web-1.0"], "hello");
+    let words = image("words.json", &[], "good morning");
+    insta::assert_snapshot!("diff_release", printed(&["diff", &old, &release]));
+    insta::assert_snapshot!("diff_words", printed(&["diff", &old, &words]));
+}
+
+#[test]
+fn diff_config_is_as_many_bytes_as_the_image_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = |file: &str, line: &str| {
+        let spec = json!({"version": 1, "name": "web", "files": {"/etc/motd": {"text": line}}});
+        let path = dir.path().join(file);
+        std::fs::write(&path, spec.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (old, new) = (spec("old.json", "a"), spec("new.json", "b"));
+    let report: Value = serde_json::from_str(&printed(&["diff", "--json", &old, &new])).unwrap();
+    let layout = dir.path().join("layout");
+    let layout = layout.to_str().unwrap();
+    let built = cooper(&["build", &new, "--format", "layout", "-o", layout, "--cache", "none"]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let sizes: Vec<u64> = std::fs::read_dir(format!("{layout}/blobs/sha256"))
+        .unwrap()
+        .map(|blob| blob.unwrap().metadata().unwrap().len())
+        .collect();
+    let config = report["others"][0]["size"].as_u64().unwrap();
+    assert!(sizes.contains(&config), "{config} is none of {sizes:?}");
+}
+
+#[test]
+fn build_says_when_kept_layers_cost_much_more_than_fresh_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("nix/store");
+    let mut paths: Vec<Value> = Vec::new();
+    for (name, size, to) in [("base-1", 900_000, None), ("app-1", 200_000, Some(0))] {
+        let path = store.join(Path::new(&store_path(name, 0)).file_name().unwrap());
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("data"), vec![7; size]).unwrap();
+        let references: Vec<String> = to
+            .map(|at: usize| paths[at]["path"].as_str().unwrap().to_owned())
+            .into_iter()
+            .collect();
+        paths.push(json!({
+            "path": path, "narHash": format!("sha256:{name}"), "narSize": size, "references": references,
+        }));
+    }
+    let output = dir.path().join("image.tar");
+    let build = |lock: Value| {
+        let spec = write_spec(dir.path(), "spec.json", &json!(paths), &json!({"lock": lock}));
+        let args = ["build", spec.to_str().unwrap(), "-o", output.to_str().unwrap()];
+        let done = cooper(&[&args[..], &["--cache", "none"]].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let dear = build(json!([["app", "base"]]));
+    let warning = dear.lines().find(|line| line.contains("more bytes than fresh ones"));
+    assert!(warning.is_some_and(|line| line.contains("--repack")), "{dear}");
+    let kept = build(json!([["base"], ["app"]]));
+    assert!(!kept.contains("more bytes"), "{kept}");
 }
 
 #[test]
@@ -155,7 +239,7 @@ fn graphs_that_are_none_are_errors_that_name_the_path() {
     for (graph, max_layers, says) in [
         (with(&a, &[&b]), "5", format!("`{a}` refers to `{b}`, which the graph does not have")),
         (with("/nix/storefoo/a", &[]), "5", "`/nix/storefoo/a` is not a store path".to_owned()),
-        (with(&a, &[]), "0", "no layer left".to_owned()),
+        (with(&a, &[]), "0", format!("no layer left for them, not even for `{a}`")),
         (with(&a, &[]), "126", "Docker mounts at most 125".to_owned()),
         (json!({"images": {"web": with(&a, &[&b])}}), "5", "graph `web`".to_owned()),
     ] {
