@@ -125,6 +125,7 @@ let
           paths = listOf storePath;
         };
       });
+      lock = types.lockFile;
     };
   });
 

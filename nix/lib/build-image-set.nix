@@ -33,6 +33,37 @@ let
   plannedTogether = member: (member.image.spec.layering.mode or "image") == "set";
   others = key: builtins.filter (other: other != key && plannedTogether given.${other}) keys;
 
+  together = builtins.filter (key: plannedTogether given.${key}) keys;
+  layeringOf = key: given.${key}.image.spec.layering;
+
+  # Each image is planned with its own `layering` for all of them: were it another, the layers
+  # that they share would be others too.
+  first = builtins.head together;
+  unlike = builtins.filter (
+    key: builtins.removeAttrs (layeringOf key) [ "lock" ] != builtins.removeAttrs (layeringOf first) [ "lock" ]
+  ) together;
+  differing =
+    key:
+    let
+      both = layeringOf first // layeringOf key;
+      differs = name: (layeringOf first).${name} or null != (layeringOf key).${name} or null;
+    in
+    builtins.filter (name: name != "lock" && differs name) (builtins.attrNames both);
+  agreed = types.insist "an image set" (
+    builtins.concatMap (
+      key:
+      types.problem "images.${key}" "its `layering` is not that of `images.${first}` (${builtins.concatStringsSep ", " (differing key)}), and they are planned together; write it once, `let layering = { … }; in`, and give it to each image of the set"
+    ) unlike
+  );
+  # An image that is new in the set is not in the lock yet, and goes by that of the others.
+  lock = builtins.foldl' (
+    longest: key:
+    let
+      own = (layeringOf key).lock or [ ];
+    in
+    if builtins.length own > builtins.length longest then own else longest
+  ) [ ] together;
+
   # The siblings' paths become part of what a "set" image is planned by.
   planned =
     key:
@@ -42,14 +73,17 @@ let
     if !plannedTogether member then
       member
     else
+      assert agreed;
       import ./image.nix { inherit pkgs cooper; } {
         inherit (member.image)
-          spec
           configFragments
           trees
           meta
           passthru
           ;
+        spec = member.image.spec // {
+          layering = layeringOf key // (if lock == [ ] then { } else { inherit lock; });
+        };
         siblings = builtins.listToAttrs (
           map (other: {
             name = given.${other}.imageName;

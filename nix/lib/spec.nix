@@ -78,6 +78,8 @@ let
 
   layering = arguments.layering or { };
   optional = condition: attributes: if condition then attributes else { };
+  # Where an earlier plan put this image's packages. A file that is not there yet holds nothing.
+  lock = import ./layers-lock.nix arguments.layering.lock arguments.name;
 in
 given
 // {
@@ -117,7 +119,8 @@ given
       layering
       // optional (layering ? groups) {
         groups = map (group: group // { paths = map (path: "${path}") group.paths; }) layering.groups;
-      };
+      }
+      // optional (layering ? lock) { inherit lock; };
 }
 // optional (builtins.isString (arguments.compression or null)) {
   compression.algorithm = arguments.compression;

@@ -66,6 +66,11 @@ rec {
     value: builtins.isPath value || builtins.isString value || (builtins.isAttrs value && value ? outPath)
   );
 
+  # A file of the flake's own source: ./layers.lock.json.
+  lockFile = simple "the path of a lock file, such as ./layers.lock.json" (
+    value: builtins.isPath value || builtins.isString value && builtins.match "/.*" value != null
+  );
+
   between = least: most: simple "a number from ${toString least} to ${toString most}" (
     value: builtins.isInt value && value >= least && value <= most
   );

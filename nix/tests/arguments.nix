@@ -58,6 +58,7 @@ in
   (refused "an unknown preset" (ok // { presets = [ "tz" ]; }) "presets[0]" "tzdata")
   (refused "no layers" (ok // { layering.maxLayers = 0; }) "layering.maxLayers" "from 1 to 125")
   (refused "too many layers" (ok // { layering.maxLayers = 126; }) "layering.maxLayers" "from 1 to 125")
+  (refused "a lock in words" (ok // { layering.lock = "layers.lock.json"; }) "layering.lock" "./layers.lock.json")
   (refused "an unknown compression" (ok // { compression = "bzip2"; }) "compression" "zstd")
   (refused "an unknown check" (ok // { checks.skip = [ "entrypont" ]; }) "checks.skip[0]" "healthcheck")
   (refused "a relative path that must be there" (ok // { checks.mustContain = [ "bin/x" ]; }) "checks.mustContain[0]" "absolute path")
@@ -74,5 +75,6 @@ in
   (accepted "checks with patterns and a budget" { checks = { skip = [ "user" ]; mustNotContain = [ "/bin/*sh" ]; maxSize = 1; }; })
   (accepted "capabilities in setcap's forms" { files."/x" = { text = ""; capabilities = [ "cap_net_raw+ep" "CAP_KILL,cap_chown=ip" ]; }; })
   (accepted "layering in one word" { layering = "set"; })
+  (accepted "a lock as a file of the flake" { layering = { maxLayers = 40; lock = ./layers.lock.json; }; })
   (accepted "compression with a level" { compression = { algorithm = "gzip"; level = 9; }; })
 ]

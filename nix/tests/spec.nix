@@ -77,6 +77,19 @@ in
     expected = [ ];
   }
   {
+    name = "a layers lock gives the image its own layers";
+    actual = (spec { layering.lock = ./fixtures/layers.lock.json; }).layering;
+    expected.lock = [ [ "glibc" ] [ "hello" "openssl" ] ];
+  }
+  {
+    name = "a layers lock without the image, or without a file, holds nothing";
+    actual = map (layering: (spec layering).layering.lock) [
+      { name = "other"; layering.lock = ./fixtures/layers.lock.json; }
+      { layering.lock = ./fixtures/not-there.json; }
+    ];
+    expected = [ [ ] [ ] ];
+  }
+  {
     name = "checks are left out when they are not given";
     actual = (spec { }) ? checks;
     expected = false;

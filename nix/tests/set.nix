@@ -1,0 +1,53 @@
+# What buildImageSet makes of the `layering` of its images.
+let
+  pkgs = {
+    stdenv.buildPlatform.system = "x86_64-linux";
+    buildPackages.writeShellScriptBin = name: text: { inherit name text; };
+  };
+  cooper = {
+    cooper = "/cooper";
+    cooper-core = "/cooper-core";
+  };
+  image = name: layering: {
+    imageName = name;
+    spec = "the spec of ${name}";
+    image = {
+      spec = { inherit name layering; tags = [ "latest" ]; };
+      configFragments = [ ];
+      trees = [ ];
+      closure = [ ];
+      meta = { };
+      passthru = { };
+    };
+  };
+  set =
+    one: two:
+    import ../lib/build-image-set.nix { inherit pkgs cooper; } {
+      images = { one = image "one" one; two = image "two" two; };
+    };
+  together = layering: { mode = "set"; } // layering;
+  planned = one: two: (builtins.mapAttrs (_: member: member.image.spec.layering) (set one two).images);
+  refused = one: two: !(builtins.tryEval (builtins.deepSeq (planned one two) true)).success;
+  lock = [ [ "glibc" ] [ "app" ] ];
+in
+[
+  {
+    name = "images that are planned together want one layering";
+    actual = [
+      (refused (together { maxLayers = 40; }) (together { }))
+      (refused (together { changesOften = [ "a" ]; }) (together { changesOften = [ "b" ]; }))
+      (refused (together { maxLayers = 40; }) (together { maxLayers = 40; }))
+    ];
+    expected = [ true true false ];
+  }
+  {
+    name = "an image that is planned by itself may have a layering of its own";
+    actual = refused (together { }) { maxLayers = 40; };
+    expected = false;
+  }
+  {
+    name = "an image that is new in a set goes by the lock of the others";
+    actual = builtins.attrValues (planned (together { inherit lock; }) (together { lock = [ ]; }));
+    expected = [ (together { inherit lock; }) (together { inherit lock; }) ];
+  }
+]
