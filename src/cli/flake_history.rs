@@ -1,8 +1,10 @@
 //! The versions of an image in the git history of its flake: one for each commit that moved a
 //! lock, where the closure can still be had.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
+
+use serde::Deserialize;
 
 use super::failure::Failure;
 use super::{input, output};
@@ -79,7 +81,7 @@ impl<'a> FlakeImage<'a> {
     fn closure(&self, commit: &Commit) -> Result<Closure, Failure> {
         let mut nix = Command::new("nix");
         nix.args(["--extra-experimental-features", "nix-command flakes", "build"]);
-        nix.args(["--no-link", "--print-out-paths", "--no-write-lock-file"]);
+        nix.args(["--no-link", "--json", "--no-write-lock-file"]);
         nix.args(self.nix_arguments);
         nix.arg(format!(
             "git+file://{}?rev={}#{}.spec",
@@ -91,10 +93,25 @@ impl<'a> FlakeImage<'a> {
         if !output.status.success() {
             return Err(Failure::input(reason(&output.stderr)));
         }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let spec = input::read_spec(Path::new(text.trim()))?;
+        let built: Vec<Built> = serde_json::from_slice(&output.stdout)
+            .map_err(|error| Failure::input(error).during("failed to read nix's answer".into()))?;
+        let Some(built) = built.first() else {
+            return Err(Failure::input("nix built nothing"));
+        };
+        let spec = input::read_spec(&built.outputs.out)?;
         Closure::new(spec.closure).map_err(Failure::input)
     }
+}
+
+/// What `nix build --json` says of a derivation, in every version of Nix.
+#[derive(Debug, Deserialize)]
+struct Built {
+    outputs: Outputs,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outputs {
+    out: PathBuf,
 }
 
 #[derive(Debug)]

@@ -65,8 +65,8 @@ impl<'a> Search<'a> {
                     *home = at;
                 }
             }
-            let layer = search.layer(rows);
-            search.once.push(search.once(&layer));
+            let (layer, once) = search.measured(rows);
+            search.once.push(once);
             search.layers.push(layer);
         }
         search
@@ -159,15 +159,21 @@ impl<'a> Search<'a> {
     }
 
     fn layer(&self, members: Vec<usize>) -> Row {
-        let Some(first) = self.rows.first() else {
-            return Row { members, ..Row::nothing() };
-        };
-        let mut layer = Row::empty(first);
+        self.measured(members).0
+    }
+
+    /// A layer of these rows, and the sources that one of them alone is exposed to.
+    fn measured(&self, members: Vec<usize>) -> (Row, Bits) {
+        let mut layer = self.rows.first().map_or_else(Row::nothing, |first| Row::empty(first));
+        let mut twice = layer.exposed.clone();
         for row in members.iter().filter_map(|at| self.rows.get(*at)) {
             layer.size = layer.size.saturating_add(row.size);
-            layer.exposed.add(&row.exposed);
+            layer.exposed.add_noting(&row.exposed, &mut twice);
         }
-        Row { members, weight: layer.scale.weigh(&layer.exposed), ..layer }
+        let mut once = layer.exposed.clone();
+        once.remove(&twice);
+        let weight = layer.scale.weigh(&layer.exposed);
+        (Row { members, weight, ..layer }, once)
     }
 
     /// Moves a row and what goes with it to the layer where that costs least, and says whether
@@ -228,22 +234,12 @@ impl<'a> Search<'a> {
                 let theirs = (layer.weight - block.weight).saturating_mul(block.size);
                 Some(theirs.saturating_add(alone.saturating_mul(rest)))
             }
-            _ => self.rest(layer, block).merger(block, u64::MAX),
+            _ => self.layer(Self::without(layer, block)).merger(block, u64::MAX),
         }
     }
 
-    fn rest(&self, layer: &Row, block: &Row) -> Row {
-        let stays = layer.members.iter().copied().filter(|row| !block.members.contains(row));
-        self.layer(stays.collect())
-    }
-
-    fn once(&self, layer: &Row) -> Bits {
-        let (mut any, mut twice) = (Row::empty(layer).exposed, Row::empty(layer).exposed);
-        for row in layer.members.iter().filter_map(|at| self.rows.get(*at)) {
-            any.add_noting(&row.exposed, &mut twice);
-        }
-        any.remove(&twice);
-        any
+    fn without(layer: &Row, block: &Row) -> Vec<usize> {
+        layer.members.iter().copied().filter(|row| !block.members.contains(row)).collect()
     }
 
     fn move_to(&mut self, from: usize, to: usize, block: Row) {
@@ -252,14 +248,20 @@ impl<'a> Search<'a> {
                 *home = to;
             }
         }
-        let rest = self.layers.get(from).map(|layer| self.rest(layer, &block));
-        let joined = self.layers.get(to).map(|layer| block.union(layer));
-        for (at, layer) in [(from, rest), (to, joined)] {
-            let Some(layer) = layer else { continue };
-            let once = self.once(&layer);
-            if let (Some(a), Some(b)) = (self.layers.get_mut(at), self.once.get_mut(at)) {
-                (*a, *b) = (layer, once);
-            }
+        let mut own = match block.members.as_slice() {
+            [_] => block.exposed.clone(),
+            _ => self.measured(block.members.clone()).1,
+        };
+        if let (Some(layer), Some(once)) = (self.layers.get_mut(to), self.once.get_mut(to)) {
+            once.remove(&block.exposed);
+            own.remove(&layer.exposed);
+            once.add(&own);
+            *layer = block.clone().union(layer);
+        }
+        let Some(layer) = self.layers.get(from) else { return };
+        let measured = self.measured(Self::without(layer, &block));
+        if let (Some(layer), Some(once)) = (self.layers.get_mut(from), self.once.get_mut(from)) {
+            (*layer, *once) = measured;
         }
     }
 
