@@ -6,28 +6,17 @@ let
 
   program =
     name:
-    pkgs.rustPlatform.buildRustPackage {
-      pname = name;
-      version = "0.1.0";
-      src = import ./source.nix {
-        name = "demo-source";
-        path = ../demo;
-        filter =
-          path: _:
-          !(builtins.elem (baseNameOf path) [
-            "target"
-            "tests"
-            "testing"
-            "grafana-plugin"
-          ]);
-      };
-      cargoLock.lockFile = ../demo/Cargo.lock;
-      cargoBuildFlags = [
-        "--package"
-        name
+    import ./rust-program.nix { inherit pkgs; } {
+      inherit name;
+      source = "demo-source";
+      workspace = ../demo;
+      without = [
+        "target"
+        "tests"
+        "testing"
+        "grafana-plugin"
       ];
-      doCheck = false;
-      meta.mainProgram = name;
+      select = "--package";
     };
 in
 {

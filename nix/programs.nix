@@ -8,23 +8,19 @@ let
 
   program =
     name:
-    pkgs.rustPlatform.buildRustPackage {
-      pname = name;
-      version = "0.1.0";
-      src = import ./source.nix {
-        name = "image-programs-source";
-        path = ./programs;
-        filter = path: _: baseNameOf path != "target" && baseNameOf path != "tests";
-      };
-      cargoLock.lockFile = ./programs/Cargo.lock;
-      cargoBuildFlags = [
-        "--bin"
-        name
+    import ./rust-program.nix { inherit pkgs; } {
+      inherit name;
+      source = "image-programs-source";
+      workspace = ./programs;
+      without = [
+        "target"
+        "tests"
       ];
-      doCheck = false;
-      env.RUSTFLAGS = flags;
-      buildInputs = [ pkgs.glibc.static ];
-      meta.mainProgram = name;
+      select = "--bin";
+      settings = {
+        env.RUSTFLAGS = flags;
+        buildInputs = [ pkgs.glibc.static ];
+      };
     };
 in
 {
