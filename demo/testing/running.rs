@@ -33,20 +33,9 @@ impl Program {
             }
         });
         let at = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut program = Self {
-            child,
-            at,
-            log,
-            seen: Vec::new(),
-        };
+        let mut program = Self { child, at, log, seen: Vec::new() };
         let line = program.await_log("listening on 0.0.0.0:");
-        let port = line
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .trim_end_matches('"')
-            .parse()
-            .unwrap();
+        let port = line.rsplit(':').next().unwrap().trim_end_matches('"').parse().unwrap();
         program.at.set_port(port);
         program
     }
@@ -75,13 +64,7 @@ impl Program {
 
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {
@@ -124,18 +107,11 @@ pub(crate) struct Answer {
 pub(crate) fn request(at: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n"
-    )
-    .unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n")
+        .unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
-        status,
-        head: head.to_ascii_lowercase(),
-        body: body.to_owned(),
-    }
+    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }

@@ -155,7 +155,7 @@ fn manifest(
         schema_version: 2,
         media_type: MEDIA_TYPE_MANIFEST.into(),
         config: config.descriptor.clone(),
-        layers: layers.iter().map(descriptor).collect(),
+        layers: layers.iter().map(Descriptor::of_layer).collect(),
         annotations,
     };
     Document::new(MEDIA_TYPE_MANIFEST, &value).map_err(|source| ImageError::Json {
@@ -163,14 +163,4 @@ fn manifest(
         image: spec.name.clone(),
         source,
     })
-}
-
-fn descriptor(layer: &Layer) -> Descriptor {
-    Descriptor {
-        media_type: layer.media_type().into(),
-        digest: layer.digest,
-        size: layer.blob_size,
-        platform: None,
-        annotations: BTreeMap::new(),
-    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::json;
 use crate::digest::{DiffId, Digest};
+use crate::layer::Layer;
 use crate::spec::{Config, Platform};
 
 /// An image manifest (image-spec, manifest.md).
@@ -32,6 +33,19 @@ pub struct Descriptor {
     /// Free metadata; `org.opencontainers.image.ref.name` holds the tag in a layout.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// Names a layer's blob.
+    pub fn of_layer(layer: &Layer) -> Self {
+        Self {
+            media_type: layer.media_type().into(),
+            digest: layer.digest,
+            size: layer.blob_size,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
 }
 
 /// JSON bytes with the descriptor that names them. Made once, then kept.

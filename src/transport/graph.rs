@@ -1,7 +1,6 @@
 //! An image or an index with all that it names: what moves from one place to another, byte for
 //! byte.
 
-use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use super::source::{
 use super::{TransportError, layout};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Document, Image, Index};
-use crate::layer::{self, Layer};
+use crate::layer;
 
 const BUFFER: usize = 1 << 20;
 
@@ -212,7 +211,7 @@ impl Graph {
         let bytes = Bytes::Here(config.bytes.clone().into());
         self.blob(config.descriptor.clone(), bytes);
         for layer in &image.layers {
-            self.blob(descriptor(layer), Bytes::Layer(layer.blob.clone()));
+            self.blob(Descriptor::of_layer(layer), Bytes::Layer(layer.blob.clone()));
         }
         self.document(&image.manifest);
     }
@@ -259,15 +258,5 @@ impl Graph {
         }
         self.document(&document);
         Ok(())
-    }
-}
-
-fn descriptor(layer: &Layer) -> Descriptor {
-    Descriptor {
-        media_type: layer.media_type().into(),
-        digest: layer.digest,
-        size: layer.blob_size,
-        platform: None,
-        annotations: BTreeMap::new(),
     }
 }

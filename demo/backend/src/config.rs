@@ -30,10 +30,7 @@ impl Config {
             None => DEFAULT_DRAIN,
             Some(value) => seconds("DRAIN_SECONDS", value)?,
         };
-        let base = address(
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            set("OTEL_EXPORTER_OTLP_ENDPOINT"),
-        )?;
+        let base = address("OTEL_EXPORTER_OTLP_ENDPOINT", set("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
         let own = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
         Ok(Self {
             port: port("PORT", set("PORT"), DEFAULT_PORT)?,
@@ -80,20 +77,14 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, BadVariable> {
         Config::read(|name| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
     fn nothing_set_gives_the_defaults_and_so_does_everything_empty() {
-        let empty = [
-            ("PORT", ""),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
-            ("PYROSCOPE_SERVER_ADDRESS", " "),
-        ];
+        let empty =
+            [("PORT", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("PYROSCOPE_SERVER_ADDRESS", " ")];
         for variables in [&[][..], &empty] {
             let config = read(variables).unwrap();
             assert_eq!(config.port, 8080);
@@ -114,24 +105,13 @@ mod tests {
             ("PORT", "http", "is no port"),
             ("PORT", "70000", "is no port"),
             ("DRAIN_SECONDS", "-1", "number of seconds"),
-            (
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                "tempo:4318",
-                "http://tempo:4318",
-            ),
-            (
-                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-                "https://tempo:4318",
-                "TLS",
-            ),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "tempo:4318", "http://tempo:4318"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://tempo:4318", "TLS"),
             ("PYROSCOPE_SERVER_ADDRESS", "/pyroscope", "is no URL"),
         ];
         for (name, value, why) in cases {
             let message = read(&[(name, value)]).unwrap_err().to_string();
-            assert!(
-                message.starts_with(&format!("{name}=`{value}` ")),
-                "{message}"
-            );
+            assert!(message.starts_with(&format!("{name}=`{value}` ")), "{message}");
             assert!(message.contains(why), "{message}");
         }
     }

@@ -69,16 +69,9 @@ async fn serve(config: Config, metrics: Metrics, tracing: Tracing) -> Result<(),
         log::info(&format!("spans go to {to}"));
     }
     if let Some(to) = &config.pyroscope {
-        log::info(&format!(
-            "no profiles go to {to}: there is no profiler in this program"
-        ));
+        log::info(&format!("no profiles go to {to}: there is no profiler in this program"));
     }
     let drain = config.drain;
-    let app = App {
-        config,
-        metrics,
-        tracing,
-        began: Instant::now(),
-    };
+    let app = App { config, metrics, tracing, began: Instant::now() };
     server.serve(routes::router(Arc::new(app)), drain).await
 }

@@ -27,28 +27,18 @@ impl Metrics {
         );
         let duration = HistogramVec::new(duration, &["method", "path"])?;
         let in_flight = IntGauge::new("http_requests_in_flight", "Requests being answered now.")?;
-        let spans_lost = IntCounter::new(
-            "otlp_export_failures_total",
-            "Batches of spans that were dropped.",
-        )?;
+        let spans_lost =
+            IntCounter::new("otlp_export_failures_total", "Batches of spans that were dropped.")?;
         let build = Opts::new("build_info", "Always 1; the labels say what is running.");
         let build = IntGaugeVec::new(build, &["program", "version"])?;
-        build
-            .with_label_values(&[env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")])
-            .set(1);
+        build.with_label_values(&[env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")]).set(1);
         let registry = Registry::new();
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(spans_lost.clone()))?;
         registry.register(Box::new(build))?;
-        Ok(Self {
-            registry,
-            requests,
-            duration,
-            in_flight,
-            spans_lost,
-        })
+        Ok(Self { registry, requests, duration, in_flight, spans_lost })
     }
 
     /// Counts a request as begun until the guard is dropped, also when its client hangs up.
@@ -59,12 +49,8 @@ impl Metrics {
 
     /// Counts an answer. `path` is a route and not what the client wrote: of those there is no end.
     pub(crate) fn answered(&self, method: &str, path: &str, status: u16, took: Duration) {
-        self.requests
-            .with_label_values(&[method, path, &status.to_string()])
-            .inc();
-        self.duration
-            .with_label_values(&[method, path])
-            .observe(took.as_secs_f64());
+        self.requests.with_label_values(&[method, path, &status.to_string()]).inc();
+        self.duration.with_label_values(&[method, path]).observe(took.as_secs_f64());
     }
 
     /// Counts a batch of spans that did not arrive.

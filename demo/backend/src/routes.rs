@@ -75,16 +75,10 @@ async fn health(State(app): State<Arc<App>>) -> Response {
         service: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.began.elapsed().as_secs(),
-        tracing: Outlet {
-            server: app.config.spans_to.as_deref(),
-            sending: app.tracing.is_on(),
-        },
+        tracing: Outlet { server: app.config.spans_to.as_deref(), sending: app.tracing.is_on() },
         // There is no profiler in this program; the address is shown so that its way from a
         // compose file into the container can be seen.
-        profiling: Outlet {
-            server: app.config.pyroscope.as_deref(),
-            sending: false,
-        },
+        profiling: Outlet { server: app.config.pyroscope.as_deref(), sending: false },
     };
     Json(health).into_response()
 }
@@ -125,8 +119,7 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let response = next.run(request).await;
     let status = response.status().as_u16();
     span.answered(status);
-    app.metrics
-        .answered(method, &route, status, began.elapsed());
+    app.metrics.answered(method, &route, status, began.elapsed());
     drop(in_flight);
     response
 }

@@ -47,10 +47,7 @@ impl Tracing {
             to: Arc::from(to.as_str()),
             failing: Arc::default(),
         };
-        let exporter = SpanExporter::builder()
-            .with_http()
-            .with_http_client(client)
-            .build()?;
+        let exporter = SpanExporter::builder().with_http().with_http_client(client).build()?;
         let mut resource = Resource::builder();
         if std::env::var_os("OTEL_SERVICE_NAME").is_none_or(|name| name.is_empty()) {
             resource = resource.with_service_name(SERVICE);
@@ -63,9 +60,7 @@ impl Tracing {
             .with_resource(resource)
             .build();
         let tracer = provider.tracer(env!("CARGO_PKG_NAME"));
-        Ok(Self {
-            on: Some((provider, tracer)),
-        })
+        Ok(Self { on: Some((provider, tracer)) })
     }
 
     /// Whether spans are sent.
@@ -112,10 +107,7 @@ impl RequestSpan {
             return;
         };
         let span = context.span();
-        span.set_attribute(KeyValue::new(
-            "http.response.status_code",
-            i64::from(status),
-        ));
+        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         if status >= 500 {
             span.set_status(Status::error(""));
         }
@@ -155,9 +147,7 @@ impl Delivery {
                 // Once for each time that it breaks: a collector may be away for days.
                 if !known {
                     let to = &self.to;
-                    log::warn(&format!(
-                        "spans are dropped, {to} does not take them: {why}"
-                    ));
+                    log::warn(&format!("spans are dropped, {to} does not take them: {why}"));
                 }
             }
             (None, true) => log::info(&format!("spans reach {} again", self.to)),

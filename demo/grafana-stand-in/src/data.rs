@@ -43,30 +43,21 @@ pub(crate) fn open(directory: &Path) -> Result<State, DataError> {
     let file = directory.join(FILE);
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
-        move |source| DataError {
-            doing,
-            path,
-            source,
-        }
+        move |source| DataError { doing, path, source }
     };
     fs::create_dir_all(directory).map_err(failed("create", directory))?;
     let before = match read(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
         other => other.map_err(failed("read", &file))?,
     };
-    let kept = Kept {
-        starts: before.starts.saturating_add(1),
-    };
+    let kept = Kept { starts: before.starts.saturating_add(1) };
     let new = file.with_extension("new");
     serde_json::to_vec(&kept)
         .map_err(io::Error::from)
         .and_then(|bytes| fs::write(&new, bytes))
         .and_then(|()| fs::rename(&new, &file))
         .map_err(failed("write", &file))?;
-    Ok(State {
-        file,
-        starts: kept.starts,
-    })
+    Ok(State { file, starts: kept.starts })
 }
 
 fn read(file: &Path) -> io::Result<Kept> {

@@ -69,11 +69,7 @@ pub(crate) fn read(
             }
             let one = describe(entry, all.len() + 1, &variable);
             let same = |key: &str| all.iter().any(|other| other.get(key) == one.get(key));
-            let name = one
-                .get("name")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned();
+            let name = one.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             if same("name") || same("uid") {
                 return Err(ProvisioningError::Twice(file, name));
             }
@@ -96,10 +92,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ProvisioningError> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<Vec<_>>>()
         .map_err(unreadable)?;
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|end| end == "yaml" || end == "yml")
-    });
+    files.retain(|file| file.extension().is_some_and(|end| end == "yaml" || end == "yml"));
     files.sort();
     Ok(files)
 }
@@ -135,9 +128,7 @@ fn uid_of(name: &str) -> String {
 fn fill_in_deep(value: &mut Value, variable: &impl Fn(&str) -> Option<String>) {
     match value {
         Value::String(text) => *text = fill_in(text, variable),
-        Value::Array(values) => values
-            .iter_mut()
-            .for_each(|one| fill_in_deep(one, variable)),
+        Value::Array(values) => values.iter_mut().for_each(|one| fill_in_deep(one, variable)),
         Value::Object(map) => map.values_mut().for_each(|one| fill_in_deep(one, variable)),
         _ => {}
     }
@@ -155,16 +146,12 @@ fn fill_in(text: &str, variable: &impl Fn(&str) -> Option<String>) -> String {
             rest = after;
             continue;
         }
-        let braced = after
-            .strip_prefix("__env{")
-            .or_else(|| after.strip_prefix('{'));
+        let braced = after.strip_prefix("__env{").or_else(|| after.strip_prefix('{'));
         let bare = || {
             let other = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
             after.split_at(after.find(other).unwrap_or(after.len()))
         };
-        let (name, after) = braced
-            .and_then(|inside| inside.split_once('}'))
-            .unwrap_or_else(bare);
+        let (name, after) = braced.and_then(|inside| inside.split_once('}')).unwrap_or_else(bare);
         if name.is_empty() {
             filled.push('$');
         } else {

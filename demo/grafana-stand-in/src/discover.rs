@@ -51,31 +51,19 @@ fn search(
         Ok((entries, path)) => (path, entries),
         Err(error) => return found.push(refuse(error)),
     };
-    let named = |name: &str| {
-        entries
-            .iter()
-            .find(|entry| entry.file_name().is_some_and(|own| own == name))
-    };
+    let named =
+        |name: &str| entries.iter().find(|entry| entry.file_name().is_some_and(|own| own == name));
     let Some(deeper) = deeper.checked_sub(1) else {
-        return found.push(refuse(io::Error::other(
-            "it lies too deep, or in a circle of links",
-        )));
+        return found.push(refuse(io::Error::other("it lies too deep, or in a circle of links")));
     };
     if let Some(dist) = named(DIST).filter(|dist| dist.is_dir()) {
         return search(dist, parent, deeper, found);
     }
     let is_plugin = named(PLUGIN_JSON).is_some();
     if is_plugin {
-        found.push(Ok(Folder {
-            path: path.clone(),
-            parent: parent.map(Path::to_owned),
-        }));
+        found.push(Ok(Folder { path: path.clone(), parent: parent.map(Path::to_owned) }));
     }
-    let parent = if is_plugin {
-        Some(parent.unwrap_or(&path))
-    } else {
-        parent
-    };
+    let parent = if is_plugin { Some(parent.unwrap_or(&path)) } else { parent };
     for entry in &entries {
         if entry.is_dir() && entry.file_name().is_some_and(|name| name != SKIPPED) {
             search(entry, parent, deeper, found);

@@ -59,20 +59,14 @@ fn run() -> Result<(), StandInError> {
     let datasources = datasources::read(&config.provisioning.join("datasources"), variable)?;
     log::info(&format!("{} datasources provisioned", datasources.len()));
     let plugins = load(&config);
-    let app = App {
-        state,
-        plugins,
-        datasources,
-    };
+    let app = App { state, plugins, datasources };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
     let served = runtime.block_on(async {
         let server = Server::open(config.address, config.port).await?;
-        server
-            .serve(routes::router(Arc::new(app)), DEFAULT_DRAIN)
-            .await
+        server.serve(routes::router(Arc::new(app)), DEFAULT_DRAIN).await
     });
     Ok(served?)
 }
@@ -90,10 +84,9 @@ fn load(config: &Config) -> Vec<plugin::Plugin> {
                 }
                 loaded.push(plugin);
             }
-            Err(refusal) => log::warn(&format!(
-                "plugin refused: {}",
-                demo_service::in_full(&refusal)
-            )),
+            Err(refusal) => {
+                log::warn(&format!("plugin refused: {}", demo_service::in_full(&refusal)))
+            }
         }
     }
     loaded

@@ -62,10 +62,7 @@ pub(crate) fn check(
     let manifest: Manifest =
         serde_json::from_str(&signed_text(&bytes)?).map_err(ManifestError::NotJson)?;
     if manifest.plugin != id || manifest.version != version {
-        return Err(ManifestError::OtherPlugin(
-            manifest.plugin,
-            manifest.version,
-        ));
+        return Err(ManifestError::OtherPlugin(manifest.plugin, manifest.version));
     }
     for (name, hash) in &manifest.files {
         let bytes = fs::read(folder.join(name))
@@ -76,9 +73,7 @@ pub(crate) fn check(
     }
     let listed = |file: &&PathBuf| {
         file.as_path() == Path::new(FILE)
-            || file
-                .to_str()
-                .is_some_and(|name| manifest.files.contains_key(name))
+            || file.to_str().is_some_and(|name| manifest.files.contains_key(name))
     };
     match files.iter().find(|file| !listed(file)) {
         Some(extra) => Err(ManifestError::Extra(extra.clone())),

@@ -64,10 +64,7 @@ pub(crate) struct Plugin {
 impl Plugin {
     /// A text in `plugin.json`.
     pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.json
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -95,9 +92,7 @@ pub(crate) fn load(
         return Err(Refusal::Twice(file, id, first.folder.clone()));
     }
     let files = files_of(&folder.path)?;
-    let parent = folder
-        .parent
-        .and_then(|path| loaded.iter().find(|one| one.folder == path));
+    let parent = folder.parent.and_then(|path| loaded.iter().find(|one| one.folder == path));
     let signature = match manifest::check(&folder.path, &id, &version, &files) {
         Ok(Signature::Unsigned) => parent.map_or(Signature::Unsigned, |parent| parent.signature),
         Ok(signed) => signed,
@@ -110,13 +105,7 @@ pub(crate) fn load(
     if kind != "renderer" && !folder.path.join("module.js").is_file() {
         warnings.push("module.js is missing, so a browser cannot load it".to_owned());
     }
-    Ok(Plugin {
-        id,
-        folder: folder.path,
-        signature,
-        json,
-        warnings,
-    })
+    Ok(Plugin { id, folder: folder.path, signature, json, warnings })
 }
 
 /// The plugin's files, as paths below its folder; an error if one of them is elsewhere.

@@ -41,18 +41,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn sign(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response
-        .headers_mut()
-        .insert(header::SERVER, HeaderValue::from_static(SERVER));
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
     response
 }
 
 async fn index(State(app): State<Arc<App>>) -> String {
-    let plugins: Vec<&str> = app
-        .plugins
-        .iter()
-        .map(|plugin| plugin.id.as_str())
-        .collect();
+    let plugins: Vec<&str> = app.plugins.iter().map(|plugin| plugin.id.as_str()).collect();
     format!(
         "{SERVER}: this is not Grafana.\n\
          It stands in for it where it cannot be had, and loads plugins by its rules.\n\n\
@@ -71,11 +65,7 @@ async fn health(State(app): State<Arc<App>>) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "failing")
     };
-    (
-        status,
-        Json(json!({ "database": database, "version": VERSION })),
-    )
-        .into_response()
+    (status, Json(json!({ "database": database, "version": VERSION }))).into_response()
 }
 
 async fn plugins(State(app): State<Arc<App>>) -> Json<Vec<Value>> {
@@ -121,9 +111,7 @@ async fn asset(State(app): State<Arc<App>>, Path((id, file)): Path<(String, Stri
     };
     // Resolved first, since `..` and links could lead anywhere.
     let real = fs::canonicalize(plugin.folder.join(&file)).ok();
-    match real
-        .filter(|real| real.starts_with(&plugin.folder))
-        .and_then(|real| fs::read(real).ok())
+    match real.filter(|real| real.starts_with(&plugin.folder)).and_then(|real| fs::read(real).ok())
     {
         Some(bytes) => ([(header::CONTENT_TYPE, kind_of(&file))], bytes).into_response(),
         None => missing("the plugin has no such file"),

@@ -33,10 +33,7 @@ pub fn port(name: &'static str, value: Option<String>, default: u16) -> Result<u
     let why = "is no port; write a number from 0 to 65535";
     match value {
         None => Ok(default),
-        Some(value) => value
-            .trim()
-            .parse()
-            .map_err(|_| BadVariable { name, value, why }),
+        Some(value) => value.trim().parse().map_err(|_| BadVariable { name, value, why }),
     }
 }
 

@@ -57,15 +57,8 @@ impl Server {
         let wanted = SocketAddr::from((address, port));
         let refused = |why| ServeError::Listen(wanted, why);
         let listener = TcpListener::bind(wanted).await.map_err(refused)?;
-        log::info(&format!(
-            "listening on {}",
-            listener.local_addr().map_err(refused)?
-        ));
-        Ok(Self {
-            listener,
-            terminate,
-            interrupt,
-        })
+        log::info(&format!("listening on {}", listener.local_addr().map_err(refused)?));
+        Ok(Self { listener, terminate, interrupt })
     }
 
     /// Serves `pages` until SIGTERM or SIGINT, and until what was being answered then is
@@ -82,10 +75,7 @@ impl Server {
         });
         let mut serving = tokio::spawn(serving.into_future());
         let served = |ended: Result<io::Result<()>, tokio::task::JoinError>| {
-            ended
-                .map_err(io::Error::from)
-                .flatten()
-                .map_err(ServeError::Serve)
+            ended.map_err(io::Error::from).flatten().map_err(ServeError::Serve)
         };
         let name = tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -22,18 +22,11 @@ fn yaml(name: &str) -> Value {
 fn services() -> Vec<(String, Value)> {
     let stack = yaml("docker-compose.yml");
     let services = stack["services"].as_object().unwrap();
-    services
-        .iter()
-        .map(|(name, service)| (name.clone(), service.clone()))
-        .collect()
+    services.iter().map(|(name, service)| (name.clone(), service.clone())).collect()
 }
 
 fn texts(list: &Value) -> BTreeSet<&str> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 #[test]
@@ -43,22 +36,13 @@ fn the_core_profile_needs_no_image_from_outside() {
         let image = service["image"].as_str().unwrap();
         let profiles = texts(&service["profiles"]);
         assert!(profiles.contains("full"), "{name}");
-        assert_eq!(
-            profiles.contains("core"),
-            image.starts_with(OWN),
-            "{name}: {image}"
-        );
+        assert_eq!(profiles.contains("core"), image.starts_with(OWN), "{name}: {image}");
         if profiles.contains("core") {
             assert!(image.ends_with(":${IMAGE_TAG:-latest}"), "{name}: {image}");
             core.insert(name);
         }
     }
-    assert_eq!(
-        core,
-        ["backend", "grafana", "prometheus"]
-            .map(str::to_owned)
-            .into()
-    );
+    assert_eq!(core, ["backend", "grafana", "prometheus"].map(str::to_owned).into());
 }
 
 #[test]
@@ -67,49 +51,31 @@ fn images_from_outside_are_pinned_and_asked_by_their_own_programs() {
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap();
         if image.starts_with(OWN) {
-            assert!(
-                service["healthcheck"].get("test").is_none(),
-                "{name} has its own"
-            );
+            assert!(service["healthcheck"].get("test").is_none(), "{name} has its own");
             continue;
         }
         let version = image.rsplit_once(':').unwrap().1;
         assert_eq!(
-            version
-                .split('.')
-                .filter(|part| part.parse::<u32>().is_ok())
-                .count(),
+            version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(),
             3,
             "{image}"
         );
         let test = texts(&service["healthcheck"]["test"]);
-        assert!(
-            test.contains("CMD"),
-            "{name}: without a shell, as there is none inside"
-        );
+        assert!(test.contains("CMD"), "{name}: without a shell, as there is none inside");
         outside.insert(name);
     }
-    assert_eq!(
-        outside,
-        ["loki", "pyroscope", "tempo"].map(str::to_owned).into()
-    );
+    assert_eq!(outside, ["loki", "pyroscope", "tempo"].map(str::to_owned).into());
 }
 
 #[test]
 fn nothing_listens_beyond_loopback_and_no_password_has_a_default() {
     for (name, service) in services() {
         for port in texts(&service["ports"]) {
-            assert!(
-                port.starts_with("${BIND_ADDRESS:-127.0.0.1}:${"),
-                "{name}: {port}"
-            );
+            assert!(port.starts_with("${BIND_ADDRESS:-127.0.0.1}:${"), "{name}: {port}");
         }
         for (variable, value) in service["environment"].as_object().into_iter().flatten() {
             if variable.contains("PASSWORD") {
-                assert!(
-                    value.as_str().unwrap().ends_with(":-}"),
-                    "{name}: {variable}={value}"
-                );
+                assert!(value.as_str().unwrap().ends_with(":-}"), "{name}: {variable}={value}");
             }
         }
     }
@@ -123,10 +89,7 @@ fn a_service_waits_only_for_what_starts_in_all_its_profiles() {
             let other = &all.iter().find(|(other, _)| other == needed).unwrap().1;
             let (mine, its) = (texts(&service["profiles"]), texts(&other["profiles"]));
             assert!(mine.is_subset(&its), "{name} waits for {needed}");
-            assert_eq!(
-                how["condition"], "service_healthy",
-                "{name} waits for {needed}"
-            );
+            assert_eq!(how["condition"], "service_healthy", "{name} waits for {needed}");
             assert!(other.get("healthcheck").is_some(), "{needed}");
         }
     }
@@ -157,10 +120,7 @@ fn every_variable_of_the_stack_is_explained_with_its_default() {
     for use_of in stack.split("${").skip(1) {
         let (variable, default) = use_of.split('}').next().unwrap().split_once('-').unwrap();
         let line = format!("#{}={default}", variable.trim_end_matches(':'));
-        assert!(
-            example.lines().any(|told| told == line),
-            "{line} in .env.example"
-        );
+        assert!(example.lines().any(|told| told == line), "{line} in .env.example");
         seen += 1;
     }
     assert!(seen > 10, "the variables were found");
@@ -173,10 +133,7 @@ fn the_pod_fills_the_volume_that_grafana_reads_and_nobody_is_root() {
     let (init, main) = (&spec["initContainers"][0], &spec["containers"][0]);
     let mount = |container: &Value| {
         let mount = &container["volumeMounts"][0];
-        (
-            mount["name"].clone(),
-            mount["mountPath"].as_str().unwrap().to_owned(),
-        )
+        (mount["name"].clone(), mount["mountPath"].as_str().unwrap().to_owned())
     };
     assert_eq!(mount(init).0, spec["volumes"][0]["name"]);
     assert_eq!(mount(init).0, mount(main).0);
@@ -184,16 +141,9 @@ fn the_pod_fills_the_volume_that_grafana_reads_and_nobody_is_root() {
     let meta = fs::read_to_string(compose().join("../demo/grafana-plugin/plugin.json")).unwrap();
     let meta: Value = serde_json::from_str(&meta).unwrap();
     let id = meta["id"].as_str().unwrap();
-    let command: Vec<&str> = init["command"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    assert_eq!(
-        command,
-        ["cp", "-r", "/plugin", &format!("{}/{id}", mount(init).1)]
-    );
+    let command: Vec<&str> =
+        init["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(command, ["cp", "-r", "/plugin", &format!("{}/{id}", mount(init).1)]);
     assert_eq!(main["env"][0]["value"], id);
     assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
     for container in [init, main] {

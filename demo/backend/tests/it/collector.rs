@@ -42,13 +42,7 @@ fn next_post(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
         }
         head.push_str(&line.to_ascii_lowercase());
     }
-    let length = head
-        .split("content-length: ")
-        .nth(1)
-        .unwrap()
-        .split('\r')
-        .next()
-        .unwrap();
+    let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap();
     let mut body = vec![0; length.parse().unwrap()];
     reader.read_exact(&mut body).unwrap();
     Some((head, body))

@@ -17,20 +17,15 @@ use running::{Program, request};
 
 fn start(variables: &[(&str, &str)]) -> Program {
     let any_port = [("PORT", "0")];
-    Program::start(
-        env!("CARGO_BIN_EXE_demo-backend"),
-        &[&any_port, variables].concat(),
-    )
+    Program::start(env!("CARGO_BIN_EXE_demo-backend"), &[&any_port, variables].concat())
 }
 
 #[test]
 fn every_page_answers_and_the_rest_is_404() {
     let backend = start(&[]);
-    for (path, part) in [
-        ("/", "/v1/health"),
-        ("/health", "ok"),
-        ("/v1/work?ms=1", "worked for 1 ms"),
-    ] {
+    for (path, part) in
+        [("/", "/v1/health"), ("/health", "ok"), ("/v1/work?ms=1", "worked for 1 ms")]
+    {
         let answer = backend.get(path);
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.body.contains(part), "{path}: {}", answer.body);
@@ -38,10 +33,7 @@ fn every_page_answers_and_the_rest_is_404() {
     assert_eq!(backend.get("/nowhere").status, 404);
     assert_eq!(backend.get("/v1/work?ms=many").status, 400);
     assert_eq!(backend.get("/v1/work?ms=30001").status, 400);
-    assert_eq!(
-        request(backend.at, "POST", "/health", "Content-Length: 0\r\n").status,
-        405
-    );
+    assert_eq!(request(backend.at, "POST", "/health", "Content-Length: 0\r\n").status, 405);
 }
 
 #[test]
@@ -55,26 +47,16 @@ fn v1_health_tells_where_telemetry_goes_and_whether_it_does() {
 
     let (collector, _spans) = collector();
     let backend = start(&[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            &format!("http://{collector}"),
-        ),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{collector}")),
         ("PYROSCOPE_SERVER_ADDRESS", "http://pyroscope:4040"),
     ]);
     let answer = backend.get("/v1/health");
-    assert!(
-        answer.head.contains("content-type: application/json"),
-        "{}",
-        answer.head
-    );
+    assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
     let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(told["tracing"]["server"], collector.to_string());
     assert_eq!(told["tracing"]["sending"], true);
     assert_eq!(told["profiling"]["server"], "pyroscope:4040");
-    assert_eq!(
-        told["profiling"]["sending"], false,
-        "it has no profiler and must not claim one"
-    );
+    assert_eq!(told["profiling"]["sending"], false, "it has no profiler and must not claim one");
 }
 
 #[test]
@@ -86,13 +68,7 @@ fn metrics_count_requests_by_route_and_status_and_time_them() {
     backend.get("/some/path/that/a/client/invented");
     request(backend.at, "BREW", "/health", "");
     let answer = backend.get("/metrics");
-    assert!(
-        answer
-            .head
-            .contains("content-type: text/plain; version=0.0.4"),
-        "{}",
-        answer.head
-    );
+    assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{}", answer.head);
     for line in [
         r#"http_requests_total{method="GET",path="/health",status="200"} 2"#,
         r#"http_requests_total{method="GET",path="unmatched",status="404"} 1"#,
@@ -109,11 +85,7 @@ fn metrics_count_requests_by_route_and_status_and_time_them() {
             r#""} 1"#
         ),
     ] {
-        assert!(
-            answer.body.lines().any(|told| told == line),
-            "{line} in\n{}",
-            answer.body
-        );
+        assert!(answer.body.lines().any(|told| told == line), "{line} in\n{}", answer.body);
     }
 }
 
@@ -121,10 +93,7 @@ fn metrics_count_requests_by_route_and_status_and_time_them() {
 fn a_request_becomes_a_span_in_the_trace_of_its_caller() {
     let (collector, spans) = collector();
     let mut backend = start(&[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            &format!("http://{collector}"),
-        ),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{collector}")),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test"),
     ]);
     let caller = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -134,53 +103,27 @@ fn a_request_becomes_a_span_in_the_trace_of_its_caller() {
 
     let (head, batch) = spans.recv_timeout(Duration::from_secs(5)).unwrap();
     assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
-    assert!(
-        head.contains("content-type: application/x-protobuf"),
-        "{head}"
-    );
+    assert!(head.contains("content-type: application/x-protobuf"), "{head}");
     let of_resource = &batch.resource_spans[0];
     let resource = of_resource.resource.as_ref().unwrap();
     let attribute = |key: &str| {
-        let found = resource
-            .attributes
-            .iter()
-            .find(|attribute| attribute.key == key)
-            .unwrap();
+        let found = resource.attributes.iter().find(|attribute| attribute.key == key).unwrap();
         found.value.as_ref().unwrap().value.clone().unwrap()
     };
-    assert_eq!(
-        attribute("service.name"),
-        Value::StringValue("betrace-backend".to_owned())
-    );
-    assert_eq!(
-        attribute("deployment.environment"),
-        Value::StringValue("test".to_owned())
-    );
+    assert_eq!(attribute("service.name"), Value::StringValue("betrace-backend".to_owned()));
+    assert_eq!(attribute("deployment.environment"), Value::StringValue("test".to_owned()));
     let span = &of_resource.scope_spans[0].spans[0];
     assert_eq!(span.name, "GET /v1/work");
-    assert_eq!(
-        span.trace_id,
-        0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes()
-    );
+    assert_eq!(span.trace_id, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes());
     assert_eq!(span.parent_span_id, 0xb7ad_6b71_6920_3331_u64.to_be_bytes());
     assert!(span.end_time_unix_nano >= span.start_time_unix_nano + 1_000_000);
-    let status = span
-        .attributes
-        .iter()
-        .find(|one| one.key == "http.response.status_code")
-        .unwrap();
-    assert_eq!(
-        status.value.as_ref().unwrap().value,
-        Some(Value::IntValue(200))
-    );
+    let status = span.attributes.iter().find(|one| one.key == "http.response.status_code").unwrap();
+    assert_eq!(status.value.as_ref().unwrap().value, Some(Value::IntValue(200)));
 }
 
 #[test]
 fn an_unreachable_collector_costs_a_warning_and_no_request() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut backend = start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{free}")),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
@@ -189,15 +132,10 @@ fn an_unreachable_collector_costs_a_warning_and_no_request() {
     assert_eq!(backend.get("/health").status, 200);
     assert!(began.elapsed() < Duration::from_secs(2));
     let warning = backend.await_log("spans are dropped");
-    assert!(
-        warning.contains(&free.to_string()) && warning.contains("refused"),
-        "{warning}"
-    );
+    assert!(warning.contains(&free.to_string()) && warning.contains("refused"), "{warning}");
     let metrics = backend.get("/metrics").body;
-    let lost = metrics
-        .lines()
-        .find(|line| line.starts_with("otlp_export_failures_total "))
-        .unwrap();
+    let lost =
+        metrics.lines().find(|line| line.starts_with("otlp_export_failures_total ")).unwrap();
     assert_ne!(lost, "otlp_export_failures_total 0");
     backend.terminate();
     assert!(backend.ended().success());
@@ -212,17 +150,17 @@ fn a_silent_collector_does_not_hold_up_the_end() {
     let began = Instant::now();
     backend.terminate();
     assert!(backend.ended().success());
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
-    assert!(
-        backend
-            .whole_log()
-            .iter()
-            .any(|line| line.contains("may be lost"))
-    );
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(backend.whole_log().iter().any(|line| line.contains("may be lost")));
+}
+
+/// Only once a request is being answered is there something to finish or cut off; the question
+/// itself is the other one.
+fn await_second_request(backend: &Program) {
+    let in_flight = "http_requests_in_flight 2";
+    while !backend.get("/metrics").body.contains(in_flight) {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -230,14 +168,7 @@ fn sigterm_lets_a_request_finish_and_takes_no_new_one() {
     let mut backend = start(&[]);
     let at = backend.at;
     let slow = thread::spawn(move || request(at, "GET", "/v1/work?ms=1500", ""));
-    // Only once the request is being answered is there something to finish.
-    while !backend
-        .get("/metrics")
-        .body
-        .contains("http_requests_in_flight 2")
-    {
-        thread::sleep(Duration::from_millis(10));
-    }
+    await_second_request(&backend);
     backend.terminate();
     backend.await_log("SIGTERM");
     let refused = (0..100).any(|_| {
@@ -246,10 +177,7 @@ fn sigterm_lets_a_request_finish_and_takes_no_new_one() {
     });
     assert!(refused, "it still takes connections");
     let answer = slow.join().unwrap();
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (200, "worked for 1500 ms\n")
-    );
+    assert_eq!((answer.status, answer.body.as_str()), (200, "worked for 1500 ms\n"));
     assert_eq!(backend.ended().code(), Some(0));
     assert!(backend.whole_log().last().unwrap().contains("stopped"));
 }
@@ -260,21 +188,10 @@ fn a_request_without_end_is_cut_off_and_told_of() {
     let mut stream = std::net::TcpStream::connect(backend.at).unwrap();
     let head = "GET /v1/work?ms=30000 HTTP/1.1\r\nHost: x\r\n\r\n";
     std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
-    while !backend
-        .get("/metrics")
-        .body
-        .contains("http_requests_in_flight 2")
-    {
-        thread::sleep(Duration::from_millis(10));
-    }
+    await_second_request(&backend);
     backend.terminate();
     assert_eq!(backend.ended().code(), Some(1));
-    assert!(
-        backend
-            .whole_log()
-            .iter()
-            .any(|line| line.contains("cut off"))
-    );
+    assert!(backend.whole_log().iter().any(|line| line.contains("cut off")));
 }
 
 #[test]
@@ -284,11 +201,7 @@ fn a_wrong_environment_is_told_at_once() {
     for (name, value, why) in [
         ("PORT", "eighty", "PORT=`eighty` is no port"),
         ("PORT", port.as_str(), "cannot listen on 0.0.0.0"),
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "https://tempo:4318",
-            "asks for TLS",
-        ),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://tempo:4318", "asks for TLS"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_demo-backend"))
             .env_clear()

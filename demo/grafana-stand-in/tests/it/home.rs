@@ -79,9 +79,7 @@ impl Home {
 
     pub(crate) fn start(&self, more: &[(&str, &str)]) -> Program {
         let own = self.variables();
-        let own = own
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let all: Vec<(&str, &str)> = own.chain(more.iter().copied()).collect();
         Program::start(env!("CARGO_BIN_EXE_grafana-stand-in"), &all)
     }
@@ -114,11 +112,7 @@ pub(crate) fn json(grafana: &Program, path: &str) -> Value {
 /// The ids of the loaded plugins, sorted.
 pub(crate) fn ids(grafana: &Program) -> Vec<String> {
     let plugins = json(grafana, "/api/plugins");
-    let ids = plugins
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["id"].as_str().unwrap().to_owned());
+    let ids = plugins.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
     let mut ids: Vec<String> = ids.collect();
     ids.sort();
     ids

@@ -26,11 +26,7 @@ fn it_says_that_it_is_a_stand_in_wherever_it_is_asked() {
     let told: serde_json::Value = serde_json::from_str(&health.body).unwrap();
     assert_eq!(told["database"], "ok");
     assert!(told["version"].as_str().unwrap().starts_with("stand-in "));
-    assert!(
-        health.head.contains("server: grafana-stand-in/"),
-        "{}",
-        health.head
-    );
+    assert!(health.head.contains("server: grafana-stand-in/"), "{}", health.head);
     assert!(grafana.get("/").body.contains("this is not Grafana"));
     assert_eq!(grafana.get("/login").status, 404);
 }
@@ -39,10 +35,8 @@ fn it_says_that_it_is_a_stand_in_wherever_it_is_asked() {
 fn our_plugin_is_listed_when_its_id_is_allowed() {
     let home = Home::new("ours");
     home.link(OURS, "plugins/betrace-app");
-    let grafana = home.start(&[(
-        "GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS",
-        "x-panel, betrace-app",
-    )]);
+    let grafana =
+        home.start(&[("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS", "x-panel, betrace-app")]);
     let plugins = home::json(&grafana, "/api/plugins");
     assert_eq!(plugins.as_array().unwrap().len(), 1);
     assert_eq!(plugins[0]["id"], "betrace-app");
@@ -51,22 +45,10 @@ fn our_plugin_is_listed_when_its_id_is_allowed() {
     assert_eq!(plugins[0]["info"]["version"], "0.1.0");
     let settings = home::json(&grafana, "/api/plugins/betrace-app/settings");
     let module = grafana.get(&format!("/{}", settings["module"].as_str().unwrap()));
-    assert_eq!(
-        module.body,
-        fs::read_to_string(Path::new(OURS).join("module.js")).unwrap()
-    );
-    assert!(
-        module.head.contains("content-type: application/javascript"),
-        "{}",
-        module.head
-    );
+    assert_eq!(module.body, fs::read_to_string(Path::new(OURS).join("module.js")).unwrap());
+    assert!(module.head.contains("content-type: application/javascript"), "{}", module.head);
     let logo = plugins[0]["info"]["logos"]["small"].as_str().unwrap();
-    assert_eq!(
-        grafana
-            .get(&format!("/public/plugins/betrace-app/{logo}"))
-            .status,
-        200
-    );
+    assert_eq!(grafana.get(&format!("/public/plugins/betrace-app/{logo}")).status, 200);
 }
 
 #[test]
@@ -74,17 +56,10 @@ fn our_plugin_loads_and_renders_as_in_a_browser() {
     if std::env::var_os("WITHOUT_NODE").is_some() {
         return;
     }
-    let output = Command::new("node")
-        .arg("../testing/check-plugin.js")
-        .current_dir(OURS)
-        .output();
+    let output = Command::new("node").arg("../testing/check-plugin.js").current_dir(OURS).output();
     let output =
         output.expect("this needs Node; install nodejs, or set WITHOUT_NODE to leave it out");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -95,10 +70,7 @@ fn an_unsigned_plugin_is_refused_with_the_variable_to_set() {
     assert_eq!(home::json(&grafana, "/api/plugins"), serde_json::json!([]));
     let line = grafana.await_log("plugin refused");
     assert!(line.contains("`betrace-app` is unsigned"), "{line}");
-    assert!(
-        line.contains("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS"),
-        "{line}"
-    );
+    assert!(line.contains("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS"), "{line}");
     assert_eq!(grafana.get("/api/plugins/betrace-app/settings").status, 404);
 }
 
@@ -119,14 +91,7 @@ fn plugins_are_found_where_grafana_finds_them() {
     let grafana = home.start(&[("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS", all)]);
     assert_eq!(
         home::ids(&grafana),
-        [
-            "a-panel",
-            "b-panel",
-            "c-app",
-            "child-datasource",
-            "d-app",
-            "f-app"
-        ]
+        ["a-panel", "b-panel", "c-app", "child-datasource", "d-app", "f-app"]
     );
 }
 
@@ -136,26 +101,10 @@ fn folders_that_are_no_plugins_are_refused_with_file_and_field() {
     let cases = [
         ("broken", "{", "/plugins/broken/plugin.json` is not JSON"),
         ("list", "[]", "`id` is missing"),
-        (
-            "noid",
-            r#"{"type":"app","info":{"version":"1"}}"#,
-            "`id` is missing",
-        ),
-        (
-            "notype",
-            r#"{"id":"notype-app","info":{"version":"1"}}"#,
-            "`type` is missing",
-        ),
-        (
-            "nover",
-            r#"{"id":"nover-app","type":"app","info":{}}"#,
-            "`info.version` is missing",
-        ),
-        (
-            "kind",
-            r#"{"id":"kind","type":"theme","info":{"version":"1"}}"#,
-            "the type `theme`",
-        ),
+        ("noid", r#"{"type":"app","info":{"version":"1"}}"#, "`id` is missing"),
+        ("notype", r#"{"id":"notype-app","info":{"version":"1"}}"#, "`type` is missing"),
+        ("nover", r#"{"id":"nover-app","type":"app","info":{}}"#, "`info.version` is missing"),
+        ("kind", r#"{"id":"kind","type":"theme","info":{"version":"1"}}"#, "the type `theme`"),
     ];
     for (name, json, _) in cases {
         home.file(&format!("plugins/{name}/plugin.json"), json);
@@ -168,10 +117,7 @@ fn folders_that_are_no_plugins_are_refused_with_file_and_field() {
         assert!(line.contains("plugin refused"), "{line}");
     }
     let twice = grafana.await_log("loaded already");
-    assert!(
-        twice.contains("/plugins/second/") && twice.contains("/plugins/first"),
-        "{twice}"
-    );
+    assert!(twice.contains("/plugins/second/") && twice.contains("/plugins/first"), "{twice}");
     assert_eq!(home::ids(&grafana), ["same-app"]);
 }
 
@@ -181,18 +127,11 @@ fn a_plugin_linked_file_by_file_out_of_its_folder_is_refused() {
     home.plugin("store/x-app", "x-app");
     home.plugin("plugins/x-app", "x-app");
     fs::remove_file(home.path("plugins/x-app/module.js")).unwrap();
-    symlink(
-        home.path("store/x-app/module.js"),
-        home.path("plugins/x-app/module.js"),
-    )
-    .unwrap();
+    symlink(home.path("store/x-app/module.js"), home.path("plugins/x-app/module.js")).unwrap();
     let mut grafana = home.start(&[("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS", "x-app")]);
     assert!(home::ids(&grafana).is_empty());
     let line = grafana.await_log("plugin refused");
-    assert!(
-        line.contains("module.js` is a link out of the plugin's folder"),
-        "{line}"
-    );
+    assert!(line.contains("module.js` is a link out of the plugin's folder"), "{line}");
 }
 
 #[test]
@@ -214,13 +153,7 @@ fn a_manifest_holds_a_plugin_to_its_files() {
     home.file("plugins/modified/module.js", "evil()");
     home.file("plugins/extra/more.js", "evil()");
     let older = home.path("plugins/older/MANIFEST.txt");
-    fs::write(
-        &older,
-        fs::read_to_string(&older)
-            .unwrap()
-            .replace("1.2.3", "1.2.2"),
-    )
-    .unwrap();
+    fs::write(&older, fs::read_to_string(&older).unwrap().replace("1.2.3", "1.2.2")).unwrap();
     home.file("plugins/junk/MANIFEST.txt", "signed by me, believe it");
     home.file("plugins/short/MANIFEST.txt", "tiny");
     let mut grafana = home.start(&[]);
@@ -244,13 +177,7 @@ fn files_outside_of_a_plugin_are_not_served() {
     home.plugin("plugins/x-app", "x-app");
     home.file("plugins/secret.txt", "secret");
     let grafana = home.start(&[("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS", "x-app")]);
-    for path in [
-        "../secret.txt",
-        "%2e%2e/secret.txt",
-        "..%2fsecret.txt",
-        "/etc/hostname",
-        "img",
-    ] {
+    for path in ["../secret.txt", "%2e%2e/secret.txt", "..%2fsecret.txt", "/etc/hostname", "img"] {
         let answer = grafana.get(&format!("/public/plugins/x-app/{path}"));
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
     }
@@ -265,11 +192,7 @@ fn the_provisioning_of_this_project_gives_its_four_datasources() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| {
-            ["uid", "type", "url"]
-                .map(|key| one[key].as_str().unwrap())
-                .into()
-        })
+        .map(|one| ["uid", "type", "url"].map(|key| one[key].as_str().unwrap()).into())
         .collect();
     assert_eq!(
         told,
@@ -277,19 +200,10 @@ fn the_provisioning_of_this_project_gives_its_four_datasources() {
             ("prometheus", "prometheus", "http://prometheus:9090"),
             ("tempo", "tempo", "http://tempo:3200"),
             ("loki", "loki", "http://loki:3100"),
-            (
-                "pyroscope",
-                "grafana-pyroscope-datasource",
-                "http://pyroscope:4040"
-            ),
+            ("pyroscope", "grafana-pyroscope-datasource", "http://pyroscope:4040"),
         ]
     );
-    let defaults = all
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["isDefault"] == true)
-        .count();
+    let defaults = all.as_array().unwrap().iter().filter(|one| one["isDefault"] == true).count();
     assert_eq!(defaults, 1);
 }
 
@@ -302,26 +216,14 @@ fn wrong_provisioning_stops_the_start_and_names_the_file() {
     for (yaml, why) in [
         ("datasources: [".to_owned(), "is not the YAML"),
         ("datasources: 7".to_owned(), "is not the YAML"),
-        (
-            "datasources: [{type: loki}]".to_owned(),
-            "datasource 1: `name` is missing",
-        ),
-        (
-            list(&[entry("a", "x", true), entry("b", "y", true)]),
-            "`b` is marked as default",
-        ),
-        (
-            list(&[entry("a", "x", true), entry("b", "x", false)]),
-            "name or uid of `b`",
-        ),
+        ("datasources: [{type: loki}]".to_owned(), "datasource 1: `name` is missing"),
+        (list(&[entry("a", "x", true), entry("b", "y", true)]), "`b` is marked as default"),
+        (list(&[entry("a", "x", true), entry("b", "x", false)]), "name or uid of `b`"),
     ] {
         let home = Home::new("wrong");
         home.file("provisioning/datasources/all.yaml", &yaml);
         let output = home.fails(&[]);
-        assert!(
-            output.contains("/provisioning/datasources/all.yaml"),
-            "{output}"
-        );
+        assert!(output.contains("/provisioning/datasources/all.yaml"), "{output}");
         assert!(output.contains(why), "{output}");
     }
 }
@@ -331,10 +233,7 @@ fn a_data_directory_that_cannot_be_written_stops_the_start() {
     let home = Home::new("data");
     home.file("data", "a file where a directory should be");
     let output = home.fails(&[]);
-    assert!(
-        output.contains("GF_PATHS_DATA must name a directory"),
-        "{output}"
-    );
+    assert!(output.contains("GF_PATHS_DATA must name a directory"), "{output}");
 }
 
 #[test]
@@ -344,11 +243,7 @@ fn health_fails_when_the_data_is_gone() {
     fs::remove_dir_all(home.path("data")).unwrap();
     let answer = grafana.get("/api/health");
     assert_eq!(answer.status, 503);
-    assert!(
-        answer.body.contains(r#""database":"failing""#),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains(r#""database":"failing""#), "{}", answer.body);
 }
 
 #[test]
