@@ -11,6 +11,7 @@ mod completions;
 mod copy;
 mod diff;
 mod failure;
+mod found;
 mod history;
 mod index;
 mod input;

@@ -7,6 +7,8 @@ mod daemon;
 mod engine;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod fixture;
+#[cfg(feature = "registry")]
+mod found;
 mod input;
 mod looking;
 mod planner;
