@@ -64,6 +64,18 @@ in
     config.Cmd = [ "${hello}/bin/hello" ];
     contents = [ hello pkgs.bash pkgs.coreutils ];
   };
+  bash-layered-uncompressed = buildLayeredImage {
+    name = "bash-layered-uncompressed";
+    tag = "latest";
+    compressor = "none";
+    contents = pkgs.bash;
+  };
+  bash-layered-zstd = buildLayeredImage {
+    name = "bash-layered-zstd";
+    tag = "latest";
+    compressor = "zstd";
+    contents = pkgs.bash;
+  };
   bash-no-tag-layered = buildLayeredImage {
     name = "bash-no-tag-layered";
     contents = pkgs.bashInteractive;
@@ -180,6 +192,19 @@ in
       Labels."org.example.kind" = "test";
       StopSignal = "SIGINT";
     };
+  };
+  presets = buildLayeredImage {
+    name = "presets";
+    tag = "latest";
+    # For the C library, which env needs.
+    contents = [ pkgs.bash ];
+    presets = [ "ca-certificates" "tzdata" "nss" "tmp" "sh" "env" ];
+    config.User = "65534:65534";
+    config.Cmd = [
+      "/bin/sh"
+      "-c"
+      ''test -r "$SSL_CERT_FILE" && test -r /usr/share/zoneinfo/Europe/Berlin && /usr/bin/env bash -c : && : >/tmp/mine && IFS=: && while read -r name _ id _; do [ "$id" != 65534 ] || echo "$name"; done </etc/passwd''
+    ];
   };
   # … and a chroot, or a system's modules, for these.
   etc = streamLayeredImage {
