@@ -57,6 +57,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > limit { too_large() } else { Ok(bytes) }
 }
 
+/// How the names of temporary files start.
+pub const TEMP_PREFIX: &str = ".cooper-";
+
 /// Temporary files that are being written, so that a signal can remove them.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -98,53 +101,69 @@ impl Drop for Unfinished {
 }
 
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
-/// before, nothing is left.
+/// before, nothing is left. What is no regular file, such as `/dev/null` or a named pipe, is
+/// never replaced: the bytes go straight into it.
 #[derive(Debug)]
 pub struct AtomicFile {
-    // Dropped first: once the temporary file is renamed or gone, its name means nothing.
-    temp: tempfile::NamedTempFile,
-    _unfinished: Unfinished,
+    bytes: Bytes,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    // Dropped in this order: once the temporary file is renamed or gone, its name means nothing.
+    Beside { temp: tempfile::NamedTempFile, _unfinished: Unfinished },
+    Through(File),
 }
 
 impl AtomicFile {
     /// Creates the temporary file in the directory of `path`, so that the rename stays on one
     /// file system.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let through = fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+        let bytes = if through {
+            Bytes::Through(File::options().write(true).open(path).context("open", path)?)
+        } else {
+            let temp = temp_in(parent(path)).context("create a file beside", path)?;
+            let unfinished = Unfinished::new(temp.path());
+            Bytes::Beside { temp, _unfinished: unfinished }
         };
-        // Readable by all, whatever the umask: another user may have to load the image.
-        let temp = tempfile::Builder::new()
-            .prefix(".cooper-")
-            .permissions(fs::Permissions::from_mode(0o644))
-            .tempfile_in(dir)
-            .context("create a file beside", path)?;
-        temp.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o644))
-            .context("set the mode of a file beside", path)?;
-        let unfinished = Unfinished::new(temp.path());
-        Ok(Self { temp, _unfinished: unfinished, path: path.into() })
+        Ok(Self { bytes, path: path.into() })
     }
 
     /// The file to write to.
     pub fn file(&mut self) -> &mut File {
-        self.temp.as_file_mut()
-    }
-
-    /// Where the bytes are until [`AtomicFile::commit`].
-    pub fn temp_path(&self) -> &Path {
-        self.temp.path()
+        match &mut self.bytes {
+            Bytes::Beside { temp, .. } => temp.as_file_mut(),
+            Bytes::Through(file) => file,
+        }
     }
 
     /// Makes the bytes durable, then gives them their name, replacing what had it.
     pub fn commit(self) -> Result<(), FileError> {
-        self.temp.as_file().sync_all().context("sync", &self.path)?;
-        fs::rename(self.temp.path(), &self.path).context("rename a file to", &self.path)?;
-        sync_dir_of(&self.path)
+        let named =
+            matches!(self.bytes, Bytes::Beside { .. }).then(|| parent(&self.path).to_path_buf());
+        self.commit_without_name()?;
+        named.map_or(Ok(()), |dir| sync_dir(&dir))
     }
+
+    /// As [`commit`](AtomicFile::commit), but the name is durable only after [`sync_dir`]: one
+    /// call for many files.
+    pub fn commit_without_name(self) -> Result<(), FileError> {
+        let Bytes::Beside { temp, .. } = &self.bytes else { return Ok(()) };
+        temp.as_file().sync_all().context("sync", &self.path)?;
+        fs::rename(temp.path(), &self.path).context("rename a file to", &self.path)
+    }
+}
+
+/// Readable by all, whatever the umask: another user may have to load the image.
+fn temp_in(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::Permissions::from_mode(0o644);
+    let mut builder = tempfile::Builder::new();
+    let temp = builder.prefix(TEMP_PREFIX).permissions(mode.clone()).tempfile_in(dir)?;
+    temp.as_file().set_permissions(mode)?;
+    Ok(temp)
 }
 
 /// Writes a whole file or none.
@@ -154,12 +173,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.commit()
 }
 
-/// A rename is durable only when its directory is.
-fn sync_dir_of(path: &Path) -> Result<(), FileError> {
-    let dir = match path.parent() {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// A rename is durable only when its directory is.
+pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir).and_then(|d| d.sync_all()).context("sync", dir)
 }
 
@@ -193,5 +215,22 @@ mod tests {
         file.file().write_all(b"half").unwrap();
         drop(file);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_pipe_or_a_device_is_written_to_and_never_replaced() {
+        use std::io::Read;
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let mut reader = File::options().read(true).write(true).open(&path).unwrap();
+        write_atomically(&path, b"bytes").unwrap();
+        let mut read = [0; 5];
+        reader.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"bytes");
+        assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -196,7 +196,8 @@ impl Elsewhere for InSource {
 }
 
 fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> {
-    if let Some(finding) = scan.findings.iter().find(|finding| finding.kind == Kind::Bytes) {
+    let unusable = |finding: &&Finding| matches!(finding.kind, Kind::Bytes | Kind::Unread);
+    if let Some(finding) = scan.findings.iter().find(unusable) {
         return Err(BaseError::Layer { digest, why: finding.message.clone() });
     }
     match scan.diff_id {
@@ -211,7 +212,8 @@ fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> 
 
 fn warn(place: &str, findings: &[Finding], reporter: &dyn Reporter) {
     for finding in findings.iter().take(MOST_WARNINGS) {
-        reporter.warn(&format!("base image in `{place}`: {}: {}", finding.place, finding.message));
+        let below = if finding.place.is_empty() { "a layer" } else { &finding.place };
+        reporter.warn(&format!("base image in `{place}`: {below}: {}", finding.message));
     }
     if findings.len() > MOST_WARNINGS {
         let more = findings.len() - MOST_WARNINGS;

@@ -92,7 +92,7 @@ pub(super) fn assemble(
 }
 
 /// As many as were asked for; 0 means one a core.
-fn cores(jobs: usize) -> usize {
+pub(super) fn cores(jobs: usize) -> usize {
     match jobs {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         jobs => jobs,

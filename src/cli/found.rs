@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::assemble;
 use super::failure::Failure;
 use super::looked::{Looked, LookedLayer, LookedPath, Step};
 use super::place::{self, Place, Reach};
-use super::validate::default_jobs;
 use super::{Global, progress};
 use crate::digest::Digest;
 use crate::store_path::StorePath;
@@ -40,7 +40,7 @@ pub(super) fn look(
             .map(|layer| (layer.descriptor.digest, layer))
             .collect();
         let layers: Vec<_> = layers.into_values().collect();
-        let jobs = global.jobs.map_or_else(default_jobs, usize::from);
+        let jobs = assemble::cores(usize::from(global.jobs.unwrap_or_default()));
         scans = scan_layers(&*source, &layers, jobs, &*progress::reporter(global));
     }
     let name = source.name();

@@ -57,9 +57,12 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         build::write(&[Named::of_index(&index)], path, args.format)?;
         report(global, &index, since)?;
-        return Ok(());
     }
-    push(global, &index, args, &*reporter)
+    #[cfg(feature = "registry")]
+    if let Some(to) = &args.to {
+        push(global, &index, to, &args.registry, &*reporter)?;
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -94,14 +97,14 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
 fn push(
     global: &Global,
     index: &Index,
-    args: &IndexArgs,
+    to: &super::push::Destination,
+    args: &super::registry::RegistryArgs,
     reporter: &dyn crate::report::Reporter,
 ) -> Result<(), Failure> {
     use crate::transport::graph::Graph;
     use crate::transport::registry::Parcel;
     let since = Instant::now();
-    let Some(to) = &args.to else { return Ok(()) };
-    let registry = super::registry::connect(&to.registry, &args.registry)?;
+    let registry = super::registry::connect(&to.registry, args)?;
     let parcel = Parcel {
         repository: to.repository(index.name.as_str()),
         tags: index.tags.clone(),
@@ -109,14 +112,4 @@ fn push(
     };
     let pushed = registry.push(&[parcel], &[], reporter)?;
     super::push::report(global, &pushed, registry.requests(), since)
-}
-
-#[cfg(not(feature = "registry"))]
-fn push(
-    _: &Global,
-    _: &Index,
-    _: &IndexArgs,
-    _: &dyn crate::report::Reporter,
-) -> Result<(), Failure> {
-    Ok(())
 }

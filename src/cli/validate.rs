@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::place::{self, Place, Reach};
-use super::{Global, output, progress, table};
+use super::{Global, assemble, output, progress, table};
 use crate::image::json;
 use crate::transport::source::choose;
 use crate::validate::{self, Report, Severity};
@@ -28,7 +28,7 @@ pub(super) struct ValidateArgs {
 
 pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
-    let jobs = global.jobs.map_or_else(default_jobs, usize::from);
+    let jobs = assemble::cores(usize::from(global.jobs.unwrap_or_default()));
     let mut reports = Vec::new();
     for place in &args.places {
         let source = place::open(place, &args.reach)?;
@@ -42,17 +42,15 @@ pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
         true => output::data(&as_json(&reports)?)?,
         false => output::data(&as_text(&reports, global.quiet))?,
     }
+    if reports.iter().any(|(_, report)| !report.is_complete()) {
+        return Err(Failure::environment("not everything could be read"));
+    }
     let errors = reports.iter().flat_map(|(_, report)| &report.findings);
     match errors.filter(|finding| finding.severity == Severity::Error).count() {
         0 => Ok(()),
         1 => Err(Failure::input("1 thing is wrong")),
         count => Err(Failure::input(format!("{count} things are wrong"))),
     }
-}
-
-/// One layer a core at once.
-pub(super) fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn as_text(reports: &[(String, Report)], quiet: bool) -> String {

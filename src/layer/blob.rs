@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::LayerError;
 use super::tar::{Source, TarReader};
 use crate::digest::{Digest, Hasher};
 use crate::file::FileError;
 
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 512 << 10;
+/// Blocks that are read before they can be written.
+const AHEAD: usize = 4;
 
 /// A layer's bytes, to be read any number of times. What is read is hashed on the way: a blob
 /// that is not what its digest says ends in an error before its last byte is believed.
@@ -69,17 +72,26 @@ impl Blob {
         Ok(Box::new(self.reader()?))
     }
 
-    /// Writes the bytes to `to`.
+    /// Writes the bytes to `to`. Reading and hashing go on while the writer waits for its sink.
     pub fn write_to(&self, to: &mut dyn Write) -> Result<(), LayerError> {
         let mut reader = self.reader()?;
-        let mut buf = vec![0; BUFFER];
-        loop {
-            let count = reader.pull(&mut buf)?;
-            let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else {
-                return Ok(());
-            };
-            to.write_all(bytes).map_err(LayerError::Sink)?;
+        if self.size <= BUFFER as u64 {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).map_err(from_io)?;
+            return to.write_all(&bytes).map_err(LayerError::Sink);
         }
+        let (filled, blocks) = sync_channel::<Result<Vec<u8>, LayerError>>(AHEAD);
+        let (emptied, spare) = sync_channel::<Vec<u8>>(AHEAD + 2);
+        std::thread::scope(|scope| {
+            scope.spawn(move || read_ahead(&mut reader, &filled, &spare));
+            for block in blocks {
+                let block = block?;
+                to.write_all(&block).map_err(LayerError::Sink)?;
+                // The reader may be done and gone.
+                let _ = emptied.send(block);
+            }
+            Ok(())
+        })
     }
 
     fn reader(&self) -> Result<Checked, LayerError> {
@@ -97,6 +109,31 @@ impl Blob {
         let hasher = Hasher::new();
         Ok(Checked { bytes, name, digest: self.digest, left: self.size, hasher })
     }
+}
+
+/// Sends block after block until the end, the first error, or until nobody listens.
+fn read_ahead(
+    reader: &mut Checked,
+    filled: &SyncSender<Result<Vec<u8>, LayerError>>,
+    spare: &Receiver<Vec<u8>>,
+) {
+    loop {
+        let mut buf = spare.try_recv().unwrap_or_default();
+        buf.resize(BUFFER, 0);
+        let block = reader.pull(&mut buf).map(|count| {
+            buf.truncate(count);
+            buf
+        });
+        let ended = block.as_ref().map_or(true, Vec::is_empty);
+        if filled.send(block).is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// What was wrapped to pass through [`Read`].
+fn from_io(error: io::Error) -> LayerError {
+    error.downcast::<LayerError>().unwrap_or_else(LayerError::Sink)
 }
 
 enum Bytes {

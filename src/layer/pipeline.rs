@@ -18,9 +18,7 @@ use crate::spec::Compression;
 /// Blocks that each driver may have under way, whatever the others have.
 const OWN_BLOCKS: usize = 2;
 /// Blocks for each thread that whichever drivers are at work may have in addition.
-const SHARED_BLOCKS: usize = 4;
-/// Plain tars have no members; smaller blocks stay in a core's own cache from reading to hashing.
-const PLAIN_BLOCK: usize = 256 << 10;
+const SHARED_BLOCKS: usize = 2;
 
 /// What all drivers of a build share: buffers to be used again, and how many are in use.
 #[derive(Debug)]
@@ -190,7 +188,7 @@ impl<F: FnMut(&[u8]) -> Result<(), LayerError>> Pipeline<F> {
 
     /// A buffer for the next block, to be filled to its end unless the tar ends.
     pub(super) fn buffer(&self) -> Vec<u8> {
-        self.blocks.buffer(if self.is_plain() { PLAIN_BLOCK } else { compress::BLOCK })
+        self.blocks.buffer(compress::block_size(self.compression))
     }
 
     /// Sends a block on its way: so many bytes of a buffer. Returns how many bytes of the tar

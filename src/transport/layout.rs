@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use super::graph::{Graph, Named};
+use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError};
-use crate::image::{Descriptor, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
 use crate::spec::{ImageName, Tag};
+
+/// So many blobs are copied at a time.
+const AT_ONCE: usize = 4;
 
 /// What `oci-layout` holds.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -34,17 +39,18 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
     let lock = File::open(dir).context("open", dir)?;
     lock.lock().context("lock", dir)?;
     check_version(dir)?;
+    remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;
-    for named in graphs {
-        write_blobs(&named.graph, &blobs)?;
-        for entry in &named.entries {
-            index.manifests.retain(|old| !same_name(old, entry));
-            index.manifests.push(entry.clone());
+    write_blobs(graphs, &blobs)?;
+    for entry in graphs.iter().flat_map(|named| &named.entries) {
+        match index.manifests.iter_mut().find(|old| same_name(old, entry)) {
+            Some(old) => *old = entry.clone(),
+            None => index.manifests.push(entry.clone()),
         }
     }
-    file::write_atomically(&dir.join("oci-layout"), OCI_LAYOUT)?;
+    write_if_other(&dir.join("oci-layout"), OCI_LAYOUT)?;
     let bytes = json::to_bytes(&index).map_err(|e| TransportError::Json("index.json", e))?;
-    file::write_atomically(&dir.join("index.json"), &bytes)?;
+    write_if_other(&dir.join("index.json"), &bytes)?;
     Ok(())
 }
 
@@ -87,35 +93,81 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     }
 }
 
-fn write_blobs(graph: &Graph, blobs: &Path) -> Result<(), TransportError> {
-    for blob in graph.blobs() {
-        let Descriptor { digest, size, .. } = blob.descriptor;
-        write_blob(blobs, digest, size, |to| blob.write_to(to))?;
+/// Copies the blobs that are missing, several at a time: much of it is waiting for the disk.
+fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
+    let mut missing: BTreeMap<Digest, Bytes<'_>> = BTreeMap::new();
+    for Named { graph, .. } in graphs {
+        let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
+        let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
+        for (descriptor, bytes) in blobs.chain(documents) {
+            if !is_there(dir, descriptor) {
+                missing.insert(descriptor.digest, bytes);
+            }
+        }
     }
-    for document in graph.documents() {
-        let Descriptor { digest, size, .. } = document.descriptor;
-        write_blob(blobs, digest, size, |to| {
-            to.write_all(&document.bytes).map_err(TransportError::Stream)
-        })?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let queue = Mutex::new(missing.into_iter());
+    let copy = || {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            match next {
+                Some((digest, bytes)) => write_blob(dir, digest, &bytes)?,
+                None => return Ok(()),
+            }
+        }
+    };
+    let results: Vec<Result<(), TransportError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(copy)).collect();
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    results.into_iter().collect::<Result<(), _>>()?;
+    Ok(file::sync_dir(dir)?)
+}
+
+/// Removes what a killed process left; who holds the lock is the only one who writes.
+fn remove_unfinished(blobs: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(blobs).context("list", blobs)? {
+        let entry = entry.context("list", blobs)?;
+        if entry.file_name().as_encoded_bytes().starts_with(file::TEMP_PREFIX.as_bytes()) {
+            fs::remove_file(entry.path()).context("remove", entry.path())?;
+        }
     }
     Ok(())
 }
 
-fn write_blob(
-    blobs: &Path,
-    digest: Digest,
-    size: u64,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), TransportError>,
-) -> Result<(), TransportError> {
+/// What a blob is copied from.
+enum Bytes<'a> {
+    Blob(&'a Blob),
+    Document(&'a Document),
+}
+
+/// A blob is renamed into place whole, so one of the right size is the right one.
+fn is_there(blobs: &Path, descriptor: &Descriptor) -> bool {
+    let meta = fs::symlink_metadata(blobs.join(descriptor.digest.hex()));
+    meta.is_ok_and(|meta| meta.is_file() && meta.len() == descriptor.size)
+}
+
+fn write_blob(blobs: &Path, digest: Digest, bytes: &Bytes<'_>) -> Result<(), TransportError> {
     let path = blobs.join(digest.hex());
-    // A blob is renamed into place whole, so one of the right size is the right one.
-    if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == size) {
-        return Ok(());
+    let mut file = AtomicFile::create(&path)?;
+    match bytes {
+        Bytes::Blob(blob) => blob.write_to(file.file())?,
+        Bytes::Document(document) => {
+            file.file().write_all(&document.bytes).context("write", &path)?;
+        }
     }
-    let mut blob = AtomicFile::create(&path)?;
-    write(blob.file())?;
-    blob.commit()?;
-    Ok(())
+    Ok(file.commit_without_name()?)
+}
+
+/// Leaves a file alone that has these bytes already.
+fn write_if_other(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() && file::read(path, INDEX_LIMIT)? == bytes => Ok(()),
+        _ => file::write_atomically(path, bytes),
+    }
 }
 
 /// Readable by all, whatever the umask.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
 use super::path::{self, Place};
-use super::{Finding, Kind, chain};
+use super::{Finding, Kind, chain, kind_of};
 use crate::digest::{DiffId, HashingWriter};
 use crate::transport::source::tar::{self, TarReader};
-use crate::transport::source::{self, Encoding, Layer, Source};
+use crate::transport::source::{self, Encoding, Layer, Source, SourceError};
 
 /// Below this, no ratio is suspicious.
 const SMALL: u64 = 1 << 30;
@@ -65,25 +65,28 @@ pub fn scan(source: &dyn Source, layer: &Layer) -> Scan {
     let mut raw = match source::Checked::new(source, &layer.descriptor) {
         Ok(raw) => raw,
         Err(error) => {
-            scan.bytes(chain(&error));
+            scan.blob(&error);
             return scan;
         }
     };
     let broken = scan_tar(&mut raw, layer, &mut scan).err();
     // The rest of the blob counts for its digest, even where its tar is over or broken.
-    match io::copy(&mut raw, &mut io::sink()) {
+    let rest = io::copy(&mut raw, &mut io::sink());
+    let of_blob = |error| source::read_error(source, layer.descriptor.digest, error);
+    match (broken, rest) {
         // Of a blob with other bytes it is no news that its tar is broken.
-        Err(error) => {
-            scan.bytes(chain(&source::read_error(source, layer.descriptor.digest, error)));
+        (_, Err(error)) | (Some(Broken::Blob(error)), Ok(_)) => scan.blob(&of_blob(error)),
+        (Some(Broken::Tar(why)), Ok(_)) => {
+            scan.findings.push(Finding::error(Kind::Bytes, "", why));
         }
-        Ok(_) => broken.into_iter().for_each(|error| scan.bytes(error)),
+        (None, Ok(_)) => {}
     }
     scan
 }
 
 impl Scan {
-    fn bytes(&mut self, message: String) {
-        self.findings.push(Finding::error(Kind::Bytes, "", message));
+    fn blob(&mut self, error: &SourceError) {
+        self.findings.push(Finding::error(kind_of(error), "", chain(error)));
     }
 
     fn path(&mut self, path: &[u8], message: &str) {
@@ -91,33 +94,58 @@ impl Scan {
     }
 }
 
-fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result<(), String> {
-    let mut buffered = BufReader::with_capacity(1 << 18, raw);
-    let start = io::BufRead::fill_buf(&mut buffered).map_err(|e| chain(&e))?;
-    let actual = Encoding::of_magic(start);
-    if actual != layer.encoding && layer.encoding != Encoding::Plain {
-        return Err(format!("it is named {}, and its bytes are not", name(layer.encoding)));
+/// Why a tar was not read to its end.
+enum Broken {
+    /// The blob's bytes did not come, or are not the blob's.
+    Blob(io::Error),
+    /// The tar or its compression.
+    Tar(String),
+}
+
+impl Broken {
+    fn of(error: io::Error) -> Self {
+        let source = error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>());
+        match source.is_some() {
+            true => Self::Blob(error),
+            false => Self::Tar(format!("it cannot be decompressed: {}", chain(&error))),
+        }
     }
+}
+
+fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result<(), Broken> {
+    let mut buffered = BufReader::with_capacity(1 << 18, raw);
+    let start = io::BufRead::fill_buf(&mut buffered).map_err(Broken::of)?;
+    let actual = Encoding::of_magic(start);
     if actual != layer.encoding {
-        return Err(format!("it is named a plain tar, and its bytes are {}", name(actual)));
+        let (named, actual) = (name(layer.encoding), name(actual));
+        return Err(Broken::Tar(format!("it is named {named}, and its bytes are {actual}")));
     }
     let plain: Box<dyn Read + '_> = match actual {
         Encoding::Plain => Box::new(buffered),
         Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
-        Encoding::Zstd => Box::new(zstd::Decoder::with_buffer(buffered).map_err(|e| chain(&e))?),
+        Encoding::Zstd => Box::new(zstd::Decoder::with_buffer(buffered).map_err(Broken::of)?),
     };
     let most = layer.descriptor.size.saturating_mul(MOST_TIMES).max(SMALL);
     let mut tee = Tee { inner: plain, hasher: HashingWriter::new(io::sink()), most };
-    let mut reader = TarReader::streaming(&mut tee);
-    let result = entries(&mut reader, scan);
-    let rest =
-        trailing(&mut tee).map_err(|error| format!("cannot be decompressed: {}", chain(&error)))?;
+    let result = entries(&mut TarReader::streaming(&mut tee), scan);
+    if let Err(tar::TarError::Read(error)) = result {
+        return Err(Broken::of(error));
+    }
+    let rest = trailing(&mut tee).map_err(Broken::of)?;
     let (_, hashed) = tee.hasher.finish();
     scan.diff_id = Some(hashed.diff_id());
     scan.tar_size = hashed.size;
-    result.map_err(|error| chain(&error))?;
-    if rest {
-        scan.findings.push(Finding::warning("", "there are bytes after the end of its tar"));
+    match result {
+        // Some tools leave the end marker out, and all unpackers bear with it; that the blob is
+        // whole is known by its digest.
+        Err(error @ tar::TarError::NoEnd(_)) if hashed.size > 0 => {
+            scan.findings.push(Finding::warning("", chain(&error)));
+        }
+        Err(error) => return Err(Broken::Tar(chain(&error))),
+        Ok(()) if rest => {
+            scan.findings.push(Finding::warning("", "there are bytes after the end of its tar"));
+        }
+        Ok(()) => {}
     }
     Ok(())
 }
@@ -164,10 +192,12 @@ impl Read for Tee<'_> {
 
 fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), tar::TarError> {
     let mut seen: BTreeMap<Vec<u8>, tar::Kind> = BTreeMap::new();
-    while let Some(entry) = reader.next_entry()? {
-        if entry.path.starts_with(b"/") {
-            scan.path(entry.path.get(1..).unwrap_or_default(), "its path starts with a slash");
-        }
+    let result = loop {
+        let entry = match reader.next_entry() {
+            Ok(Some(entry)) => entry,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
         let path = match path::place(&entry.path, b"") {
             Place::Within(path) => path,
             Place::Root => continue,
@@ -176,6 +206,9 @@ fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), ta
                 continue;
             }
         };
+        if entry.path.starts_with(b"/") {
+            scan.path(&path, "its path starts with a slash");
+        }
         if let tar::Kind::Other(flag) = entry.kind {
             scan.path(&path, &format!("its type `{}` is none of POSIX's", flag.escape_ascii()));
         }
@@ -191,9 +224,9 @@ fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), ta
         let meta = Meta { mode: entry.mode, uid: entry.uid, gid: entry.gid };
         let size = if entry.kind == tar::Kind::File { entry.size } else { 0 };
         scan.entries.push(Entry { path, kind: entry.kind, link, meta, size, bytes });
-    }
+    };
     forward_links(&seen, scan);
-    Ok(())
+    result
 }
 
 fn small<R: Read>(reader: &mut TarReader<R>, size: u64) -> io::Result<Option<Vec<u8>>> {

@@ -17,8 +17,8 @@ use crate::image::Descriptor;
 use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
-    self, Layer, MANIFEST_LIMIT, Manifest, Source, StoredImage, read_document, read_image,
-    read_manifest,
+    self, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, read_document,
+    read_image, read_manifest,
 };
 
 pub use layer::{Entry, Meta, Scan, scan};
@@ -36,7 +36,9 @@ pub enum Severity {
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Bytes that are not those that were named, or that cannot be read.
+    /// Bytes that could not be read, which is not the image's fault.
+    Unread,
+    /// Bytes that are not those that were named.
     Bytes,
     /// A document that contradicts itself or another one.
     Document,
@@ -95,6 +97,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether everything could be read, be it good or not.
+    pub fn is_complete(&self) -> bool {
+        self.findings.iter().all(|finding| finding.kind != Kind::Unread)
+    }
+
     /// Whether nothing worse than a warning was found.
     pub fn is_good(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity < Severity::Error)
@@ -152,7 +159,7 @@ impl Check<'_> {
         }
         let document = match read_document(self.source, root, "manifest", MANIFEST_LIMIT) {
             Ok(document) => document,
-            Err(error) => return self.found(Finding::error(Kind::Bytes, place, chain(&error))),
+            Err(error) => return self.found(Finding::error(kind_of(&error), place, chain(&error))),
         };
         match read_manifest(&document) {
             Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
@@ -164,7 +171,7 @@ impl Check<'_> {
             Ok(Manifest::Artifact(blobs)) => self.artifact(&place, &blobs),
             Ok(Manifest::Image { .. }) => match read_image(self.source, root) {
                 Ok(image) => self.keep(root, image),
-                Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
+                Err(error) => self.found(Finding::error(kind_of(&error), place, chain(&error))),
             },
         }
     }
@@ -177,7 +184,7 @@ impl Check<'_> {
                     .map_err(|e| source::read_error(self.source, blob.digest, e))
             });
             if let Err(error) = read {
-                self.found(Finding::error(Kind::Bytes, place, chain(&error)));
+                self.found(Finding::error(kind_of(&error), place, chain(&error)));
             }
         }
     }
@@ -298,6 +305,17 @@ fn image_place(image: &StoredImage) -> String {
     match image.names.first() {
         Some(name) => name.clone(),
         None => image.manifest.descriptor.digest.to_string(),
+    }
+}
+
+/// Whose fault an error is.
+fn kind_of(error: &SourceError) -> Kind {
+    match error {
+        SourceError::Read { .. } => Kind::Unread,
+        #[cfg(feature = "registry")]
+        SourceError::Registry(_) => Kind::Unread,
+        SourceError::Document { .. } => Kind::Document,
+        _ => Kind::Bytes,
     }
 }
 

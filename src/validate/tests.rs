@@ -1,1 +1,230 @@
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read, Write};
 
+use super::*;
+use crate::image::{Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
+use crate::report::Silent;
+use crate::transport::source::{Encoding, SourceError};
+
+/// An image in memory, to be spoilt by a test.
+#[derive(Debug, Default)]
+struct Memory {
+    root: Option<Descriptor>,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Source for Memory {
+    fn name(&self) -> String {
+        "memory".into()
+    }
+
+    fn roots(&self) -> Result<Vec<Descriptor>, SourceError> {
+        Ok(self.root.iter().cloned().collect())
+    }
+
+    fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+        let bytes = self.blobs.get(&descriptor.digest).cloned().ok_or(SourceError::Missing {
+            place: self.name(),
+            digest: descriptor.digest,
+            wanted_by: "a test wants".into(),
+        })?;
+        Ok(Box::new(Cursor::new(bytes)))
+    }
+}
+
+impl Memory {
+    fn add(&mut self, media_type: &str, bytes: Vec<u8>) -> Descriptor {
+        let document = Document::from_bytes(media_type, bytes);
+        self.blobs.insert(document.descriptor.digest, document.bytes);
+        document.descriptor
+    }
+
+    /// An image whose layers are blobs with the tars that they stand for.
+    fn of(layers: &[(Encoding, Vec<u8>, Vec<u8>)]) -> Self {
+        let mut memory = Self::default();
+        let diff_ids: Vec<_> = layers.iter().map(|(_, _, tar)| DiffId::of(tar)).collect();
+        let config = serde_json::json!({
+            "os": "linux", "architecture": "amd64",
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        });
+        let manifest = ImageManifest {
+            schema_version: 2,
+            media_type: MEDIA_TYPE_MANIFEST.into(),
+            config: memory.add(MEDIA_TYPE_CONFIG, config.to_string().into_bytes()),
+            layers: layers
+                .iter()
+                .map(|(encoding, blob, _)| memory.add(encoding.media_type(), blob.clone()))
+                .collect(),
+            annotations: BTreeMap::new(),
+        };
+        let document = Document::new(MEDIA_TYPE_MANIFEST, &manifest).unwrap();
+        memory.root = Some(memory.add(MEDIA_TYPE_MANIFEST, document.bytes));
+        memory
+    }
+
+    fn plain(tars: &[Vec<u8>]) -> Self {
+        let layers: Vec<_> = tars.iter().map(|t| (Encoding::Plain, t.clone(), t.clone())).collect();
+        Self::of(&layers)
+    }
+
+    fn check(&self) -> Report {
+        check(self, &self.roots().unwrap(), 2, &Silent)
+    }
+}
+
+/// A tar of entries: name, type flag, and the bytes or the link.
+fn tar_of(entries: &[(&str, u8, &str)]) -> Vec<u8> {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    for (name, flag, content) in entries {
+        let mut header = ::tar::Header::new_ustar();
+        header.as_ustar_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(::tar::EntryType::new(*flag));
+        let is_link = matches!(flag, b'1' | b'2');
+        if is_link {
+            header.set_link_name_literal(content).unwrap();
+        }
+        let bytes = if is_link { &[][..] } else { content.as_bytes() };
+        header.set_size(bytes.len() as u64);
+        header.set_cksum();
+        builder.append(&header, bytes).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn messages(report: &Report) -> String {
+    let lines =
+        report.findings.iter().map(|f| format!("{:?} {}: {}\n", f.severity, f.place, f.message));
+    lines.collect()
+}
+
+#[test]
+fn a_good_image_has_no_findings_and_its_sizes_are_counted() {
+    let tar = tar_of(&[("etc/", b'5', ""), ("etc/a", b'0', "hello")]);
+    let layers = [
+        (Encoding::Plain, tar.clone(), tar.clone()),
+        (Encoding::Gzip, gzip(&tar), tar.clone()),
+        (Encoding::Zstd, zstd::encode_all(tar.as_slice(), 1).unwrap(), tar.clone()),
+    ];
+    let report = Memory::of(&layers).check();
+    assert!(report.is_good(), "{}", messages(&report));
+    assert_eq!(report.images[0].layers, 3);
+    assert_eq!(report.images[0].tar_size, 3 * tar.len() as u64);
+}
+
+#[test]
+fn several_gzip_members_are_one_layer_and_junk_behind_them_is_none() {
+    // fault 65
+    let tar = tar_of(&[("a", b'0', "hello")]);
+    let (first, second) = tar.split_at(600);
+    let members = [gzip(first), gzip(second)].concat();
+    let report = Memory::of(&[(Encoding::Gzip, members.clone(), tar.clone())]).check();
+    assert!(report.is_good(), "{}", messages(&report));
+    for (what, blob) in [
+        ("junk", [members.clone(), b"junk".to_vec()].concat()),
+        ("cut", members[..members.len() - 9].to_vec()),
+        ("zstd labelled gzip", zstd::encode_all(tar.as_slice(), 1).unwrap()),
+        ("plain labelled gzip", tar.clone()),
+    ] {
+        let report = Memory::of(&[(Encoding::Gzip, blob, tar.clone())]).check();
+        assert!(!report.is_good(), "{what}");
+    }
+}
+
+#[test]
+fn every_mismatch_is_found_and_not_the_first_one_only() {
+    // faults 55 and 56
+    let (one, two) = (tar_of(&[("a", b'0', "1")]), tar_of(&[("b", b'0', "2")]));
+    let mut memory = Memory::plain(&[one.clone(), two.clone()]);
+    memory.blobs.insert(Digest::of(&one), tar_of(&[("a", b'0', "x")]));
+    memory.blobs.insert(Digest::of(&two), two[..1000].to_vec());
+    let report = memory.check();
+    let text = messages(&report);
+    assert!(text.contains("layer 1 of 2: blob") && text.contains("has the digest"), "{text}");
+    assert!(text.contains("layer 2 of 2: blob") && text.contains("has 1000 bytes"), "{text}");
+}
+
+#[test]
+fn a_wrong_diff_id_is_found() {
+    // fault 56
+    let tar = tar_of(&[("a", b'0', "1")]);
+    let report = Memory::of(&[(Encoding::Plain, tar, b"another".to_vec())]).check();
+    assert!(messages(&report).contains("its diff id is"), "{}", messages(&report));
+}
+
+#[test]
+fn a_bomb_is_defused() {
+    // fault 64: 2 MB that inflate to more than 1 GiB
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..1100 {
+        encoder.write_all(&zeros).unwrap();
+    }
+    let blob = encoder.finish().unwrap();
+    assert!(blob.len() < 3 << 20);
+    let report = Memory::of(&[(Encoding::Gzip, blob, Vec::new())]).check();
+    let text = messages(&report);
+    assert!(!report.is_good() && text.contains("it inflates to more than"), "{text}");
+}
+
+#[test]
+fn what_a_layer_may_not_hold_is_found_by_path() {
+    // faults 66 to 68
+    for (says, entries) in [
+        ("`/a`: it is in the layer twice", &[("a", b'0', ""), ("./a", b'0', "")][..]),
+        ("`/a`: it is in the layer twice", &[("a", b'5', ""), ("a/", b'5', "")]),
+        ("leaves the image by `..`", &[("../a", b'0', "")]),
+        ("leaves the image by `..`", &[("a/../../b", b'0', "")]),
+        ("starts with a slash", &[("/a", b'0', "")]),
+        ("`/l/a`: it lies below a symbolic link", &[("l", b'2', "/etc"), ("l/a", b'0', "")]),
+        ("a hard link that leaves", &[("a", b'1', "../../etc/passwd")]),
+        ("a hard link to itself", &[("a", b'1', "a")]),
+        ("which is not there", &[("a", b'1', "b")]),
+        ("comes after it", &[("a", b'1', "b"), ("b", b'0', "")]),
+        ("hides no name", &[("a/.wh.", b'0', "")]),
+        ("hides no name", &[("a/.wh...", b'0', "")]),
+        ("which is no directory", &[("a", b'0', ""), ("a/b", b'0', "")]),
+        ("none of POSIX's", &[("a", b'Z', "")]),
+        ("sparse", &[("a", b'S', "")]),
+    ] {
+        let report = Memory::plain(&[tar_of(entries)]).check();
+        let text = messages(&report);
+        assert!(!report.is_good() && text.contains(says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn what_consumers_take_in_two_ways_is_a_warning() {
+    for (says, lower, upper) in [
+        ("leaves the image; runtimes", &[][..], &[("a", b'2', "../../x")][..]),
+        ("nothing below it to hide", &[], &[(".wh.a", b'0', "")]),
+        ("some unpackers follow", &[("bin", b'2', "usr/bin")], &[("bin/a", b'0', "")]),
+        ("hides what the link led to", &[("bin", b'2', "usr/bin")], &[("bin", b'5', "")]),
+        ("in a lower layer", &[("a", b'0', "")], &[("b", b'1', "a")]),
+    ] {
+        let report = Memory::plain(&[tar_of(lower), tar_of(upper)]).check();
+        let text = messages(&report);
+        assert!(report.is_good() && text.contains(says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn whiteouts_hide_what_is_below_and_nothing_else() {
+    let lower = tar_of(&[("a/", b'5', ""), ("a/b", b'0', ""), ("c", b'0', "")]);
+    let upper = tar_of(&[("a/.wh.b", b'0', ""), (".wh.c", b'0', ""), ("c", b'0', "new")]);
+    let above = tar_of(&[("d", b'1', "a/b"), ("e", b'1', "c")]);
+    let report = Memory::plain(&[lower, upper, above]).check();
+    let text = messages(&report);
+    assert!(text.contains("hard link to `/a/b`, which is not there"), "{text}");
+    assert!(!text.contains("`/c`, which is not there"), "{text}");
+}
+
+#[test]
+fn an_empty_place_is_no_good_image() {
+    assert!(!Memory::default().check().is_good());
+}

@@ -1,12 +1,9 @@
 //! `inspect` and `history` of images that are built, wherever they lie.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::Command;
-
 use serde_json::{Value, json};
 
+use super::registry::server::Registry;
 use super::running::Place;
-use super::servers::Server;
 
 /// An image with one store path and one file of its own, under two tags.
 fn example() -> Place {
@@ -114,15 +111,8 @@ fn of_several_images_history_wants_one() {
 #[test]
 fn an_image_in_a_registry_is_described_by_its_documents_and_read_when_asked() {
     let place = example();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let host = format!("127.0.0.1:{port}");
-    let config = json!({"version": 0.1, "http": {"addr": host},
-        "storage": {"filesystem": {"rootdirectory": place.path("registry")}}});
-    let config = place.write("registry.yml", config.to_string());
-    let mut command = Command::new("docker-registry");
-    let log = place.path("registry.log");
-    let mut registry = Server::start(command.arg("serve").arg(config), &log);
-    registry.wait_until(|| TcpStream::connect(&host).is_ok());
+    let registry = Registry::start();
+    let host = registry.name();
     place.cooper(&["push", "--quiet", "spec.json", "--to", &host]).succeeded();
     let reference = format!("{host}/team/app:v1");
     let far = &inspected(&place, &[&reference])[0];

@@ -2,16 +2,18 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
+mod base;
 #[cfg(feature = "daemon")]
 mod daemon;
 mod engine;
-#[cfg(any(feature = "daemon", feature = "registry"))]
 mod fixture;
 #[cfg(feature = "registry")]
 mod found;
 mod input;
 mod looking;
 mod planner;
+#[cfg(feature = "registry")]
+mod registry;
 mod running;
 mod same_bytes;
 #[cfg(any(feature = "daemon", feature = "registry"))]

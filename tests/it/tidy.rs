@@ -209,6 +209,10 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     for (start, line) in lines.iter().enumerate() {
         let trimmed = line.trim_start();
         let Some(at) = trimmed.find("fn ") else { continue };
+        // A trait's method without a body ends where its signature does.
+        if trimmed.ends_with(';') {
+            continue;
+        }
         let before = &trimmed[..at];
         if !before
             .split_whitespace()

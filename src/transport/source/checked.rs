@@ -45,7 +45,14 @@ impl Checked {
 
 impl Read for Checked {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buf)?;
+        let count = match self.inner.read(buf) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                // What comes after a broken stream is no shorter blob, it is nothing.
+                self.hasher = None;
+                return Err(error);
+            }
+            result => result?,
+        };
         if count == 0 && !buf.is_empty() {
             return self.compare().map(|()| 0).map_err(io::Error::other);
         }

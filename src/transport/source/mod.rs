@@ -271,4 +271,6 @@ pub(super) fn listed(names: impl IntoIterator<Item = String>) -> String {
 }
 
 #[cfg(test)]
+mod place_tests;
+#[cfg(test)]
 mod tests;

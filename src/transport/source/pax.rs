@@ -1,4 +1,4 @@
-//! Extended headers of a tar (POSIX pax), read strictly: two readers must not read two things.
+//! Extended tar headers (POSIX pax, `Extended Header`).
 
 use super::tar::TarError;
 

@@ -1,15 +1,15 @@
 //! Reading foreign tars: strict, streaming, in bounded memory.
 //!
-//! The entries of a layer come from strangers, so what two readers could understand differently
-//! is an error here: a size that differs between a header and its PAX record, a record with a
-//! wrong length, a sparse file. Paths are returned as they stand; nothing is unpacked.
+//! What two readers could understand differently is an error: a size that differs between a
+//! header and its PAX record, a record with a wrong length, a sparse file. Paths are returned as
+//! they stand; nothing is unpacked.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::pax::Extended;
 
 const BLOCK: usize = 512;
-/// Names and extended attributes are small; image tools write some hundred bytes.
+/// Image tools write some hundred bytes.
 const EXTENSION_LIMIT: u64 = 1 << 20;
 
 /// Why bytes are no tar that every consumer reads alike.
@@ -22,7 +22,7 @@ pub enum TarError {
     /// The stream ends within an entry.
     #[error("the tar is cut at byte {0}")]
     Cut(u64),
-    /// The stream ends between two entries, without the two zero blocks that mark the end.
+    /// The stream ends between two entries, without the two zero blocks.
     #[error("the tar has no end marker, at byte {0}")]
     NoEnd(u64),
     /// What should be a header is none.
@@ -46,7 +46,7 @@ pub enum TarError {
     },
     /// Two sizes for one entry.
     #[error(
-        "the tar's entry at byte {offset} has {header} bytes by its header and {pax} by its PAX record"
+        "the tar's entry at byte {offset} has {header} bytes by its header, {pax} by its PAX record"
     )]
     TwoSizes {
         /// Where the header is.
@@ -78,6 +78,20 @@ pub enum Kind {
     Other(u8),
 }
 
+impl Kind {
+    /// Old tars mark a directory by the slash at its end.
+    fn of_flag(flag: u8, path: &[u8]) -> Self {
+        match flag {
+            b'0' | 0 | b'7' if !path.ends_with(b"/") => Self::File,
+            b'0' | 0 | b'7' | b'5' => Self::Directory,
+            b'1' => Self::HardLink,
+            b'2' => Self::Symlink,
+            b'3' | b'4' | b'6' => Self::Special,
+            other => Self::Other(other),
+        }
+    }
+}
+
 /// One entry. Names are bytes, as they stand in the tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -99,8 +113,8 @@ pub struct Entry {
     pub offset: u64,
 }
 
-/// How data that nobody reads is passed over.
-type Skip<R> = fn(&mut R, u64) -> io::Result<()>;
+/// How data that nobody reads is passed over; how much there was.
+type Skip<R> = fn(&mut R, u64) -> io::Result<u64>;
 
 /// Reads entry after entry; as a [`Read`], the bytes of the entry that came last.
 #[derive(Debug)]
@@ -116,7 +130,7 @@ pub struct TarReader<R> {
 impl<R: Read> TarReader<R> {
     /// Reads a stream from its beginning to its end.
     pub fn streaming(inner: R) -> Self {
-        Self::new(inner, |inner, count| io::copy(&mut inner.take(count), &mut io::sink()).map(drop))
+        Self::new(inner, |inner, count| io::copy(&mut inner.take(count), &mut io::sink()))
     }
 
     fn new(inner: R, skip: Skip<R>) -> Self {
@@ -163,15 +177,7 @@ impl<R: Read> TarReader<R> {
         };
         let path = extended.path.unwrap_or_else(|| header.path());
         let link = extended.link.unwrap_or_else(|| until_nul(header.field(157, 100)).to_vec());
-        let kind = match header.flag() {
-            b'0' | 0 | b'7' if path.ends_with(b"/") => Kind::Directory,
-            b'0' | 0 | b'7' => Kind::File,
-            b'1' => Kind::HardLink,
-            b'2' => Kind::Symlink,
-            b'3' | b'4' | b'6' => Kind::Special,
-            b'5' => Kind::Directory,
-            other => Kind::Other(other),
-        };
+        let kind = Kind::of_flag(header.flag(), &path);
         // Links and devices carry a size in old tars, and no bytes.
         let carries = matches!(kind, Kind::File | Kind::Other(_));
         let size = if carries { size } else { 0 };
@@ -193,8 +199,12 @@ impl<R: Read> TarReader<R> {
     fn pass_over(&mut self) -> Result<(), TarError> {
         let count = self.left.saturating_add(self.padding);
         if count > 0 {
-            (self.skip)(&mut self.inner, count)?;
-            self.offset = self.offset.saturating_add(count);
+            let skipped = (self.skip)(&mut self.inner, count)?;
+            self.offset = self.offset.saturating_add(skipped);
+            // Padding that is missing at the very end hurts nobody.
+            if skipped < self.left {
+                return Err(TarError::Cut(self.offset));
+            }
             self.left = 0;
             self.padding = 0;
         }
@@ -251,18 +261,18 @@ impl<R: Read> TarReader<R> {
         Ok(bytes)
     }
 
-    /// What is behind.
+    /// The reader behind.
     pub fn into_inner(self) -> R {
         self.inner
     }
 }
 
 impl<R: Read + Seek> TarReader<R> {
-    /// Reads a file: data that nobody asks for is not read.
+    /// Reads a file; what nobody asks for is passed over.
     pub fn seeking(inner: R) -> Self {
         Self::new(inner, |inner, count| {
-            let count = i64::try_from(count).map_err(io::Error::other)?;
-            inner.seek(SeekFrom::Current(count)).map(drop)
+            let by = i64::try_from(count).map_err(io::Error::other)?;
+            inner.seek(SeekFrom::Current(by)).map(|_| count)
         })
     }
 }

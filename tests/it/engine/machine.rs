@@ -79,6 +79,27 @@ fn a_process_killed_anywhere_leaves_the_old_archive_or_the_new_one() {
 }
 
 #[test]
+fn what_a_killed_process_left_in_a_layout_goes_with_the_next_run() {
+    // fault 105
+    let house = House::new();
+    house.fill(2, 50_000);
+    house.spec(GZIP);
+    let build =
+        || succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    build();
+    let names = || {
+        let entries = fs::read_dir(house.path("layout/blobs/sha256")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    fs::write(house.path("layout/blobs/sha256/.cooper-killed"), "half a blob").unwrap();
+    build();
+    assert_eq!(names(), before);
+}
+
+#[test]
 fn sixty_four_descriptors_are_enough() {
     // fault 120
     let house = House::new();

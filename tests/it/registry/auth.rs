@@ -1,0 +1,192 @@
+//! Proving who we are, and to whom.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::proxy::{Fault, Proxy};
+use super::server::{Registry, Wants};
+use super::{image, push, pushed, validate};
+use crate::fixture::{Fixture, stderr, stdout};
+
+/// base64 of `founder:s3cret` and of `founder:wrong-s3cret`.
+const RIGHT: &str = "Zm91bmRlcjpzM2NyZXQ=";
+const WRONG: &str = "Zm91bmRlcjp3cm9uZy1zM2NyZXQ=";
+
+fn log_in(fixture: &Fixture, registry: &str, auth: &str) -> std::path::PathBuf {
+    let path = fixture.dir().join("auth.json");
+    std::fs::write(&path, format!(r#"{{"auths":{{"{registry}":{{"auth":"{auth}"}}}}}}"#)).unwrap();
+    path
+}
+
+#[test]
+fn a_registry_with_passwords_takes_the_right_one_and_names_the_wrong_one() {
+    // fault 75
+    let fixture = Fixture::new();
+    let registry = Registry::start_that(Wants { password: true, ..Wants::default() });
+    let spec = image(&fixture, "app", 2);
+
+    let nobody = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
+    assert!(nobody.contains("it wants credentials") && nobody.contains("docker login"), "{nobody}");
+
+    let auth = log_in(&fixture, &registry.name(), WRONG);
+    let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
+    let wrong_auth = log_in(&fixture, &proxy.name(), WRONG);
+    let mut command = push(&fixture, &spec, &proxy.name());
+    let wrong = stderr(&command.env("REGISTRY_AUTH_FILE", &wrong_auth).output().unwrap(), 2);
+    assert!(wrong.contains("does not take the credentials"), "{wrong}");
+    assert!(wrong.contains(&proxy.name()) && wrong.contains("app"), "{wrong}");
+    assert!(!wrong.contains("s3cret") && !wrong.contains(WRONG), "{wrong}");
+    assert!(proxy.seen().len() <= 2, "one question and one second try");
+
+    std::fs::remove_file(auth).unwrap();
+    let auth = log_in(&fixture, &registry.name(), RIGHT);
+    let mut command = push(&fixture, &spec, &registry.name());
+    pushed(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap());
+    let mut command = validate(&fixture, &format!("{}/app:v1", registry.name()));
+    stdout(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap());
+}
+
+#[test]
+fn dockers_config_and_its_credential_helpers_are_asked() {
+    // fault 102
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new();
+    let registry = Registry::start_that(Wants { password: true, ..Wants::default() });
+    let spec = image(&fixture, "app", 2);
+    let bin = fixture.dir().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let helper = |name: &str, script: &str| {
+        let path = bin.join(format!("docker-credential-{name}"));
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let name = registry.name();
+    helper(
+        "good",
+        &format!(
+            r#"read server; [ "$1 $server" = "get {name}" ] && echo '{{"Username":"founder","Secret":"s3cret"}}'"#
+        ),
+    );
+    helper("junk", "echo s3cret-junk");
+    helper("fails", "echo s3cret-words; exit 3");
+    helper("empty", "echo 'credentials not found in native keychain'; exit 1");
+    let config = fixture.dir().join(".docker");
+    std::fs::create_dir_all(&config).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let with = |config_json: String| {
+        std::fs::write(config.join("config.json"), config_json).unwrap();
+        push(&fixture, &spec, &name).env("PATH", &path).output().unwrap()
+    };
+    for (helper, code, says) in [
+        ("junk", 2, "did not answer with a login"),
+        ("fails", 2, "failed for"),
+        ("missing", 2, "cannot be started"),
+        ("empty", 2, "it wants credentials"),
+    ] {
+        let output = with(format!(r#"{{"credHelpers":{{"{name}":"{helper}"}}}}"#));
+        let error = stderr(&output, code);
+        assert!(error.contains(says) && !error.contains("s3cret"), "{helper}: {error}");
+    }
+    pushed(&with(format!(r#"{{"credHelpers":{{"{name}":"good"}},"credsStore":"junk"}}"#)));
+    pushed(&with(r#"{"credsStore":"good"}"#.into()));
+}
+
+#[test]
+fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
+    // faults 75 and 76
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let tokens = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&tokens);
+    let uses = Mutex::new(BTreeMap::new());
+    let proxy = Proxy::start(registry.port(), move |seen, _| {
+        if seen.path.starts_with("/token") {
+            let number = made.fetch_add(1, Ordering::SeqCst) + 1;
+            return Fault::Answer(200, Vec::new(), format!(r#"{{"token":"t{number}"}}"#).into());
+        }
+        let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer t"));
+        if let Some(number) = token.and_then(|number| number.parse::<usize>().ok()) {
+            // A new token does not end the one before; its use does.
+            let mut uses = uses.lock().unwrap();
+            let used: &mut usize = uses.entry(number).or_default();
+            *used += 1;
+            if *used <= 6 && number <= made.load(Ordering::SeqCst) {
+                return Fault::None;
+            }
+        }
+        let host = seen.header("host").unwrap_or_default();
+        let challenge = format!(
+            r#"Bearer realm="http://{host}/token",service="s, t",scope="repository:app:pull""#
+        );
+        Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
+    });
+    let spec = image(&fixture, "app", 2);
+    pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
+    let made = tokens.load(Ordering::SeqCst);
+    assert!((2..20).contains(&made), "{made} tokens");
+    let asked =
+        proxy.seen().iter().find(|seen| seen.path.starts_with("/token")).unwrap().path.clone();
+    assert!(asked.contains("scope=repository%3Aapp%3Apull%2Cpush"), "{asked}");
+    assert!(asked.contains("service=s%2C+t"), "{asked}");
+}
+
+#[test]
+fn a_realm_on_another_host_gets_no_credentials_unless_it_was_named() {
+    // fault 91
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let thief = Proxy::start(registry.port(), |_, _| {
+        Fault::Answer(200, Vec::new(), br#"{"token":"t"}"#.to_vec())
+    });
+    // By another name the same machine is another host.
+    let realm = thief.name().replace("127.0.0.1", "localhost");
+    let proxy = Proxy::start(registry.port(), move |seen, _| {
+        if seen.header("authorization") == Some("Bearer t") {
+            return Fault::None;
+        }
+        let challenge = format!(r#"Bearer realm="http://{realm}/token",service="s""#);
+        Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
+    });
+    let auth = log_in(&fixture, &proxy.name(), RIGHT);
+    let spec = image(&fixture, "app", 2);
+    let mut command = push(&fixture, &spec, &proxy.name());
+    let error = stderr(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap(), 2);
+    assert!(error.contains("--token-host"), "{error}");
+    assert!(thief.seen().is_empty());
+
+    let mut command = push(&fixture, &spec, &proxy.name());
+    command.env("REGISTRY_AUTH_FILE", &auth).args(["--token-host", "localhost"]);
+    pushed(&command.output().unwrap());
+    assert!(thief.seen().iter().all(|seen| seen.header("authorization").is_some()));
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_named() {
+    // fault 101
+    let fixture = Fixture::new();
+    let registry = Registry::start_that(Wants { tls: true, ..Wants::default() });
+    let spec = image(&fixture, "app", 2);
+    let refused = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
+    assert!(refused.contains("certificate") && refused.contains("--ca-file"), "{refused}");
+
+    let mut command = push(&fixture, &spec, &registry.name());
+    pushed(&command.args(["--ca-file", &registry.certificate()]).output().unwrap());
+    let mut command = validate(&fixture, &format!("{}/app:v1", registry.name()));
+    stdout(&command.args(["--ca-file", &registry.certificate()]).output().unwrap());
+
+    // The same machine by a name that the certificate does not have.
+    let localhost = registry.name().replace("127.0.0.1", "localhost");
+    let mut command = push(&fixture, &spec, &localhost);
+    let other = stderr(&command.args(["--ca-file", &registry.certificate()]).output().unwrap(), 2);
+    assert!(other.contains("not valid for"), "{other}");
+
+    // One that was good until a while ago.
+    let old = Registry::start_that(Wants { tls: true, expired: true, ..Wants::default() });
+    let mut command = push(&fixture, &spec, &old.name());
+    let expired = stderr(&command.args(["--ca-file", &old.certificate()]).output().unwrap(), 2);
+    assert!(expired.contains("expired"), "{expired}");
+
+    let mut command = push(&fixture, &spec, &registry.name());
+    let junk = stderr(&command.args(["--ca-file", "/etc/hostname"]).output().unwrap(), 1);
+    assert!(junk.contains("no PEM certificate"), "{junk}");
+}

@@ -1,0 +1,82 @@
+//! One contract for all places: what is written can be read back, byte for byte.
+
+use serde_json::json;
+
+use super::server::Registry;
+use crate::fixture::{Fixture, stdout};
+
+fn run(fixture: &Fixture, arguments: &[&str]) -> String {
+    stdout(&fixture.cooper().args(arguments).output().unwrap())
+}
+
+/// The digest of the one image at a place, by validating it.
+fn digest_at(fixture: &Fixture, place: &str) -> String {
+    let report: serde_json::Value =
+        serde_json::from_str(&run(fixture, &["validate", "--json", place])).unwrap();
+    assert_eq!(report[0]["good"], true, "{report}");
+    report[0]["images"][0]["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_image_stays_what_it_is_from_any_place_to_any_other() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let spec = super::image(&fixture, "app", 2);
+    run(&fixture, &["build", spec.to_str().unwrap(), "-o", "first.tar"]);
+    let digest = digest_at(&fixture, "first.tar");
+    let places = [
+        ("archive:first.tar".to_owned(), "oci:layout:app:v1".to_owned()),
+        ("oci:layout".to_owned(), format!("docker://{}/app:v1", registry.name())),
+        (format!("{}/app:v1", registry.name()), format!("{}/other:v2", registry.name())),
+        (format!("{}/other:v2", registry.name()), "oci-archive:second.tar:app:v3".to_owned()),
+        ("second.tar".to_owned(), "third.tar".to_owned()),
+        ("third.tar".to_owned(), "./plain-layout".to_owned()),
+    ];
+    for (from, to) in &places {
+        run(&fixture, &["copy", from, to]);
+        assert_eq!(digest_at(&fixture, to), digest, "{from} to {to}");
+    }
+    run(&fixture, &["save", "oci:layout", "second.tar", "-o", "both.tar"]);
+    let report = run(&fixture, &["validate", "both.tar"]);
+    assert!(report.contains("is whole"), "{report}");
+}
+
+#[test]
+fn other_tools_read_what_is_copied_and_cooper_reads_what_they_write() {
+    let fixture = Fixture::new();
+    let spec = super::image(&fixture, "app", 2);
+    run(&fixture, &["build", spec.to_str().unwrap(), "-o", "first.tar"]);
+    run(&fixture, &["copy", "first.tar", "oci:layout:v1"]);
+    let digest = digest_at(&fixture, "oci:layout:v1");
+    let tool = |program: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        stdout(&command.args(arguments).current_dir(fixture.dir()).output().unwrap())
+    };
+    tool("skopeo", &["copy", "-q", "oci:layout:v1", "oci-archive:skopeo.tar:v1"]);
+    assert_eq!(digest_at(&fixture, "skopeo.tar"), digest);
+    tool("skopeo", &["copy", "-q", "oci:layout:v1", "docker-archive:docker.tar:app:v1"]);
+    digest_at(&fixture, "docker.tar");
+    tool("umoci", &["unpack", "--rootless", "--image", "layout:v1", "bundle"]);
+    assert!(fixture.dir().join("bundle/rootfs/etc/name").exists());
+}
+
+#[test]
+fn an_index_is_copied_with_all_its_images_or_with_the_one_that_is_asked_for() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let item = fixture.item("data", 1, 1000);
+    let specs = ["amd64", "arm64"].map(|architecture| {
+        let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
+        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform).display().to_string()
+    });
+    run(&fixture, &["index", &specs[0], &specs[1], "-o", "both.tar"]);
+    let place = format!("{}/app:v1", registry.name());
+    run(&fixture, &["copy", "both.tar", &place]);
+    let report = run(&fixture, &["validate", &place]);
+    assert!(report.contains("linux/amd64") && report.contains("linux/arm64"), "{report}");
+    run(&fixture, &["copy", "--platform", "linux/arm64", &place, "one.tar"]);
+    let report = run(&fixture, &["validate", "one.tar"]);
+    assert!(!report.contains("linux/amd64") && report.contains("linux/arm64"), "{report}");
+    // The order of the specs is no part of the index.
+    run(&fixture, &["index", &specs[1], &specs[0], "-o", "turned.tar"]);
+    let bytes = |name: &str| std::fs::read(fixture.dir().join(name)).unwrap();
+    assert_eq!(bytes("both.tar"), bytes("turned.tar"));
+}

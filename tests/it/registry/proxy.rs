@@ -1,0 +1,233 @@
+//! A proxy that stands in front of a real registry and spoils what a test tells it to.
+//!
+//! It serves one request a connection. The registry sees the client's `Host`, so that the
+//! locations that it names lead through the proxy again.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// The registry is not asked; status, headers, body.
+    Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
+    /// The connection closes without a word.
+    Hang,
+    /// So many bytes of the request's body are taken, then the connection closes.
+    CutUpload(usize),
+    /// Nothing is ever answered, and no body is read.
+    Swallow,
+    /// The answer's body ends after so many bytes, the connection with it.
+    Cut(usize),
+    /// The answer's body stops after so many bytes, and the connection stays.
+    Stall(usize),
+    /// The answer's body comes a byte a second.
+    Drip,
+    /// A byte of the answer's body is another one.
+    Flip(usize),
+    /// The answer's body is longer or shorter, and says so.
+    Resize(isize),
+    /// A header of the answer is another one, or gone.
+    Header(&'static str, Option<String>),
+}
+
+/// A request as the proxy saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let same = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
+        self.headers.iter().find(same).map(|(_, value)| value.as_str())
+    }
+
+    /// Method and path match.
+    pub(crate) fn is(&self, method: &str, part: &str) -> bool {
+        self.method == method && self.path.contains(part)
+    }
+}
+
+type Rule = dyn Fn(&Seen, usize) -> Fault + Send + Sync;
+
+/// A running proxy.
+pub(crate) struct Proxy {
+    port: u16,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Proxy {
+    /// The rule gets each request and how many of the same method and path came before it.
+    pub(crate) fn start(
+        upstream: u16,
+        rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let rule: Arc<Rule> = Arc::new(rule);
+        let known = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (seen, rule) = (Arc::clone(&known), Arc::clone(&rule));
+                // A client that goes away is a client's right.
+                std::thread::spawn(move || drop(serve(client, upstream, &seen, &*rule)));
+            }
+        });
+        Self { port, seen }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self, method: &str, part: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.is(method, part)).count()
+    }
+}
+
+fn serve(
+    mut client: TcpStream,
+    upstream: u16,
+    seen: &Mutex<Vec<Seen>>,
+    rule: &Rule,
+) -> io::Result<()> {
+    let mut first = [0];
+    if client.peek(&mut first)? == 1 && first == [0x16] {
+        // A greeting in TLS.
+        return client.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
+    }
+    let mut reader = BufReader::new(client.try_clone()?);
+    let Some(request) = read_head(&mut reader)? else { return Ok(()) };
+    let (line, headers) = request;
+    let mut words = line.split(' ');
+    let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let request = Seen { method: method.into(), path: path.into(), headers };
+    let before = {
+        let mut seen = seen.lock().unwrap();
+        let same = |other: &&Seen| other.method == request.method && other.path == request.path;
+        let before = seen.iter().filter(same).count();
+        seen.push(request.clone());
+        before
+    };
+    let size: usize = request.header("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
+    match rule(&request, before) {
+        Fault::Answer(status, headers, body) => {
+            io::copy(&mut reader.take(size as u64), &mut io::sink())?;
+            answer(&mut client, status, &headers, &body)
+        }
+        Fault::Hang => Ok(()),
+        Fault::CutUpload(bytes) => {
+            io::copy(&mut reader.take(bytes as u64), &mut io::sink()).map(drop)
+        }
+        Fault::Swallow => {
+            std::thread::sleep(Duration::from_secs(60));
+            Ok(())
+        }
+        fault => forward(&request, &line, reader.take(size as u64), upstream, client, &fault),
+    }
+}
+
+type Head = (String, Vec<(String, String)>);
+
+fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            None => return Ok(Some((first.trim_end().to_owned(), headers))),
+        }
+    }
+}
+
+fn answer(
+    client: &mut TcpStream,
+    status: u16,
+    headers: &[(&str, String)],
+    body: &[u8],
+) -> io::Result<()> {
+    write!(client, "HTTP/1.1 {status} Spoilt\r\nContent-Length: {}\r\n", body.len())?;
+    for (name, value) in headers {
+        write!(client, "{name}: {value}\r\n")?;
+    }
+    client.write_all(b"Connection: close\r\n\r\n")?;
+    client.write_all(body)
+}
+
+fn forward(
+    request: &Seen,
+    line: &str,
+    mut body: impl Read,
+    upstream: u16,
+    mut client: TcpStream,
+    fault: &Fault,
+) -> io::Result<()> {
+    let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
+    write!(server, "{line}\r\n")?;
+    for (name, value) in &request.headers {
+        if !name.eq_ignore_ascii_case("connection") {
+            write!(server, "{name}: {value}\r\n")?;
+        }
+    }
+    server.write_all(b"Connection: close\r\n\r\n")?;
+    io::copy(&mut body, &mut server)?;
+    let mut reader = BufReader::new(server);
+    let Some((status, mut headers)) = read_head(&mut reader)? else { return Ok(()) };
+    let mut bytes = Vec::new();
+    if request.method != "HEAD" {
+        reader.read_to_end(&mut bytes)?;
+        spoil(&mut bytes, &mut headers, fault);
+    }
+    if let Fault::Header(name, value) = fault {
+        headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        headers.extend(value.iter().map(|value| ((*name).to_owned(), value.clone())));
+    }
+    write!(client, "{status}\r\n")?;
+    for (name, value) in &headers {
+        write!(client, "{name}: {value}\r\n")?;
+    }
+    client.write_all(b"\r\n")?;
+    match fault {
+        Fault::Cut(count) => client.write_all(&bytes[..bytes.len().min(*count)]),
+        Fault::Stall(count) => {
+            client.write_all(&bytes[..bytes.len().min(*count)])?;
+            std::thread::sleep(Duration::from_secs(60));
+            Ok(())
+        }
+        Fault::Drip => bytes.iter().try_for_each(|byte| {
+            client.write_all(&[*byte])?;
+            std::thread::sleep(Duration::from_secs(1));
+            Ok(())
+        }),
+        _ => client.write_all(&bytes),
+    }
+}
+
+fn spoil(bytes: &mut Vec<u8>, headers: &mut [(String, String)], fault: &Fault) {
+    match fault {
+        Fault::Flip(at) => bytes[*at] ^= 1,
+        Fault::Resize(by) => {
+            bytes.resize(bytes.len().saturating_add_signed(*by), b'x');
+            let length = headers.iter_mut().find(|(k, _)| k.eq_ignore_ascii_case("content-length"));
+            length.unwrap().1 = bytes.len().to_string();
+        }
+        _ => {}
+    }
+}

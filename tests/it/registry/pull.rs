@@ -1,0 +1,142 @@
+//! Reading from a registry that cuts, stalls and lies.
+
+use std::time::{Duration, Instant};
+
+use super::proxy::{Fault, Proxy, Seen};
+use super::server::Registry;
+use super::{digest, image, push, validate};
+use crate::fixture::{Fixture, stderr, stdout};
+
+type Rule = fn(&Seen, usize) -> Fault;
+
+fn is_large_blob(seen: &Seen) -> bool {
+    seen.is("GET", "/blobs/")
+}
+
+#[test]
+fn a_blob_that_is_cut_is_read_on_from_there() {
+    // fault 82
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    super::pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let proxy = Proxy::start(registry.port(), |seen, before| {
+        if is_large_blob(seen) && before == 0 { Fault::Cut(1000) } else { Fault::None }
+    });
+    stdout(&validate(&fixture, &format!("{}/app:v1", proxy.name())).output().unwrap());
+    let ranges: Vec<_> =
+        proxy.seen().iter().filter_map(|seen| seen.header("range").map(str::to_owned)).collect();
+    assert!(ranges.contains(&"bytes=1000-".to_owned()), "{ranges:?}");
+}
+
+#[test]
+fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let digest =
+        digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let cases: [(&str, Rule, i32, &str); 11] = [
+        ("82: cut for ever", |s, _| on(is_large_blob(s), Fault::Cut(100)), 2, "failed to reach"),
+        ("83: stall", |s, _| on(is_large_blob(s), Fault::Stall(1000)), 2, "sent nothing for"),
+        ("84: drip", |s, _| on(is_large_blob(s), Fault::Drip), 2, "sent nothing for"),
+        (
+            "85: wrong byte",
+            |s, _| on(is_large_blob(s), Fault::Flip(60)),
+            1,
+            "not those that were meant",
+        ),
+        ("85: longer", |s, _| on(is_large_blob(s), Fault::Resize(5000)), 1, "its descriptor says"),
+        (
+            "86: wrong manifest",
+            |s, _| on(s.is("GET", "/manifests/"), Fault::Flip(60)),
+            2,
+            "have the digest",
+        ),
+        (
+            "87: another media type",
+            |s, _| {
+                let index = "application/vnd.oci.image.index.v1+json".to_owned();
+                on(s.is("GET", "/manifests/"), Fault::Header("Content-Type", Some(index)))
+            },
+            1,
+            "it was named as",
+        ),
+        (
+            "88: a manifest without end",
+            |s, _| {
+                let body = vec![b' '; 5 << 20];
+                on(s.is("GET", "/manifests/"), Fault::Answer(200, Vec::new(), body))
+            },
+            2,
+            "longer than 4194304 bytes",
+        ),
+        (
+            "89: a loop of redirects",
+            |s, _| {
+                let there = vec![("Location", s.path.clone())];
+                on(s.is("GET", "/manifests/"), Fault::Answer(302, there, Vec::new()))
+            },
+            2,
+            "more than 10 times",
+        ),
+        (
+            "57: a digest that is none",
+            |s, _| {
+                let bad = Some("sha256:../../etc".to_owned());
+                on(s.is("GET", "/manifests/"), Fault::Header("Docker-Content-Digest", bad))
+            },
+            2,
+            "64 lowercase hexadecimal digits",
+        ),
+        ("85: shorter", |s, _| on(is_large_blob(s), Fault::Resize(-50)), 2, "bytes"),
+    ];
+    for (name, rule, code, says) in cases {
+        let proxy = Proxy::start(registry.port(), rule);
+        let since = Instant::now();
+        let output = validate(&fixture, &format!("{}/app:v1", proxy.name())).output().unwrap();
+        let all = [output.stdout.clone(), output.stderr.clone()].concat();
+        let all = String::from_utf8_lossy(&all).into_owned();
+        assert!(all.contains(says), "{name}: {all}");
+        assert_eq!(output.status.code(), Some(code), "{name}: {all}");
+        assert!(since.elapsed() < Duration::from_secs(60), "{name}");
+        assert!(proxy.seen().len() <= 20, "{name}: {}", proxy.seen().len());
+    }
+    // The same without a digest header: cooper computes it anyway.
+    let proxy = Proxy::start(registry.port(), |_, _| Fault::Header("Docker-Content-Digest", None));
+    let place = format!("{}/app@{digest}", proxy.name());
+    stdout(&validate(&fixture, &place).output().unwrap());
+}
+
+fn on(holds: bool, fault: Fault) -> Fault {
+    if holds { fault } else { Fault::None }
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    // fault 77
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let output = validate(&fixture, &format!("{}/team/app:v9", registry.name())).output().unwrap();
+    let error = stderr(&output, 1);
+    assert!(error.contains("has no manifest `v9` in `team/app`"), "{error}");
+}
+
+#[test]
+fn a_redirect_to_another_host_is_followed_without_credentials() {
+    // fault 89
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    super::pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let storage = Proxy::start(registry.port(), |_, _| Fault::None);
+    let elsewhere = storage.name();
+    let proxy = Proxy::start(registry.port(), move |seen, _| {
+        let location = vec![("Location", format!("http://{elsewhere}{}", seen.path))];
+        if seen.is("GET", "/blobs/") {
+            return Fault::Answer(307, location, Vec::new());
+        }
+        Fault::None
+    });
+    let mut command = validate(&fixture, &format!("{}/app:v1", proxy.name()));
+    command.arg("--registry-token-stdin").stdin(std::process::Stdio::piped());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"s3cret\n").unwrap();
+    stdout(&child.wait_with_output().unwrap());
+    assert!(proxy.seen().iter().all(|seen| seen.header("authorization") == Some("Bearer s3cret")));
+    assert_eq!(storage.count("GET", "/blobs/"), 4);
+    assert!(storage.seen().iter().all(|seen| seen.header("authorization").is_none()));
+}

@@ -1,0 +1,158 @@
+//! What a push moves, and in which order.
+
+use serde_json::json;
+
+use super::proxy::{Fault, Proxy};
+use super::server::Registry;
+use super::{digest, image, push, pushed, validate};
+use crate::fixture::{Fixture, stdout};
+
+#[test]
+fn a_push_moves_only_what_is_missing() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let to = format!("{}/team", registry.name());
+    let spec = image(&fixture, "app", 2);
+
+    let first = pushed(&push(&fixture, &spec, &to).output().unwrap());
+    assert_eq!(first["images"][0]["uploaded"], 4, "three layers and a config: {first}");
+
+    let again = pushed(&push(&fixture, &spec, &to).output().unwrap());
+    assert_eq!(again["images"][0]["uploadedBytes"], 0);
+    assert_eq!(again["requests"], 1, "one question shows that all is there");
+
+    let changed = pushed(&push(&fixture, &image(&fixture, "app", 3), &to).output().unwrap());
+    let bytes = changed["images"][0]["uploadedBytes"].as_u64().unwrap();
+    assert_eq!(changed["images"][0]["uploaded"], 2, "a layer and the config: {changed}");
+    assert!((20_000..24_000).contains(&bytes), "{bytes}");
+
+    stdout(&validate(&fixture, &format!("{to}/app:v1")).output().unwrap());
+}
+
+#[test]
+fn images_of_one_push_share_blobs_by_mounting_them() {
+    // fault 94
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let (one, two) = (image(&fixture, "one", 2), image(&fixture, "two", 3));
+    let mut command = push(&fixture, &one, &registry.name());
+    let result = pushed(&command.arg(&two).output().unwrap());
+    assert_eq!(result["images"][1]["mounted"], 1, "the large layer: {result}");
+    for name in ["one", "two"] {
+        let place = format!("{}/{name}:v1", registry.name());
+        stdout(&validate(&fixture, &place).output().unwrap());
+    }
+}
+
+#[test]
+fn a_registry_that_does_not_mount_gets_an_upload() {
+    // fault 94
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    for (what, status) in [("accepted", 0), ("refused", 405), ("forbidden", 403)] {
+        let proxy = Proxy::start(registry.port(), move |seen, _| match seen.is("POST", "mount=") {
+            true if status > 0 => Fault::Answer(status, Vec::new(), Vec::new()),
+            _ => Fault::None,
+        });
+        let spec = image(&fixture, what, 2);
+        let mut command = push(&fixture, &spec, &proxy.name());
+        // A repository that has nothing: the registry starts an upload instead.
+        let result = pushed(&command.args(["--mount-from", "nobody"]).output().unwrap());
+        assert_eq!(result["images"][0]["uploaded"], 4, "{what}: {result}");
+        stdout(&validate(&fixture, &format!("{}/{what}:v1", registry.name())).output().unwrap());
+    }
+}
+
+#[test]
+fn blobs_go_first_and_tags_last() {
+    // fault 98
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
+    let spec = image(&fixture, "app", 2);
+    let mut command = push(&fixture, &spec, &proxy.name());
+    pushed(&command.args(["--tag", "a", "--tag", "b"]).output().unwrap());
+    let puts: Vec<String> = proxy
+        .seen()
+        .iter()
+        .filter(|seen| seen.method == "PUT")
+        .map(|seen| seen.path.split('?').next().unwrap().rsplit_once('/').unwrap().1.to_owned())
+        .collect();
+    assert_eq!(puts.len(), 6, "{puts:?}");
+    assert_eq!(puts[4..], ["a", "b"]);
+}
+
+#[test]
+fn an_index_goes_up_after_its_images_and_other_tools_see_both_platforms() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let item = fixture.item("data", 1, 1000);
+    let specs = ["amd64", "arm64"].map(|architecture| {
+        let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
+        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform)
+    });
+    let mut command = fixture.cooper();
+    command.args(["index", "--json", "--to", &registry.name()]).args(&specs);
+    stdout(&command.output().unwrap());
+    let place = format!("{}/app:v1", registry.name());
+    let mut skopeo = std::process::Command::new("skopeo");
+    skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{place}")]);
+    let index: serde_json::Value =
+        serde_json::from_str(&stdout(&skopeo.output().unwrap())).unwrap();
+    let platforms: Vec<_> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["platform"]["architecture"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(platforms, ["amd64", "arm64"]);
+    stdout(&validate(&fixture, &place).output().unwrap());
+}
+
+#[test]
+fn of_two_pushes_of_one_tag_one_wins_whole() {
+    // fault 99
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let specs = [image(&fixture, "app", 2), image(&fixture, "app", 3)];
+    let digests = std::thread::scope(|scope| {
+        let push = |spec| {
+            let (fixture, name) = (fixture.cooper(), registry.name());
+            scope.spawn(move || {
+                let mut command = fixture;
+                let output =
+                    command.args(["push", "--json"]).arg(spec).args(["--to", &name]).output();
+                digest(&output.unwrap())
+            })
+        };
+        specs.each_ref().map(push).map(|thread| thread.join().unwrap())
+    });
+    let place = format!("{}/app:v1", registry.name());
+    let mut command = fixture.cooper();
+    let checked = stdout(&command.args(["validate", "--json", &place]).output().unwrap());
+    assert!(digests.iter().any(|digest| checked.contains(digest)), "{checked}");
+}
+
+#[test]
+fn a_push_killed_at_any_time_leaves_the_old_tag_as_it_was() {
+    // fault 98
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let old =
+        digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let new = image(&fixture, "app", 3);
+    for (method, part) in
+        [("HEAD", "/blobs/"), ("POST", "/blobs/"), ("PUT", "/blobs/"), ("PUT", "/manifests/")]
+    {
+        let proxy = Proxy::start(registry.port(), move |seen, _| match seen.is(method, part) {
+            true => Fault::Swallow,
+            false => Fault::None,
+        });
+        let mut child = push(&fixture, &new, &proxy.name()).spawn().unwrap();
+        let since = std::time::Instant::now();
+        while proxy.count(method, part) == 0 {
+            assert!(since.elapsed().as_secs() < 60, "{method} {part} never came");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let place = format!("{}/app:v1", registry.name());
+        let mut command = fixture.cooper();
+        let checked = stdout(&command.args(["validate", "--json", &place]).output().unwrap());
+        assert!(checked.contains(&old), "after {method} {part}: {checked}");
+    }
+    pushed(&push(&fixture, &new, &registry.name()).output().unwrap());
+}
