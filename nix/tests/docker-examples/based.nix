@@ -5,7 +5,7 @@
   foreign,
 }@given:
 let
-  inherit (import ./packages.nix { inherit pkgs; }) script;
+  inherit (import ./packages.nix { inherit pkgs; }) hello script shell;
   inherit (dockerTools) buildImage buildLayeredImage mergeImages;
   plain = import ./plain.nix given;
   layered = import ./layered.nix given;
@@ -55,6 +55,17 @@ let
       copyToRoot = pkgs.bash;
     };
 
+  # /bin is a link, as in today's distributions.
+  mergedUsr = buildLayeredImage {
+    name = "merged-usr-base";
+    tag = "latest";
+    extraCommands = ''
+      mkdir -p usr/bin
+      ln -s usr/bin bin
+      cp ${shell}/bin/busybox usr/bin/sh
+    '';
+  };
+
   redis = buildImage {
     name = "redis";
     tag = "latest";
@@ -95,6 +106,18 @@ in
     fromImage = layered.two-layered;
     contents = [ pkgs.coreutils (script "hello" "echo 'Hello, world!'") ];
     maxLayers = 4;
+  };
+  merged-usr = buildLayeredImage {
+    name = "merged-usr";
+    tag = "latest";
+    fromImage = mergedUsr;
+    contents = [ hello ];
+  };
+  merged-usr-copied = buildImage {
+    name = "merged-usr-copied";
+    tag = "latest";
+    fromImage = mergedUsr;
+    copyToRoot = [ hello ];
   };
   # The same layer three times over.
   repeated = repeat 3 (repeat 2 (repeat 1 null));
