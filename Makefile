@@ -25,8 +25,9 @@ test-demo: ## the programs that run inside and around images
 test-nix: ## the flake and nix/debian, with a real Nix
 	nix/tests/run
 
-test-images: ## the three images, in Docker, podman and a compose stack
+test-images: ## the three images, in Docker, podman and a compose stack; dockerTools' examples in Docker
 	tests/images
+	tests/docker-tools
 
 lint: ## rustfmt, clippy with the house lints, the tidy test, cargo deny, shellcheck where there
 	tests/lint

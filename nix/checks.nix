@@ -7,6 +7,16 @@
 }:
 let
   tests = import ./tests;
+  # All that a user's flake offers, as "consumer-orders".
+  ofExamples = builtins.listToAttrs (
+    builtins.concatMap (
+      example:
+      map (package: {
+        name = "${example}-${package}";
+        value = examples.${example}.${package};
+      }) (builtins.attrNames examples.${example})
+    ) (builtins.attrNames examples)
+  );
   shown = builtins.concatStringsSep "\n" (map (failure: "  - ${failure}") tests.failures);
 in
 images
@@ -18,14 +28,5 @@ images
       ''
     else
       throw "${toString (builtins.length tests.failures)} of ${toString tests.count} tests of nix/lib failed:\n${shown}";
-
-  consumer-backend = examples.consumer.backend-docker;
-  consumer-grafana = examples.consumer.grafana-with-plugin;
-  consumer-plugin-init = examples.consumer.plugin-init;
-  consumer-orders = examples.consumer.orders;
-
-  dockertools-redis = examples.from-dockertools.redis;
-  dockertools-shell = examples.from-dockertools.shell;
-  dockertools-stream = examples.from-dockertools.prometheus-stream;
-  nix2container-nginx = examples.from-nix2container.nginx;
 }
+// ofExamples

@@ -129,6 +129,33 @@ let
     };
   });
 
+  base =
+    let
+      shape = record {
+        fields = {
+          path = storePath;
+          reference = string;
+          lock = storePath;
+        };
+      };
+    in
+    shape
+    // {
+      check =
+        where: value:
+        shape.check where value
+        ++ (
+          if !builtins.isAttrs value then
+            [ ]
+          else if value ? path == value ? lock then
+            types.problem where "this must have either `path`, an archive or a layout, or `lock`, a file that `cooper lock` wrote"
+          else if value ? lock && value ? reference then
+            types.problem "${where}.reference" "a lock names one image already"
+          else
+            [ ]
+        );
+    };
+
   algorithm = enum [
     "gzip"
     "zstd"
@@ -205,13 +232,7 @@ let
           variant = nullOr string;
         };
       };
-      base = record {
-        required = [ "path" ];
-        fields = {
-          path = storePath;
-          reference = string;
-        };
-      };
+      inherit base;
       annotations = attrsOf string;
       inherit checks;
       created = time;

@@ -12,7 +12,7 @@ let
 
   spec =
     assert insist shown ((import ./arguments.nix).image.check "" arguments);
-    import ./spec.nix { inherit pkgs; } arguments;
+    import ./spec.nix { inherit pkgs cooper; } arguments;
 in
 import ./image.nix { inherit pkgs cooper; } {
   inherit spec;

@@ -38,6 +38,9 @@
 
   tmp.directories."/tmp".mode = "1777";
 
+  # For scripts that start with `#!/usr/bin/env`; with it come coreutils.
+  env.symlinks."/usr/bin/env" = "${pkgs.coreutils}/bin/env";
+
   # A static shell without programs of its own.
   sh.symlinks."/bin/sh" = "${pkgs.busybox-sandbox-shell}/bin/busybox";
 }

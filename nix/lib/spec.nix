@@ -1,6 +1,6 @@
 # Checked arguments → spec.json, all but the closure's graph (and without the keys that
 # were not given: cooper knows the defaults).
-{ pkgs }:
+{ pkgs, cooper }:
 arguments:
 let
   presetsByName = import ./presets.nix { inherit pkgs; };
@@ -76,6 +76,12 @@ let
     } (arguments.checks or { })
   );
 
+  platform = {
+    os = "linux";
+    variant = null;
+  }
+  // (arguments.platform or (import ./platform.nix pkgs));
+
   layering = arguments.layering or { };
   optional = condition: attributes: if condition then attributes else { };
   # Where an earlier plan put this image's packages. A file that is not there yet holds nothing.
@@ -85,11 +91,7 @@ given
 // {
   version = 1;
   tags = arguments.tags or [ (arguments.tag or "latest") ];
-  platform = {
-    os = "linux";
-    variant = null;
-  }
-  // (arguments.platform or (import ./platform.nix pkgs));
+  inherit platform;
   contents = map (item: "${item}") (arguments.contents or [ ]);
   files = builtins.mapAttrs (
     _: file: file // optional (file ? source) { source = "${file.source}"; }
@@ -129,7 +131,8 @@ given
   checks = arguments.checks // asked;
 }
 // optional (arguments ? base) {
-  base = arguments.base // {
-    path = "${arguments.base.path}";
+  base = import ./base.nix { inherit pkgs cooper; } {
+    inherit (arguments) base;
+    inherit platform;
   };
 }

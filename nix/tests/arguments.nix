@@ -65,6 +65,9 @@ in
   (refused "a mistyped assertion" (ok // { checks.mustContains = [ ]; }) "checks.mustContains" "did you mean `mustContain`?")
   (refused "a budget in words" (ok // { checks.maxSize = "100 MB"; }) "checks.maxSize" "a number")
   (refused "capabilities without flags" (ok // { files."/x" = { text = ""; capabilities = [ "cap_net_raw" ]; }; }) "files.\"/x\".capabilities[0]" "setcap")
+  (refused "a base without either" (ok // { base = { }; }) "base" "cooper lock")
+  (refused "a base that is a file and a lock" (ok // { base = { path = ./.; lock = ./.; }; }) "base" "either `path`")
+  (refused "one image of a lock" (ok // { base = { lock = ./.; reference = "x:1"; }; }) "base.reference" "one image already")
   (refused "a time that is none" (ok // { created = "now"; }) "created" "RFC 3339")
 
   (accepted "a name alone" { })
@@ -74,6 +77,8 @@ in
   (accepted "ports as a list" { config.ExposedPorts = [ "80/tcp" ]; })
   (accepted "checks with patterns and a budget" { checks = { skip = [ "user" ]; mustNotContain = [ "/bin/*sh" ]; maxSize = 1; }; })
   (accepted "capabilities in setcap's forms" { files."/x" = { text = ""; capabilities = [ "cap_net_raw+ep" "CAP_KILL,cap_chown=ip" ]; }; })
+  (accepted "a base by its lock" { base.lock = ./debian.lock.json; })
+  (accepted "a base in a file" { base = { path = ./.; reference = "debian:12"; }; })
   (accepted "layering in one word" { layering = "set"; })
   (accepted "a lock as a file of the flake" { layering = { maxLayers = 40; lock = ./layers.lock.json; }; })
   (accepted "compression with a level" { compression = { algorithm = "gzip"; level = 9; }; })

@@ -69,6 +69,28 @@
             extraCommands = "echo above >above";
             compressor = "none";
           };
+          # base.lock.json is written by the test that builds these.
+          pulled = dockerTools.pullImage {
+            imageName = builtins.getEnv "COOPER_TEST_REGISTRY" + "/base/linked";
+            finalImageName = "pulled";
+            finalImageTag = "v1";
+            sha256 = "what skopeo made of it";
+            lock = ./base.lock.json;
+          };
+          onPulled = dockerTools.buildImage {
+            name = "on-pulled";
+            tag = "v1";
+            fromImage = pulled;
+            extraCommands = "echo above >above";
+            compressor = "none";
+          };
+          locked = (cooper.lib.mkLib pkgs).buildImage {
+            name = "locked";
+            tag = "v1";
+            base.lock = ./base.lock.json;
+            files."/above".text = "above\n";
+            compression = "none";
+          };
           merged = dockerTools.mergeImages [
             linked
             copied

@@ -347,7 +347,6 @@ in
   }
   (throws "an archive of someone else's cannot be merged" (dockerTools.mergeImages [ hello ]))
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
-  (throws "pullImage is given up" (dockerTools.pullImage { imageName = "debian"; }))
   (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
   (throws "a mistyped key of config is refused" (specOf { config.entrypont = [ ]; }))
   (throws "more layers than Docker takes are refused" (specOf { maxLayers = 126; }))

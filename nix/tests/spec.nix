@@ -15,11 +15,12 @@ let
   ];
   pkgs = {
     stdenv.hostPlatform.system = "aarch64-linux";
+    stdenv.buildPlatform.system = "x86_64-linux";
     cacert = hello;
     tzdata = hello;
     busybox-sandbox-shell = hello;
   };
-  spec = arguments: import ../lib/spec.nix { inherit pkgs; } ({ name = "app"; } // arguments);
+  spec = arguments: import ../lib/spec.nix { inherit pkgs; cooper.cooper = hello; } ({ name = "app"; } // arguments);
   pathsOf = value: map builtins.unsafeDiscardStringContext (import ../lib/store-paths.nix value);
   plain = builtins.unsafeDiscardStringContext;
   sorted = builtins.sort (a: b: a < b);

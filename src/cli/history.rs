@@ -1,59 +1,65 @@
-//! `cooper history`: an image's layers as its config will list them.
-
-use std::path::PathBuf;
+//! `cooper history`: an image's layers as its config lists them, or will list them.
 
 use clap::Args;
-use serde::Serialize;
 
 use super::failure::Failure;
-use super::looked::Looked;
-use super::{Global, input, output, table};
-use crate::image::{CREATED_BY, json};
+use super::found::{self, Depth};
+use super::input::{self, Input};
+use super::looked::{Looked, Step};
+use super::place::Reach;
+use super::{Global, output, table};
+use crate::image::json;
 
 /// Show an image's history: a line a layer, the top one first
 ///
-/// As `docker history` shows it of the loaded image, but before anything is built: sizes are
-/// those of the store, uncompressed.
+/// Of a SPEC, as `docker history` shows it of the loaded image, but before anything is built:
+/// sizes are those of the store, uncompressed. IMAGE may also be built: an archive, a layout or
+/// an image in a registry. Then sizes are those of its blobs, and nothing but its documents is
+/// read.
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
     /// What to look at
-    #[arg(value_name = "SPEC")]
-    spec: PathBuf,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry<'a> {
-    created: &'a str,
-    created_by: &'a str,
-    size: u64,
-    comment: &'a str,
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 pub(super) fn run(global: &Global, args: &HistoryArgs) -> Result<(), Failure> {
-    let spec = input::read_spec(&args.spec)?;
-    let looked = Looked::new(&spec)?;
-    let created = spec.created.to_string();
-    let entries: Vec<Entry<'_>> = looked
-        .layers
-        .iter()
-        .rev()
-        .map(|layer| Entry {
-            created: &created,
-            created_by: CREATED_BY,
-            size: layer.size,
-            comment: &layer.name,
-        })
-        .collect();
+    let steps = steps(global, args)?;
     if global.json {
-        let bytes = json::to_bytes(&entries).map_err(Failure::bug)?;
+        let bytes = json::to_bytes(&steps).map_err(Failure::bug)?;
         return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
     }
     let heading = ["CREATED", "CREATED BY", "SIZE", "COMMENT"].map(str::to_owned).to_vec();
-    let row = |entry: &Entry<'_>| {
-        let words = [entry.created, entry.created_by, &table::bytes(entry.size), entry.comment];
-        words.map(str::to_owned).to_vec()
+    let row = |step: &Step| {
+        let size = table::bytes(step.size);
+        vec![step.created.clone(), step.created_by.clone(), size, step.comment.clone()]
     };
-    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(entries.iter().map(row)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(steps.iter().map(row)).collect();
     output::data(&table::table(&rows, &[2]))
+}
+
+fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
+    let place = match input::read(&args.image)? {
+        Input::Spec(spec) => return Ok(Looked::new(&spec)?.history),
+        Input::Place(place) => place,
+    };
+    let mut images = found::look(global, &place, &args.reach, Depth::Documents)?;
+    match (images.pop(), images.is_empty()) {
+        (Some(image), true) => Ok(image.history),
+        (None, _) => Err(Failure::input(format!("there is no image in `{}`", args.image))),
+        (Some(last), false) => {
+            images.push(last);
+            let names: Vec<String> = images.iter().map(called).collect();
+            let what = format!("`{}` has several images: {}", args.image, names.join(", "));
+            let hint = "name one, as `oci:DIR:NAME` or `archive:FILE:NAME`, or by its digest";
+            Err(Failure::input(what).hint(hint))
+        }
+    }
+}
+
+fn called(image: &Looked) -> String {
+    let tag = image.tags.first().map(|tag| format!(":{tag}")).unwrap_or_default();
+    format!("{}{tag} for {}", image.name, image.platform)
 }

@@ -1,13 +1,48 @@
-//! From a SPEC argument to a spec.
+//! From a SPEC argument to a spec, and from an IMAGE to what is meant by it.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use crate::file;
+use super::place::Place;
+use crate::file::{self, Context};
 use crate::spec::{self, Spec, SpecError, Tag};
 
 /// The largest closures have tens of thousands of paths; their graphs are a few megabytes.
 const SPEC_LIMIT: u64 = 256 << 20;
+
+/// An image that is to be built, or the place of one that is.
+#[derive(Debug)]
+pub(super) enum Input {
+    Spec(Box<Spec>),
+    Place(Place),
+}
+
+/// Reads an IMAGE: a folder is a layout if it says so, a file a spec if it is JSON; what does not
+/// exist is a spec if it is called like one.
+pub(super) fn read(word: &str) -> Result<Input, Failure> {
+    let path = Path::new(word);
+    let is_spec = if path.is_dir() {
+        !path.join("oci-layout").exists()
+    } else if path.exists() {
+        starts_with_brace(path)?
+    } else {
+        path.extension().is_some_and(|extension| extension == "json")
+    };
+    match is_spec {
+        true => Ok(Input::Spec(Box::new(read_spec(path)?))),
+        false => Ok(Input::Place(word.parse().map_err(Failure::input)?)),
+    }
+}
+
+/// No tar starts so, compressed or not.
+fn starts_with_brace(path: &Path) -> Result<bool, Failure> {
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path).context("open", path)?;
+    file.take(512).read_to_end(&mut start).context("read", path)?;
+    let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
+    Ok(first.is_none_or(|byte| *byte == b'{'))
+}
 
 /// Reads one SPEC: a spec.json, or a folder that holds one.
 pub(super) fn read_spec(argument: &Path) -> Result<Spec, Failure> {

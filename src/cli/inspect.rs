@@ -1,86 +1,114 @@
-//! `cooper inspect`: an image as its spec and plan have it, without building it.
+//! `cooper inspect`: an image as its spec and plan have it, or as it lies somewhere.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
+use super::found::{self, Depth};
+use super::input::{self, Input};
 use super::looked::{Looked, LookedLayer, LookedPath};
-use super::{Global, input, output, table};
+use super::place::{Place, Reach};
+use super::{Global, output, table};
 use crate::image::json;
-use crate::spec::{Config, Spec};
 
 /// Paths that a layer shows before it counts the rest; JSON has all.
 const SHOWN: usize = 5;
 
 /// Show an image's config, its layers as a tree, and its biggest paths
 ///
-/// Nothing is built: sizes are those of the store (nar sizes) and of the image's own files,
-/// uncompressed.
+/// IMAGE is a SPEC, of which nothing is built: sizes are those of the store (nar sizes) and of
+/// the image's own files, uncompressed. Or it is a built image: an archive, a layout, or an
+/// image in a registry, whose layers are fetched only with `--fetch`; `oci:DIR:NAME` and
+/// `archive:FILE:NAME` name one image of several.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
     /// What to look at
-    #[arg(required = true, value_name = "SPEC")]
-    specs: Vec<PathBuf>,
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
     /// How many of the biggest paths to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     biggest: usize,
+    /// Fetch the layers of images in registries too, to look into them
+    #[arg(long)]
+    fetch: bool,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Inspected<'a> {
     name: &'a str,
-    tags: Vec<&'a str>,
-    platform: String,
-    created: String,
-    config: &'a Config,
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'a str>,
+    platform: &'a str,
+    created: &'a str,
+    config: &'a Map<String, Value>,
     size: u64,
     layers: &'a [LookedLayer],
     biggest: Vec<&'a LookedPath>,
 }
 
 pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
-    let specs = input::read_specs(&args.specs)?;
-    let looked = specs.iter().map(Looked::new).collect::<Result<Vec<_>, _>>()?;
-    let inspected: Vec<Inspected<'_>> = specs
-        .iter()
-        .zip(&looked)
-        .map(|(spec, looked)| Inspected {
-            name: spec.name.as_str(),
-            tags: spec.tags.iter().map(crate::spec::Tag::as_str).collect(),
-            platform: spec.platform.to_string(),
-            created: spec.created.to_string(),
-            config: &spec.config,
-            size: looked.size(),
-            layers: &looked.layers,
-            biggest: looked.biggest(args.biggest),
-        })
-        .collect();
+    let mut looked = Vec::new();
+    for word in &args.images {
+        match input::read(word)? {
+            Input::Spec(spec) => looked.push(Looked::new(&spec)?),
+            Input::Place(place) => {
+                let near = args.fetch || !matches!(place, Place::Registry(_));
+                let depth = if near { Depth::Layers } else { Depth::Documents };
+                looked.extend(found::look(global, &place, &args.reach, depth)?);
+            }
+        }
+    }
     if global.json {
+        let inspected: Vec<Inspected<'_>> =
+            looked.iter().map(|looked| Inspected::new(looked, args.biggest)).collect();
         let bytes = json::to_bytes(&inspected).map_err(Failure::bug)?;
         return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
     }
-    let texts: Vec<String> =
-        specs.iter().zip(&inspected).map(|(spec, inspected)| text(spec, inspected)).collect();
+    let texts: Vec<String> = looked.iter().map(|looked| text(looked, args.biggest)).collect();
     output::data(&texts.join("\n"))
 }
 
-fn text(spec: &Spec, image: &Inspected<'_>) -> String {
+impl<'a> Inspected<'a> {
+    fn new(looked: &'a Looked, biggest: usize) -> Self {
+        Self {
+            name: &looked.name,
+            tags: &looked.tags,
+            digest: looked.digest.as_deref(),
+            platform: &looked.platform,
+            created: &looked.created,
+            config: &looked.config,
+            size: looked.size(),
+            layers: &looked.layers,
+            biggest: looked.biggest(biggest),
+        }
+    }
+}
+
+fn text(image: &Looked, biggest: usize) -> String {
+    let tags =
+        if image.tags.is_empty() { String::new() } else { format!(":{}", image.tags.join(",")) };
     let mut text = format!(
-        "{}:{}  {}  {}  {}\n\nconfig\n",
+        "{}{tags}  {}  {}  {}\n",
         image.name,
-        image.tags.join(","),
         image.platform,
         image.created,
-        table::bytes(image.size)
+        table::bytes(image.size())
     );
-    for (field, lines) in config_lines(spec) {
+    // Writing into a String cannot fail.
+    if let Some(digest) = &image.digest {
+        let _ = writeln!(text, "{digest}");
+    }
+    let _ = writeln!(text, "\nconfig");
+    for (field, lines) in config_lines(image) {
         for (at, line) in lines.iter().enumerate() {
             let field = if at == 0 { field } else { "" };
-            // Writing into a String cannot fail.
             let _ = writeln!(text, "  {field:<12}  {line}");
         }
     }
@@ -90,9 +118,10 @@ fn text(spec: &Spec, image: &Inspected<'_>) -> String {
         let _ = writeln!(text, "  {:>3}  {size:>8}  {}", at + 1, layer.name);
         branches(&mut text, &layer.paths);
     }
-    if !image.biggest.is_empty() {
+    let biggest = image.biggest(biggest);
+    if !biggest.is_empty() {
         let _ = writeln!(text, "\nbiggest paths");
-        for path in &image.biggest {
+        for path in biggest {
             let _ = writeln!(text, "  {:>8}  {}", table::bytes(path.size), path.path);
         }
     }
@@ -115,35 +144,55 @@ fn branches(text: &mut String, paths: &[LookedPath]) {
     }
 }
 
-/// The config's fields that are set, each with its lines.
-fn config_lines(spec: &Spec) -> Vec<(&'static str, Vec<String>)> {
-    let config = &spec.config;
-    let words = |words: &Option<Vec<String>>| words.iter().map(|words| quoted(words)).collect();
-    let one = |text: &Option<String>| text.iter().cloned().collect();
-    let health = config.healthcheck.iter().map(|health| quoted(&health.test)).collect();
-    let labels = config.labels.iter().map(|(name, value)| format!("{name}={value}"));
-    let fields = [
-        ("User", one(&config.user)),
-        ("Entrypoint", words(&config.entrypoint)),
-        ("Cmd", words(&config.cmd)),
-        ("WorkingDir", one(&config.working_dir)),
-        ("Env", config.env.clone()),
-        ("ExposedPorts", config.exposed_ports.iter().cloned().collect()),
-        ("Volumes", config.volumes.iter().cloned().collect()),
-        ("StopSignal", one(&config.stop_signal)),
-        ("Healthcheck", health),
-        ("Shell", words(&config.shell)),
-        ("OnBuild", config.on_build.clone().unwrap_or_default()),
-        ("Labels", labels.collect()),
-        (
-            "Base",
-            spec.base
-                .iter()
-                .filter_map(|base| base.path.clone().or_else(|| base.lock.clone()))
-                .collect(),
-        ),
-    ];
-    fields.into_iter().filter(|(_, lines): &(_, Vec<String>)| !lines.is_empty()).collect()
+/// The config's fields in the order in which people look for them.
+const FIELDS: [&str; 12] = [
+    "User",
+    "Entrypoint",
+    "Cmd",
+    "WorkingDir",
+    "Env",
+    "ExposedPorts",
+    "Volumes",
+    "StopSignal",
+    "Healthcheck",
+    "Shell",
+    "OnBuild",
+    "Labels",
+];
+
+/// The config's fields that say something, each with its lines; those of other tools come after
+/// OCI's.
+fn config_lines(image: &Looked) -> Vec<(&str, Vec<String>)> {
+    let others = image.config.keys().map(String::as_str).filter(|field| !FIELDS.contains(field));
+    let fields = FIELDS.into_iter().chain(others);
+    let lines = fields.filter_map(|field| Some((field, lines(field, image.config.get(field)?))));
+    let base = [("Base", image.base.iter().cloned().collect())];
+    lines.chain(base).filter(|(_, lines): &(_, Vec<String>)| !lines.is_empty()).collect()
+}
+
+fn lines(field: &str, value: &Value) -> Vec<String> {
+    let words = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(plain).collect()
+    };
+    let command = |words: Vec<String>| if words.is_empty() { vec![] } else { vec![quoted(&words)] };
+    match (field, value) {
+        ("Entrypoint" | "Cmd" | "Shell", Value::Array(_)) => command(words(value)),
+        ("Healthcheck", Value::Object(health)) => {
+            command(health.get("Test").map(words).unwrap_or_default())
+        }
+        ("Labels", Value::Object(labels)) => {
+            labels.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect()
+        }
+        (_, Value::Object(set)) => set.keys().cloned().collect(),
+        (_, Value::Array(_)) => words(value),
+        (_, Value::Null | Value::Bool(false)) => vec![],
+        (_, value) => Some(plain(value)).into_iter().filter(|text| !text.is_empty()).collect(),
+    }
+}
+
+/// A string as it is, anything else as JSON has it.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Words as a shell would take them.

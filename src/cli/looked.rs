@@ -1,59 +1,91 @@
 //! What is known of an image before it is built: its layers, what is in them, and how large it
-//! is.
+//! is. Of one that lies somewhere, `found` says the same.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::assemble;
 use super::failure::Failure;
 use super::plan::plan_spec;
 use crate::file::Context;
+use crate::image::{CREATED_BY, json};
 use crate::rootfs::{Kind, Rootfs};
-use crate::spec::Spec;
+use crate::spec::{Spec, Tag};
 use crate::store_path::PathInfo;
 
-/// A planned image.
+/// An image that somebody looks at.
 #[derive(Debug)]
 pub(super) struct Looked {
+    pub(super) name: String,
+    pub(super) tags: Vec<String>,
+    /// Of the manifest, once there is one.
+    pub(super) digest: Option<String>,
+    pub(super) platform: String,
+    pub(super) created: String,
+    /// As OCI writes it.
+    pub(super) config: Map<String, Value>,
+    /// What a spec is put on; of a built image, its layers are the image's own.
+    pub(super) base: Option<String>,
+    /// Bottom first.
     pub(super) layers: Vec<LookedLayer>,
+    /// The top one first.
+    pub(super) history: Vec<Step>,
 }
 
-/// A layer that would be made.
+/// A layer, planned or made.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct LookedLayer {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) paths: Vec<LookedPath>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) blob_size: Option<u64>,
 }
 
-/// A store path, or one of the image's own files.
+/// A store path, or a file that is in none.
 #[derive(Debug, Serialize)]
 pub(super) struct LookedPath {
     pub(super) path: String,
     pub(super) size: u64,
 }
 
+/// A line of the history.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Step {
+    pub(super) created: String,
+    pub(super) created_by: String,
+    pub(super) size: u64,
+    pub(super) comment: String,
+}
+
 impl Looked {
     /// Plans the image and lays out its own files.
     pub(super) fn new(spec: &Spec) -> Result<Self, Failure> {
-        let named = |failure: Failure| failure.during(format!("failed to lay out `{}`", spec.name));
-        let (closure, plan) = plan_spec(spec)?;
-        let infos = assemble::layer_infos(&plan, &closure);
-        let mut layers: Vec<LookedLayer> = plan
-            .layers
-            .iter()
-            .zip(&infos)
-            .map(|(layer, infos)| {
-                LookedLayer::new(
-                    assemble::label(layer.why.group.as_deref(), infos),
-                    infos.iter().map(LookedPath::of_store).collect(),
-                )
-            })
-            .collect();
-        let rootfs = assemble::own_files(spec).map_err(named)?;
-        if !rootfs.entries.is_empty() || layers.is_empty() {
-            layers.push(LookedLayer::new("own files".into(), own_files(&rootfs).map_err(named)?));
-        }
-        Ok(Self { layers })
+        let layers = planned(spec)?;
+        let created = spec.created.to_string();
+        let step = |layer: &LookedLayer| Step {
+            created: created.clone(),
+            created_by: CREATED_BY.into(),
+            size: layer.size,
+            comment: layer.name.clone(),
+        };
+        let config = json::to_bytes(&spec.config).map_err(Failure::bug)?;
+        let base = spec.base.as_ref();
+        Ok(Self {
+            name: spec.name.as_str().into(),
+            tags: spec.tags.iter().map(Tag::to_string).collect(),
+            digest: None,
+            platform: spec.platform.to_string(),
+            history: layers.iter().rev().map(step).collect(),
+            config: serde_json::from_slice(&config).map_err(Failure::bug)?,
+            base: base.and_then(|base| base.path.clone().or_else(|| base.lock.clone())),
+            created,
+            layers,
+        })
     }
 
     /// The bytes of all layers, before they are packed.
@@ -71,9 +103,32 @@ impl Looked {
     }
 }
 
+fn planned(spec: &Spec) -> Result<Vec<LookedLayer>, Failure> {
+    let named = |failure: Failure| failure.during(format!("failed to lay out `{}`", spec.name));
+    let (closure, plan) = plan_spec(spec)?;
+    let infos = assemble::layer_infos(&plan, &closure);
+    let mut layers: Vec<LookedLayer> = plan
+        .layers
+        .iter()
+        .zip(&infos)
+        .map(|(layer, infos)| {
+            LookedLayer::new(
+                assemble::label(layer.why.group.as_deref(), infos),
+                infos.iter().map(LookedPath::of_store).collect(),
+            )
+        })
+        .collect();
+    let rootfs = assemble::own_files(spec).map_err(named)?;
+    if !rootfs.entries.is_empty() || layers.is_empty() {
+        layers.push(LookedLayer::new("own files".into(), own_files(&rootfs).map_err(named)?));
+    }
+    Ok(layers)
+}
+
 impl LookedLayer {
-    fn new(name: String, paths: Vec<LookedPath>) -> Self {
-        Self { name, size: paths.iter().map(|path| path.size).sum(), paths }
+    pub(super) fn new(name: String, paths: Vec<LookedPath>) -> Self {
+        let size = paths.iter().map(|path| path.size).sum();
+        Self { name, size, paths, digest: None, blob_size: None }
     }
 }
 

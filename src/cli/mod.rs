@@ -13,6 +13,7 @@ mod copy;
 mod diff;
 mod failure;
 mod flake_history;
+mod found;
 mod history;
 mod index;
 mod input;

@@ -25,6 +25,8 @@ pub struct Entry {
     pub link: Vec<u8>,
     /// Permission bits, owner and group.
     pub meta: Meta,
+    /// How many bytes a file has.
+    pub size: u64,
     /// The bytes of a file that images are extended by, such as `etc/passwd`.
     pub bytes: Option<Vec<u8>>,
 }
@@ -220,7 +222,8 @@ fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), ta
         let kept = KEPT.contains(&path.as_slice()) && entry.kind == tar::Kind::File;
         let bytes = if kept { small(reader, entry.size)? } else { None };
         let meta = Meta { mode: entry.mode, uid: entry.uid, gid: entry.gid };
-        scan.entries.push(Entry { path, kind: entry.kind, link, meta, bytes });
+        let size = if entry.kind == tar::Kind::File { entry.size } else { 0 };
+        scan.entries.push(Entry { path, kind: entry.kind, link, meta, size, bytes });
     };
     forward_links(&seen, scan);
     result

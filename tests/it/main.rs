@@ -7,6 +7,8 @@ mod base;
 mod daemon;
 mod engine;
 mod fixture;
+#[cfg(feature = "registry")]
+mod found;
 mod input;
 mod looking;
 mod planner;

@@ -101,6 +101,11 @@ impl Place {
 }
 
 impl Ran {
+    /// Nothing went wrong.
+    pub(crate) fn succeeded(&self) {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+    }
+
     fn of(command: &mut Command) -> Self {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Self {

@@ -68,7 +68,8 @@
           prometheus-stream = dockerTools.streamLayeredImage {
             name = "prometheus";
             tag = "latest";
-            config.Entrypoint = [ "${pkgs.prometheus}/bin/prometheus" ];
+            contents = [ pkgs.prometheus ];
+            config.Entrypoint = [ "/bin/prometheus" ];
           };
         };
     in

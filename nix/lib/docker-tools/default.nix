@@ -11,7 +11,7 @@ in
   buildLayeredImage = import ./build-layered-image.nix { inherit make streamLayeredImage; };
   buildImage = import ./build-image.nix { inherit make; };
   mergeImages = import ./merge-images.nix { inherit pkgs cooper; };
-  pullImage = import ./pull-image.nix;
+  pullImage = import ./pull-image.nix { inherit pkgs cooper; };
 
   fakeNss = import ./fake-nss.nix { inherit pkgs; };
   caCertificates = import ./ca-certificates.nix { inherit pkgs; };

@@ -48,7 +48,7 @@ let
       };
       spec =
         assert insist shown ((import ../arguments.nix).image.check "" tagged);
-        import ../spec.nix { inherit pkgs; } tagged;
+        import ../spec.nix { inherit pkgs cooper; } tagged;
     in
     import ../image.nix { inherit pkgs cooper; } {
       inherit spec;

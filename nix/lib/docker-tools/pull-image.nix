@@ -1,3 +1,118 @@
-# pullImage is given up: it names an image by a digest of the registry's and by one of
-# Nix's own, and the second depends on the program that pulled.
-_: throw "cooper: dockerTools.pullImage is not offered; pull the image once, to an archive of your own (`skopeo copy docker://NAME@DIGEST oci-archive:base.tar`), or keep nixpkgs' pullImage for it"
+# pullImage: an image of a registry as an archive, by its lock. nixpkgs' two digests are not
+# enough to have it: the second one is that of an archive which only one program writes.
+{ pkgs, cooper }:
+arguments:
+let
+  types = import ../types.nix;
+  inherit (types) problem nullOr string;
+  later = types.anything;
+  isGiven = name: (arguments.${name} or null) != null;
+  shape = types.record {
+    fields = {
+      lock = types.storePath;
+      imageName = string;
+      imageDigest = string;
+      # A lock has the digest of every blob.
+      sha256 = later;
+      hash = later;
+      name = string;
+      os = string;
+      arch = string;
+      finalImageName = nullOr string;
+      finalImageTag = nullOr string;
+      tlsVerify = {
+        expects = "true";
+        check =
+          where: value:
+          if value == true then
+            [ ]
+          else
+            problem where "a registry on another machine is spoken to over TLS, and its certificate checked";
+      };
+    };
+  };
+  wanted =
+    "${arguments.imageName or "NAME"}" + (if isGiven "imageDigest" then "@${arguments.imageDigest}" else "");
+  missing =
+    if builtins.isAttrs arguments && !isGiven "lock" then
+      problem "lock" "this is missing; sha256 is that of an archive which only skopeo writes. Pin the image once by `cooper lock ${wanted} -o base.lock.json` and write `lock = ./base.lock.json;`"
+    else
+      [ ];
+
+  inherit (import ../lock.nix arguments.lock) content file;
+  # "docker.io/nixos/nix:2.2.1@sha256:…" → "docker.io/nixos/nix"
+  repository =
+    reference:
+    builtins.head (
+      builtins.match "(([^/@]*/)*[^/:@]+).*" (builtins.head (builtins.match "([^@]*).*" reference))
+    );
+  # As Docker completes it.
+  whole =
+    name:
+    let
+      parts = builtins.match "([^/]*)/(.*)" name;
+      first = if parts == null then "" else builtins.head parts;
+    in
+    if parts == null then
+      "docker.io/library/${name}"
+    else if builtins.match ".*[.:].*" first != null || first == "localhost" then
+      name
+    else
+      "docker.io/${name}";
+  digests = [ content.root.digest ] ++ map (image: image.manifest.digest) (builtins.attrValues content.platforms);
+  unlike =
+    (
+      if isGiven "imageName" && whole arguments.imageName != whole (repository content.reference) then
+        problem "imageName" "${file} is of ${content.reference}; write it anew by `cooper lock ${wanted}`"
+      else
+        [ ]
+    )
+    ++ (
+      if isGiven "imageDigest" && !builtins.elem arguments.imageDigest digests then
+        problem "imageDigest" "${file} has ${content.root.digest}; write it anew by `cooper lock ${wanted}`"
+      else
+        [ ]
+    );
+  shown = "pullImage" + (if isGiven "imageName" then " ${builtins.toJSON arguments.imageName}" else "");
+  checked =
+    assert types.insist shown (shape.check "" arguments ++ missing);
+    assert types.insist shown unlike;
+    arguments;
+
+  platform = (import ../platform.nix pkgs) // {
+    os = checked.os or "linux";
+  }
+  // (
+    if isGiven "arch" then
+      {
+        architecture = arguments.arch;
+        variant = null;
+      }
+    else
+      { }
+  );
+  base = import ../base.nix { inherit pkgs cooper; } {
+    base = { inherit (checked) lock; };
+    inherit platform;
+  };
+  imageName =
+    if isGiven "finalImageName" then
+      arguments.finalImageName
+    else
+      checked.imageName or (repository content.reference);
+  imageTag = if isGiven "finalImageTag" then arguments.finalImageTag else "latest";
+in
+pkgs.runCommand (checked.name or "${baseNameOf imageName}-${imageTag}.tar") {
+  blobs = builtins.attrValues base.blobs;
+  digests = builtins.attrNames base.blobs;
+  index = builtins.toJSON {
+    schemaVersion = 2;
+    mediaType = "application/vnd.oci.image.index.v1+json";
+    manifests = [ ((import ../lock.nix checked.lock).image platform).manifest ];
+  };
+  reference = "${imageName}:${imageTag}";
+  cooper = "${cooper.cooper-core}/bin/cooper";
+} (builtins.readFile ./pull.sh)
+// {
+  inherit imageName imageTag;
+}

@@ -1,6 +1,6 @@
 # Lays out an image's `/` in $out/tree and writes $out/tree.json, which has the modes that
 # the store drops. Of two contents with one path, the first one's is taken. $how is
-#   link      a link for each file, as symlinkJoin makes them
+#   link      a link for each file; a folder that one content alone has a link to stays a link
 #   copy      the files themselves; links to folders become folders
 #   dirlinks  the files themselves; links to folders stay links
 mkdir -p "$out/tree"
@@ -9,12 +9,36 @@ cd "$out/tree"
 # The store's folders are read-only, and more is to come into them.
 open_folders() { find . -type d -exec chmod 0755 {} +; }
 
-# copy_folder FROM TO DEPTH
-copy_folder() {
-    if [ "$3" -gt 40 ]; then
+not_in_circles() {
+    if [ "$1" -gt 40 ]; then
         echo "error: links in $item lead in circles" >&2
         exit 1
     fi
+}
+
+# link_folder FROM TO DEPTH. Where one content has a folder and another one a link to a folder,
+# the files of both are there.
+link_folder() {
+    not_in_circles "$3"
+    find "$1" -mindepth 1 -xtype d -printf '%P\0' | while IFS= read -r -d '' path; do
+        [ -d "$2/$path" ] || continue
+        if [ -L "$2/$path" ]; then
+            first=$(readlink -f "$2/$path")
+            rm -- "$2/$path"
+            cp -rsT -- "$first" "$2/$path"
+            open_folders
+        fi
+        if [ -L "$1/$path" ]; then
+            link_folder "$(readlink -f "$1/$path")" "$2/$path" $(($3 + 1))
+        fi
+    done
+    cp -rsnT -- "$1" "$2"
+    open_folders
+}
+
+# copy_folder FROM TO DEPTH
+copy_folder() {
+    not_in_circles "$3"
     cp -rPn --no-preserve=ownership -- "$1/." "$2"
     open_folders
     find "$1" -type l -xtype d -printf '%P\0' | while IFS= read -r -d '' link; do
@@ -30,7 +54,7 @@ for item in $contents; do
         exit 1
     fi
     case $how in
-    link) cp -rsnT -- "$(readlink -f "$item")" . ;;
+    link) link_folder "$(readlink -f "$item")" . 0 ;;
     copy) copy_folder "$item" . 0 ;;
     dirlinks) cp -rPn --no-preserve=ownership -- "$item/." . ;;
     esac
