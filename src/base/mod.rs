@@ -11,17 +11,16 @@
 
 mod lock;
 
-use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::digest::{DiffId, Digest};
-use crate::image::{Descriptor, Lower};
-use crate::layer::{Blob, Elsewhere, Layer};
+use crate::image::Lower;
+use crate::layer::Layer;
 use crate::report::Reporter;
 use crate::rootfs::Below;
-use crate::spec::{Compression, Platform};
+use crate::spec::Platform;
 use crate::transport::source::{
-    self, Checked, Encoding, Source, SourceError, StoredImage, choose, images,
+    self, Source, SourceError, StoredImage, choose, images, unread_layer,
 };
 use crate::validate::{Finding, Kind, Scan, Tree, scan_layers};
 
@@ -149,7 +148,8 @@ impl Base {
             check(scan, digest, diff_id)?;
             warnings.extend(scan.findings.iter().cloned());
             warnings.extend(tree.add(&scan.entries));
-            layers.push(self.layer(layer, diff_id, scan, layers.len() + 1));
+            let name = format!("layer {} of the base", layers.len() + 1);
+            layers.push(unread_layer(&self.source, layer, diff_id, name, scan.tar_size));
         }
         warn(&self.source.name(), &warnings, reporter);
         let directories = tree.directories().into_iter();
@@ -159,39 +159,6 @@ impl Base {
             files: tree.kept_files(),
         };
         Ok(ReadBase { layers, lower: self.lower(), below })
-    }
-
-    fn layer(&self, layer: &source::Layer, diff_id: DiffId, scan: &Scan, number: usize) -> Layer {
-        let descriptor = layer.descriptor.clone();
-        let (digest, blob_size) = (descriptor.digest, descriptor.size);
-        let place = Arc::new(InSource { source: Arc::clone(&self.source), descriptor });
-        Layer {
-            name: format!("layer {number} of the base"),
-            digest,
-            diff_id,
-            blob_size,
-            tar_size: scan.tar_size,
-            // Levels are nowhere in a blob; they do not matter to who reads it.
-            compression: match layer.encoding {
-                Encoding::Plain => Compression::None {},
-                Encoding::Gzip => Compression::Gzip { level: 6 },
-                Encoding::Zstd => Compression::Zstd { level: 3 },
-            },
-            blob: Blob::elsewhere(place, digest, blob_size),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct InSource {
-    source: Arc<dyn Source>,
-    descriptor: Descriptor,
-}
-
-impl Elsewhere for InSource {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let checked = Checked::new(&*self.source, &self.descriptor);
-        Ok(Box::new(checked.map_err(io::Error::other)?))
     }
 }
 

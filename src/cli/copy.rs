@@ -16,11 +16,11 @@ use crate::transport::graph::{Graph, Named};
 use crate::transport::reference::Reference;
 use crate::transport::source::{Source, choose, images};
 
-/// Copy an image as it is, between layouts, archives and registries
+/// Copy an image as it is, between layouts, archives, registries and daemons
 ///
 /// Every byte stays what it was, and so does the digest; an index goes with all that it names.
-/// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`; or
-/// plainly as a folder, a file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.
+/// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`,
+/// `docker-daemon:NAME:TAG`, `podman:NAME:TAG`, `containerd:NAME:TAG`; or plainly as a folder, a file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.
 #[derive(Debug, Args)]
 pub(super) struct CopyArgs {
     /// Where the image is
@@ -73,6 +73,10 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     let source: Arc<dyn Source> = Arc::from(place::open(&args.from, &args.reach)?);
     let roots = roots(&*source, args.from.image(), &args.to)?;
+    #[cfg(feature = "daemon")]
+    if let (Place::Daemon(kind, to), [root]) = (&args.to, &roots[..]) {
+        return load(global, args, *kind, to, &source, root);
+    }
     let mut graphs = Vec::new();
     for root in &roots {
         let rename = renamed(&args.to)?;
@@ -83,7 +87,36 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
         Place::Archive(path, _) => build::write(&graphs, path, Format::Archive),
         Place::Path(path) if is_archive(path) => build::write(&graphs, path, Format::Archive),
         Place::Layout(path, _) | Place::Path(path) => build::write(&graphs, path, Format::Layout),
+        #[cfg(feature = "daemon")]
+        Place::Daemon(..) => Err(Failure::bug("images for a daemon are one at a time")),
     }
+}
+
+/// Puts an image into a daemon, which keeps one platform of it, and only what it lacks is sent.
+#[cfg(feature = "daemon")]
+fn load(
+    global: &Global,
+    args: &CopyArgs,
+    kind: super::daemons::Kind,
+    to: &Reference,
+    source: &Arc<dyn Source>,
+    root: &Descriptor,
+) -> Result<(), Failure> {
+    let since = std::time::Instant::now();
+    let daemon = args.reach.daemon.connect(kind)?;
+    let found = images(&**source, root, args.platform.as_ref())?;
+    let [stored] = &found[..] else {
+        let platforms: Vec<String> = found.iter().map(|i| i.platform().to_string()).collect();
+        return Err(Failure::input(format!("{} has several images", source.name()))
+            .hint(format!("choose one with `--platform`: {}", platforms.join(", "))));
+    };
+    let name = place::in_daemons_words(to);
+    let (name, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
+    let tag = tag.parse().map_err(Failure::input)?;
+    let image = stored.under(source, name.parse().map_err(Failure::input)?, vec![tag])?;
+    let images = std::slice::from_ref(&image);
+    let notes = super::load::put(&*daemon, images, &*progress::reporter(global))?;
+    super::load::report(global, images, &[since.elapsed()], &notes, since)
 }
 
 pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::daemons::{DaemonArgs, Kind};
 use super::failure::Failure;
 use super::summary::{self, Row};
 use super::{Global, assemble, build, input, output, progress};
@@ -13,11 +14,7 @@ use crate::file::Context;
 use crate::image::Image;
 use crate::spec::{Spec, Tag};
 use crate::transport::TransportError;
-use crate::transport::containerd::Containerd;
 use crate::transport::daemon::{self, Daemon};
-use crate::transport::docker::Docker;
-use crate::transport::docker_host;
-use crate::transport::podman::Podman;
 
 /// Assemble images and put them into a daemon
 ///
@@ -46,60 +43,25 @@ pub(super) struct LoadArgs {
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The kind of daemon
-    #[arg(long, value_enum, default_value_t = To::Docker)]
-    to: To,
-    /// containerd's namespace: `k8s.io` for k3s and kind [default: ctr's own]
-    #[arg(long, value_name = "NS")]
-    namespace: Option<String>,
-    /// The program that speaks to podman or containerd, with its first arguments: `k3s ctr`,
-    /// `docker exec -i kind-control-plane ctr`
-    #[arg(long, value_name = "COMMAND")]
-    client: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum To {
-    /// Docker, where its own client finds it
-    Docker,
-    /// podman, through its own program
-    Podman,
-    /// containerd, through `ctr`
-    Containerd,
+    #[arg(long, value_enum, default_value_t = Kind::Docker)]
+    to: Kind,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 impl Target {
     /// Connects, so that a daemon that is not there is known before any work is done.
     pub(super) fn connect(&self) -> Result<Box<dyn Daemon>, Failure> {
-        if self.namespace.is_some() && self.to != To::Containerd {
-            return Err(Failure::input("`--namespace` is for `--to containerd` alone"));
-        }
-        if self.client.is_some() && self.to == To::Docker {
-            return Err(Failure::input("`--client` is for podman and containerd alone")
-                .hint("`DOCKER_HOST` or `docker context use` say where Docker is"));
-        }
-        let command = |default: &str| -> Vec<String> {
-            let words = self.client.as_deref().unwrap_or(default).split_whitespace();
-            words.map(str::to_owned).collect()
-        };
-        Ok(match self.to {
-            To::Docker => {
-                let endpoint = docker_host::find(&|name| std::env::var_os(name))?;
-                Box::new(Docker::connect(&endpoint)?)
-            }
-            To::Podman => Box::new(Podman::connect(&command("podman"))?),
-            To::Containerd => {
-                Box::new(Containerd::connect(&command("ctr"), self.namespace.as_deref())?)
-            }
-        })
+        self.daemon.connect(self.to)
     }
 
     /// The command that loads an archive.
     fn command(&self, path: &Path) -> String {
         let path = path.display();
         match self.to {
-            To::Docker => format!("docker load -i {path}"),
-            To::Podman => format!("podman load -i {path}"),
-            To::Containerd => format!("ctr images import {path}"),
+            Kind::Docker => format!("docker load -i {path}"),
+            Kind::Podman => format!("podman load -i {path}"),
+            Kind::Containerd => format!("ctr images import {path}"),
         }
     }
 }
@@ -133,12 +95,13 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
 }
 
 /// What became of an image: a cell of the table, and lines above it.
-struct Note {
+pub(super) struct Note {
     sent: Option<u64>,
     lines: Vec<String>,
 }
 
-fn put(
+/// Puts images into a daemon; what became of each.
+pub(super) fn put(
     daemon: &dyn Daemon,
     images: &[Image],
     reporter: &dyn crate::report::Reporter,
@@ -180,7 +143,8 @@ fn save(images: &[Image], dir: &Path, target: &Target) -> Result<Vec<Note>, Fail
     images.iter().map(one).collect()
 }
 
-fn report(
+/// Tells what became of the images.
+pub(super) fn report(
     global: &Global,
     images: &[Image],
     times: &[Duration],

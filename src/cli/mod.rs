@@ -10,6 +10,8 @@ mod build;
 mod cache;
 mod completions;
 mod copy;
+#[cfg(feature = "daemon")]
+mod daemons;
 mod diff;
 mod failure;
 mod flake_history;

@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+#[cfg(feature = "daemon")]
+use super::daemons::{DaemonArgs, Kind};
 use super::failure::Failure;
+#[cfg(feature = "daemon")]
+use crate::report::Silent;
+#[cfg(feature = "daemon")]
+use crate::transport::daemon;
 use crate::transport::reference::Reference;
 use crate::transport::source::{self, Source, SourceError};
 
@@ -18,7 +24,18 @@ pub(super) enum Place {
     Path(PathBuf),
     /// An image or repository in a registry.
     Registry(Reference),
+    /// An image in a daemon.
+    #[cfg(feature = "daemon")]
+    Daemon(Kind, Reference),
 }
+
+/// How words begin that name an image in a daemon; skopeo's and the daemons' own names.
+const DAEMONS: [(&str, &str); 4] = [
+    ("docker-daemon:", "docker"),
+    ("podman:", "podman"),
+    ("containers-storage:", "podman"),
+    ("containerd:", "containerd"),
+];
 
 impl FromStr for Place {
     type Err = String;
@@ -42,10 +59,30 @@ impl FromStr for Place {
         if looks_like_a_path(text) {
             return Ok(Self::Path(text.into()));
         }
+        for (prefix, kind) in DAEMONS {
+            if let Some(rest) = text.strip_prefix(prefix) {
+                return in_daemon(text, kind, rest);
+            }
+        }
         text.parse().map(Self::Registry).map_err(|e| {
             format!("`{text}` is no file or folder that is there, and no image in a registry: {e}")
         })
     }
+}
+
+#[cfg(feature = "daemon")]
+fn in_daemon(text: &str, kind: &str, rest: &str) -> Result<Place, String> {
+    let kind = <Kind as clap::ValueEnum>::from_str(kind, false)?;
+    let reference: Reference = rest.parse().map_err(|e| format!("`{text}`: {e}"))?;
+    match reference.digest {
+        None => Ok(Place::Daemon(kind, reference)),
+        Some(_) => Err(format!("`{text}` has a digest; name the image by its tag")),
+    }
+}
+
+#[cfg(not(feature = "daemon"))]
+fn in_daemon(text: &str, _: &str, _: &str) -> Result<Place, String> {
+    Err(format!("this cooper was built without daemons, and `{text}` is in one"))
 }
 
 fn looks_like_a_path(text: &str) -> bool {
@@ -71,13 +108,18 @@ impl Place {
         match self {
             Self::Layout(_, name) | Self::Archive(_, name) => name.as_deref(),
             Self::Path(_) | Self::Registry(_) => None,
+            #[cfg(feature = "daemon")]
+            Self::Daemon(..) => None,
         }
     }
 }
 
-/// How registries are reached; what verbs that read from one share.
+/// How registries and daemons are reached; what verbs that read from one share.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reach {
+    #[cfg(feature = "daemon")]
+    #[command(flatten)]
+    pub(super) daemon: DaemonArgs,
     #[cfg(feature = "registry")]
     #[command(flatten)]
     pub(super) registry: super::registry::RegistryArgs,
@@ -90,6 +132,12 @@ pub(super) fn open(place: &Place, reach: &Reach) -> Result<Box<dyn Source>, Fail
         Place::Archive(path, _) => source::Archive::open(path).map(|s| Box::new(s) as Box<_>),
         Place::Path(path) => source::open_path(path),
         Place::Registry(reference) => return open_registry(reference, reach),
+        #[cfg(feature = "daemon")]
+        Place::Daemon(kind, reference) => {
+            let daemon = reach.daemon.connect(*kind)?;
+            let name = in_daemons_words(reference);
+            return Ok(Box::new(daemon::export(&*daemon, &name, &Silent)?));
+        }
     };
     opened.map_err(|error| {
         let no_layout =
@@ -102,6 +150,14 @@ pub(super) fn open(place: &Place, reach: &Reach) -> Result<Box<dyn Source>, Fail
             false => failure,
         }
     })
+}
+
+/// `name:tag`, as daemons list it.
+#[cfg(feature = "daemon")]
+pub(super) fn in_daemons_words(reference: &Reference) -> String {
+    let tag = reference.tag.as_ref().map_or("latest", |tag| tag.as_str());
+    let tagless = Reference { tag: None, ..reference.clone() };
+    format!("{}:{tag}", tagless.familiar())
 }
 
 #[cfg(feature = "registry")]
@@ -129,6 +185,10 @@ mod tests {
             ("./missing", Place::Path("./missing".into())),
             ("missing.tar", Place::Path("missing.tar".into())),
             ("/", Place::Path("/".into())),
+            #[cfg(feature = "daemon")]
+            ("docker-daemon:a:v1", Place::Daemon(Kind::Docker, "a:v1".parse().unwrap())),
+            #[cfg(feature = "daemon")]
+            ("podman:t/a", Place::Daemon(Kind::Podman, "t/a".parse().unwrap())),
             ("r.io/a:v1", Place::Registry("r.io/a:v1".parse().unwrap())),
             ("docker://r.io/a.tar", Place::Registry("r.io/a.tar".parse().unwrap())),
         ] {

@@ -63,6 +63,31 @@ impl Client {
         }
     }
 
+    /// Runs a verb and copies what it prints.
+    pub(super) fn copy(
+        &self,
+        doing: &str,
+        arguments: &[&str],
+        to: &mut dyn Write,
+    ) -> Result<(), TransportError> {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|e| self.absent(e.into()))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (copied, stderr) = std::thread::scope(|scope| {
+            let stderr = scope.spawn(move || all(stderr));
+            // The pipe is closed in the end, so that a client which goes on stops.
+            let copied = stdout.map_or(Ok(0), |mut from| io::copy(&mut from, to));
+            (copied, stderr.join().unwrap_or_default())
+        });
+        let status = child.wait().map_err(|e| self.failed(doing, e.into()))?;
+        match copied {
+            Ok(_) if status.success() => Ok(()),
+            Ok(_) => Err(self.failed(doing, words(&stderr, status))),
+            Err(error) => Err(self.failed(doing, error.into())),
+        }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).args(arguments);

@@ -5,6 +5,7 @@
 //! manifest's digest.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use super::TransportError;
 use super::client_program::{Client, words};
@@ -111,6 +112,11 @@ impl Daemon for Containerd {
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {
         let arguments = ["images", "import", "--all-platforms", "-"];
         self.client.feed("load the archive", &arguments, write).map(drop)
+    }
+
+    fn save(&self, reference: &str, to: &mut dyn Write) -> Result<(), TransportError> {
+        let arguments = ["images", "export", "-", &full(reference)];
+        self.client.copy(&format!("save `{reference}`"), &arguments, to)
     }
 
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {

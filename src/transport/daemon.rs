@@ -6,11 +6,15 @@
 //! gaps is sent again without any, and what fails then has moved no tag.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fmt::Debug;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
+use std::path::Path;
 
+use super::source::Archive;
 use super::{TransportError, archive};
 use crate::digest::Digest;
+use crate::file::Context;
 use crate::image::Image;
 use crate::report::{Reporter, Task};
 use crate::spec::Tag;
@@ -43,6 +47,9 @@ pub trait Daemon: Debug {
 
     /// Takes an archive. That it succeeds does not say that the image is whole.
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError>;
+
+    /// Writes the image that a reference names as an archive.
+    fn save(&self, reference: &str, to: &mut dyn Write) -> Result<(), TransportError>;
 
     /// Lets a reference name an image that is there, whatever it named before.
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError>;
@@ -90,6 +97,21 @@ pub fn load(
         .zip(sent)
         .map(|(image, sent)| Ok(Loaded { sent, moved: move_tags(daemon, image)? }))
         .collect()
+}
+
+/// Reads an image out of a daemon, which gives it as an archive: that lies in a temporary file
+/// without a name until the source is dropped.
+pub fn export(
+    daemon: &dyn Daemon,
+    reference: &str,
+    reporter: &dyn Reporter,
+) -> Result<Archive, TransportError> {
+    let place = format!("{reference} in {}", daemon.label());
+    let mut file = tempfile::tempfile().context("create a temporary file in", env::temp_dir())?;
+    let task = reporter.start(&format!("reading {place}"), None);
+    daemon.save(reference, &mut Counted { to: &mut file, task: &*task })?;
+    file.rewind().context("read", env::temp_dir())?;
+    Ok(Archive::read(Path::new(&place), file)?)
 }
 
 /// Moves the tags that do not name the image yet; gives back those that named another.

@@ -7,6 +7,7 @@
 //! | takes an archive with a gap | never | always, also when the layer is not there |
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -182,6 +183,11 @@ impl Daemon for Docker {
 
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {
         self.api.load(write)
+    }
+
+    fn save(&self, reference: &str, to: &mut dyn Write) -> Result<(), TransportError> {
+        let doing = format!("save `{reference}`");
+        self.api.copy(&doing, &format!("/images/{reference}/get"), to)
     }
 
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {

@@ -132,6 +132,21 @@ impl Api {
         }
     }
 
+    /// Copies what a path answers with, however long it takes.
+    pub(super) fn copy(
+        &self,
+        doing: &str,
+        path: &str,
+        to: &mut dyn Write,
+    ) -> Result<(), TransportError> {
+        let failed = |cause| failed(doing, cause);
+        let mut response = self.request(Method::GET, path, None, None).map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(failed(refusal(response)));
+        }
+        io::copy(&mut response, to).map(drop).map_err(|e| failed(e.into()))
+    }
+
     /// Has something done that has no answer but success. What is not there is no success.
     pub(super) fn act(
         &self,

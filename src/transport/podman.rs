@@ -4,6 +4,7 @@
 //! It keeps layers by diff id, and takes one image an archive.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use serde::Deserialize;
 
@@ -114,6 +115,11 @@ impl Daemon for Podman {
 
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {
         self.client.feed("load the archive", &["load", "--quiet"], write).map(drop)
+    }
+
+    fn save(&self, reference: &str, to: &mut dyn Write) -> Result<(), TransportError> {
+        let arguments = ["save", "--quiet", "--format", "oci-archive", &full(reference)];
+        self.client.copy(&format!("save `{reference}`"), &arguments, to)
     }
 
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {

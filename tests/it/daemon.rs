@@ -1,5 +1,6 @@
 //! Loading into real daemons.
 
+mod copied;
 mod docker;
 mod far;
 mod faults;

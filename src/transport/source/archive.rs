@@ -36,7 +36,11 @@ impl Archive {
     /// Looks through an archive. One that is compressed as a whole is decompressed into a
     /// temporary file first, as its parts are read out of order.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let mut file = file::open(path)?;
+        Self::read(path, file::open(path)?)
+    }
+
+    /// As [`open`](Archive::open), of a file that is open already; messages call it `path`.
+    pub fn read(path: &Path, mut file: File) -> Result<Self, SourceError> {
         let mut start = [0; 4];
         let count = file.read_at(&mut start, 0).context("read", path)?;
         let read = |error| {

@@ -13,6 +13,7 @@ mod pax;
 mod pinned;
 mod places;
 mod select;
+mod stored;
 pub mod tar;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
 pub use select::{choose, images};
+pub use stored::unread_layer;
 
 /// The largest manifest that registries take, and cooper with them.
 pub const MANIFEST_LIMIT: u64 = 4 << 20;

@@ -14,12 +14,12 @@ const LARGE: usize = 4_000_000;
 const SMALL: usize = 300_000;
 
 /// podman with a store of its own.
-struct Podman {
-    fixture: Fixture,
+pub(super) struct Podman {
+    pub(super) fixture: Fixture,
 }
 
 impl Podman {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let fixture = Fixture::new();
         let config = "[engine]\nruntime=\"runc\"\ncgroup_manager=\"cgroupfs\"\n\
                       events_logger=\"file\"\n[containers]\n\
@@ -28,7 +28,7 @@ impl Podman {
         Self { fixture }
     }
 
-    fn words(&self) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         let dir = self.fixture.dir().display();
         format!("podman --root {dir}/p --runroot {dir}/run --storage-driver vfs")
             .split(' ')
@@ -36,14 +36,14 @@ impl Podman {
             .collect()
     }
 
-    fn podman(&self, arguments: &[&str]) -> String {
+    pub(super) fn podman(&self, arguments: &[&str]) -> String {
         let words = self.words();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(arguments).env("CONTAINERS_CONF", self.config());
         stdout(&command.output().unwrap())
     }
 
-    fn config(&self) -> std::path::PathBuf {
+    pub(super) fn config(&self) -> std::path::PathBuf {
         self.fixture.dir().join("containers.conf")
     }
 
@@ -181,6 +181,13 @@ fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() 
     assert!(rows[0].starts_with("docker.io/library/a:v1") && rows[0].contains("complete"));
     let run = ["--namespace", "k8s.io", "run", "--rm", "docker.io/library/a:v1", "one"];
     assert_eq!(stdout(&ctr(&run)), "bottom 2\n");
+    // It keeps manifests, so what comes out is what went in.
+    let mut copy = fixture.cooper();
+    copy.env("CONTAINERD_ADDRESS", at("s")).args(["copy", "--namespace", "k8s.io"]);
+    stdout(&copy.args(["containerd:a:v1", "out.tar"]).output().unwrap());
+    let whole = stdout(&fixture.cooper().args(["validate", "--json", "out.tar"]).output().unwrap());
+    let digest = rows[0].split_whitespace().find(|cell| cell.starts_with("sha256:")).unwrap();
+    assert!(whole.contains(digest), "{whole}");
     drop(server);
     unmount_below(dir.path());
 }

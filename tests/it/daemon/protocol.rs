@@ -52,6 +52,9 @@ impl Daemon for Mistaken {
         self.loads.set(self.loads.get() + 1);
         self.docker.load(write)
     }
+    fn save(&self, reference: &str, to: &mut dyn std::io::Write) -> Result<(), TransportError> {
+        self.docker.save(reference, to)
+    }
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {
         self.docker.tag(image, reference)
     }
