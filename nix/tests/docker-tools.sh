@@ -1,0 +1,96 @@
+# Sourced by run: dockerTools, with a real store and a registry.
+
+# An attribute of nix/tests/docker-tools-flake, built by this flake on the Debian set.
+docker_tools() {
+    mkdir -p "$work/user" && cp "$flake/nix/tests/docker-tools-flake.nix" "$work/user/flake.nix" &&
+        build -o "$work/image" --impure "path:$work/user#$1" --no-write-lock-file \
+            --override-input nixpkgs "path:$flake/nix/debian" --override-input cooper "$flake" || {
+        cat "$work/build.log"
+        return 1
+    }
+}
+
+# The entries of an image's top layer, each with mode, owner and link; hashes are cut.
+top_layer() {
+    local layer
+    layer=$(tar -xOf "$work/image" manifest.json | grep -o '"blobs/[^"]*"' | tail -n 1 | tr -d '"') || return 1
+    tar -xOf "$work/image" "$layer" | tar -tvf - --numeric-owner |
+        awk '{ print $1, $2, $6, $7, $8 }' | sed -e 's#/nix/store/[0-9a-z]*-#/nix/store/#' -e 's/ *$//'
+}
+
+# The store paths that lie in an image, by name.
+stored() {
+    local layer
+    for layer in $(tar -xOf "$work/image" manifest.json | grep -o '"blobs/[^"]*"' | tr -d '"' | sort -u); do
+        tar -xOf "$work/image" "$layer" | tar -tf - 2>/dev/null
+    done | sed -n 's#^nix/store/[0-9a-z]*-\([^/]*\)/*$#\1#p' | sort
+}
+
+docker_tools_image() {
+    docker_tools "$1" || return 1
+    diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt" && diff <(stored) <(printf '%s\n' "${@:2}")
+}
+
+docker_tools_stream() {
+    docker_tools streamed || return 1
+    "$work/image" 2>"$work/streaming" >"$work/streamed.tar" || { cat "$work/streaming"; return 1; }
+    tar -xOf "$work/streamed.tar" manifest.json | grep -qF '"streamed:v1"'
+}
+
+# The base's layers are there, then one more.
+docker_tools_based() {
+    docker_tools based || return 1
+    diff <(top_layer) <(echo "-rw-r--r-- 0/0 above") && diff <(stored) <(printf '%s\n' first second)
+}
+
+docker_tools_merged() {
+    docker_tools merged || return 1
+    local manifest
+    manifest=$(tar -xOf "$work/image" manifest.json) && grep -qF '"linked:v1"' <<<"$manifest" &&
+        grep -qF '"copied:v1"' <<<"$manifest"
+}
+
+# A registry of the tests' own that holds an image, and a flake beside which the lock of it is.
+locked_base() {
+    export COOPER_TEST_REGISTRY=127.0.0.1:$((20000 + RANDOM % 10000))
+    build -o "$work/cooper" "${on_debian[@]}" "$flake#cooper" && docker_tools linked || return 1
+    cat >"$work/registry.yml" <<CONFIG
+{"version": 0.1, "http": {"addr": "$COOPER_TEST_REGISTRY"},
+ "storage": {"filesystem": {"rootdirectory": "$work/registry"}}}
+CONFIG
+    docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
+    registry=$!
+    local name=$COOPER_TEST_REGISTRY/base/linked:v1 cooper=$work/cooper/bin/cooper
+    for _ in $(seq 50); do
+        "$cooper" copy --quiet "archive:$work/image" "docker://$name" >"$work/push.log" 2>&1 && break
+        sleep 0.2
+    done
+    "$cooper" lock "$name" -o "$work/user/base.lock.json" || { cat "$work/push.log"; return 1; }
+}
+
+# The lock's blobs are fetched one by one, and the image on top is the same as from an archive.
+base_by_lock() {
+    locked_base && docker_tools locked || return 1
+    grep -qF '"lock":"/nix/store/' "$(nix-store -qR "$(nix-store -qd "$work/image")" |
+        grep -- '-locked-spec[.]drv$' | xargs nix-store -q --outputs)/spec.json" || return 1
+    diff <(top_layer) <(echo "-rw-r--r-- 0/0 above") && diff <(stored) <(printf '%s\n' first second)
+}
+
+pull_by_lock() {
+    [ -e "$work/user/base.lock.json" ] || locked_base || return 1
+    docker_tools pulled || return 1
+    grep -qF '"pulled:v1"' <<<"$(tar -xOf "$work/image" manifest.json)" || return 1
+    docker_tools onPulled && diff <(top_layer) <(echo "-rw-r--r-- 0/0 above") &&
+        diff <(stored) <(printf '%s\n' first second)
+}
+
+pull_without_lock() {
+    fails --no-link "${on_debian[@]}" --impure --expr \
+        "((builtins.getFlake \"$reference\").lib.mkLib ($packages)).dockerTools.pullImage { imageName = \"debian\"; imageDigest = \"sha256:1\"; sha256 = \"\"; }" || return 1
+    says 'cooper lock debian@sha256:1 -o base.lock.json'
+}
+
+docker_tools_root() {
+    docker_tools root && { echo "this built, and should not"; return 1; }
+    says 'runAsRoot' && says 'directories."/data"'
+}
