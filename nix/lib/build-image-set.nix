@@ -5,20 +5,11 @@
 arguments:
 let
   types = import ./types.nix;
-  image = {
-    expects = "an image that buildImage made";
-    check =
-      where: value:
-      if builtins.isAttrs value && value ? image && value ? spec then
-        [ ]
-      else
-        types.problem where "this must be ${image.expects}";
-  };
   shape = types.record {
     required = [ "images" ];
     fields = {
       name = types.matching "a name of letters, digits, - and _" "[A-Za-z0-9_-]+";
-      images = types.attrsOf image;
+      images = types.attrsOf (import ./made-image.nix);
     };
   };
   given =

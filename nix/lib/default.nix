@@ -8,5 +8,6 @@
 {
   buildImage = import ./build-image.nix { inherit pkgs cooper; };
   buildImageSet = import ./build-image-set.nix { inherit pkgs cooper; };
+  buildImageIndex = import ./build-image-index.nix { inherit pkgs cooper; };
   dockerTools = import ./docker-tools { inherit pkgs cooper; };
 }

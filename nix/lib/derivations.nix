@@ -33,6 +33,7 @@ let
   build =
     {
       name,
+      verb ? "build",
       format,
       specs,
     }:
@@ -41,7 +42,7 @@ let
       builder = core;
       # Nix's log looks like a terminal and is none.
       args = [
-        "build"
+        verb
         "--quiet"
       ]
       ++ map (spec: "${spec}/spec.json") specs
@@ -70,6 +71,31 @@ let
 in
 {
   inherit specOf;
+
+  # One name for the images of several platforms.
+  index =
+    {
+      name,
+      specs,
+    }:
+    let
+      written =
+        format: suffix:
+        build {
+          name = name + suffix;
+          verb = "index";
+          inherit format specs;
+        };
+    in
+    {
+      archive = written "archive" ".tar";
+      layout = written "layout" "-layout";
+      push = program {
+        name = "push-${name}";
+        arguments = "index";
+        inherit specs;
+      };
+    };
 
   # An archive holds one image, a layout any number.
   everything =

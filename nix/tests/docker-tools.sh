@@ -50,16 +50,10 @@ docker_tools_merged() {
         grep -qF '"copied:v1"' <<<"$manifest"
 }
 
-# A registry of the tests' own that holds an image, and a flake beside which the lock of it is.
+# A flake beside which the lock of an image is that the tests' registry holds.
 locked_base() {
-    export COOPER_TEST_REGISTRY=127.0.0.1:$((20000 + RANDOM % 10000))
+    start_registry
     build -o "$work/cooper" "${on_debian[@]}" "$flake#cooper" && docker_tools linked || return 1
-    cat >"$work/registry.yml" <<CONFIG
-{"version": 0.1, "http": {"addr": "$COOPER_TEST_REGISTRY"},
- "storage": {"filesystem": {"rootdirectory": "$work/registry"}}}
-CONFIG
-    docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
-    registry=$!
     local name=$COOPER_TEST_REGISTRY/base/linked:v1 cooper=$work/cooper/bin/cooper
     for _ in $(seq 50); do
         "$cooper" copy --quiet "archive:$work/image" "docker://$name" >"$work/push.log" 2>&1 && break

@@ -1,0 +1,62 @@
+# buildImageIndex: one image for several platforms under one name. A client that pulls it gets
+# the image for its own.
+{ pkgs, cooper }:
+arguments:
+let
+  types = import ./types.nix;
+  shape = types.record {
+    required = [ "images" ];
+    fields.images = types.attrsOf (import ./made-image.nix);
+  };
+  images = arguments.images;
+  keys = builtins.attrNames images;
+  first = images.${builtins.head keys};
+  platformOf =
+    key:
+    let
+      platform = { variant = null; } // images.${key}.image.spec.platform;
+    in
+    "${platform.os}/${platform.architecture}${if platform.variant == null then "" else "/${platform.variant}"}";
+
+  # What the images say of each other; asked only once each is one.
+  problems =
+    if images == { } then
+      types.problem "images" "there is none; write `images = { amd64 = …; arm64 = …; };`"
+    else
+      builtins.concatMap (
+        key:
+        let
+          image = images.${key};
+          twin = builtins.filter (other: other < key && platformOf other == platformOf key) keys;
+        in
+        (
+          if image.imageName != first.imageName then
+            types.problem "images.${key}" "it is called `${image.imageName}`, and `images.${builtins.head keys}` `${first.imageName}`; an index has one name"
+          else
+            [ ]
+        )
+        ++ (
+          if twin != [ ] then
+            types.problem "images.${key}" "it is for ${platformOf key}, as `images.${builtins.head twin}` is; make it with the packages or the `platform` of another"
+          else
+            [ ]
+        )
+      ) keys;
+  fine =
+    types.insist "an image index" (shape.check "" arguments) && types.insist "an image index" problems;
+
+  made = (import ./derivations.nix { inherit pkgs cooper; }).index {
+    name = baseNameOf first.imageName;
+    specs = map (key: images.${key}.spec) keys;
+  };
+in
+assert fine;
+made.archive
+// {
+  inherit (made) layout push;
+  inherit images;
+  imageName = first.imageName;
+  imageTag = first.imageTag;
+  specs = map (key: images.${key}.spec) keys;
+  meta.description = "The container image ${first.imageName} for ${builtins.concatStringsSep ", " (map platformOf keys)}";
+}
