@@ -12,7 +12,7 @@ use super::{Global, output, progress};
 use crate::image::Descriptor;
 use crate::report::Reporter;
 use crate::spec::Platform;
-use crate::transport::graph::{Graph, Named};
+use crate::transport::graph::{Graph, Named, Rename};
 use crate::transport::reference::Reference;
 use crate::transport::source::{Source, choose, images};
 
@@ -149,18 +149,25 @@ fn roots(source: &dyn Source, name: Option<&str>, to: &Place) -> Result<Vec<Desc
 }
 
 /// The name that an image gets where it goes, if it gets another one.
-fn renamed(to: &Place) -> Result<Option<Reference>, Failure> {
-    match to {
-        Place::Registry(reference) => Ok(Some(reference.clone())),
-        other => other.image().map(|name| name.parse().map_err(Failure::input)).transpose(),
+fn renamed(to: &Place) -> Result<Option<Rename>, Failure> {
+    let Some(name) = to.image() else {
+        return Ok(match to {
+            Place::Registry(reference) => Some(Rename::Whole(reference.clone())),
+            _ => None,
+        });
+    };
+    // A word alone is a tag, as where skopeo reads and writes it.
+    if let (false, Ok(tag)) = (name.contains(['/', ':']), name.parse()) {
+        return Ok(Some(Rename::Tag(tag)));
     }
+    Ok(Some(Rename::Whole(name.parse().map_err(Failure::input)?)))
 }
 
 fn read(
     source: &Arc<dyn Source>,
     root: &Descriptor,
     platform: Option<&Platform>,
-    rename: Option<&Reference>,
+    rename: Option<&Rename>,
 ) -> Result<Named, Failure> {
     let Some(platform) = platform else {
         return Ok(Named::of_graph(Graph::read(source, root)?, root, rename));

@@ -14,6 +14,7 @@ use super::{TransportError, layout};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer;
+use crate::spec::Tag;
 
 const BUFFER: usize = 1 << 20;
 
@@ -37,6 +38,15 @@ pub struct DockerImage {
     pub config: Digest,
     /// The layers, bottom first, with repetitions.
     pub layers: Vec<Digest>,
+}
+
+/// What an image is called where it goes, if not as where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rename {
+    /// The whole name; its tag, if it has none, is `latest`.
+    Whole(Reference),
+    /// Another tag, and the name that it had, if it had one.
+    Tag(Tag),
 }
 
 impl Named {
@@ -71,12 +81,20 @@ impl Named {
     }
 
     /// What was read elsewhere, under the names that it had there or under another one.
-    pub fn of_graph(graph: Graph, root: &Descriptor, rename: Option<&Reference>) -> Self {
+    pub fn of_graph(graph: Graph, root: &Descriptor, rename: Option<&Rename>) -> Self {
         let name = root.annotations.get(IMAGE_NAME).or_else(|| root.annotations.get(REF_NAME));
         let read = name.and_then(|name| name.parse::<Reference>().ok());
-        let reference = rename.or(read.as_ref()).filter(|reference| reference.tag.is_some());
+        let read = read.filter(|reference| reference.tag.is_some());
         let mut annotations = root.annotations.clone();
-        if let Some(reference) = reference {
+        if let Some(Rename::Tag(tag)) = rename {
+            annotations.insert(REF_NAME.into(), tag.to_string());
+        }
+        let reference = match rename {
+            Some(Rename::Whole(name)) => Some(name.tagged()),
+            Some(Rename::Tag(tag)) => read.map(|name| name.with_tag(tag.clone())),
+            None => read,
+        };
+        if let Some(reference) = &reference {
             annotations.insert(IMAGE_NAME.into(), reference.without_digest().to_string());
             let tag = reference.tag.iter().map(|tag| (REF_NAME.to_owned(), tag.to_string()));
             annotations.extend(tag);
@@ -86,7 +104,7 @@ impl Named {
             annotations,
             ..graph.root.descriptor.clone()
         };
-        let tags: Vec<String> = reference.map(Reference::familiar).into_iter().collect();
+        let tags: Vec<String> = reference.as_ref().map(Reference::familiar).into_iter().collect();
         // Of several images under one name Docker takes one: the first.
         let image = graph.documents.iter().find_map(|document| match read_manifest(document) {
             Ok(Manifest::Image { config, layers }) => Some(DockerImage {

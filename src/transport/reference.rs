@@ -41,6 +41,13 @@ impl Reference {
         Self { tag: Some(tag), digest: None, ..self.clone() }
     }
 
+    /// The same with the tag that is meant when there is none.
+    #[must_use]
+    pub fn tagged(&self) -> Self {
+        let tag = self.tag.clone().or_else(|| "latest".parse().ok());
+        Self { tag, ..self.clone() }
+    }
+
     /// The same repository, by digest.
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {

@@ -39,7 +39,9 @@ fn is_called(root: &Descriptor, wanted: &str) -> bool {
         let wanted = wanted.strip_prefix("docker.io/").unwrap_or(wanted);
         let wanted = wanted.strip_prefix("library/").unwrap_or(wanted);
         let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
-        name == wanted || tag == Some(wanted)
+        // `latest` is what is meant by none.
+        let meant = name.strip_suffix(":latest") == Some(wanted);
+        name == wanted || tag == Some(wanted) || meant
     };
     let short = root.annotations.get(super::REF_NAME);
     names_of(root).iter().chain(short).any(called) || root.digest.to_string() == wanted

@@ -28,7 +28,9 @@ fn an_image_stays_what_it_is_from_any_place_to_any_other() {
         ("oci:layout".to_owned(), format!("docker://{}/app:v1", registry.name())),
         (format!("{}/app:v1", registry.name()), format!("{}/other:v2", registry.name())),
         (format!("{}/other:v2", registry.name()), "oci-archive:second.tar:app:v3".to_owned()),
-        ("second.tar".to_owned(), "third.tar".to_owned()),
+        ("second.tar".to_owned(), "oci:layout:word".to_owned()),
+        ("oci:layout:word".to_owned(), "oci:layout:app/other".to_owned()),
+        ("oci:layout:app/other:latest".to_owned(), "third.tar".to_owned()),
         ("third.tar".to_owned(), "./plain-layout".to_owned()),
     ];
     for (from, to) in &places {
