@@ -55,9 +55,20 @@ pub(super) fn assemble_all(
     store: &dyn layer::Store,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+    assemble_and_tell(global, specs, store, reporter, &|_| Ok(()))
+}
+
+/// As [`assemble_all`], and tells of each layer while others are still being made.
+pub(super) fn assemble_and_tell(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn layer::Store,
+    reporter: &dyn Reporter,
+    told: &layer::Made<'_>,
+) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     let timed = |spec| {
         let since = Instant::now();
-        assemble(global, spec, store, reporter).map(|image| (image, since.elapsed()))
+        one(global, spec, store, reporter, told).map(|image| (image, since.elapsed()))
     };
     specs.iter().map(timed).collect()
 }
@@ -68,6 +79,16 @@ pub(super) fn assemble(
     spec: &Spec,
     store: &dyn layer::Store,
     reporter: &dyn Reporter,
+) -> Result<Image, Failure> {
+    one(global, spec, store, reporter, &|_| Ok(()))
+}
+
+fn one(
+    global: &Global,
+    spec: &Spec,
+    store: &dyn layer::Store,
+    reporter: &dyn Reporter,
+    told: &layer::Made<'_>,
 ) -> Result<Image, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to assemble `{}`", spec.name));
     let jobs = usize::from(global.jobs.unwrap_or_default());
@@ -81,8 +102,8 @@ pub(super) fn assemble(
     let rootfs = checked_files(spec, base.as_ref(), reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
-    let layers =
-        layer::build(&requests, store, jobs, reporter).map_err(|e| named(Failure::from(e)))?;
+    let layers = layer::build_and_tell(&requests, store, jobs, reporter, told);
+    let layers = layers.map_err(|e| named(Failure::from(e)))?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
     image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| {
         named(match error {

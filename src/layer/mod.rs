@@ -6,7 +6,9 @@
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
-//! differs from what was hashed.
+//! differs from what was hashed. When this process has just hashed them, names, sizes and the
+//! kernel's change times are compared and not every byte again: whoever writes to a file changes
+//! its `ctime`.
 
 mod blob;
 mod build;
@@ -23,7 +25,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use blob::{Blob, Elsewhere, Guard};
-pub use build::build;
+pub use build::{Made, build, build_and_tell};
 pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
