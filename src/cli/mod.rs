@@ -10,6 +10,7 @@ mod cache;
 mod completions;
 mod copy;
 mod diff;
+mod events;
 mod failure;
 mod history;
 mod index;
@@ -80,7 +81,7 @@ struct Global {
     /// Threads that read, hash and compress [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Print data as JSON
+    /// Print data as JSON, and progress on standard error as one JSON object a line
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing
