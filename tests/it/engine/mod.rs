@@ -1,6 +1,7 @@
 //! The engine as a process: what it writes, and what it leaves behind when the machine fails.
 
 mod consumers;
+mod elsewhere;
 mod events;
 mod golden;
 mod machine;
