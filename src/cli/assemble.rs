@@ -1,5 +1,6 @@
 //! From a spec to a finished image: the way of the data, room by room.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,21 @@ fn default_cache() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let home = || absolute("HOME").filter(|home| home.is_dir()).map(|home| home.join(".cache"));
     absolute("XDG_CACHE_HOME").or_else(home).map(|dir| dir.join("cooper"))
+}
+
+/// Reads every store path that these images can take bytes from, each once.
+pub(super) fn verify_store(
+    global: &Global,
+    specs: &[Spec],
+    reporter: &dyn Reporter,
+) -> Result<(), Failure> {
+    let infos: BTreeMap<_, _> =
+        specs.iter().flat_map(|spec| &spec.closure).map(|info| (&info.path, info)).collect();
+    let infos: Vec<PathInfo> = infos.into_values().cloned().collect();
+    let jobs = usize::from(global.jobs.unwrap_or_default());
+    layer::verify(&infos, jobs, reporter).map_err(|error| {
+        Failure::from(error).hint("`nix-store --repair-path PATH` brings back what Nix built")
+    })
 }
 
 /// Assembles images one after another, and says how long each took.

@@ -37,6 +37,9 @@ pub(super) struct BuildArgs {
     /// What is written
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
+    /// Compare every store path with its registered nar hash first; takes reading all of them
+    #[arg(long)]
+    verify_store: bool,
     /// Tags instead of the spec's; may be given again
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
@@ -60,6 +63,9 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     }
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     let reporter = progress::reporter(global);
+    if args.verify_store {
+        assemble::verify_store(global, &specs, &*reporter)?;
+    }
     let store = assemble::store(global)?;
     let assembled = match args.format {
         Format::Layout => {

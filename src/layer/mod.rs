@@ -14,6 +14,7 @@ mod blob;
 mod build;
 mod compress;
 mod header;
+mod nar;
 mod pipeline;
 mod store;
 mod tar;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 
 pub use blob::{Blob, Elsewhere, Guard};
 pub use build::{Made, build, build_and_tell};
+pub use nar::verify;
 pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
@@ -93,6 +95,16 @@ pub enum LayerError {
     /// The store's content is no longer what was hashed.
     #[error("the store paths of layer {0} changed after they were read; start again")]
     StoreChanged(Digest),
+    /// A store path that is not what its closure says.
+    #[error("`{path}` was changed: its nar hash is {actual}, and {registered} is registered")]
+    Tampered {
+        /// The store path.
+        path: String,
+        /// What Nix knows.
+        registered: String,
+        /// What it is.
+        actual: String,
+    },
     /// A file that should hold a blob and holds something else.
     #[error("`{path}` is not blob {digest}: it is damaged; start again")]
     DamagedBlob {

@@ -6,6 +6,7 @@ mod events;
 mod golden;
 mod machine;
 mod shared;
+mod tampered;
 
 use std::fs;
 use std::path::{Path, PathBuf};
