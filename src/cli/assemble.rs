@@ -203,7 +203,7 @@ pub(super) fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathIn
 }
 
 fn requests<'a>(
-    spec: &Spec,
+    spec: &'a Spec,
     plan: &ImagePlan,
     infos: &'a [Vec<PathInfo>],
     rootfs: &'a Rootfs,
@@ -224,7 +224,7 @@ fn requests<'a>(
         .collect();
     // An image without store paths still has a layer, so that every runtime takes it.
     if !rootfs.entries.is_empty() || requests.is_empty() {
-        requests.push(request("own files".into(), Content::Rootfs(rootfs)));
+        requests.push(request("own files".into(), Content::Rootfs(rootfs, &spec.closure)));
     }
     requests
 }

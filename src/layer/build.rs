@@ -111,7 +111,7 @@ impl InOrder<'_> {
 fn nar_size(content: Content<'_>) -> Option<u64> {
     match content {
         Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
-        Content::Rootfs(_) => None,
+        Content::Rootfs(..) => None,
     }
 }
 
@@ -129,7 +129,10 @@ impl Work<'_> {
                 let key = Key::new(infos, request.compression, request.mtime);
                 (Source::StorePaths(paths), Some(key))
             }
-            Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
+            Content::Rootfs(rootfs, infos) => {
+                let key = Key::of_files(rootfs, infos, request.compression, request.mtime);
+                (Source::Rootfs(Arc::new(rootfs.clone())), key)
+            }
         };
         let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss(None));
         let (record, kept, seen) = match found {

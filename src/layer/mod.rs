@@ -145,8 +145,9 @@ pub struct Request<'a> {
 pub enum Content<'a> {
     /// Whole store paths, in ascending order.
     StorePaths(&'a [PathInfo]),
-    /// The image's own files.
-    Rootfs(&'a Rootfs),
+    /// The image's own files, and what is registered about the store paths that some of them are
+    /// copied from; without that, the layer is made every time.
+    Rootfs(&'a Rootfs, &'a [PathInfo]),
 }
 
 /// A finished layer.
