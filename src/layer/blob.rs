@@ -103,7 +103,7 @@ impl Blob {
 
     fn reader(&self) -> Result<Checked, LayerError> {
         let (bytes, name) = match &self.origin {
-            Origin::Tar { source, mtime, .. } => (Bytes::Tar(source.open(*mtime)), None),
+            Origin::Tar { source, mtime, .. } => (Bytes::Tar(Box::new(source.open(*mtime))), None),
             Origin::Elsewhere(place) => {
                 let opened = place.open();
                 let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
@@ -149,7 +149,7 @@ fn from_io(error: io::Error) -> LayerError {
 enum Bytes {
     File(File),
     Elsewhere(Box<dyn Read + Send>),
-    Tar(TarReader),
+    Tar(Box<TarReader>),
 }
 
 /// How it is known that the bytes are the right ones.

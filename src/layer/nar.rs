@@ -12,7 +12,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::LayerError;
 use super::walk::read_some;
-use crate::digest::Hasher;
+use crate::digest::{Digest, Hasher};
 use crate::file::{self, Context};
 use crate::report::{Reporter, Task};
 use crate::store_path::PathInfo;
@@ -49,9 +49,12 @@ pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Resul
 
 /// The ways in which versions of Nix write a SHA-256.
 fn forms(sha256: &[u8; 32]) -> [String; 3] {
-    let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    let forms = [format!("sha256:{}", base32(sha256)), format!("sha256:{hex}"), base64(sha256)];
-    forms.map(|form| if form.contains(':') { form } else { format!("sha256-{form}") })
+    let hex = Digest::from_bytes(*sha256).hex();
+    [
+        format!("sha256:{}", base32(sha256)),
+        format!("sha256:{hex}"),
+        format!("sha256-{}", base64(sha256)),
+    ]
 }
 
 /// Nix's base 32 has the last bits first.

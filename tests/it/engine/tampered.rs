@@ -31,7 +31,7 @@ fn a_store_path_that_is_not_what_nix_registered_is_named_when_verification_is_as
     fs::create_dir_all(root.join("empty/a b")).unwrap();
     symlink("../nowhere", root.join("link")).unwrap();
     for (name, mode) in [("run", 0o555), ("a.b", 0o444), ("a-b", 0o644), ("é", 0o444)] {
-        fs::write(root.join(name), &name.repeat(7)).unwrap();
+        fs::write(root.join(name), name.repeat(7)).unwrap();
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
     }
     for form in [&["--base32"][..], &[]] {
