@@ -1,7 +1,9 @@
 //! `cooper build`: assemble images into an archive or a layout.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -21,6 +23,12 @@ use crate::spec::{Spec, Tag};
 use crate::transport::archive::{self, Archive};
 use crate::transport::graph::Named;
 use crate::transport::{TransportError, layout};
+
+/// Gathers headers and small blobs; the blocks of large ones pass it by.
+const BUFFER: usize = 64 << 10;
+/// As much as Linux lets everybody have.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1 << 20;
 
 /// Assemble images into an archive or a layout
 ///
@@ -74,7 +82,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
             assembled
         }
         Format::Archive if to_stdout => {
-            let stdout = io::stdout();
+            let stdout = raw_stdout().map_err(TransportError::Stream)?;
             stream(global, &specs, &*store, &*reporter, stdout)?;
             return Ok(());
         }
@@ -105,6 +113,16 @@ fn report(
     Ok(())
 }
 
+/// Standard output without the buffer that looks for line ends, and with a pipe that holds more
+/// than the kernel's 64 KiB where it lets us.
+fn raw_stdout() -> io::Result<File> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    // What is no pipe, or may not grow, is only slower.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
+    Ok(stdout.into())
+}
+
 /// Assembles images into one archive. What is finished is written while the rest is being made.
 fn stream(
     global: &Global,
@@ -115,7 +133,7 @@ fn stream(
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     // Layers wait here for the writer; they are names of bytes, not the bytes.
     let (finished, layers) = mpsc::channel::<Layer>();
-    let mut out = BufWriter::with_capacity(1 << 20, to);
+    let mut out = BufWriter::with_capacity(BUFFER, to);
     std::thread::scope(|scope| {
         let writer =
             scope.spawn(move || write_layers(&layers, &mut out).map(|written| (out, written)));
@@ -157,7 +175,7 @@ pub(super) fn write(graphs: &[Named], path: &Path, format: Format) -> Result<(),
         return Ok(layout::write_graphs(graphs, path)?);
     }
     let mut file = AtomicFile::create(path)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file.file());
+    let mut out = BufWriter::with_capacity(BUFFER, file.file());
     archive::write_graphs(graphs, &BTreeSet::new(), &mut out)?;
     out.flush().map_err(TransportError::Stream)?;
     drop(out);
