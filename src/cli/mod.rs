@@ -44,6 +44,9 @@ mod why;
 
 use std::process::ExitCode;
 
+#[cfg(fuzzing)]
+pub use layers_lock::is_layers_lock;
+
 use clap::{Args, Parser, Subcommand};
 
 /// The documented exit codes.
