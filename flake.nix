@@ -32,11 +32,14 @@
           pkgs = surface.restrict nixpkgs.legacyPackages.${system};
           inherit (self.lib) mkLib;
           revision = self.rev or "dirty";
-          consumer = (import ./nix/examples/consumer/flake.nix).outputs {
-            inherit nixpkgs;
-            self = null;
-            cooper = self;
-          };
+          examples = builtins.mapAttrs (
+            name: _:
+            (import (./nix/examples + "/${name}/flake.nix")).outputs {
+              inherit nixpkgs;
+              self = null;
+              cooper = self;
+            }
+          ) (builtins.readDir ./nix/examples);
         }
       );
     in
@@ -64,9 +67,19 @@
         builtins.mapAttrs (_: parts: parts.apps) house
         // perSystem darwin (system: import ./nix/darwin.nix { inherit system; });
 
-      templates.default = {
-        path = ./nix/examples/consumer;
-        description = "Images of your own packages";
+      templates = {
+        default = {
+          path = ./nix/examples/consumer;
+          description = "Images of your own packages";
+        };
+        from-dockertools = {
+          path = ./nix/examples/from-dockertools;
+          description = "Images that nixpkgs' dockerTools made until now";
+        };
+        from-nix2container = {
+          path = ./nix/examples/from-nix2container;
+          description = "Images that nix2container made until now";
+        };
       };
     };
 }

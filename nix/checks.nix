@@ -3,7 +3,7 @@
 {
   pkgs,
   images,
-  consumer,
+  examples,
 }:
 let
   tests = import ./tests;
@@ -19,8 +19,13 @@ images
     else
       throw "${toString (builtins.length tests.failures)} of ${toString tests.count} tests of nix/lib failed:\n${shown}";
 
-  consumer-backend = consumer.backend-docker;
-  consumer-grafana = consumer.grafana-with-plugin;
-  consumer-plugin-init = consumer.plugin-init;
-  consumer-orders = consumer.orders;
+  consumer-backend = examples.consumer.backend-docker;
+  consumer-grafana = examples.consumer.grafana-with-plugin;
+  consumer-plugin-init = examples.consumer.plugin-init;
+  consumer-orders = examples.consumer.orders;
+
+  dockertools-redis = examples.from-dockertools.redis;
+  dockertools-shell = examples.from-dockertools.shell;
+  dockertools-stream = examples.from-dockertools.prometheus-stream;
+  nix2container-nginx = examples.from-nix2container.nginx;
 }

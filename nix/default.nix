@@ -3,8 +3,8 @@
   pkgs,
   mkLib,
   revision,
-  # The outputs of nix/examples/consumer, with this flake as its input.
-  consumer,
+  # The outputs of the flakes in nix/examples, with this flake as their input.
+  examples,
 }:
 let
   cooper = import ./package.nix {
@@ -32,7 +32,9 @@ in
   checks = ofLinux (
     import ./checks.nix {
       inherit pkgs images;
-      consumer = consumer.packages.${pkgs.stdenv.hostPlatform.system};
+      examples = builtins.mapAttrs (
+        _: example: example.packages.${pkgs.stdenv.hostPlatform.system}
+      ) examples;
     }
   );
 

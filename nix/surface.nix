@@ -11,12 +11,14 @@ let
     nixfmt = null;
   };
   paths = [
+    "bashInteractive"
     "buildPackages.jq"
     "buildPackages.writeShellScriptBin"
     "busybox-sandbox-shell"
     "cacert"
     "cargo"
     "clippy"
+    "coreutils"
     "glibc.static"
     "mkShell"
     "prometheus"

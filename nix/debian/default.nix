@@ -37,6 +37,7 @@ environments
 }
 // {
   inherit (packages) pinned;
+  bashInteractive = environments.bash;
   debianPackages = packages.packages;
   system = hostSystem;
   glibc.static = environments.libc;

@@ -46,6 +46,7 @@ let
         inherit (member.image)
           spec
           configFragments
+          trees
           meta
           passthru
           ;

@@ -17,6 +17,7 @@ in
 import ./image.nix { inherit pkgs cooper; } {
   inherit spec;
   configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
+  trees = [ ];
   siblings = { };
   meta = arguments.meta or { };
   passthru = arguments.passthru or { };

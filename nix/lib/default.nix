@@ -8,4 +8,5 @@
 {
   buildImage = import ./build-image.nix { inherit pkgs cooper; };
   buildImageSet = import ./build-image-set.nix { inherit pkgs cooper; };
+  dockerTools = import ./docker-tools { inherit pkgs cooper; };
 }

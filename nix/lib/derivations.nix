@@ -7,17 +7,18 @@ let
   core = "${cooper.cooper-core}/bin/cooper";
 
   # Graphs are asked for by name: `closure` is the image's own. Fragments of the config
-  # are what only a build knows; `spec from-attrs` merges them in.
+  # are what only a build knows, and so are trees; `spec from-attrs` merges them in.
   specOf =
     {
       name,
       spec,
       configFragments,
+      trees,
       graphs,
     }:
     derivation {
       name = "${name}-spec";
-      inherit system spec configFragments;
+      inherit system spec configFragments trees;
       builder = core;
       args = [
         "spec"

@@ -1,10 +1,12 @@
 # A spec → the image derivation with everything that hangs on it. `siblings` are the
 # store paths of the other images of a set, by image name: with `layering.mode = "set"`
-# the layers are planned for all of them together.
+# the layers are planned for all of them together. `trees` are derivations with a folder
+# that becomes the image's own files, and `tree.json`, which `cooper spec from-tree` wrote.
 { pkgs, cooper }:
 {
   spec,
   configFragments,
+  trees,
   siblings,
   meta,
   passthru,
@@ -14,10 +16,11 @@ let
   # "ghcr.io/betracehq/backend" → "backend": store path names know no slash.
   name = baseNameOf spec.name;
   # A base brings its own layers: it is no store path of the image.
-  closure = import ./store-paths.nix (builtins.removeAttrs spec [ "base" ]);
+  closure = import ./store-paths.nix (builtins.removeAttrs spec [ "base" ]) ++ map (tree: "${tree}") trees;
 
   specDerivation = derivations.specOf {
     inherit name spec configFragments;
+    trees = map (tree: "${tree}/tree.json") trees;
     graphs = {
       inherit closure;
     }
@@ -51,6 +54,7 @@ archive
     inherit
       spec
       configFragments
+      trees
       closure
       meta
       passthru

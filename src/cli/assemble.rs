@@ -108,8 +108,7 @@ fn one(
 ) -> Result<Image, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to assemble `{}`", spec.name));
     let jobs = usize::from(global.jobs.unwrap_or_default());
-    let closure =
-        Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
+    let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
     let base = base::find(spec).map_err(named)?;
     let below = base.as_ref().map_or(0, Base::layer_count);
     let plan = plan_layers(spec, &closure, below).map_err(named)?;

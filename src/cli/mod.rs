@@ -39,6 +39,7 @@ mod simulate;
 mod spec;
 mod summary;
 mod table;
+mod tree;
 mod validate;
 mod why;
 

@@ -81,8 +81,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
 /// A spec's closure and its plan.
 pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
     let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
-    let closure =
-        Closure::new(spec.closure.iter().cloned()).map_err(|e| named(Failure::input(e)))?;
+    let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
     let below = base::layers(spec).map_err(named)?;
     let plan = assemble::plan_layers(spec, &closure, below).map_err(named)?;
     Ok((closure, plan))
@@ -93,7 +92,7 @@ pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
 fn write_lock<'a>(path: &Path, specs: impl Iterator<Item = &'a Spec>) -> Result<(), Failure> {
     let mut file = if path.exists() { LayersLock::read(path)? } else { LayersLock::empty() };
     for spec in specs {
-        let closure = Closure::new(spec.closure.iter().cloned()).map_err(Failure::input)?;
+        let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
         let plans =
             plan::plan_with_siblings(assemble::plan_request(spec, &closure, base::layers(spec)?))
                 .map_err(Failure::input)?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::input::spec_failure;
+use super::tree;
 use crate::closure::Closure;
 use crate::file::{self, Context};
 use crate::image::json;
@@ -24,6 +25,8 @@ const FRAGMENT_LIMIT: u64 = 1 << 20;
 pub(super) enum SpecVerb {
     /// Write $out/spec.json from a derivation's structured attributes
     FromAttrs(FromAttrsArgs),
+    /// Write down a folder that shall be an image's `/`: its files, directories, links and modes
+    FromTree(tree::FromTreeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -34,8 +37,10 @@ pub(super) struct FromAttrsArgs {
 }
 
 pub(super) fn run(verb: &SpecVerb) -> Result<(), Failure> {
-    let SpecVerb::FromAttrs(args) = verb;
-    from_attrs(args)
+    match verb {
+        SpecVerb::FromAttrs(args) => from_attrs(args),
+        SpecVerb::FromTree(args) => tree::from_tree(args),
+    }
 }
 
 /// How `nix/lib` calls the graph of another image of the set.
@@ -49,6 +54,9 @@ struct Attrs {
     closure: Value,
     #[serde(default, rename = "configFragments")]
     config_fragments: Vec<PathBuf>,
+    /// Documents that `cooper spec from-tree` wrote; the graph holds their store paths.
+    #[serde(default)]
+    trees: Vec<PathBuf>,
     outputs: Outputs,
     /// Graphs of the set's other images, under [`SIBLING`] and their names; and whatever else
     /// Nix writes.
@@ -73,6 +81,9 @@ fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
     spec.closure = graph(&attrs.closure).map_err(failed)?;
     for fragment in &attrs.config_fragments {
         merge_fragment(&mut spec, fragment)?;
+    }
+    for document in &attrs.trees {
+        tree::merge(&mut spec, document)?;
     }
     for (name, value) in &attrs.rest {
         if let Some(name) = name.strip_prefix(SIBLING) {

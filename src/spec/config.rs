@@ -112,6 +112,16 @@ impl Config {
         }
     }
 
+    /// Every text in which a path may be written.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let test = self.healthcheck.iter().flat_map(|check| &check.test);
+        let lists = [&self.entrypoint, &self.cmd, &self.shell, &self.on_build];
+        let words = lists.into_iter().flatten().flatten();
+        let places = [&self.working_dir, &self.user].into_iter().flatten();
+        let all = self.env.iter().chain(words).chain(test).chain(places).chain(&self.volumes);
+        all.chain(self.labels.values()).map(String::as_str)
+    }
+
     /// Leaves one entry a name: the last value, at the place of the first.
     pub(super) fn settle_env(&mut self) {
         for entry in std::mem::take(&mut self.env) {

@@ -60,6 +60,11 @@ impl<'de> Deserialize<'de> for Time {
 pub struct Mode(u32);
 
 impl Mode {
+    /// The twelve lowest bits of what a file system says.
+    pub fn of(bits: u32) -> Self {
+        Self(bits & 0o7777)
+    }
+
     /// The twelve bits.
     pub fn bits(self) -> u32 {
         self.0

@@ -1,7 +1,9 @@
-//! Whether a spec takes its bytes from where it says: from its own closure.
+//! Where a spec takes its bytes from: from its own closure, and what of that is only copied.
 
-use super::{Spec, SpecError};
-use crate::store_path::StorePath;
+use std::collections::BTreeSet;
+
+use super::{FileSource, Spec, SpecError};
+use crate::store_path::{PathInfo, StorePath};
 
 impl Spec {
     /// Checks that `contents` and the sources of `files` are in the closure. Outside of Nix's
@@ -22,6 +24,39 @@ impl Spec {
             }
         }
         Ok(())
+    }
+
+    /// The closure that the image keeps in its own store: all but the sources of `files` that
+    /// nothing refers to. Their bytes are at their places in the image already.
+    pub fn stored(&self) -> Vec<PathInfo> {
+        let sources = self.files.values().filter_map(|file| file.source.as_deref());
+        let mut copied: BTreeSet<StorePath> = sources
+            .filter_map(|source| StorePath::parse_prefix(source).ok())
+            .map(|(root, _)| root)
+            .collect();
+        // A path that refers to itself would look for itself there.
+        for reference in self.closure.iter().flat_map(|info| &info.references) {
+            copied.remove(reference);
+        }
+        copied.retain(|path| !self.mentions(path));
+        self.closure.iter().filter(|info| !copied.contains(&info.path)).cloned().collect()
+    }
+
+    /// Whether the image itself, by what is written in it, leads to the path.
+    fn mentions(&self, path: &StorePath) -> bool {
+        let texts = self.files.values().filter_map(|file| match file.content() {
+            Some(FileSource::Text(text)) => Some(text),
+            _ => None,
+        });
+        let homes = self.users.values().flat_map(|user| [user.home.as_str(), user.shell.as_str()]);
+        let mut texts = texts
+            .chain(homes)
+            .chain(self.symlinks.values().map(String::as_str))
+            .chain(self.annotations.values().map(String::as_str))
+            .chain(self.config.texts());
+        self.contents.contains(path)
+            || self.layering.groups.iter().any(|group| group.paths.contains(path))
+            || texts.any(|text| text.contains(path.as_str()))
     }
 
     fn has(&self, path: &StorePath) -> bool {

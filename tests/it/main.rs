@@ -18,3 +18,4 @@ mod same_bytes;
 mod servers;
 mod store;
 mod tidy;
+mod trees;

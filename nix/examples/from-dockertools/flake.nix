@@ -1,0 +1,83 @@
+# A flake that made its images with nixpkgs' dockerTools; one line of it has changed.
+{
+  description = "Images of nixpkgs' dockerTools, made by cooper";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    cooper.url = "github:betracehq/cooper";
+    cooper.inputs.nixpkgs.follows = "nixpkgs";
+  };
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      cooper,
+    }:
+    let
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      forSystem =
+        system:
+        let
+          pkgs = nixpkgs.legacyPackages.${system};
+          # Before: inherit (pkgs) dockerTools;
+          dockerTools = (cooper.lib.mkLib pkgs).dockerTools;
+        in
+        {
+          redis = dockerTools.buildLayeredImage {
+            name = "redis";
+            tag = "latest";
+            contents = [
+              pkgs.redis
+              dockerTools.fakeNss
+              dockerTools.caCertificates
+            ];
+            # What needs no root stays a script …
+            extraCommands = ''
+              mkdir -m 1777 tmp
+            '';
+            # … and what had to run as root (before: in `fakeRootCommands`, chown -R 999:999 data)
+            # is an owner.
+            directories."/data" = {
+              uid = 999;
+              gid = 999;
+            };
+            config = {
+              Cmd = [ "/bin/redis-server" ];
+              User = "999:999";
+              WorkingDir = "/data";
+              Volumes."/data" = { };
+              ExposedPorts."6379/tcp" = { };
+            };
+          };
+
+          shell = dockerTools.buildImage {
+            name = "shell";
+            copyToRoot = [
+              pkgs.bash
+              pkgs.coreutils
+              dockerTools.usrBinEnv
+            ];
+            created = "2026-01-31";
+            config.Cmd = [ "/bin/bash" ];
+          };
+
+          prometheus-stream = dockerTools.streamLayeredImage {
+            name = "prometheus";
+            tag = "latest";
+            config.Entrypoint = [ "${pkgs.prometheus}/bin/prometheus" ];
+          };
+        };
+    in
+    {
+      packages = builtins.listToAttrs (
+        map (system: {
+          name = system;
+          value = forSystem system;
+        }) systems
+      );
+    };
+}

@@ -1,0 +1,110 @@
+# What the functions take, checked at evaluation: nixpkgs' arguments, and cooper's own
+# beside them, which say what cannot be said the old way. README.md has the table; a test
+# compares the two.
+let
+  types = import ../types.nix;
+  inherit (types)
+    anything
+    bool
+    natural
+    nullOr
+    problem
+    record
+    set
+    storePath
+    string
+    ;
+  time = import ./time.nix;
+
+  # Checked by ../arguments.nix, under the same names, once they are cooper's arguments.
+  later = anything;
+
+  # An argument that is given up: its neutral values mean nothing, any other is refused.
+  givenUp = neutral: instead: {
+    expects = "left out";
+    check = where: value: if builtins.elem value neutral then [ ] else problem where instead;
+  };
+  oneOrMore = types.either (types.listOf storePath) builtins.isList (nullOr storePath);
+  moment = {
+    expects = "a time, such as \"2026-01-31\" or \"2026-01-31T12:00:00Z\"";
+    check =
+      where: value:
+      if value == "now" then
+        problem where "with \"now\" every build gives another image; write a time that is the same everywhere, such as the flake's own: `self.lastModifiedDate`"
+      else if builtins.isString value && time value != null then
+        [ ]
+      else
+        problem where "this must be ${moment.expects}";
+  };
+  owner = what: givenUp [ 0 "root" ] "the store's files are root's in every image, so that images share them; ${what}";
+  ownerByFile = owner "give an owner by path: `directories.\"/data\" = { uid = 1000; gid = 1000; }`, or `files`";
+  asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`";
+
+  # cooper's own.
+  native = builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = later;
+    }) (import ./own-arguments.nix)
+  );
+  common = native // {
+    name = string;
+    tag = nullOr string;
+    fromImage = nullOr storePath;
+    config = nullOr set;
+    architecture = string;
+    created = moment;
+    extraCommands = string;
+    includeNixDB =
+      givenUp [ false ]
+        "no database is made; load one in `extraCommands`: NIX_REMOTE=local?root=$PWD nix-store --load-db < \${pkgs.closureInfo { rootPaths = [ … ]; }}/registration";
+    meta = set;
+    passthru = set;
+  };
+  layered = common // {
+    contents = oneOrMore;
+    mtime = moment;
+    uid = ownerByFile;
+    gid = ownerByFile;
+    uname = ownerByFile;
+    gname = ownerByFile;
+    maxLayers = later;
+    fakeRootCommands = givenUp [ "" ] "nothing runs as root, nor as if: owners are data; ${asData}";
+    enableFakechroot = givenUp [ false ] "there is no chroot to run commands in; ${asData}";
+    includeStorePaths = bool;
+    layeringPipeline =
+      givenUp [ null ]
+        "layers are planned by what changes together; write `layering.groups = [ { name = \"base\"; paths = [ … ]; } ]` for layers of your own, and `layering.changesOften` for what changes with every release";
+  };
+  compressor = types.enum [
+    "gz"
+    "zstd"
+    "none"
+  ];
+  function =
+    fields:
+    record {
+      required = [ "name" ];
+      inherit fields;
+    };
+in
+{
+  streamLayeredImage = function layered;
+  buildLayeredImage = function (layered // { inherit compressor; });
+  buildImage = function (
+    common
+    // {
+      inherit compressor;
+      copyToRoot = oneOrMore;
+      contents = oneOrMore;
+      keepContentsDirlinks = bool;
+      fromImageName = nullOr string;
+      fromImageTag = nullOr string;
+      uid = types.between 0 4294967294;
+      gid = types.between 0 4294967294;
+      runAsRoot = givenUp [ null ] "there is no virtual machine to run it in; ${asData}";
+      diskSize = natural;
+      buildVMMemorySize = natural;
+    }
+  );
+}

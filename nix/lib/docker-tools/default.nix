@@ -1,0 +1,20 @@
+# dockerTools: nixpkgs' functions under their own names, with their own arguments, so that
+# a flake gets cooper by one line: `dockerTools = (cooper.lib.mkLib pkgs).dockerTools;`.
+# ../README.md has the table of what is the same and what differs.
+{ pkgs, cooper }:
+let
+  make = import ./make.nix { inherit pkgs cooper; };
+  streamLayeredImage = import ./stream-layered-image.nix { inherit pkgs make; };
+in
+{
+  inherit streamLayeredImage;
+  buildLayeredImage = import ./build-layered-image.nix { inherit make streamLayeredImage; };
+  buildImage = import ./build-image.nix { inherit make; };
+  mergeImages = import ./merge-images.nix { inherit pkgs cooper; };
+  pullImage = import ./pull-image.nix;
+
+  fakeNss = import ./fake-nss.nix { inherit pkgs; };
+  caCertificates = import ./ca-certificates.nix { inherit pkgs; };
+  binSh = import ./bin-sh.nix { inherit pkgs; };
+  usrBinEnv = import ./usr-bin-env.nix { inherit pkgs; };
+}

@@ -1,0 +1,13 @@
+# buildImage's arguments that dockerTools' functions take too.
+[
+  "annotations"
+  "checks"
+  "configFragments"
+  "directories"
+  "files"
+  "groups"
+  "layering"
+  "presets"
+  "symlinks"
+  "users"
+]

@@ -1,0 +1,15 @@
+# A time as dockerTools' callers write it → RFC 3339; null when it is none. Without a zone
+# it is UTC's. `self.lastModifiedDate` of a flake is the form without punctuation.
+text:
+let
+  day = "([0-9]{4})-?([0-9]{2})-?([0-9]{2})";
+  clock = "([0-9]{2}):?([0-9]{2}):?([0-9]{2})";
+  zone = "(Z|[+-][0-9]{2}:[0-9]{2})?";
+  parts = builtins.match "${day}([T ]?${clock}([.][0-9]+)?${zone})?" text;
+  at = builtins.elemAt parts;
+  or' = default: value: if value == null then default else value;
+in
+if parts == null then
+  null
+else
+  "${at 0}-${at 1}-${at 2}T${or' "00" (at 4)}:${or' "00" (at 5)}:${or' "00" (at 6)}${or' "Z" (at 8)}"
