@@ -8,8 +8,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
+use ring::digest::{self as sha, SHA256};
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 
 /// Why a string is no digest.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -37,7 +37,7 @@ macro_rules! sha256_id {
 
             /// Hashes bytes that are in memory whole.
             pub fn of(bytes: &[u8]) -> Self {
-                Self(sha2::Sha256::digest(bytes).into())
+                Self(sha256_of(&sha::digest(&SHA256, bytes)))
             }
 
             /// The 64 lowercase hexadecimal digits, without `sha256:`; a blob's file name in a
@@ -151,18 +151,31 @@ impl Hashed {
     }
 }
 
+/// ring's digests know no length of their own.
+fn sha256_of(digest: &sha::Digest) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    bytes
+}
+
 /// Hashes and counts bytes; hides which code hashes them on the CPU at hand. The result exists
 /// only after [`finish`](Hasher::finish), so nobody can take the digest of half a stream.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Hasher {
-    sha256: sha2::Sha256,
+    sha256: sha::Context,
     size: u64,
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Hasher {
     /// Starts at zero bytes.
     pub fn new() -> Self {
-        Self::default()
+        Self { sha256: sha::Context::new(&SHA256), size: 0 }
     }
 
     /// Takes the next bytes.
@@ -178,7 +191,7 @@ impl Hasher {
 
     /// What there was, in all.
     pub fn finish(self) -> Hashed {
-        Hashed { sha256: self.sha256.finalize().into(), size: self.size }
+        Hashed { sha256: sha256_of(&self.sha256.finish()), size: self.size }
     }
 }
 
@@ -245,6 +258,20 @@ mod tests {
         assert_eq!(inner, b"cask");
         assert_eq!(hashed.size, 4);
         assert_eq!(hashed.digest(), Digest::of(b"cask"));
+    }
+
+    #[test]
+    fn digests_are_those_of_another_implementation_whatever_the_pieces() {
+        use sha2::Digest as _;
+        let bytes: Vec<u8> = (0..4099_u32).map(|n| (n * n / 8).to_le_bytes()[0]).collect();
+        for size in [0, 1, 55, 56, 63, 64, 65, 119, 128, 1000, 4099] {
+            let bytes = &bytes[..size];
+            let expected: [u8; 32] = sha2::Sha256::digest(bytes).into();
+            assert_eq!(Digest::of(bytes), Digest::from_bytes(expected));
+            let mut hasher = Hasher::new();
+            bytes.chunks(7).for_each(|piece| hasher.update(piece));
+            assert_eq!(hasher.finish(), Hashed { sha256: expected, size: size as u64 });
+        }
     }
 
     #[test]

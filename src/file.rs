@@ -180,6 +180,34 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
+/// What a lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// With others who share it.
+    Shared,
+    /// With nobody.
+    Alone,
+}
+
+/// Waits for a lock that lasts as long as the file is open. A file system that knows no locks
+/// has at most one user at a time, or users who take care of that themselves.
+pub fn lock(file: &File, path: &Path, kind: Lock) -> Result<(), FileError> {
+    let locked = match kind {
+        Lock::Shared => file.lock_shared(),
+        Lock::Alone => file.lock(),
+    };
+    match locked {
+        Err(error) if knows_no_locks(&error) => Ok(()),
+        locked => locked.context("lock", path),
+    }
+}
+
+fn knows_no_locks(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let known = [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| known.contains(&code))
+}
+
 /// A rename is durable only when its directory is.
 pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir).and_then(|d| d.sync_all()).context("sync", dir)

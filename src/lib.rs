@@ -31,6 +31,15 @@
 //! | [`base`] | a base image, pinned by a lock or lying in a file | its layers, its config, and what its file system has that matters above it | `validate`, `transport`, `rootfs`, and what they import |
 //! | [`cli`] | words | all of the above, and exit codes | all |
 //!
+//! # What is told on the way
+//!
+//! Rooms tell a [`report::Reporter`] what they begin and how far they are; only `cli` shows it, on
+//! standard error. On a terminal that is a bar for whatever takes more than a second, elsewhere a
+//! line at its end, nothing with `--quiet`; `NO_COLOR` and `TERM=dumb` are obeyed. With `--json` it
+//! is one object a line, with the field `event`: `start` (`task`, `what`, `bytes` if known),
+//! `progress` (`task`, `bytesDone`, once a second), `done` (`task`, `bytesDone`, `milliseconds`) and
+//! `warning` (`message`).
+//!
 //! # What is deliberately absent
 //!
 //! - No unpacking and no running of images: a base image's layers pass through as bytes.

@@ -29,6 +29,35 @@ fn each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
+/// Reads every file.
+pub(crate) fn read(corpus: &Corpus, threads: usize) -> f64 {
+    let files = &corpus.files;
+    seconds(|| {
+        each(files.len(), threads, |number| {
+            let mut file = File::open(&files[number].0).unwrap();
+            let mut buf = vec![0; 256 << 10];
+            while let Ok(1..) = file.read(&mut buf) {
+                std::hint::black_box(&buf);
+            }
+        });
+    })
+}
+
+/// Writes so many bytes to a new file, and waits until the disk has them.
+pub(crate) fn write(corpus: &Corpus) -> f64 {
+    let block = vec![7; 1 << 20];
+    let path = corpus.work.path().join("written");
+    let taken = seconds(|| {
+        let mut file = File::create(&path).unwrap();
+        for _ in 0..corpus.bytes >> 20 {
+            file.write_all(&block).unwrap();
+        }
+        file.sync_all().unwrap();
+    });
+    std::fs::remove_file(path).unwrap();
+    taken
+}
+
 /// Reads every file and hashes it.
 pub(crate) fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
     let files = &corpus.files;

@@ -15,8 +15,12 @@ pub(crate) fn runs() -> usize {
     std::env::var("COOPER_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5)
 }
 
-pub(crate) fn median_of(mut run: impl FnMut() -> Measured) -> Measured {
-    let mut all: Vec<Measured> = (0..runs()).map(|_| run()).collect();
+pub(crate) fn median_of(run: impl FnMut() -> Measured) -> Measured {
+    median_of_runs(runs(), run)
+}
+
+pub(crate) fn median_of_runs(runs: usize, mut run: impl FnMut() -> Measured) -> Measured {
+    let mut all: Vec<Measured> = (0..runs).map(|_| run()).collect();
     all.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let middle = all[all.len() / 2];
     let peak = all.iter().filter_map(|one| one.peak).reduce(f64::max);

@@ -1,9 +1,11 @@
-//! Any text as a digest, a store path, a name, a tag or a time: refused, or printed as it was.
+//! Any text as a digest, a store path, a name, a tag, a time or a reference: refused, or printed
+//! as it was.
 #![no_main]
 
 use cooper::digest::{DiffId, Digest};
 use cooper::spec::{ImageName, Tag, Time};
 use cooper::store_path::StorePath;
+use cooper::transport::reference::Reference;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -26,6 +28,9 @@ fuzz_target!(|text: &str| {
     }
     if let Ok(tag) = text.parse::<Tag>() {
         assert_eq!(tag.to_string(), text);
+    }
+    if let Ok(reference) = text.parse::<Reference>() {
+        assert_eq!(reference.to_string().parse::<Reference>().as_ref(), Ok(&reference));
     }
     if let Ok(time) = text.parse::<Time>() {
         assert_eq!(time.to_string().parse::<Time>(), Ok(time));

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::record::{self, Entry, Witness};
 use super::{Cache, CacheError};
-use crate::file::{Context, FileError};
+use crate::file::{self, Context, FileError};
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +72,9 @@ impl Cache {
     pub fn gc(&self) -> Result<Freed, CacheError> {
         let Some(lock) = &self.lock else { return Ok(Freed::default()) };
         let path = self.dir.join("lock");
-        lock.lock().context("lock", &path)?;
+        file::lock(lock, &path, file::Lock::Alone)?;
         let freed = self.remove_least_used();
-        lock.lock_shared().context("lock", &path)?;
+        file::lock(lock, &path, file::Lock::Shared)?;
         Ok(freed?)
     }
 

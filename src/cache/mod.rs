@@ -97,7 +97,7 @@ impl Cache {
         }
         let lock = open_lock(&home.join("lock"), writable)?;
         if let Some(lock) = &lock {
-            lock.lock_shared().context("lock", home.join("lock"))?;
+            file::lock(lock, &home.join("lock"), file::Lock::Shared)?;
         }
         Ok(Self {
             dir: home,

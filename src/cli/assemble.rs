@@ -1,5 +1,6 @@
 //! From a spec to a finished image: the way of the data, room by room.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,21 @@ fn default_cache() -> Option<PathBuf> {
     absolute("XDG_CACHE_HOME").or_else(home).map(|dir| dir.join("cooper"))
 }
 
+/// Reads every store path that these images can take bytes from, each once.
+pub(super) fn verify_store(
+    global: &Global,
+    specs: &[Spec],
+    reporter: &dyn Reporter,
+) -> Result<(), Failure> {
+    let infos: BTreeMap<_, _> =
+        specs.iter().flat_map(|spec| &spec.closure).map(|info| (&info.path, info)).collect();
+    let infos: Vec<PathInfo> = infos.into_values().cloned().collect();
+    let jobs = usize::from(global.jobs.unwrap_or_default());
+    layer::verify(&infos, jobs, reporter).map_err(|error| {
+        Failure::from(error).hint("`nix-store --repair-path PATH` brings back what Nix built")
+    })
+}
+
 /// Assembles images one after another, and says how long each took.
 pub(super) fn assemble_all(
     global: &Global,
@@ -56,9 +72,20 @@ pub(super) fn assemble_all(
     store: &dyn layer::Store,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+    assemble_and_tell(global, specs, store, reporter, &|_| Ok(()))
+}
+
+/// As [`assemble_all`], and tells of each layer while others are still being made.
+pub(super) fn assemble_and_tell(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn layer::Store,
+    reporter: &dyn Reporter,
+    told: &layer::Made<'_>,
+) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     let timed = |spec| {
         let since = Instant::now();
-        assemble(global, spec, store, reporter).map(|image| (image, since.elapsed()))
+        one(global, spec, store, reporter, told).map(|image| (image, since.elapsed()))
     };
     specs.iter().map(timed).collect()
 }
@@ -69,6 +96,16 @@ pub(super) fn assemble(
     spec: &Spec,
     store: &dyn layer::Store,
     reporter: &dyn Reporter,
+) -> Result<Image, Failure> {
+    one(global, spec, store, reporter, &|_| Ok(()))
+}
+
+fn one(
+    global: &Global,
+    spec: &Spec,
+    store: &dyn layer::Store,
+    reporter: &dyn Reporter,
+    told: &layer::Made<'_>,
 ) -> Result<Image, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to assemble `{}`", spec.name));
     let jobs = usize::from(global.jobs.unwrap_or_default());
@@ -84,8 +121,8 @@ pub(super) fn assemble(
     let rootfs = checked_files(spec, base.as_ref(), reporter).map_err(named)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
-    let layers =
-        layer::build(&requests, store, jobs, reporter).map_err(|e| named(Failure::from(e)))?;
+    let layers = layer::build_and_tell(&requests, store, jobs, reporter, told);
+    let layers = layers.map_err(|e| named(Failure::from(e)))?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
     image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| {
         named(match error {
@@ -169,7 +206,7 @@ pub(super) fn layer_infos(plan: &ImagePlan, closure: &Closure) -> Vec<Vec<PathIn
 }
 
 pub(super) fn requests<'a>(
-    spec: &Spec,
+    spec: &'a Spec,
     plan: &ImagePlan,
     infos: &'a [Vec<PathInfo>],
     rootfs: &'a Rootfs,
@@ -190,7 +227,7 @@ pub(super) fn requests<'a>(
         .collect();
     // An image without store paths still has a layer, so that every runtime takes it.
     if !rootfs.entries.is_empty() || requests.is_empty() {
-        requests.push(request("own files".into(), Content::Rootfs(rootfs)));
+        requests.push(request("own files".into(), Content::Rootfs(rootfs, &spec.closure)));
     }
     requests
 }

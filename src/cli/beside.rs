@@ -68,7 +68,7 @@ impl Beside {
         let infos = assemble::layer_infos(plan, closure);
         let requests = assemble::requests(spec, plan, &infos, &rootfs);
         let names = requests.iter().map(|request| request.name.clone()).collect();
-        let own = requests.into_iter().filter(|r| matches!(r.content, Content::Rootfs(_)));
+        let own = requests.into_iter().filter(|r| matches!(r.content, Content::Rootfs(..)));
         let own: Vec<_> =
             own.map(|own| layer::Request { compression: Compression::None {}, ..own }).collect();
         let made = layer::build(&own, &TempStore::new()?, jobs, &Silent)?;

@@ -1,8 +1,12 @@
 //! `cooper build`: assemble images into an archive or a layout.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -10,11 +14,21 @@ use clap::{Args, ValueEnum};
 use super::failure::Failure;
 use super::summary::{self, Row};
 use super::{Global, assemble, input, output, progress};
+use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
-use crate::spec::Tag;
+use crate::layer::{Layer, Store};
+use crate::report::Reporter;
+use crate::spec::{Spec, Tag};
+use crate::transport::archive::{self, Archive};
 use crate::transport::graph::Named;
-use crate::transport::{self, archive, layout};
+use crate::transport::{TransportError, layout};
+
+/// Gathers headers and small blobs; the blocks of large ones pass it by.
+const BUFFER: usize = 64 << 10;
+/// As much as Linux lets everybody have.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1 << 20;
 
 /// Assemble images into an archive or a layout
 ///
@@ -31,6 +45,9 @@ pub(super) struct BuildArgs {
     /// What is written
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
+    /// Compare every store path with its registered nar hash first; takes reading all of them
+    #[arg(long)]
+    verify_store: bool,
     /// Tags instead of the spec's; may be given again
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
@@ -54,17 +71,29 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     }
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     let reporter = progress::reporter(global);
+    if args.verify_store {
+        assemble::verify_store(global, &specs, &*reporter)?;
+    }
     let store = assemble::store(global)?;
-    let (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
-    match args.format {
-        Format::Layout => layout::write(&images, &args.output)?,
-        Format::Archive if to_stdout => stream(&images)?,
-        Format::Archive => write_archive(&images, &args.output)?,
-    }
-    if to_stdout {
-        return Ok(());
-    }
-    report(global, &images, &times, since)
+    let assembled = match args.format {
+        Format::Layout => {
+            let assembled = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+            layout::write(&assembled.0, &args.output)?;
+            assembled
+        }
+        Format::Archive if to_stdout => {
+            let stdout = raw_stdout().map_err(TransportError::Stream)?;
+            stream(global, &specs, &*store, &*reporter, stdout)?;
+            return Ok(());
+        }
+        Format::Archive => {
+            let mut file = AtomicFile::create(&args.output)?;
+            let assembled = stream(global, &specs, &*store, &*reporter, file.file())?;
+            file.commit()?;
+            assembled
+        }
+    };
+    report(global, &assembled.0, &assembled.1, since)
 }
 
 fn report(
@@ -84,9 +113,53 @@ fn report(
     Ok(())
 }
 
-fn stream(images: &[Image]) -> Result<(), Failure> {
-    let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    Ok(archive::write(images, &BTreeSet::new(), &mut out)?)
+/// Standard output without the buffer that looks for line ends, and with a pipe that holds more
+/// than the kernel's 64 KiB where it lets us.
+fn raw_stdout() -> io::Result<File> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    // What is no pipe, or may not grow, is only slower.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
+    Ok(stdout.into())
+}
+
+/// Assembles images into one archive. What is finished is written while the rest is being made.
+fn stream(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+    to: impl Write + Send,
+) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+    // Layers wait here for the writer; they are names of bytes, not the bytes.
+    let (finished, layers) = mpsc::channel::<Layer>();
+    let mut out = BufWriter::with_capacity(BUFFER, to);
+    std::thread::scope(|scope| {
+        let writer =
+            scope.spawn(move || write_layers(&layers, &mut out).map(|written| (out, written)));
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        let told = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
+        let assembled = assemble::assemble_and_tell(global, specs, store, reporter, &told);
+        drop(finished);
+        // When the writer has failed, that is why the rest has.
+        let (mut out, written) = writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        let (images, times) = assembled?;
+        let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+        Archive::go_on(&mut out, written).finish(&named)?;
+        Ok((images, times))
+    })
+}
+
+/// Writes layers as they come.
+fn write_layers(
+    layers: &mpsc::Receiver<Layer>,
+    out: &mut dyn Write,
+) -> Result<BTreeSet<Digest>, TransportError> {
+    let mut archive = Archive::start(out)?;
+    for layer in layers {
+        archive.layer(&layer)?;
+    }
+    Ok(archive.pause())
 }
 
 /// Writes images into an archive.
@@ -102,9 +175,9 @@ pub(super) fn write(graphs: &[Named], path: &Path, format: Format) -> Result<(),
         return Ok(layout::write_graphs(graphs, path)?);
     }
     let mut file = AtomicFile::create(path)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file.file());
+    let mut out = BufWriter::with_capacity(BUFFER, file.file());
     archive::write_graphs(graphs, &BTreeSet::new(), &mut out)?;
-    out.flush().map_err(transport::TransportError::Stream)?;
+    out.flush().map_err(TransportError::Stream)?;
     drop(out);
     Ok(file.commit()?)
 }

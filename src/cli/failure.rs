@@ -143,7 +143,7 @@ impl From<crate::layer::LayerError> for Failure {
             cause = source;
         }
         let is_input = match cause {
-            L::Special { .. } | L::Whiteout(_) | L::Xattr { .. } => true,
+            L::Special { .. } | L::Whiteout(_) | L::Xattr { .. } | L::Tampered { .. } => true,
             L::File(error) => error.source.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         };

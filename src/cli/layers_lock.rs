@@ -29,6 +29,12 @@ pub(super) struct LayersLock {
     images: BTreeMap<String, Vec<Vec<String>>>,
 }
 
+/// A door for a fuzz target: whether a file is a lock.
+#[cfg(fuzzing)]
+pub fn is_layers_lock(path: &Path) -> bool {
+    LayersLock::read(path).is_ok()
+}
+
 impl LayersLock {
     pub(super) fn empty() -> Self {
         Self { version: VERSION, images: BTreeMap::new() }

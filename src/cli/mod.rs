@@ -13,6 +13,7 @@ mod copy;
 #[cfg(feature = "daemon")]
 mod daemons;
 mod diff;
+mod events;
 mod failure;
 mod flake_history;
 mod found;
@@ -48,6 +49,9 @@ mod validate;
 mod why;
 
 use std::process::ExitCode;
+
+#[cfg(fuzzing)]
+pub use layers_lock::is_layers_lock;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -86,7 +90,7 @@ struct Global {
     /// Threads that read, hash and compress [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Print data as JSON
+    /// Print data as JSON, and progress on standard error as one JSON object a line
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing

@@ -1,4 +1,5 @@
-//! Progress: bars on a terminal, plain lines elsewhere, nothing when asked to be quiet.
+//! Progress: bars on a terminal, plain lines elsewhere, events for machines, nothing when asked
+//! to be quiet.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Global, output, table};
+use super::{Global, events, output, table};
 use crate::report::{Reporter, Silent, Task};
 
 /// Work that takes less is not worth a line.
@@ -20,6 +21,8 @@ const UNKNOWN: &str = "{msg:32!} {spinner} {bytes} {bytes_per_sec}";
 pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
     if global.quiet {
         Arc::new(Silent)
+    } else if global.json {
+        Arc::new(events::Events::default())
     } else if std::io::stderr().is_terminal() && !is_dumb() {
         Arc::new(Bars(MultiProgress::new()))
     } else {

@@ -15,7 +15,7 @@ const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
 const AHEAD: usize = 4;
 
-/// A layer's bytes, to be read any number of times. What is read is hashed on the way: a blob
+/// A layer's bytes, to be read any number of times. What is read is checked on the way: a blob
 /// that is not what its digest says ends in an error before its last byte is believed.
 #[derive(Debug, Clone)]
 pub struct Blob {
@@ -30,8 +30,9 @@ enum Origin {
     File { path: PathBuf, _guard: Option<Guard> },
     /// Bytes that another room knows how to get.
     Elsewhere(Arc<dyn Elsewhere>),
-    /// A plain tar, made anew from what is in the store.
-    Tar { source: Source, mtime: u64 },
+    /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
+    /// hashed, if it was this process that did.
+    Tar { source: Source, mtime: u64, seen: Option<Digest> },
 }
 
 /// Whatever has to live as long as a blob's file shall.
@@ -55,8 +56,14 @@ impl Blob {
         Self { digest, size, origin: Origin::File { path, _guard: guard } }
     }
 
-    pub(super) fn tar(source: Source, mtime: u64, digest: Digest, size: u64) -> Self {
-        Self { digest, size, origin: Origin::Tar { source, mtime } }
+    pub(super) fn tar(
+        source: Source,
+        mtime: u64,
+        digest: Digest,
+        size: u64,
+        seen: Option<Digest>,
+    ) -> Self {
+        Self { digest, size, origin: Origin::Tar { source, mtime, seen } }
     }
 
     /// The file that holds the bytes, if one does.
@@ -96,7 +103,7 @@ impl Blob {
 
     fn reader(&self) -> Result<Checked, LayerError> {
         let (bytes, name) = match &self.origin {
-            Origin::Tar { source, mtime } => (Bytes::Tar(source.open(*mtime)), None),
+            Origin::Tar { source, mtime, .. } => (Bytes::Tar(Box::new(source.open(*mtime))), None),
             Origin::Elsewhere(place) => {
                 let opened = place.open();
                 let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
@@ -106,8 +113,11 @@ impl Blob {
                 (Bytes::File(crate::file::open(path)?), Some(path.clone()))
             }
         };
-        let hasher = Hasher::new();
-        Ok(Checked { bytes, name, digest: self.digest, left: self.size, hasher })
+        let check = match self.origin {
+            Origin::Tar { seen: Some(seen), .. } => Check::Seen(seen),
+            _ => Check::Bytes(Hasher::new()),
+        };
+        Ok(Checked { bytes, name, digest: self.digest, left: self.size, check })
     }
 }
 
@@ -139,19 +149,35 @@ fn from_io(error: io::Error) -> LayerError {
 enum Bytes {
     File(File),
     Elsewhere(Box<dyn Read + Send>),
-    Tar(TarReader),
+    Tar(Box<TarReader>),
 }
 
-/// Hashes what is read and compares at the end.
+/// How it is known that the bytes are the right ones.
+enum Check {
+    /// They are hashed again.
+    Bytes(Hasher),
+    /// They come from what looks as it did when it was hashed.
+    Seen(Digest),
+}
+
+/// Checks what is read, at the end.
 struct Checked {
     bytes: Bytes,
     name: Option<PathBuf>,
     digest: Digest,
     left: u64,
-    hasher: Hasher,
+    check: Check,
 }
 
 impl Checked {
+    fn is_right(&self) -> bool {
+        match (&self.check, &self.bytes) {
+            (Check::Bytes(hasher), _) => hasher.clone().finish().digest() == self.digest,
+            (Check::Seen(seen), Bytes::Tar(reader)) => reader.seen() == *seen,
+            (Check::Seen(_), _) => false,
+        }
+    }
+
     fn pull(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
         let count =
             match &mut self.bytes {
@@ -164,11 +190,13 @@ impl Checked {
                 })?,
             };
         let read = buf.get(..count).unwrap_or_default();
-        self.hasher.update(read);
+        if let Check::Bytes(hasher) = &mut self.check {
+            hasher.update(read);
+        }
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| self.wrong())?;
         let ended = count == 0 && !buf.is_empty();
         match (self.left, ended) {
-            (0, false) if self.hasher.clone().finish().digest() != self.digest => Err(self.wrong()),
+            (0, false) if !self.is_right() => Err(self.wrong()),
             (1.., true) => Err(self.wrong()),
             _ => Ok(count),
         }

@@ -1,15 +1,21 @@
 //! Making layers in parallel.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pipeline::{Blocks, Pipeline};
 use super::store::{Kept, Key, Lookup, Record, Store};
 use super::tar::Source;
 use super::{Blob, Content, Layer, LayerError, Request};
+use crate::digest::Digest;
 use crate::report::Reporter;
 use crate::spec::Compression;
+
+/// Hears of finished layers. An error says that nobody wants more of them.
+pub type Made<'a> = dyn Fn(&Layer) -> io::Result<()> + Sync + 'a;
 
 /// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
 /// of the requests.
@@ -19,14 +25,28 @@ pub fn build(
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Layer>, LayerError> {
+    build_and_tell(requests, store, jobs, reporter, &|_| Ok(()))
+}
+
+/// As [`build`], and tells of the layers while others are still being made: in an order that
+/// the requests alone decide, the largest first.
+pub fn build_and_tell(
+    requests: &[Request<'_>],
+    store: &dyn Store,
+    jobs: usize,
+    reporter: &dyn Reporter,
+    told: &Made<'_>,
+) -> Result<Vec<Layer>, LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
     let blocks = Blocks::new(pool.current_num_threads());
     let work = Work { store, reporter, blocks };
     let queue = Queue::new(requests);
+    let in_order = InOrder { told, state: Mutex::default() };
     let made = pool.broadcast(|_| {
         let mut made = Vec::new();
-        while let Some((index, request)) = queue.next() {
-            let layer = work.layer(request).map_err(|source| LayerError::Write {
+        while let Some((place, index, request)) = queue.next() {
+            let layer = work.layer(request).and_then(|layer| in_order.finished(place, layer));
+            let layer = layer.map_err(|source| LayerError::Write {
                 number: index + 1,
                 of: requests.len(),
                 name: request.name.clone(),
@@ -57,12 +77,33 @@ impl<'a> Queue<'a> {
         Self { requests, next: AtomicUsize::new(0), failed: AtomicBool::new(false) }
     }
 
-    /// The next one; none after a failure.
-    fn next(&self) -> Option<(usize, &'a Request<'a>)> {
+    /// The next one, with its place in the queue and among the requests; none after a failure.
+    fn next(&self) -> Option<(usize, usize, &'a Request<'a>)> {
         if self.failed.load(Ordering::Relaxed) {
             return None;
         }
-        self.requests.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+        let place = self.next.fetch_add(1, Ordering::Relaxed);
+        self.requests.get(place).map(|(index, request)| (place, *index, *request))
+    }
+}
+
+/// Tells of layers in the order of the queue, whichever is finished first.
+struct InOrder<'a> {
+    told: &'a Made<'a>,
+    /// The place whose turn it is, and finished layers that wait for theirs.
+    state: Mutex<(usize, BTreeMap<usize, Layer>)>,
+}
+
+impl InOrder<'_> {
+    fn finished(&self, place: usize, layer: Layer) -> Result<Layer, LayerError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (turn, waiting) = &mut *state;
+        waiting.insert(place, layer.clone());
+        while let Some(layer) = waiting.remove(turn) {
+            (self.told)(&layer).map_err(LayerError::Sink)?;
+            *turn += 1;
+        }
+        Ok(layer)
     }
 }
 
@@ -70,7 +111,7 @@ impl<'a> Queue<'a> {
 fn nar_size(content: Content<'_>) -> Option<u64> {
     match content {
         Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
-        Content::Rootfs(_) => None,
+        Content::Rootfs(..) => None,
     }
 }
 
@@ -88,11 +129,14 @@ impl Work<'_> {
                 let key = Key::new(infos, request.compression, request.mtime);
                 (Source::StorePaths(paths), Some(key))
             }
-            Content::Rootfs(rootfs) => (Source::Rootfs(Arc::new(rootfs.clone())), None),
+            Content::Rootfs(rootfs, infos) => {
+                let key = Key::of_files(rootfs, infos, request.compression, request.mtime);
+                (Source::Rootfs(Arc::new(rootfs.clone())), key)
+            }
         };
         let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss(None));
-        let (record, kept) = match found {
-            Lookup::Hit(record, kept) => (record, kept),
+        let (record, kept, seen) = match found {
+            Lookup::Hit(record, kept) => (record, kept, None),
             Lookup::Miss(_claim) => self.make(request, &source, key)?,
             Lookup::Damaged(why, _claim) => {
                 let name = &request.name;
@@ -102,7 +146,7 @@ impl Work<'_> {
         };
         let blob = match kept {
             Some(kept) => Blob::file(kept.path, record.digest, record.blob_size, kept.guard),
-            None => Blob::tar(source, request.mtime, record.digest, record.blob_size),
+            None => Blob::tar(source, request.mtime, record.digest, record.blob_size, seen),
         };
         Ok(Layer {
             name: request.name.clone(),
@@ -120,7 +164,7 @@ impl Work<'_> {
         request: &Request<'_>,
         source: &Source,
         key: Option<Key>,
-    ) -> Result<(Record, Option<Kept>), LayerError> {
+    ) -> Result<(Record, Option<Kept>, Option<Digest>), LayerError> {
         let task = self.reporter.start(&request.name, nar_size(request.content));
         let plain = matches!(request.compression, Compression::None {});
         let mut blob = if plain { None } else { Some(self.store.create()?) };
@@ -148,6 +192,6 @@ impl Work<'_> {
             tar_size: tar.size,
         };
         let kept = self.store.put(key.as_ref(), &record, blob)?;
-        Ok((record, kept))
+        Ok((record, kept, Some(reader.seen())))
     }
 }

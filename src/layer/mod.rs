@@ -6,12 +6,15 @@
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
-//! differs from what was hashed.
+//! differs from what was hashed. When this process has just hashed them, names, sizes and the
+//! kernel's change times are compared and not every byte again: whoever writes to a file changes
+//! its `ctime`.
 
 mod blob;
 mod build;
 mod compress;
 mod header;
+mod nar;
 mod pipeline;
 mod store;
 mod tar;
@@ -23,7 +26,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use blob::{Blob, Elsewhere, Guard};
-pub use build::build;
+pub use build::{Made, build, build_and_tell};
+pub use nar::verify;
 pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
@@ -91,6 +95,16 @@ pub enum LayerError {
     /// The store's content is no longer what was hashed.
     #[error("the store paths of layer {0} changed after they were read; start again")]
     StoreChanged(Digest),
+    /// A store path that is not what its closure says.
+    #[error("`{path}` was changed: its nar hash is {actual}, and {registered} is registered")]
+    Tampered {
+        /// The store path.
+        path: String,
+        /// What Nix knows.
+        registered: String,
+        /// What it is.
+        actual: String,
+    },
     /// A file that should hold a blob and holds something else.
     #[error("`{path}` is not blob {digest}: it is damaged; start again")]
     DamagedBlob {
@@ -131,8 +145,9 @@ pub struct Request<'a> {
 pub enum Content<'a> {
     /// Whole store paths, in ascending order.
     StorePaths(&'a [PathInfo]),
-    /// The image's own files.
-    Rootfs(&'a Rootfs),
+    /// The image's own files, and what is registered about the store paths that some of them are
+    /// copied from; without that, the layer is made every time.
+    Rootfs(&'a Rootfs, &'a [PathInfo]),
 }
 
 /// A finished layer.

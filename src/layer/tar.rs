@@ -6,12 +6,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::LayerError;
 use super::header::{self, BLOCK, Meta};
 use super::walk::{Entry, Kind, RootfsWalk, StoreWalk, read_some};
+use crate::digest::{Digest, Hasher};
+use crate::file::Context;
 use crate::rootfs::Rootfs;
 use crate::store_path::StorePath;
 
@@ -31,7 +34,15 @@ impl Source {
             Self::StorePaths(paths) => Box::new(StoreWalk::new(Arc::clone(paths))),
             Self::Rootfs(rootfs) => Box::new(RootfsWalk::new(Arc::clone(rootfs))),
         };
-        TarReader { entries, mtime, ready: Vec::new(), taken: 0, body: Body::None, ended: false }
+        TarReader {
+            entries,
+            mtime,
+            ready: Vec::new(),
+            taken: 0,
+            body: Body::None,
+            ended: false,
+            seen: Hasher::new(),
+        }
     }
 }
 
@@ -52,9 +63,16 @@ pub(super) struct TarReader {
     taken: usize,
     body: Body,
     ended: bool,
+    seen: Hasher,
 }
 
 impl TarReader {
+    /// Names all that went by: every header, and how each file looked before and after it was
+    /// read. Two readings of the same content in the life of a process give the same.
+    pub(super) fn seen(&self) -> Digest {
+        self.seen.clone().finish().digest()
+    }
+
     /// Fills the buffer to its end, or to the tar's.
     pub(super) fn fill(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
         let mut filled = 0;
@@ -83,6 +101,7 @@ impl TarReader {
                     return self.take_file(file, path, size, left, buf);
                 }
                 Body::File { mut file, path, size, .. } => {
+                    look(&file, &path, &mut self.seen)?;
                     check_end(&mut file, path, size)?;
                     self.pad(size);
                 }
@@ -140,6 +159,10 @@ impl TarReader {
             xattrs: &entry.xattrs,
         };
         header::encode(&meta, &mut self.ready);
+        self.seen.update(&self.ready);
+        if let Kind::File { file, path, .. } = &entry.kind {
+            look(file, path, &mut self.seen)?;
+        }
         self.body = match entry.kind {
             Kind::Directory | Kind::Symlink(_) => Body::None,
             Kind::Bytes(bytes) => Body::Bytes(bytes),
@@ -152,6 +175,18 @@ impl TarReader {
         let padding = usize::try_from(header::padding(size)).unwrap_or_default();
         self.ready.resize(padding, 0);
     }
+}
+
+/// Adds which file it is and when it was changed last.
+fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), LayerError> {
+    let meta = file.metadata().context("read", path)?;
+    for number in [meta.dev(), meta.ino(), meta.len()] {
+        seen.update(&number.to_le_bytes());
+    }
+    for number in [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
+        seen.update(&number.to_le_bytes());
+    }
+    Ok(())
 }
 
 /// A file that has more bytes than its header says has changed under way.

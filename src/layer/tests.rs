@@ -66,7 +66,7 @@ fn build_with(
 }
 
 fn rootfs_tar(rootfs: &Rootfs) -> Result<Vec<u8>, LayerError> {
-    let content = Content::Rootfs(rootfs);
+    let content = Content::Rootfs(rootfs, &[]);
     let compression = Compression::None {};
     let request = Request { name: "own files".into(), content, compression, mtime: 1 };
     let layers = build(&[request], &TempStore::new().unwrap(), 1, &Silent)?;

@@ -12,6 +12,7 @@ use super::graph::{DockerImage, Named};
 use super::layout::{OCI_LAYOUT, index_of};
 use crate::digest::Digest;
 use crate::image::{Image, json};
+use crate::layer::Layer;
 
 /// One image in Docker's `manifest.json`.
 #[derive(Serialize)]
@@ -22,8 +23,8 @@ struct DockerManifest {
     layers: Vec<String>,
 }
 
-/// Writes images as one archive. Blobs that several of them have, and those in `omit`, which the
-/// reader has already, are written once and not at all.
+/// Writes images as one archive. Blobs that several of them have are written once, and those in
+/// `omit`, which the reader has already, are left out.
 pub fn write(
     images: &[Image],
     omit: &BTreeSet<Digest>,
@@ -34,60 +35,73 @@ pub fn write(
 }
 
 /// Writes images and indexes as one archive; see [`write`].
-///
-/// The documents come first, so that a reader of the stream knows what it will get.
 pub fn write_graphs(
     graphs: &[Named],
     omit: &BTreeSet<Digest>,
     to: &mut dyn Write,
 ) -> Result<(), TransportError> {
-    let mut tar = Archive { to, written: omit.clone() };
-    tar.file("oci-layout", OCI_LAYOUT)?;
-    let index = index_of(graphs.iter().flat_map(|named| named.entries.clone()).collect());
-    tar.file("index.json", &bytes("index.json", &index)?)?;
-    let images = graphs.iter().flat_map(|named| &named.images);
-    let docker: Vec<DockerManifest> = images.map(docker_manifest).collect();
-    tar.file("manifest.json", &bytes("manifest.json", &docker)?)?;
-    for named in graphs {
-        for document in named.graph.documents() {
-            let descriptor = &document.descriptor;
-            tar.blob(descriptor.digest, descriptor.size, |to| {
-                to.write_all(&document.bytes).map_err(TransportError::Stream)
-            })?;
-        }
-        for config in named.graph.blobs().filter(|blob| blob.is_config()) {
-            tar.blob(config.descriptor.digest, config.descriptor.size, |to| config.write_to(to))?;
-        }
-    }
-    for blob in graphs.iter().flat_map(|named| named.graph.blobs()) {
-        tar.blob(blob.descriptor.digest, blob.descriptor.size, |to| blob.write_to(to))?;
-    }
-    tar.finish()
+    let mut archive = Archive::start(to)?;
+    archive.written.extend(omit);
+    archive.finish(graphs)
 }
 
-fn bytes<T: Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, TransportError> {
-    json::to_bytes(value).map_err(|e| TransportError::Json(name, e))
-}
-
-fn docker_manifest(image: &DockerImage) -> DockerManifest {
-    DockerManifest {
-        config: blob_path(image.config),
-        repo_tags: image.tags.clone(),
-        layers: image.layers.iter().copied().map(blob_path).collect(),
-    }
-}
-
-fn blob_path(digest: Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
-}
-
-/// A tar whose entries all have the same owner, mode and time.
-struct Archive<'a> {
+/// An archive that is being written: layers as soon as there are any, the documents that name
+/// them last. So layers may go out while others are still being made, and an archive that was
+/// cut off has nothing in it that looks like an image.
+pub struct Archive<'a> {
     to: &'a mut dyn Write,
     written: BTreeSet<Digest>,
 }
 
-impl Archive<'_> {
+impl std::fmt::Debug for Archive<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").field("written", &self.written).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Archive<'a> {
+    /// Begins an archive.
+    pub fn start(to: &'a mut dyn Write) -> Result<Self, TransportError> {
+        let mut archive = Self { to, written: BTreeSet::new() };
+        archive.file("oci-layout", OCI_LAYOUT)?;
+        Ok(archive)
+    }
+
+    /// Writes a layer, unless it was written already.
+    pub fn layer(&mut self, layer: &Layer) -> Result<(), TransportError> {
+        self.blob(layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))
+    }
+
+    /// Leaves the stream alone; gives what was written, for [`go_on`](Archive::go_on).
+    pub fn pause(self) -> BTreeSet<Digest> {
+        self.written
+    }
+
+    /// Goes on with an archive that was paused.
+    pub fn go_on(to: &'a mut dyn Write, written: BTreeSet<Digest>) -> Self {
+        Self { to, written }
+    }
+
+    /// Writes whatever of these graphs is still missing, and ends the archive.
+    pub fn finish(mut self, graphs: &[Named]) -> Result<(), TransportError> {
+        for blob in graphs.iter().flat_map(|named| named.graph.blobs()) {
+            self.blob(blob.descriptor.digest, blob.descriptor.size, |to| blob.write_to(to))?;
+        }
+        for document in graphs.iter().flat_map(|named| named.graph.documents()) {
+            let descriptor = &document.descriptor;
+            self.blob(descriptor.digest, descriptor.size, |to| {
+                to.write_all(&document.bytes).map_err(TransportError::Stream)
+            })?;
+        }
+        let images = graphs.iter().flat_map(|named| &named.images);
+        let docker: Vec<DockerManifest> = images.map(docker_manifest).collect();
+        self.file("manifest.json", &bytes("manifest.json", &docker)?)?;
+        let index = index_of(graphs.iter().flat_map(|named| named.entries.clone()).collect());
+        self.file("index.json", &bytes("index.json", &index)?)?;
+        self.to.write_all(&[0; 1024]).map_err(TransportError::Stream)?;
+        self.to.flush().map_err(TransportError::Stream)
+    }
+
     fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), TransportError> {
         self.header(path, bytes.len() as u64)?;
         self.to.write_all(bytes).map_err(TransportError::Stream)?;
@@ -127,9 +141,20 @@ impl Archive<'_> {
             .map(drop)
             .map_err(TransportError::Stream)
     }
+}
 
-    fn finish(self) -> Result<(), TransportError> {
-        self.to.write_all(&[0; 1024]).map_err(TransportError::Stream)?;
-        self.to.flush().map_err(TransportError::Stream)
+fn bytes<T: Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, TransportError> {
+    json::to_bytes(value).map_err(|e| TransportError::Json(name, e))
+}
+
+fn docker_manifest(image: &DockerImage) -> DockerManifest {
+    DockerManifest {
+        config: blob_path(image.config),
+        repo_tags: image.tags.clone(),
+        layers: image.layers.iter().copied().map(blob_path).collect(),
     }
+}
+
+fn blob_path(digest: Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
 }

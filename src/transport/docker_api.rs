@@ -229,8 +229,8 @@ impl Read for Whole {
     }
 }
 
-fn read_progress(response: Response) -> Result<(), Cause> {
-    for message in serde_json::Deserializer::from_reader(response).into_iter::<Progress>() {
+pub(super) fn read_progress(answer: impl Read) -> Result<(), Cause> {
+    for message in serde_json::Deserializer::from_reader(answer).into_iter::<Progress>() {
         let message = message?;
         if let Some(error) = message.error {
             return Err(error.trim().into());

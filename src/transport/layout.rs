@@ -37,7 +37,7 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
     create_dir(&blobs)?;
     // Held until the end: another process must not read the index before ours is in it.
     let lock = File::open(dir).context("open", dir)?;
-    lock.lock().context("lock", dir)?;
+    file::lock(&lock, dir, file::Lock::Alone)?;
     check_version(dir)?;
     remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;

@@ -28,6 +28,9 @@ pub mod reference;
 pub mod registry;
 pub mod source;
 
+#[cfg(fuzzing)]
+pub mod fuzzed;
+
 use std::path::PathBuf;
 
 use crate::file::FileError;

@@ -42,8 +42,9 @@ pub(super) enum Credentials {
     Bearer(Secret),
 }
 
+/// What such a file holds, of what cooper reads.
 #[derive(Deserialize, Default)]
-struct ConfigFile {
+pub(super) struct ConfigFile {
     #[serde(default)]
     auths: BTreeMap<String, Entry>,
     #[serde(default, rename = "credsStore")]
@@ -104,14 +105,7 @@ fn find_in(
 ) -> Result<Option<Credentials>, RegistryError> {
     let unusable = |why: String| RegistryError::Credentials { path: path.into(), why };
     let bytes = file::read(path, LIMIT).map_err(|error| unusable(error.source.to_string()))?;
-    // serde_json's own words could quote a secret.
-    let config: ConfigFile = serde_json::from_slice(&bytes).map_err(|error| {
-        unusable(format!(
-            "it is no json of that shape, at line {} column {}",
-            error.line(),
-            error.column()
-        ))
-    })?;
+    let config = parse(&bytes).map_err(unusable)?;
     for key in keys(registry, repository) {
         if let Some(name) = config.helpers.get(&key) {
             return helper::ask(name, &key);
@@ -126,6 +120,14 @@ fn find_in(
         "" => Ok(None),
         name => helper::ask(name, &server(registry)),
     }
+}
+
+/// Reads such a file. An error has none of `serde_json`'s words: they could quote a secret.
+pub(super) fn parse(bytes: &[u8]) -> Result<ConfigFile, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("it is no json of that shape, at line {line} column {column}")
+    })
 }
 
 /// The names under which a login may be kept, the most specific first.
@@ -147,6 +149,15 @@ fn keys(registry: &str, repository: &str) -> Vec<String> {
 
 fn server(registry: &str) -> String {
     if registry == "docker.io" { DOCKER_HUB_KEY.into() } else { registry.into() }
+}
+
+#[cfg(fuzzing)]
+impl ConfigFile {
+    /// How many logins can be used; helpers are not asked.
+    pub(super) fn usable(&self) -> usize {
+        let logins = self.auths.iter().map(|(key, entry)| entry.credentials(key));
+        logins.filter(|login| matches!(login, Ok(Some(_)))).count()
+    }
 }
 
 impl Entry {

@@ -23,6 +23,8 @@ mod client;
 mod credentials;
 mod dial;
 mod error;
+#[cfg(fuzzing)]
+pub(super) mod fuzzed;
 mod guard;
 mod helper;
 mod pull;

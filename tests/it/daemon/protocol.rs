@@ -76,7 +76,7 @@ fn image(store: &TempStore, text: &str) -> Image {
     let rootfs = Rootfs::new(&spec).unwrap();
     let request = Request {
         name: "own files".into(),
-        content: Content::Rootfs(&rootfs),
+        content: Content::Rootfs(&rootfs, &[]),
         compression: spec.compression,
         mtime: spec.mtime.seconds(),
     };

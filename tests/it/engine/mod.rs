@@ -1,9 +1,12 @@
 //! The engine as a process: what it writes, and what it leaves behind when the machine fails.
 
 mod consumers;
+mod elsewhere;
+mod events;
 mod golden;
 mod machine;
 mod shared;
+mod tampered;
 
 use std::fs;
 use std::path::{Path, PathBuf};

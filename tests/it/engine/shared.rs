@@ -151,3 +151,37 @@ fn the_cache_verbs_show_check_and_empty_it() {
     cache(&["gc", "--cache-size", "0"]);
     assert_eq!(cache(&["info"])["bytes"], 0);
 }
+
+#[test]
+fn the_layer_of_own_files_is_made_again_only_when_something_in_it_changed() {
+    let house = House::new();
+    house.fill(2, 200_000);
+    let spec = |hash: &str| {
+        let closure = [0, 1].map(
+            |n| serde_json::json!({"path": house.store_path(n), "narHash": hash, "narSize": 1000}),
+        );
+        let spec = serde_json::json!({
+            "version": 1, "name": "test", "closure": closure, "includeStorePaths": false,
+            "files": {"/tree": {"source": house.store_path(0)},
+                "/data": {"source": house.store_path(1).join("share/data"), "mode": "0600"}},
+        });
+        fs::write(house.path("spec.json"), spec.to_string()).unwrap();
+    };
+    let trace = house.path("trace");
+    let strace =
+        ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace.to_str().unwrap()];
+    let reads = |out: &str| {
+        succeeded(&house.build(&strace, out, &[]).output().unwrap());
+        let trace = fs::read_to_string(&trace).unwrap();
+        trace.lines().filter(|line| line.contains("share/data\"")).count()
+    };
+    spec("sha256:one");
+    // The image's checks look into its own files each time.
+    let first = reads("first.tar");
+    assert_eq!(reads("second.tar"), first - 2);
+    assert!(
+        fs::read(house.path("first.tar")).unwrap() == fs::read(house.path("second.tar")).unwrap()
+    );
+    spec("sha256:two");
+    assert_eq!(reads("third.tar"), first, "another content, another key");
+}

@@ -1,0 +1,14 @@
+//! Any bytes as what registries and daemons answer, and as a file of logins: never a panic, and
+//! what is shown of it stays short.
+#![no_main]
+
+use cooper::transport::fuzzed;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzed::challenge(bytes);
+    fuzzed::docker_progress(bytes);
+    fuzzed::logins(bytes);
+    let words = fuzzed::error_words(bytes);
+    assert!(words.chars().count() <= 1000 && !words.chars().any(char::is_control), "{words}");
+});

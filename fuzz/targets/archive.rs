@@ -1,0 +1,20 @@
+//! Any bytes as an archive: an error, or images of which every fault is found without a panic.
+#![no_main]
+
+#[path = "shared/tar.rs"]
+mod tar;
+#[path = "shared/temp.rs"]
+mod temp;
+
+use cooper::report::Silent;
+use cooper::transport::source::{Archive, Source};
+use cooper::validate;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let path = temp::file("archive", &tar::with_checksums(bytes));
+    let Ok(archive) = Archive::open(&path) else { return };
+    if let Ok(roots) = archive.roots() {
+        validate::check(&archive, &roots, 1, &Silent);
+    }
+});

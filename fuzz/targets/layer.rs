@@ -1,0 +1,45 @@
+//! Any bytes as the blob of a layer, plain, gzip or zstd: findings, in bounded memory.
+#![no_main]
+
+#[path = "shared/tar.rs"]
+mod tar;
+
+use std::io::{Cursor, Read};
+
+use cooper::image::{Descriptor, Document};
+use cooper::transport::source::{Encoding, Layer, Source, SourceError};
+use cooper::validate;
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Debug)]
+struct Memory(Vec<u8>);
+
+impl Source for Memory {
+    fn name(&self) -> String {
+        "memory".into()
+    }
+
+    fn roots(&self) -> Result<Vec<Descriptor>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, _: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+        Ok(Box::new(Cursor::new(self.0.clone())))
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let tar = tar::with_checksums(bytes);
+    let (encoding, blob) = match kind % 5 {
+        0 => (Encoding::Plain, tar),
+        1 => (Encoding::Gzip, bytes.to_vec()),
+        2 => (Encoding::Zstd, bytes.to_vec()),
+        3 => (Encoding::Zstd, zstd::bulk::compress(&tar, 1).expect("zstd takes all bytes")),
+        // What it says and what it is are two things.
+        _ => (Encoding::Gzip, zstd::bulk::compress(&tar, 1).expect("zstd takes all bytes")),
+    };
+    let descriptor = Document::from_bytes(encoding.media_type(), blob.clone()).descriptor;
+    let scan = validate::scan(&Memory(blob), &Layer { descriptor, encoding, foreign: false });
+    assert!(scan.entries.len() as u64 <= scan.tar_size / 512 + 1);
+});

@@ -1,0 +1,197 @@
+//! Whether store paths still hold what was registered about them.
+//!
+//! A store path's hash is that of its NAR, Nix's own archive format: names, contents, links and
+//! the one permission that Nix keeps. It is computed here from the files, without Nix.
+
+use std::fs::{self, File, FileType};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::LayerError;
+use super::walk::read_some;
+use crate::digest::{Digest, Hasher};
+use crate::file::{self, Context};
+use crate::report::{Reporter, Task};
+use crate::store_path::PathInfo;
+
+const BUFFER: usize = 256 << 10;
+/// Nix's digits, without those letters that make words.
+const BASE32: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Reads store paths whole, on `jobs` threads (0: one a core), and compares them with what is
+/// registered; the first that differs is the error.
+pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Result<(), LayerError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
+    let total = infos.iter().map(|info| info.nar_size).sum();
+    let task = std::sync::Mutex::new(reporter.start("verifying store paths", Some(total)));
+    pool.install(|| {
+        infos.into_par_iter().try_for_each(|info| {
+            let actual = nar_hash(Path::new(info.path.as_str()))?;
+            if let Ok(task) = task.lock() {
+                Task::advance(&**task, info.nar_size);
+            }
+            let forms = forms(&actual);
+            match forms.contains(&info.nar_hash) {
+                true => Ok(()),
+                false => Err(LayerError::Tampered {
+                    path: info.path.to_string(),
+                    registered: info.nar_hash.clone(),
+                    actual: forms.into_iter().next().unwrap_or_default(),
+                }),
+            }
+        })
+    })
+}
+
+/// The ways in which versions of Nix write a SHA-256.
+fn forms(sha256: &[u8; 32]) -> [String; 3] {
+    let hex = Digest::from_bytes(*sha256).hex();
+    [
+        format!("sha256:{}", base32(sha256)),
+        format!("sha256:{hex}"),
+        format!("sha256-{}", base64(sha256)),
+    ]
+}
+
+/// Nix's base 32 has the last bits first.
+fn base32(bytes: &[u8; 32]) -> String {
+    let at = |index: usize| u16::from(bytes.get(index).copied().unwrap_or_default());
+    let digit = |number: usize| {
+        let (index, shift) = (number * 5 / 8, number * 5 % 8);
+        let bits = (at(index) | at(index + 1) << 8) >> shift;
+        BASE32.get(usize::from(bits & 31)).copied().map_or('0', char::from)
+    };
+    (0..52).rev().map(digit).collect()
+}
+
+fn base64(bytes: &[u8; 32]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for place in 0..4 {
+            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
+            text.push(match place <= three.len() {
+                true => BASE64.get(digit).copied().map_or('A', char::from),
+                false => '=',
+            });
+        }
+    }
+    text
+}
+
+fn nar_hash(path: &Path) -> Result<[u8; 32], LayerError> {
+    let mut nar = Nar { hasher: Hasher::new(), buffer: vec![0; BUFFER] };
+    nar.text(b"nix-archive-1");
+    let kind = fs::symlink_metadata(path).context("read", path)?.file_type();
+    nar.node(path, kind)?;
+    Ok(nar.hasher.finish().sha256)
+}
+
+struct Nar {
+    hasher: Hasher,
+    buffer: Vec<u8>,
+}
+
+impl Nar {
+    /// A length, the bytes, and zeros up to a multiple of eight.
+    fn text(&mut self, bytes: &[u8]) {
+        self.hasher.update(&(bytes.len() as u64).to_le_bytes());
+        self.hasher.update(bytes);
+        self.pad(bytes.len() as u64);
+    }
+
+    fn texts(&mut self, all: &[&[u8]]) {
+        all.iter().for_each(|bytes| self.text(bytes));
+    }
+
+    fn pad(&mut self, size: u64) {
+        let zeros = usize::try_from(size.wrapping_neg() % 8).unwrap_or_default();
+        self.hasher.update([0; 8].get(..zeros).unwrap_or_default());
+    }
+
+    fn node(&mut self, path: &Path, kind: FileType) -> Result<(), LayerError> {
+        self.texts(&[b"(", b"type"]);
+        if kind.is_dir() {
+            self.directory(path)?;
+        } else if kind.is_symlink() {
+            let target = fs::read_link(path).context("read the link", path)?;
+            self.texts(&[b"symlink", b"target", target.as_os_str().as_bytes()]);
+        } else if kind.is_file() {
+            self.file(path)?;
+        } else {
+            return Err(LayerError::Special { path: path.into(), what: "a special file" });
+        }
+        self.text(b")");
+        Ok(())
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<(), LayerError> {
+        self.text(b"directory");
+        let mut children = Vec::new();
+        for child in fs::read_dir(path).context("list", path)? {
+            let child = child.context("list", path)?;
+            let kind = child.file_type().context("read", child.path())?;
+            children.push((child.file_name(), kind));
+        }
+        children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (name, kind) in children {
+            self.texts(&[b"entry", b"(", b"name", name.as_bytes(), b"node"]);
+            self.node(&path.join(&name), kind)?;
+            self.text(b")");
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(), LayerError> {
+        let mut file = file::open(path)?;
+        let meta = file.metadata().context("read", path)?;
+        self.text(b"regular");
+        if meta.permissions().mode() & 0o100 != 0 {
+            self.texts(&[b"executable", b""]);
+        }
+        self.text(b"contents");
+        self.hasher.update(&meta.len().to_le_bytes());
+        let read = self.contents(&mut file).context("read", path)?;
+        if read != meta.len() {
+            return Err(LayerError::Changed { path: path.into(), size: meta.len(), now: read });
+        }
+        self.pad(read);
+        Ok(())
+    }
+
+    fn contents(&mut self, file: &mut File) -> std::io::Result<u64> {
+        let mut size = 0;
+        loop {
+            let count = read_some(file, &mut self.buffer)?;
+            if count == 0 {
+                return Ok(size);
+            }
+            self.hasher.update(self.buffer.get(..count).unwrap_or_default());
+            size += count as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_written_as_nix_writes_them() {
+        // `nix hash file --type sha256` of no bytes, in three forms.
+        let empty = Hasher::new().finish().sha256;
+        assert_eq!(
+            forms(&empty),
+            [
+                "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73",
+                "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+            ]
+        );
+    }
+}
