@@ -163,6 +163,7 @@ fn write_layers(
 }
 
 /// Writes images into an archive.
+#[cfg(feature = "daemon")]
 pub(super) fn write_archive(images: &[Image], path: &Path) -> Result<(), Failure> {
     let named: Vec<Named> = images.iter().map(Named::of_image).collect();
     write(&named, path, Format::Archive)
