@@ -9,10 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 fn probe(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_healthprobe"))
-        .args(words)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_healthprobe")).args(words).output().unwrap()
 }
 
 fn says(output: &Output) -> String {
@@ -55,11 +52,7 @@ fn an_answer_of_2xx_is_healthy() {
     let at = answers(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let output = probe(&[&format!("http://{at}/health")]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(
-        says(&output).starts_with("healthy: 200 OK in "),
-        "{}",
-        says(&output)
-    );
+    assert!(says(&output).starts_with("healthy: 200 OK in "), "{}", says(&output));
     assert!(says(&output).ends_with(" ms\n") && output.stderr.is_empty());
 
     let at = answers(b"HTTP/1.0 204\r\n\r\n");
@@ -69,15 +62,9 @@ fn an_answer_of_2xx_is_healthy() {
 #[test]
 fn other_answers_are_unhealthy_and_shown() {
     let cases: [(&'static [u8], &str); 6] = [
-        (
-            b"HTTP/1.1 503 Service Unavailable\r\n\r\n",
-            "503 Service Unavailable\n",
-        ),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "503 Service Unavailable\n"),
         (b"HTTP/1.1 404\r\n\r\n", "404\n"),
-        (
-            b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n",
-            "302 Found: redirects are not",
-        ),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", "302 Found: redirects are not"),
         (b"SSH-2.0-OpenSSH_9\r\n", "does not answer in HTTP"),
         (b"HTTP/1.1 2", "does not answer in HTTP"),
         (b"", "closed the connection without an answer"),
@@ -85,11 +72,7 @@ fn other_answers_are_unhealthy_and_shown() {
     for (bytes, why) in cases {
         let output = probe(&[&format!("http://{}/", answers(bytes))]);
         assert_eq!(output.status.code(), Some(1), "{why}");
-        assert!(
-            says(&output).starts_with("unhealthy: "),
-            "{}",
-            says(&output)
-        );
+        assert!(says(&output).starts_with("unhealthy: "), "{}", says(&output));
         assert!(says(&output).contains(why), "{}", says(&output));
     }
 }
@@ -101,33 +84,20 @@ fn the_request_names_path_query_and_host_and_closes() {
         send.send(request(&mut stream)).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
     });
-    assert!(
-        probe(&[&format!("http://{at}/v1/health?deep=1#part")])
-            .status
-            .success()
-    );
+    assert!(probe(&[&format!("http://{at}/v1/health?deep=1#part")]).status.success());
     let head = received.recv().unwrap();
-    assert!(
-        head.starts_with("GET /v1/health?deep=1 HTTP/1.1\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("GET /v1/health?deep=1 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("\r\nHost: {at}\r\n")), "{head}");
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
 }
 
 #[test]
 fn a_port_where_nobody_listens_is_refused_at_its_address() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for scheme in ["http", "tcp"] {
         let output = probe(&[&format!("{scheme}://{free}")]);
         assert_eq!(output.status.code(), Some(1));
-        assert_eq!(
-            says(&output),
-            format!("unhealthy: connection refused at {free}\n")
-        );
+        assert_eq!(says(&output), format!("unhealthy: connection refused at {free}\n"));
     }
 }
 
@@ -136,11 +106,7 @@ fn a_tcp_target_is_healthy_when_it_accepts() {
     let at = server(drop);
     let output = probe(&[&format!("tcp://{at}")]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(
-        says(&output).starts_with("healthy: connected in "),
-        "{}",
-        says(&output)
-    );
+    assert!(says(&output).starts_with("healthy: connected in "), "{}", says(&output));
 }
 
 #[test]
@@ -163,11 +129,7 @@ fn localhost_finds_a_service_on_either_loopback_address() {
 fn a_name_that_would_need_a_resolver_is_refused_with_advice() {
     let output = probe(&["http://no-such-host.invalid:8080/"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        says(&output).contains("cannot resolve `no-such-host.invalid`"),
-        "{}",
-        says(&output)
-    );
+    assert!(says(&output).contains("cannot resolve `no-such-host.invalid`"), "{}", says(&output));
 }
 
 #[test]
@@ -190,16 +152,9 @@ fn the_timeout_bounds_a_service_that_is_silent_or_trickles() {
         let began = Instant::now();
         let output = probe(&["--timeout", "1", &format!("http://{at}/")]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(
-            says(&output).contains("timed out after 1 s waiting"),
-            "{}",
-            says(&output)
-        );
+        assert!(says(&output).contains("timed out after 1 s waiting"), "{}", says(&output));
         let took = began.elapsed();
-        assert!(
-            took >= Duration::from_millis(900) && took < Duration::from_secs(5),
-            "{took:?}"
-        );
+        assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
     }
 }
 
@@ -212,20 +167,12 @@ fn an_endless_answer_is_read_only_so_far() {
     });
     let output = probe(&[&format!("http://{at}/")]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        says(&output).contains("does not answer in HTTP"),
-        "{}",
-        says(&output)
-    );
+    assert!(says(&output).contains("does not answer in HTTP"), "{}", says(&output));
 }
 
 #[test]
 fn wrong_use_exits_with_2_and_help_with_0() {
-    for words in [
-        &[][..],
-        &["https://127.0.0.1/"],
-        &["--retry", "http://127.0.0.1/"],
-    ] {
+    for words in [&[][..], &["https://127.0.0.1/"], &["--retry", "http://127.0.0.1/"]] {
         let output = probe(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(output.stdout.is_empty());

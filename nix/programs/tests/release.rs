@@ -15,14 +15,7 @@ fn release_build() -> PathBuf {
     // The harness inherits neither the flags' source nor a working directory on purpose: cargo
     // finds both beside the manifest, as it does for the images.
     let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--bins",
-            "--offline",
-            "--locked",
-            "--quiet",
-        ])
+        .args(["build", "--release", "--bins", "--offline", "--locked", "--quiet"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", &target)
         .env_remove("CARGO_BUILD_TARGET")
@@ -33,11 +26,7 @@ fn release_build() -> PathBuf {
 }
 
 fn program_header_kinds(elf: &[u8]) -> Vec<u32> {
-    assert_eq!(
-        &elf[..6],
-        b"\x7fELF\x02\x01",
-        "a 64-bit little-endian program"
-    );
+    assert_eq!(&elf[..6], b"\x7fELF\x02\x01", "a 64-bit little-endian program");
     let half = |at: usize| usize::from(u16::from_le_bytes([elf[at], elf[at + 1]]));
     let offset = usize::try_from(u64::from_le_bytes(elf[32..40].try_into().unwrap())).unwrap();
     let (size, count) = (half(54), half(56));
@@ -53,10 +42,7 @@ fn programs_are_static_and_the_probe_stays_under_a_megabyte() {
     for name in ["healthprobe", "cp"] {
         let elf = fs::read(built.join(name)).unwrap();
         let kinds = program_header_kinds(&elf);
-        assert!(
-            !kinds.is_empty() && !kinds.contains(&PT_INTERP),
-            "{name} needs a loader"
-        );
+        assert!(!kinds.is_empty() && !kinds.contains(&PT_INTERP), "{name} needs a loader");
     }
     let size = fs::metadata(built.join("healthprobe")).unwrap().len();
     assert!(size < LIMIT, "healthprobe has {size} bytes");

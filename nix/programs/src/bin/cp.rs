@@ -41,10 +41,7 @@ fn show(event: &Event<'_>, verbose: bool) {
             target.display()
         )),
         Event::Failed(error) => {
-            let cause = error
-                .source()
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             complain(&format!("{error}{cause}"));
         }
     }

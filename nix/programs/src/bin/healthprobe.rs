@@ -14,10 +14,7 @@ const UNHEALTHY: c_int = 1;
 const WRONG_USE: c_int = 2;
 
 /// The C library's entry; the arguments come from the standard library all the same.
-#[expect(
-    unsafe_code,
-    reason = "the start code looks for this very name; nothing else has it"
-)]
+#[expect(unsafe_code, reason = "the start code looks for this very name; nothing else has it")]
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
     run()

@@ -128,21 +128,14 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, String> 
         let only = destination.display();
         return Err(format!("the destination after `{only}` is missing"));
     }
-    if let Some(empty) = paths
-        .iter()
-        .chain([&destination])
-        .find(|path| path.as_os_str().is_empty())
+    if let Some(empty) = paths.iter().chain([&destination]).find(|path| path.as_os_str().is_empty())
     {
         return Err(format!("the path `{}` is empty", empty.display()));
     }
     if options.no_target_directory && paths.len() > 1 {
         return Err("-T takes one source and one destination".to_owned());
     }
-    Ok(Wish::Copy(Request {
-        sources: paths,
-        destination,
-        options,
-    }))
+    Ok(Wish::Copy(Request { sources: paths, destination, options }))
 }
 
 /// The short letters of an option word, long names being other spellings of them.

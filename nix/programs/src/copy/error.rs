@@ -45,35 +45,17 @@ impl fmt::Display for CopyError {
                 write!(f, "`{}` is a directory; add -r to copy it", path.display())
             }
             Self::DirectoryOverOther(path) => {
-                write!(
-                    f,
-                    "cannot put a directory in the place of `{}`",
-                    path.display()
-                )
+                write!(f, "cannot put a directory in the place of `{}`", path.display())
             }
             Self::OtherOverDirectory(path) => {
-                write!(
-                    f,
-                    "cannot replace the directory `{}` by a file",
-                    path.display()
-                )
+                write!(f, "cannot replace the directory `{}` by a file", path.display())
             }
             Self::NoSuchDirectory(path) => write!(f, "`{}` is no directory", path.display()),
             Self::SameFile(from, to) => {
-                write!(
-                    f,
-                    "`{}` and `{}` are the same file",
-                    from.display(),
-                    to.display()
-                )
+                write!(f, "`{}` and `{}` are the same file", from.display(), to.display())
             }
             Self::IntoItself(from, to) => {
-                write!(
-                    f,
-                    "cannot copy `{}` into itself, `{}`",
-                    from.display(),
-                    to.display()
-                )
+                write!(f, "cannot copy `{}` into itself, `{}`", from.display(), to.display())
             }
             Self::Special(path) => write!(
                 f,
@@ -81,11 +63,7 @@ impl fmt::Display for CopyError {
                 path.display()
             ),
             Self::Loop(path) => {
-                write!(
-                    f,
-                    "the link `{}` leads back into the tree above it",
-                    path.display()
-                )
+                write!(f, "the link `{}` leads back into the tree above it", path.display())
             }
             Self::Dangling(link, target) => write!(
                 f,
@@ -94,11 +72,7 @@ impl fmt::Display for CopyError {
                 target.display()
             ),
             Self::NotCreated(path) => {
-                write!(
-                    f,
-                    "`{}` was not created, as parts of it failed",
-                    path.display()
-                )
+                write!(f, "`{}` was not created, as parts of it failed", path.display())
             }
         }
     }

@@ -79,17 +79,11 @@ pub(crate) fn copy_link(
 pub(crate) fn keep_metadata(path: &Path, handle: &File, about: &Metadata) -> io::Result<()> {
     let owned = chown(path, Some(about.uid()), Some(about.gid()));
     // A set-id bit gives its owner's rights; of another owner it must not.
-    let kept = if owned.is_ok() {
-        PERMISSIONS_AND_SET_ID
-    } else {
-        PERMISSIONS
-    };
+    let kept = if owned.is_ok() { PERMISSIONS_AND_SET_ID } else { PERMISSIONS };
     ignore_refusal(owned)?;
     let writable = if about.is_dir() { 0o700 } else { 0 };
     handle.set_permissions(fs::Permissions::from_mode(about.mode() & kept | writable))?;
-    let times = FileTimes::new()
-        .set_accessed(about.accessed()?)
-        .set_modified(about.modified()?);
+    let times = FileTimes::new().set_accessed(about.accessed()?).set_modified(about.modified()?);
     handle.set_times(times)
 }
 
@@ -111,10 +105,7 @@ fn refuse_bad_pair(source: &Path, about: &Metadata, destination: &Path) -> Resul
         return Err(CopyError::OtherOverDirectory(destination.to_owned()));
     }
     if (there.dev(), there.ino()) == (about.dev(), about.ino()) {
-        return Err(CopyError::SameFile(
-            source.to_owned(),
-            destination.to_owned(),
-        ));
+        return Err(CopyError::SameFile(source.to_owned(), destination.to_owned()));
     }
     Ok(())
 }

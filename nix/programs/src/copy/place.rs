@@ -57,10 +57,7 @@ fn is_earlier_copy(source: &Path, destination: &Path) -> Result<bool, CopyError>
     let ours = top(source)?;
     let theirs = top(destination)?;
     let contains = |outer: &BTreeMap<OsString, bool>, inner: &BTreeMap<OsString, bool>| {
-        !inner.is_empty()
-            && inner
-                .iter()
-                .all(|(name, kind)| outer.get(name) == Some(kind))
+        !inner.is_empty() && inner.iter().all(|(name, kind)| outer.get(name) == Some(kind))
     };
     let nothing_at_all = ours.is_empty() && theirs.is_empty();
     Ok(nothing_at_all || contains(&theirs, &ours) || contains(&ours, &theirs))
@@ -69,9 +66,7 @@ fn is_earlier_copy(source: &Path, destination: &Path) -> Result<bool, CopyError>
 /// The names at the top of a directory, and whether each is a directory itself.
 fn top(directory: &Path) -> Result<BTreeMap<OsString, bool>, CopyError> {
     let listed = fs::read_dir(directory).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| (entry.file_name(), entry.path().is_dir())))
-            .collect()
+        entries.map(|entry| entry.map(|entry| (entry.file_name(), entry.path().is_dir()))).collect()
     });
     listed.map_err(CopyError::io("read", directory))
 }

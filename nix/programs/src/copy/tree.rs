@@ -21,10 +21,7 @@ struct Tree {
 
 impl Tree {
     fn below(&self) -> Self {
-        Self {
-            root: self.root.clone(),
-            depth: self.depth + 1,
-        }
+        Self { root: self.root.clone(), depth: self.depth + 1 }
     }
 }
 
@@ -40,29 +37,16 @@ pub(crate) struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     pub(crate) fn new(options: &'a Options, report: &'a mut dyn FnMut(Event<'_>)) -> Self {
-        Self {
-            options,
-            report,
-            beside: Beside::default(),
-            open: Vec::new(),
-            complete: true,
-        }
+        Self { options, report, beside: Beside::default(), open: Vec::new(), complete: true }
     }
 
     /// Copies `source` to `landing`; false when parts of it failed and were reported.
     pub(crate) fn run(mut self, source: &Path, landing: &Path) -> Result<bool, CopyError> {
         let kept = self.options.links == Links::Keep;
-        let about = if kept {
-            fs::symlink_metadata(source)
-        } else {
-            fs::metadata(source)
-        };
+        let about = if kept { fs::symlink_metadata(source) } else { fs::metadata(source) };
         let about = about.map_err(CopyError::io("look at", source))?;
         if !about.is_dir() {
-            let tree = Tree {
-                root: PathBuf::new(),
-                depth: 0,
-            };
+            let tree = Tree { root: PathBuf::new(), depth: 0 };
             self.entry(source, &about, landing, &tree)?;
             return Ok(self.complete);
         }
@@ -127,13 +111,7 @@ impl<'a> Copier<'a> {
         if !kind.is_file() {
             return Err(CopyError::Special(source.to_owned()));
         }
-        file::copy(
-            source,
-            about,
-            destination,
-            self.options.preserve,
-            &mut self.beside,
-        )?;
+        file::copy(source, about, destination, self.options.preserve, &mut self.beside)?;
         (self.report)(Event::Copied(source, destination));
         Ok(())
     }
@@ -166,15 +144,7 @@ impl<'a> Copier<'a> {
             _ => CopyError::Io("follow the link", source.to_owned(), error),
         })?;
         let about = fs::metadata(&real).map_err(CopyError::io("look at", source))?;
-        self.entry(
-            source,
-            &about,
-            destination,
-            &Tree {
-                root: real,
-                depth: 0,
-            },
-        )
+        self.entry(source, &about, destination, &Tree { root: real, depth: 0 })
     }
 
     fn directory(
@@ -226,11 +196,7 @@ fn sorted_names(directory: &Path) -> io::Result<Vec<OsString>> {
 fn make_writable(path: &Path, about: &Metadata, top: bool) -> Result<(), CopyError> {
     // Only the path that the user named may be a link to a directory; below it, a link in a
     // directory's place could lead the copy to anywhere.
-    let there = if top {
-        fs::metadata(path)
-    } else {
-        fs::symlink_metadata(path)
-    };
+    let there = if top { fs::metadata(path) } else { fs::symlink_metadata(path) };
     match there {
         Ok(there) if !there.is_dir() => Err(CopyError::DirectoryOverOther(path.to_owned())),
         Ok(there) if there.mode() & 0o700 == 0o700 => Ok(()),
@@ -265,11 +231,7 @@ fn refuse_inside(source: &Path, root: &Path, landing: &Path) -> Result<(), CopyE
     let mut existing = landing;
     let real = loop {
         // A relative name without a parent is in the working directory.
-        let here = if existing.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            existing
-        };
+        let here = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
         match fs::canonicalize(here) {
             Ok(real) => break real,
             Err(_) => match existing.parent() {

@@ -45,9 +45,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, String> 
     let mut timeout = DEFAULT_TIMEOUT;
     let mut url = None;
     let mut arguments = arguments.map(|argument| {
-        argument
-            .into_string()
-            .map_err(|raw| format!("`{}` is not UTF-8", raw.display()))
+        argument.into_string().map_err(|raw| format!("`{}` is not UTF-8", raw.display()))
     });
     while let Some(argument) = arguments.next() {
         let argument = argument?;
@@ -55,9 +53,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, String> 
             "--help" | "-h" => return Ok(Wish::Help),
             "--version" | "-V" => return Ok(Wish::Version),
             "--timeout" | "-t" => {
-                let value = arguments
-                    .next()
-                    .ok_or("--timeout needs a number of seconds")?;
+                let value = arguments.next().ok_or("--timeout needs a number of seconds")?;
                 timeout = parse_timeout(&value?)?;
             }
             other => match (other.strip_prefix("--timeout="), &url) {
@@ -80,22 +76,14 @@ fn parse_timeout(value: &str) -> Result<Duration, String> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let valid = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
-    let seconds = if whole.is_empty() {
-        Some(0)
-    } else {
-        whole.parse().ok()
-    };
-    let millis = format!("{:0<3}", fraction.get(..3).unwrap_or(fraction))
-        .parse()
-        .ok();
+    let seconds = if whole.is_empty() { Some(0) } else { whole.parse().ok() };
+    let millis = format!("{:0<3}", fraction.get(..3).unwrap_or(fraction)).parse().ok();
     let parsed = seconds.zip(millis).map(|(seconds, millis)| {
         Duration::from_secs(seconds).saturating_add(Duration::from_millis(millis))
     });
     match parsed {
         Some(limit) if valid && !limit.is_zero() && limit <= LONGEST_TIMEOUT => Ok(limit),
-        _ => Err(format!(
-            "--timeout `{value}` is no number of seconds from 0.001 to 3600"
-        )),
+        _ => Err(format!("--timeout `{value}` is no number of seconds from 0.001 to 3600")),
     }
 }
 
@@ -110,14 +98,10 @@ mod tests {
     #[test]
     fn the_timeout_may_stand_before_or_after_the_url() {
         let half = Duration::from_millis(500);
-        for words in [
-            &["--timeout", "0.5", "tcp://127.0.0.1:1"][..],
-            &["tcp://127.0.0.1:1", "--timeout=.5"],
-        ] {
-            assert!(
-                matches!(read(words), Ok(Wish::Probe(_, limit)) if limit == half),
-                "{words:?}"
-            );
+        for words in
+            [&["--timeout", "0.5", "tcp://127.0.0.1:1"][..], &["tcp://127.0.0.1:1", "--timeout=.5"]]
+        {
+            assert!(matches!(read(words), Ok(Wish::Probe(_, limit)) if limit == half), "{words:?}");
         }
         let default = read(&["tcp://127.0.0.1:1"]);
         assert!(matches!(default, Ok(Wish::Probe(_, limit)) if limit == DEFAULT_TIMEOUT));
@@ -125,18 +109,10 @@ mod tests {
 
     #[test]
     fn timeouts_are_read_to_the_millisecond() {
-        for (text, millis) in [
-            ("3", 3000),
-            ("0.5", 500),
-            (".25", 250),
-            ("1.", 1000),
-            ("2.0019", 2001),
-        ] {
-            assert_eq!(
-                parse_timeout(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+        for (text, millis) in
+            [("3", 3000), ("0.5", 500), (".25", 250), ("1.", 1000), ("2.0019", 2001)]
+        {
+            assert_eq!(parse_timeout(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 

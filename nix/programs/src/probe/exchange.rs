@@ -23,10 +23,7 @@ impl Deadline {
     /// `limit` from `began` on.
     #[must_use]
     pub fn new(began: Instant, limit: Duration) -> Self {
-        Self {
-            end: began + limit,
-            limit,
-        }
+        Self { end: began + limit, limit }
     }
 
     /// What is left; zero is no valid socket timeout, so it counts as passed.
@@ -97,9 +94,7 @@ fn send(
     const STEP: &str = "sending to";
     while !bytes.is_empty() {
         let left = deadline.left(STEP, at)?;
-        let sent = stream
-            .set_write_timeout(Some(left))
-            .and_then(|()| stream.write(bytes));
+        let sent = stream.set_write_timeout(Some(left)).and_then(|()| stream.write(bytes));
         match sent {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -119,9 +114,7 @@ fn read_status(
     let mut piece = [0; 1024];
     loop {
         let left = deadline.left(STEP, at)?;
-        let received = stream
-            .set_read_timeout(Some(left))
-            .and_then(|()| stream.read(&mut piece));
+        let received = stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut piece));
         match received {
             Ok(0) if head.is_empty() => return Err(Unhealthy::NoAnswer(at)),
             Ok(0) => return Err(Unhealthy::NotHttp(at)),
@@ -151,11 +144,7 @@ fn final_status(mut head: &[u8]) -> Head {
             // Said early, so that a talkative service of another protocol need not fill the limit.
             let magic = b"HTTP/1.";
             let same = head.iter().zip(magic).all(|(a, b)| a == b);
-            return if same {
-                Head::Unfinished
-            } else {
-                Head::NotHttp
-            };
+            return if same { Head::Unfinished } else { Head::NotHttp };
         };
         let line = String::from_utf8_lossy(head.get(..end).unwrap_or_default());
         let Some((code, text)) = status_line(line.trim_end()) else {
@@ -176,15 +165,9 @@ fn status_line(line: &str) -> Option<(u16, String)> {
     let rest = line.strip_prefix("HTTP/1.")?;
     let (_minor, rest) = rest.split_once(' ')?;
     let (code, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    let code: u16 = code
-        .parse()
-        .ok()
-        .filter(|code| (100..=599).contains(code))?;
+    let code: u16 = code.parse().ok().filter(|code| (100..=599).contains(code))?;
     // The text is printed, so it must not carry a terminal's control codes.
-    Some((
-        code,
-        text.chars().filter(|c| !c.is_control()).take(80).collect(),
-    ))
+    Some((code, text.chars().filter(|c| !c.is_control()).take(80).collect()))
 }
 
 /// Reads what is left: closing with unread bytes resets the connection, which servers log.

@@ -125,10 +125,7 @@ pub fn probe(target: &Target, limit: Duration) -> Result<Healthy, Unhealthy> {
         };
         match outcome {
             Ok(answer) => {
-                return Ok(Healthy {
-                    answer,
-                    took: began.elapsed(),
-                });
+                return Ok(Healthy { answer, took: began.elapsed() });
             }
             Err(why) => {
                 first_failure.get_or_insert(why);

@@ -24,10 +24,7 @@ pub fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Unhealthy> {
         Host::Address(address) => vec![*address],
         Host::Name(name) => look_up(name, Path::new(HOSTS))?,
     };
-    Ok(addresses
-        .into_iter()
-        .map(|address| SocketAddr::new(address, target.port))
-        .collect())
+    Ok(addresses.into_iter().map(|address| SocketAddr::new(address, target.port)).collect())
 }
 
 fn look_up(name: &str, hosts: &Path) -> Result<Vec<IpAddr>, Unhealthy> {
@@ -70,35 +67,21 @@ mod tests {
 
     #[test]
     fn aliases_are_found_in_order_and_without_regard_to_case() {
-        let all: Vec<String> = in_table("localhost", TABLE)
-            .iter()
-            .map(IpAddr::to_string)
-            .collect();
+        let all: Vec<String> = in_table("localhost", TABLE).iter().map(IpAddr::to_string).collect();
         assert_eq!(all, ["127.0.0.1", "::1"]);
-        assert_eq!(
-            in_table("pod-1", TABLE),
-            ["10.88.0.7".parse::<IpAddr>().unwrap()]
-        );
+        assert_eq!(in_table("pod-1", TABLE), ["10.88.0.7".parse::<IpAddr>().unwrap()]);
         assert!(in_table("this", TABLE).is_empty());
     }
 
     #[test]
     fn localhost_is_known_even_without_a_hosts_file() {
         let all = look_up("localhost", Path::new("/nowhere/hosts")).unwrap();
-        assert_eq!(
-            all,
-            [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()]
-        );
+        assert_eq!(all, [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()]);
     }
 
     #[test]
     fn other_names_are_refused_with_advice() {
-        let why = look_up("backend", Path::new("/nowhere/hosts"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            why.contains("`backend`") && why.contains("127.0.0.1"),
-            "{why}"
-        );
+        let why = look_up("backend", Path::new("/nowhere/hosts")).unwrap_err().to_string();
+        assert!(why.contains("`backend`") && why.contains("127.0.0.1"), "{why}");
     }
 }

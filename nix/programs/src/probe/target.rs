@@ -59,10 +59,7 @@ impl std::error::Error for BadTarget {}
 ///
 /// When it is no URL that this probe can speak to.
 pub fn parse(url: &str) -> Result<Target, BadTarget> {
-    let bad = |why| BadTarget {
-        url: url.to_owned(),
-        why,
-    };
+    let bad = |why| BadTarget { url: url.to_owned(), why };
     // A blank or control character would end the request line early and start a header.
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(bad("blanks and control characters must be percent-encoded"));
@@ -74,40 +71,21 @@ pub fn parse(url: &str) -> Result<Target, BadTarget> {
     let (authority, path) = rest.split_at(cut);
     let (host, port) = parse_authority(authority).map_err(bad)?;
     let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
-        "http" => (
-            Scheme::Http {
-                path: request_path(path),
-            },
-            port.unwrap_or(80),
-        ),
+        "http" => (Scheme::Http { path: request_path(path) }, port.unwrap_or(80)),
         "tcp" if !matches!(path, "" | "/") => return Err(bad("a tcp target has no path")),
-        "tcp" => (
-            Scheme::Tcp,
-            port.ok_or_else(|| bad("a tcp target needs a port"))?,
-        ),
+        "tcp" => (Scheme::Tcp, port.ok_or_else(|| bad("a tcp target needs a port"))?),
         "https" => {
-            return Err(bad(
-                "TLS is not spoken here; probe the plain port over loopback",
-            ));
+            return Err(bad("TLS is not spoken here; probe the plain port over loopback"));
         }
         _ => return Err(bad("the scheme must be http or tcp")),
     };
-    Ok(Target {
-        scheme,
-        host,
-        port,
-        authority: authority.to_owned(),
-    })
+    Ok(Target { scheme, host, port, authority: authority.to_owned() })
 }
 
 /// The path as it goes into the request line: a fragment never leaves the client.
 fn request_path(path: &str) -> String {
     let sent = path.split('#').next().unwrap_or_default();
-    if sent.starts_with('/') {
-        sent.to_owned()
-    } else {
-        format!("/{sent}")
-    }
+    if sent.starts_with('/') { sent.to_owned() } else { format!("/{sent}") }
 }
 
 fn parse_authority(authority: &str) -> Result<(Host, Option<u16>), &'static str> {
@@ -115,12 +93,9 @@ fn parse_authority(authority: &str) -> Result<(Host, Option<u16>), &'static str>
         return Err("user names and passwords in the URL are not supported");
     }
     if let Some(bracketed) = authority.strip_prefix('[') {
-        let (address, rest) = bracketed
-            .split_once(']')
-            .ok_or("the IPv6 address lacks its closing bracket")?;
-        let address: Ipv6Addr = address
-            .parse()
-            .map_err(|_| "no IPv6 address in the brackets")?;
+        let (address, rest) =
+            bracketed.split_once(']').ok_or("the IPv6 address lacks its closing bracket")?;
+        let address: Ipv6Addr = address.parse().map_err(|_| "no IPv6 address in the brackets")?;
         let port = match rest.strip_prefix(':') {
             Some(port) => Some(parse_port(port)?),
             None if rest.is_empty() => None,
@@ -138,9 +113,7 @@ fn parse_authority(authority: &str) -> Result<(Host, Option<u16>), &'static str>
     if name.is_empty() {
         return Err("the host is missing");
     }
-    let host = name
-        .parse()
-        .map_or_else(|_| Host::Name(name.to_ascii_lowercase()), Host::Address);
+    let host = name.parse().map_or_else(|_| Host::Name(name.to_ascii_lowercase()), Host::Address);
     Ok((host, port))
 }
 
@@ -159,33 +132,17 @@ mod tests {
     #[test]
     fn urls_are_read_with_their_defaults() {
         let cases = [
-            (
-                "http://127.0.0.1:8080/health",
-                "127.0.0.1",
-                8080,
-                Some("/health"),
-            ),
+            ("http://127.0.0.1:8080/health", "127.0.0.1", 8080, Some("/health")),
             ("HTTP://127.0.0.1", "127.0.0.1", 80, Some("/")),
-            (
-                "http://[::1]:8080?deep=1#top",
-                "::1",
-                8080,
-                Some("/?deep=1"),
-            ),
+            ("http://[::1]:8080?deep=1#top", "::1", 8080, Some("/?deep=1")),
             ("http://[::1]", "::1", 80, Some("/")),
             ("tcp://127.0.0.1:5432", "127.0.0.1", 5432, None),
         ];
         for (url, address, port, path) in cases {
             let target = parse(url).unwrap();
-            assert_eq!(
-                target.host,
-                Host::Address(address.parse().unwrap()),
-                "{url}"
-            );
+            assert_eq!(target.host, Host::Address(address.parse().unwrap()), "{url}");
             assert_eq!(target.port, port, "{url}");
-            let scheme = path.map_or(Scheme::Tcp, |path| Scheme::Http {
-                path: path.to_owned(),
-            });
+            let scheme = path.map_or(Scheme::Tcp, |path| Scheme::Http { path: path.to_owned() });
             assert_eq!(target.scheme, scheme, "{url}");
         }
     }

@@ -22,10 +22,7 @@ impl Bench {
         fs::create_dir_all(at.join("bin")).unwrap();
         fs::copy(env!("CARGO_BIN_EXE_cp"), at.join("bin/cp")).unwrap();
         let am_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-        let bench = Self {
-            at,
-            user: am_root.then_some(NOBODY),
-        };
+        let bench = Self { at, user: am_root.then_some(NOBODY) };
         // Where a pod has its emptyDir volume.
         fs::create_dir(bench.path("volume")).unwrap();
         bench.give("volume");
@@ -64,11 +61,7 @@ impl Bench {
 
     pub(crate) fn command(&self, program: &Path, words: &[&str]) -> Output {
         let mut command = Command::new(program);
-        command
-            .args(words)
-            .current_dir(&self.at)
-            .env_clear()
-            .env("PATH", self.path("bin"));
+        command.args(words).current_dir(&self.at).env_clear().env("PATH", self.path("bin"));
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
@@ -94,18 +87,9 @@ impl Bench {
 
     pub(crate) fn fails(&self, words: &[&str], why: &[&str]) {
         let output = self.cp(words);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "cp {words:?}: {}",
-            stderr(&output)
-        );
+        assert_eq!(output.status.code(), Some(1), "cp {words:?}: {}", stderr(&output));
         for part in why {
-            assert!(
-                stderr(&output).contains(part),
-                "cp {words:?}: {}",
-                stderr(&output)
-            );
+            assert!(stderr(&output).contains(part), "cp {words:?}: {}", stderr(&output));
         }
     }
 
@@ -136,15 +120,9 @@ fn walk(path: &Path, name: &str, lines: &mut Vec<String>) {
             lines.push(format!("{name}/"));
             walk(&entry.path(), &format!("{name}/"), lines);
         } else if about.is_symlink() {
-            lines.push(format!(
-                "{name} -> {}",
-                fs::read_link(entry.path()).unwrap().display()
-            ));
+            lines.push(format!("{name} -> {}", fs::read_link(entry.path()).unwrap().display()));
         } else {
-            lines.push(format!(
-                "{name} = {}",
-                fs::read_to_string(entry.path()).unwrap()
-            ));
+            lines.push(format!("{name} = {}", fs::read_to_string(entry.path()).unwrap()));
         }
     }
 }
@@ -154,9 +132,5 @@ pub(crate) fn stderr(output: &Output) -> String {
 }
 
 /// What [`Bench::plugin`] makes, as [`Bench::tree`] tells it.
-pub(crate) const PLUGIN: [&str; 4] = [
-    "img/",
-    "img/logo.svg = <svg/>",
-    "module.js = define([])",
-    "plugin.json = {}",
-];
+pub(crate) const PLUGIN: [&str; 4] =
+    ["img/", "img/logo.svg = <svg/>", "module.js = define([])", "plugin.json = {}"];

@@ -19,11 +19,7 @@ fn a_second_copy_gives_the_same_tree_and_does_not_nest() {
         bench.copies(&["-r", "plugin", "volume/betrace-app"]);
         assert_eq!(bench.tree("volume/betrace-app"), PLUGIN);
     }
-    assert_eq!(
-        bench.tree("volume").len(),
-        PLUGIN.len() + 1,
-        "nothing is left beside the copy"
-    );
+    assert_eq!(bench.tree("volume").len(), PLUGIN.len() + 1, "nothing is left beside the copy");
 }
 
 #[test]
@@ -114,11 +110,7 @@ fn links_out_of_the_tree_arrive_as_files_and_links_inside_stay_links() {
     bench.file("store/abc-plugin/plugin.json", "{}");
     bench.file("store/abc-plugin/img/logo.svg", "<svg/>");
     bench.file("plugin/module.js", "define([])");
-    symlink(
-        bench.path("store/abc-plugin/plugin.json"),
-        bench.path("plugin/plugin.json"),
-    )
-    .unwrap();
+    symlink(bench.path("store/abc-plugin/plugin.json"), bench.path("plugin/plugin.json")).unwrap();
     symlink(bench.path("store/abc-plugin/img"), bench.path("plugin/img")).unwrap();
     symlink("module.js", bench.path("plugin/main.js")).unwrap();
     symlink("plugin.json", bench.path("plugin/again.json")).unwrap();
@@ -150,15 +142,9 @@ fn archive_keeps_links_and_warns_of_those_that_lead_out() {
     symlink(&target, bench.path("plugin/plugin.json")).unwrap();
     let output = bench.cp(&["-a", "plugin", "volume/app"]);
     assert!(output.status.success());
-    assert!(
-        stderr(&output).contains("warning: `plugin/plugin.json` stays a link"),
-        "{output:?}"
-    );
+    assert!(stderr(&output).contains("warning: `plugin/plugin.json` stays a link"), "{output:?}");
     let link = format!("plugin.json -> {}", target.display());
-    assert_eq!(
-        bench.tree("volume/app"),
-        ["module.js = define([])", link.as_str()]
-    );
+    assert_eq!(bench.tree("volume/app"), ["module.js = define([])", link.as_str()]);
 }
 
 #[test]
@@ -166,10 +152,7 @@ fn a_link_above_itself_ends_in_an_error_and_leaves_nothing() {
     let bench = Bench::new("loop");
     bench.file("plugin/module.js", "define([])");
     symlink("..", bench.path("plugin/up")).unwrap();
-    bench.fails(
-        &["-rL", "plugin", "volume/app"],
-        &["leads back", "`volume/app` was not created"],
-    );
+    bench.fails(&["-rL", "plugin", "volume/app"], &["leads back", "`volume/app` was not created"]);
     assert!(bench.tree("volume").is_empty());
 }
 
@@ -179,27 +162,18 @@ fn what_cannot_be_copied_is_named_and_the_rest_goes_on() {
     bench.file("plugin/a.txt", "a");
     bench.file("plugin/z.txt", "z");
     symlink("/nowhere/at/all", bench.path("plugin/gone")).unwrap();
-    let made = Command::new("mkfifo")
-        .arg(bench.path("plugin/pipe"))
-        .status()
-        .unwrap();
+    let made = Command::new("mkfifo").arg(bench.path("plugin/pipe")).status().unwrap();
     assert!(made.success());
     // Into a directory that is there already, good files arrive in spite of bad ones.
     bench.file("volume/app/a.txt", "old");
     bench.give("volume/app");
     bench.fails(
         &["-rT", "plugin", "volume/app"],
-        &[
-            "`plugin/gone` leads to `/nowhere/at/all`",
-            "`plugin/pipe` is neither",
-        ],
+        &["`plugin/gone` leads to `/nowhere/at/all`", "`plugin/pipe` is neither"],
     );
     assert_eq!(bench.tree("volume/app"), ["a.txt = a", "z.txt = z"]);
     // A new one does not appear in pieces.
-    bench.fails(
-        &["-r", "plugin", "volume/new"],
-        &["`volume/new` was not created"],
-    );
+    bench.fails(&["-r", "plugin", "volume/new"], &["`volume/new` was not created"]);
     assert!(!bench.path("volume/new").exists());
 }
 
@@ -224,20 +198,13 @@ fn a_planted_link_is_replaced_and_never_written_through() {
     bench.file("victim/file", "untouched");
     bench.copies(&["-r", "plugin", "volume/app"]);
     fs::remove_file(bench.path("volume/app/plugin.json")).unwrap();
-    symlink(
-        bench.path("victim/file"),
-        bench.path("volume/app/plugin.json"),
-    )
-    .unwrap();
+    symlink(bench.path("victim/file"), bench.path("volume/app/plugin.json")).unwrap();
     bench.copies(&["-r", "plugin", "volume/app"]);
     assert_eq!(bench.tree("volume/app"), PLUGIN);
     assert_eq!(bench.tree("victim"), ["file = untouched"]);
     fs::remove_dir_all(bench.path("volume/app/img")).unwrap();
     symlink(bench.path("victim"), bench.path("volume/app/img")).unwrap();
-    bench.fails(
-        &["-rT", "plugin", "volume/app"],
-        &["in the place of `volume/app/img`"],
-    );
+    bench.fails(&["-rT", "plugin", "volume/app"], &["in the place of `volume/app/img`"]);
     assert_eq!(bench.tree("victim"), ["file = untouched"]);
 }
 
@@ -247,30 +214,12 @@ fn mistakes_are_told_with_their_path() {
     bench.plugin();
     bench.file("volume/file", "x");
     let cases: [(&[&str], &[&str]); 8] = [
-        (
-            &["plugin", "volume/x"],
-            &["`plugin` is a directory; add -r"],
-        ),
-        (
-            &["-r", "missing", "volume/x"],
-            &["cannot look at `missing`", "No such file"],
-        ),
-        (
-            &["-r", "plugin", "volume/a/b/c"],
-            &["cannot create `volume/a/b/c`", "No such file"],
-        ),
-        (
-            &["-r", "plugin", "bin/x"],
-            &["cannot create `bin/x`", "denied"],
-        ),
-        (
-            &["-r", "plugin", "volume/file"],
-            &["in the place of `volume/file`"],
-        ),
-        (
-            &["-r", "plugin", "bin/cp", "volume/nowhere"],
-            &["`volume/nowhere` is no directory"],
-        ),
+        (&["plugin", "volume/x"], &["`plugin` is a directory; add -r"]),
+        (&["-r", "missing", "volume/x"], &["cannot look at `missing`", "No such file"]),
+        (&["-r", "plugin", "volume/a/b/c"], &["cannot create `volume/a/b/c`", "No such file"]),
+        (&["-r", "plugin", "bin/x"], &["cannot create `bin/x`", "denied"]),
+        (&["-r", "plugin", "volume/file"], &["in the place of `volume/file`"]),
+        (&["-r", "plugin", "bin/cp", "volume/nowhere"], &["`volume/nowhere` is no directory"]),
         (&["volume/file", "volume/file"], &["are the same file"]),
         (&["-r", "volume", "volume/in"], &["into itself"]),
     ];
@@ -294,10 +243,6 @@ fn single_files_go_to_a_name_or_into_a_directory() {
     bench.copies(&["-f", "plugin/module.js", "volume/renamed.json"]);
     assert_eq!(
         bench.tree("volume"),
-        [
-            "module.js = define([])",
-            "plugin.json = {}",
-            "renamed.json = define([])"
-        ]
+        ["module.js = define([])", "plugin.json = {}", "renamed.json = define([])"]
     );
 }
