@@ -14,7 +14,7 @@
 //! divided by the weight of all sources. A layer for each path is the least; limits force
 //! mergers, and a merger costs what each half pays for the sources of the other.
 //!
-//! What the graph and the versions show of a source weighs it ([`source`]): paths of one release
+//! What the graph and the versions show of a source weighs it (`source.rs`): paths of one release
 //! are one source; a version that was patched weighs ten plain ones; packages named in
 //! `changesOften`, and those that nothing refers to, weigh fifty: they are the image's own and
 //! change with its releases. A package's name alone says nothing.

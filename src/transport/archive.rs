@@ -34,7 +34,7 @@ pub fn write(
     write_graphs(&named, omit, to)
 }
 
-/// Writes images and indexes as one archive; see [`write`].
+/// Writes images and indexes as one archive; see [`write()`].
 pub fn write_graphs(
     graphs: &[Named],
     omit: &BTreeSet<Digest>,

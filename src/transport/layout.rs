@@ -31,7 +31,7 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
     write_graphs(&named, dir)
 }
 
-/// Adds images and indexes; see [`write`].
+/// Adds images and indexes; see [`write()`].
 pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let blobs = dir.join("blobs/sha256");
     create_dir(&blobs)?;

@@ -85,7 +85,7 @@ fn load(config: &Config) -> Vec<plugin::Plugin> {
                 loaded.push(plugin);
             }
             Err(refusal) => {
-                log::warn(&format!("plugin refused: {}", demo_service::in_full(&refusal)))
+                log::warn(&format!("plugin refused: {}", demo_service::in_full(&refusal)));
             }
         }
     }
