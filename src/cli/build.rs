@@ -86,12 +86,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
             stream(global, &specs, &*store, &*reporter, stdout)?;
             return Ok(());
         }
-        Format::Archive => {
-            let mut file = AtomicFile::create(&args.output)?;
-            let assembled = stream(global, &specs, &*store, &*reporter, file.file())?;
-            file.commit()?;
-            assembled
-        }
+        Format::Archive => archive(global, &specs, &*store, &*reporter, &args.output)?,
     };
     report(global, &assembled.0, &assembled.1, since)
 }
@@ -121,6 +116,20 @@ fn raw_stdout() -> io::Result<File> {
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
     Ok(stdout.into())
+}
+
+/// Assembles images into one archive of that path, with how long each took.
+pub(super) fn archive(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+    path: &Path,
+) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+    let mut file = AtomicFile::create(path)?;
+    let assembled = stream(global, specs, store, reporter, file.file())?;
+    file.commit()?;
+    Ok(assembled)
 }
 
 /// Assembles images into one archive. What is finished is written while the rest is being made.
@@ -160,13 +169,6 @@ fn write_layers(
         archive.layer(&layer)?;
     }
     Ok(archive.pause())
-}
-
-/// Writes images into an archive.
-#[cfg(feature = "daemon")]
-pub(super) fn write_archive(images: &[Image], path: &Path) -> Result<(), Failure> {
-    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
-    write(&named, path, Format::Archive)
 }
 
 /// Writes what is named into a layout, or into an archive beside its final path that is then

@@ -85,12 +85,21 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
     };
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
-    let (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
-    let notes = match (&daemon, &args.or_save) {
-        (Some(daemon), _) => put(&**daemon, &images, &*reporter)?,
-        (None, Some(dir)) => save(&images, dir, &args.target)?,
-        (None, None) => Vec::new(),
-    };
+    let (mut images, mut times, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(daemon) = &daemon {
+        (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+        notes = put(&**daemon, &images, &*reporter)?;
+    } else if let Some(dir) = &args.or_save {
+        std::fs::create_dir_all(dir).context("create", dir)?;
+        for spec in &specs {
+            let path = saved_path(dir, spec);
+            let saved =
+                build::archive(global, std::slice::from_ref(spec), &*store, &*reporter, &path)?;
+            images.extend(saved.0);
+            times.extend(saved.1);
+            notes.push(saved_note(&path, &args.target));
+        }
+    }
     report(global, &images, &times, &notes, since)
 }
 
@@ -130,17 +139,15 @@ pub(super) fn put(
     Ok(images.iter().zip(loaded).map(note).collect())
 }
 
-fn save(images: &[Image], dir: &Path, target: &Target) -> Result<Vec<Note>, Failure> {
-    std::fs::create_dir_all(dir).context("create", dir)?;
-    let one = |image: &Image| {
-        // A name may hold a registry and a namespace.
-        let name: String = image.name.as_str().replace(['/', ':'], "_");
-        let path = dir.join(format!("{name}.tar"));
-        build::write_archive(std::slice::from_ref(image), &path)?;
-        let line = format!("wrote {}; load it with `{}`", path.display(), target.command(&path));
-        Ok(Note { sent: None, lines: vec![line] })
-    };
-    images.iter().map(one).collect()
+/// Where the archive of an image goes. A name may hold a registry and a namespace.
+fn saved_path(dir: &Path, spec: &Spec) -> PathBuf {
+    let name: String = spec.name.as_str().replace(['/', ':'], "_");
+    dir.join(format!("{name}.tar"))
+}
+
+fn saved_note(path: &Path, target: &Target) -> Note {
+    let line = format!("wrote {}; load it with `{}`", path.display(), target.command(path));
+    Note { sent: None, lines: vec![line] }
 }
 
 /// Tells what became of the images.

@@ -69,13 +69,18 @@ fn a_socket_without_rights_names_the_group() {
 }
 
 #[test]
-fn without_a_daemon_archives_are_written_that_docker_takes_later() {
+fn without_a_daemon_archives_are_written_as_build_does_and_docker_takes_them_later() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
-    let spec = fixture.spec("team/a", "v1", std::slice::from_ref(&busybox), &runs(&busybox, "a"));
+    let items = [fixture.item("base", 1, 300_000), busybox.clone()];
+    let spec = fixture.spec("team/a", "v1", &items, &runs(&busybox, "a"));
     let mut command = fixture.cooper();
-    command.env("DOCKER_HOST", "unix:///none").args(["load", "--or-save", "images"]).arg(spec);
+    command.env("DOCKER_HOST", "unix:///none").args(["load", "--or-save", "images"]).arg(&spec);
     let text = stderr(&command.output().unwrap(), 0);
+    let built = fixture.cooper().arg("build").arg(&spec).args(["-o", "built.tar"]).output();
+    stdout(&built.unwrap());
+    let bytes = |name: &str| std::fs::read(fixture.dir().join(name)).unwrap();
+    assert!(bytes("built.tar") == bytes("images/team_a.tar"));
     assert!(text.contains("`docker load -i images/team_a.tar`"), "{text}");
     let mut docker_load = docker.docker();
     docker_load.args(["load", "-i"]).arg(fixture.dir().join("images/team_a.tar"));
