@@ -1,19 +1,22 @@
 //! `cooper plan`: which store path goes into which layer, and why.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::layers_lock::{self, LayersLock};
 use super::{Global, assemble, base, input, output, table};
+use crate::base::Base;
 use crate::closure::Closure;
 use crate::file::{self, Context};
-use crate::image::json;
+use crate::image::{self, json};
 use crate::plan::{self, ImagePlan, PlannedLayer};
 use crate::spec::{Layering, Spec};
 use crate::store_path::StorePath;
@@ -63,20 +66,71 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
             spec.layering.lock.clear();
         }
         let (closure, plan) = plan_spec(&spec)?;
-        let below = base::layers(&spec)?;
+        let base = base::find(&spec)?;
+        let below = base.as_ref().map_or(0, Base::layer_count);
         if let Some(warning) = layers_lock::excess(&spec, &closure, below, &plan)? {
             output::note(&format!("warning: {warning}"));
         }
-        plans.push((spec, plan));
+        let base = base.map(|base| FromBase::new(&spec, &base)).transpose()?;
+        plans.push(Planned { spec, plan, base });
     }
     if let Some(path) = &args.write_lock {
-        write_lock(path, plans.iter().map(|(spec, _)| spec))?;
+        write_lock(path, plans.iter().map(|planned| &planned.spec))?;
     }
     if global.json {
         return output::data(&to_json(&plans)?);
     }
-    let texts: Vec<String> = plans.iter().map(|(spec, plan)| show(spec, plan)).collect();
+    let texts: Vec<String> = plans.iter().map(show).collect();
     output::data(&texts.join("\n"))
+}
+
+/// An image's layers, and what comes from below them.
+struct Planned {
+    spec: Spec,
+    plan: ImagePlan,
+    base: Option<FromBase>,
+}
+
+/// What an image has from its base.
+#[derive(Serialize)]
+struct FromBase {
+    layers: usize,
+    /// By OCI's names, as the config will have it.
+    inherited: Map<String, Value>,
+}
+
+impl FromBase {
+    fn new(spec: &Spec, base: &Base) -> Result<Self, Failure> {
+        let inherited = image::inherited(spec, &base.lower()).map_err(Failure::input)?;
+        Ok(Self { layers: base.layer_count(), inherited })
+    }
+
+    /// A line a field, or an entry of it.
+    fn show(&self) -> String {
+        let mut text = format!(
+            "on a base of {} layer{}, which gives\n",
+            self.layers,
+            if self.layers == 1 { "" } else { "s" }
+        );
+        for (name, value) in &self.inherited {
+            let entries: Vec<String> = match (name.as_str(), value) {
+                ("Env", Value::Array(entries)) => {
+                    entries.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+                }
+                ("Labels", Value::Object(labels)) => labels
+                    .iter()
+                    .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+                    .collect(),
+                ("ExposedPorts" | "Volumes", Value::Object(set)) => set.keys().cloned().collect(),
+                (_, Value::String(text)) => vec![text.clone()],
+                (_, value) => vec![value.to_string()],
+            };
+            for entry in entries {
+                let _ = writeln!(text, "  {name:<12} {entry}");
+            }
+        }
+        text
+    }
 }
 
 /// A spec's closure and its plan.
@@ -200,21 +254,24 @@ impl<'a> LayerJson<'a> {
 struct PlanJson<'a> {
     name: &'a str,
     layers: Vec<LayerJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a FromBase>,
 }
 
-fn to_json(plans: &[(Spec, ImagePlan)]) -> Result<String, Failure> {
+fn to_json(plans: &[Planned]) -> Result<String, Failure> {
     let plans: Vec<PlanJson<'_>> = plans
         .iter()
-        .map(|(spec, plan)| PlanJson {
+        .map(|Planned { spec, plan, base }| PlanJson {
             name: spec.name.as_str(),
             layers: plan.layers.iter().map(LayerJson::new).collect(),
+            base: base.as_ref(),
         })
         .collect();
     text(&plans)
 }
 
 /// A line a layer, the top one first, as an image is drawn.
-fn show(spec: &Spec, plan: &ImagePlan) -> String {
+fn show(Planned { spec, plan, base }: &Planned) -> String {
     let heading = ["LAYER", "SIZE", "PATHS", "CHANGES", "WHAT"].map(str::to_owned).to_vec();
     let layers = plan.layers.iter().enumerate().rev();
     let rows = layers.map(|(at, layer)| {
@@ -230,12 +287,13 @@ fn show(spec: &Spec, plan: &ImagePlan) -> String {
     let paths: usize = plan.layers.iter().map(|layer| layer.paths.len()).sum();
     let size = plan.layers.iter().map(|layer| layer.nar_size).sum();
     format!(
-        "{}: {} store paths, {}, in {} layers\n{}",
+        "{}: {} store paths, {}, in {} layers\n{}{}",
         spec.name,
         paths,
         table::bytes(size),
         plan.layers.len(),
-        table::table(&rows, &[0, 1, 2, 3])
+        table::table(&rows, &[0, 1, 2, 3]),
+        base.as_ref().map(FromBase::show).unwrap_or_default()
     )
 }
 

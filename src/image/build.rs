@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::inherit::{self, Lower};
 use super::types::{
     Descriptor, Document, History, HistoryEntry, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
@@ -101,6 +103,13 @@ pub fn draft_config(
 ) -> Result<Document, ImageError> {
     let count = lower.map_or(0, |lower| lower.layers) + layers.len();
     write_config(spec, lower, layers, vec![DiffId::of(&[]); count])
+}
+
+/// What of the image's config comes from its base, by OCI's names: whole fields, and of lists
+/// and sets the entries that are not the image's own.
+pub fn inherited(spec: &Spec, lower: &Lower) -> Result<Map<String, Value>, ImageError> {
+    inherit::taken(lower, &spec.config)
+        .map_err(|source| ImageError::BaseConfig { image: spec.name.clone(), source })
 }
 
 fn write_config(

@@ -80,6 +80,36 @@ pub(super) fn config(
     Ok((over(base, own.clone()), unknown))
 }
 
+/// What of an image's config comes from its base: whole fields, and of lists and sets of names
+/// the entries that are not the image's own.
+pub(super) fn taken(lower: &Lower, own: &Config) -> Result<Map<String, Value>, serde_json::Error> {
+    let (config, unknown) = config(lower, own)?;
+    let Value::Object(all) = serde_json::to_value(config)? else { return Ok(Map::new()) };
+    let own = serde_json::to_value(own)?;
+    let of_base = all.into_iter().filter_map(|(name, value)| {
+        let taken = beyond(&name, value, own.get(&name))?;
+        Some((name, taken))
+    });
+    Ok(of_base.chain(unknown).collect())
+}
+
+fn beyond(name: &str, value: Value, own: Option<&Value>) -> Option<Value> {
+    match (name, value, own) {
+        (_, value, Some(own)) if value == *own => None,
+        ("Env", Value::Array(all), Some(Value::Array(own))) => {
+            Some(all.into_iter().filter(|entry| !own.contains(entry)).collect())
+        }
+        ("ExposedPorts" | "Volumes" | "Labels", Value::Object(all), Some(Value::Object(own))) => {
+            let others = all.into_iter().filter(|(key, _)| !own.contains_key(key));
+            Some(Value::Object(others.collect()))
+        }
+        (_, value, _) => Some(value),
+    }
+    .filter(|value| !matches!(value, Value::Null))
+    .filter(|value| value.as_array().is_none_or(|entries| !entries.is_empty()))
+    .filter(|value| value.as_object().is_none_or(|entries| !entries.is_empty()))
+}
+
 /// A field's value without what other tools write for nothing at all.
 fn understood(name: &str, value: &Value) -> Option<Value> {
     match (name, value) {

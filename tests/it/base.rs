@@ -114,6 +114,32 @@ fn an_image_inherits_from_its_base_and_keeps_its_layers() {
 }
 
 #[test]
+fn plan_shows_what_comes_from_the_base_and_nothing_of_the_images_own() {
+    // fault 74
+    let fixture = Fixture::new();
+    let fields = json!({
+        "base": {"path": base(&fixture), "reference": "v1"},
+        "config": {"Env": ["B=3", "C=4"], "Labels": {"b": "3"}, "Cmd": ["mine"]},
+    });
+    let spec = fixture.spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
+    let text = run(fixture.cooper().arg("plan").arg(&spec));
+    let (_, below) = text.split_once("on a base of ").unwrap();
+    insta::assert_snapshot!(below, @r#"
+    1 layer, which gives
+      Entrypoint   ["/bin/theirs"]
+      Env          A=1
+      ExposedPorts 1/tcp
+      Labels       a=1
+      User         7:8
+      Volumes      /srv
+      WorkingDir   /srv
+    "#);
+    let plan: Value =
+        serde_json::from_str(&run(fixture.cooper().args(["plan", "--json"]).arg(&spec))).unwrap();
+    assert_eq!(plan[0]["base"]["inherited"]["Env"], json!(["A=1"]));
+}
+
+#[test]
 fn files_meet_the_bases_links_directories_and_accounts() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
