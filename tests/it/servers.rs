@@ -165,3 +165,12 @@ pub(crate) fn unmount_below(dir: &Path) {
         let _ = Command::new("umount").arg("--lazy").arg(point).status();
     }
 }
+
+/// The folder that `tests/new-root.sh` builds, when tests with the newest tools are asked for.
+pub(crate) fn newest_root() -> Option<PathBuf> {
+    let root = std::env::var("COOPER_TEST_NEW").ok().filter(|value| !value.is_empty())?;
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/new-root");
+    let root = PathBuf::from(if root == "1" { default } else { &root });
+    assert!(root.join("usr/sbin/dockerd").exists(), "build it with tests/new-root.sh {root:?}");
+    Some(root)
+}

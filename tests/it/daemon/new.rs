@@ -1,33 +1,25 @@
 //! The newest Docker, with both of its stores. It runs from a folder that `tests/new-root.sh`
 //! builds: `COOPER_TEST_NEW` names it, or is 1 for `target/new-root`.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::json;
 
 use super::{load, runs};
 use crate::fixture::{Fixture, stderr, stdout};
-use crate::servers::Dockerd;
+use crate::servers::{Dockerd, newest_root};
 
 const LARGE: usize = 4_000_000;
 const SMALL: usize = 300_000;
 
-/// The folder, when these tests are asked for.
-fn root() -> Option<PathBuf> {
-    let root = std::env::var("COOPER_TEST_NEW").ok().filter(|value| !value.is_empty())?;
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/new-root");
-    let root = PathBuf::from(if root == "1" { default } else { &root });
-    assert!(root.join("usr/sbin/dockerd").exists(), "build it with tests/new-root.sh {root:?}");
-    Some(root)
-}
-
 fn graph() -> Option<Dockerd> {
-    root().map(|root| Dockerd::start_in(&root, r#"{"features":{"containerd-snapshotter":false}}"#))
+    newest_root()
+        .map(|root| Dockerd::start_in(&root, r#"{"features":{"containerd-snapshotter":false}}"#))
 }
 
 fn containerd() -> Option<Dockerd> {
-    root().map(|root| Dockerd::start_in(&root, r#"{"features":{"containerd-snapshotter":true}}"#))
+    newest_root()
+        .map(|root| Dockerd::start_in(&root, r#"{"features":{"containerd-snapshotter":true}}"#))
 }
 
 fn says(docker: &Dockerd, image: &str) -> String {
