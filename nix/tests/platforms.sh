@@ -27,8 +27,8 @@ both_platforms() {
     docker manifest inspect --insecure "$name" >"$work/manifest" || { cat "$work/push.log"; return 1; }
     grep -q '"architecture": "amd64"' "$work/manifest" &&
         grep -q '"architecture": "arm64"' "$work/manifest" || { cat "$work/manifest"; return 1; }
-    cooper copy --platform linux/arm64 "docker://$name" "oci:$work/arm:one" &&
-        umoci unpack --image "$work/arm:one" "$work/bundle" || return 1
+    cooper copy --platform linux/arm64 "docker://$name" "oci:$work/one:arm64" &&
+        umoci unpack --image "$work/one:arm64" "$work/bundle" || return 1
     cp "$(command -v qemu-aarch64-static)" "$work/bundle/rootfs/qemu"
     # shellcheck disable=SC2016
     [ "$(chroot "$work/bundle/rootfs" /qemu /bin/bash -c 'echo $HOSTTYPE')" = aarch64 ]
