@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -101,8 +102,8 @@ impl Drop for Unfinished {
 }
 
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
-/// before, nothing is left. What is no regular file, such as `/dev/null` or a named pipe, is
-/// never replaced: the bytes go straight into it.
+/// before, nothing is left. What takes bytes as they come, such as `/dev/null`, a terminal or a
+/// named pipe, is never replaced: the bytes go straight into it. A disk is refused.
 #[derive(Debug)]
 pub struct AtomicFile {
     bytes: Bytes,
@@ -120,7 +121,13 @@ impl AtomicFile {
     /// Creates the temporary file in the directory of `path`, so that the rename stays on one
     /// file system.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        let through = fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+        // Links are followed: `/dev/stdout` is one, and a pipe or a terminal loses nothing.
+        let kind = fs::metadata(path).map(|meta| meta.file_type());
+        if kind.as_ref().is_ok_and(FileTypeExt::is_block_device) {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is a disk");
+            return Err(error).context("write to", path);
+        }
+        let through = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
         let bytes = if through {
             Bytes::Through(File::options().write(true).open(path).context("open", path)?)
         } else {
@@ -248,7 +255,6 @@ mod tests {
     #[test]
     fn a_pipe_or_a_device_is_written_to_and_never_replaced() {
         use std::io::Read;
-        use std::os::unix::fs::FileTypeExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
@@ -260,5 +266,22 @@ mod tests {
         assert_eq!(&read, b"bytes");
         assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_disk_is_refused_through_a_link_too() {
+        let disk = fs::read_dir("/dev").unwrap().map(|entry| entry.unwrap().path());
+        let is_disk = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|meta| meta.file_type().is_block_device())
+        };
+        // A container may have none.
+        let Some(disk) = disk.into_iter().find(is_disk) else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&disk, &link).unwrap();
+        for path in [&disk, &link] {
+            let error = AtomicFile::create(path).unwrap_err();
+            assert!(error.to_string().starts_with("failed to write to"), "{error}");
+        }
     }
 }
