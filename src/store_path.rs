@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub const DEFAULT_STORE_DIR: &str = "/nix/store";
 
 const HASH_LEN: usize = 32;
-/// Nix's base 32 leaves out e, o, t and u.
-const BASE32: &str = "0123456789abcdfghijklmnpqrsvwxyz";
+/// The digits of Nix's base 32, which leaves out e, o, t and u.
+pub const BASE32: &str = "0123456789abcdfghijklmnpqrsvwxyz";
 const MAX_NAME_LEN: usize = 211;
 
 /// Why a string is no store path.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::LayerError;
@@ -15,12 +16,9 @@ use super::walk::read_some;
 use crate::digest::{Digest, Hasher};
 use crate::file::{self, Context};
 use crate::report::{Reporter, Task};
-use crate::store_path::PathInfo;
+use crate::store_path::{BASE32, PathInfo};
 
 const BUFFER: usize = 256 << 10;
-/// Nix's digits, without those letters that make words.
-const BASE32: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Reads store paths whole, on `jobs` threads (0: one a core), and compares them with what is
 /// registered; the first that differs is the error.
@@ -53,7 +51,7 @@ fn forms(sha256: &[u8; 32]) -> [String; 3] {
     [
         format!("sha256:{}", base32(sha256)),
         format!("sha256:{hex}"),
-        format!("sha256-{}", base64(sha256)),
+        format!("sha256-{}", BASE64_STANDARD.encode(sha256)),
     ]
 }
 
@@ -63,25 +61,9 @@ fn base32(bytes: &[u8; 32]) -> String {
     let digit = |number: usize| {
         let (index, shift) = (number * 5 / 8, number * 5 % 8);
         let bits = (at(index) | at(index + 1) << 8) >> shift;
-        BASE32.get(usize::from(bits & 31)).copied().map_or('0', char::from)
+        BASE32.as_bytes().get(usize::from(bits & 31)).copied().map_or('0', char::from)
     };
     (0..52).rev().map(digit).collect()
-}
-
-fn base64(bytes: &[u8; 32]) -> String {
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
-            text.push(match place <= three.len() {
-                true => BASE64.get(digit).copied().map_or('A', char::from),
-                false => '=',
-            });
-        }
-    }
-    text
 }
 
 fn nar_hash(path: &Path) -> Result<[u8; 32], LayerError> {
