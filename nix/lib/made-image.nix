@@ -3,7 +3,7 @@ let
   types = import ./types.nix;
 in
 rec {
-  expects = "an image that buildImage made";
+  expects = "an image that buildImage or cooper's dockerTools made; a finished archive is none";
   check =
     where: value:
     if builtins.isAttrs value && value ? image && value ? spec then

@@ -1,0 +1,35 @@
+# What buildImageIndex says of images that do not go together.
+let
+  pkgs = {
+    stdenv.buildPlatform.system = "x86_64-linux";
+    buildPackages.writeShellScriptBin = name: text: { inherit name text; };
+  };
+  cooper = {
+    cooper = "/cooper";
+    cooper-core = "/cooper-core";
+  };
+  image = imageName: architecture: {
+    inherit imageName;
+    imageTag = "v1";
+    spec = "the spec for ${architecture}";
+    image.spec.platform = {
+      os = "linux";
+      inherit architecture;
+    };
+  };
+  index = images: import ../lib/build-image-index.nix { inherit pkgs cooper; } { inherit images; };
+  refused = images: !(builtins.tryEval (index images).imageName).success;
+in
+[
+  {
+    name = "an index has one name, and each platform once";
+    actual = map refused [
+      { one = image "app" "amd64"; two = image "other" "arm64"; }
+      { one = image "app" "amd64"; two = image "app" "amd64"; }
+      { }
+      { one = "an archive"; }
+      { one = image "app" "amd64"; two = image "app" "arm64"; }
+    ];
+    expected = [ true true true true false ];
+  }
+]
