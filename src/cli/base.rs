@@ -28,11 +28,6 @@ pub(super) fn find(spec: &Spec) -> Result<Option<Base>, Failure> {
     Ok(Some(found?))
 }
 
-/// How many layers the base of a spec has.
-pub(super) fn layers(spec: &Spec) -> Result<usize, Failure> {
-    Ok(find(spec)?.as_ref().map_or(0, Base::layer_count))
-}
-
 fn locked(
     base: &spec::Base,
     path: &Path,

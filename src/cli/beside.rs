@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::failure::Failure;
-use super::{Global, assemble, base, output};
+use super::plan::Laid;
+use super::{Global, assemble, output};
 use crate::closure::Closure;
 use crate::digest::DiffId;
 use crate::image::{self, Document};
 use crate::layer::{self, Content, Layer, TempStore};
-use crate::plan::{ImagePlan, causes};
+use crate::plan::causes;
 use crate::report::Silent;
 use crate::rootfs::{Kind, Node, Rootfs};
 use crate::spec::{Compression, Spec};
@@ -46,17 +47,10 @@ pub(super) struct Part {
 impl Beside {
     /// Makes the small layer and nothing else. Own files whose sources are gone from the store
     /// are left out, which is said.
-    pub(super) fn new(
-        global: &Global,
-        spec: &Spec,
-        closure: &Closure,
-        plan: &ImagePlan,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(global: &Global, spec: &Spec, laid: &Laid) -> Result<Self, Failure> {
         let jobs = usize::from(global.jobs.unwrap_or_default());
-        let read = match base::find(spec)? {
-            Some(base) => Some(base.read(assemble::cores(jobs), &Silent)?),
-            None => None,
-        };
+        let read = laid.base.as_ref().map(|base| base.read(assemble::cores(jobs), &Silent));
+        let read = read.transpose()?;
         let rootfs = assemble::own_files(spec).and_then(|rootfs| match &read {
             Some(read) => Ok(rootfs.over(&read.below, spec)?),
             None => Ok(rootfs),
@@ -65,8 +59,8 @@ impl Beside {
             output::note(&format!("warning: the own files of `{}` are left out: {why}", spec.name));
             Rootfs::default()
         });
-        let infos = assemble::layer_infos(plan, closure);
-        let requests = assemble::requests(spec, plan, &infos, &rootfs);
+        let infos = assemble::layer_infos(&laid.plan, &laid.closure);
+        let requests = assemble::requests(spec, &laid.plan, &infos, &rootfs);
         let names = requests.iter().map(|request| request.name.clone()).collect();
         let own = requests.into_iter().filter(|r| matches!(r.content, Content::Rootfs(..)));
         let own: Vec<_> =

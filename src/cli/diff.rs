@@ -85,25 +85,26 @@ pub(super) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failure> {
 
 fn difference(global: &Global, args: &DiffArgs) -> Result<Difference, Failure> {
     let (old, new) = (input::read_spec(&args.old)?, input::read_spec(&args.new)?);
-    let (old_closure, old_plan) = plan::plan_spec(&old)?;
-    let (new_closure, new_plan) = plan::plan_spec(&new)?;
+    let (had_laid, laid) = (plan::plan_spec(&old)?, plan::plan_spec(&new)?);
+    let (old_closure, old_plan) = (&had_laid.closure, &had_laid.plan);
+    let (new_closure, new_plan) = (&laid.closure, &laid.plan);
     let fetches = fetches(
-        Planned { closure: &old_closure, plan: &old_plan },
-        Planned { closure: &new_closure, plan: &new_plan },
+        Planned { closure: old_closure, plan: old_plan },
+        Planned { closure: new_closure, plan: new_plan },
     );
-    let beside = Beside::new(global, &new, &new_closure, &new_plan)?;
-    let had = Beside::new(global, &old, &old_closure, &old_plan)?;
+    let beside = Beside::new(global, &new, &laid)?;
+    let had = Beside::new(global, &old, &had_laid)?;
     // Other layers, or the same in another order.
     let other_layers =
         !new_plan.layers.iter().map(|l| &l.paths).eq(old_plan.layers.iter().map(|l| &l.paths))
             || !fetches.is_empty();
     let stored: u64 = new_plan.layers.iter().map(|layer| layer.nar_size).sum();
     Ok(Difference {
-        parts: beside.fetches(&had, (&old_closure, &new_closure), other_layers),
+        parts: beside.fetches(&had, (old_closure, new_closure), other_layers),
         of_bytes: stored + beside.size(),
         of_layers: new_plan.layers.len() + beside.layers(),
         fetches,
-        plan: new_plan,
+        plan: laid.plan,
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::assemble;
 use super::failure::Failure;
-use super::plan::plan_spec;
+use super::plan::{Laid, plan_spec};
 use crate::file::Context;
 use crate::image::{CREATED_BY, json};
 use crate::rootfs::{Kind, Rootfs};
@@ -105,7 +105,7 @@ impl Looked {
 
 fn planned(spec: &Spec) -> Result<Vec<LookedLayer>, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to lay out `{}`", spec.name));
-    let (closure, plan) = plan_spec(spec)?;
+    let Laid { closure, plan, .. } = plan_spec(spec)?;
     let infos = assemble::layer_infos(&plan, &closure);
     let mut layers: Vec<LookedLayer> = plan
         .layers

@@ -65,17 +65,16 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         if args.repack {
             spec.layering.lock.clear();
         }
-        let (closure, plan) = plan_spec(&spec)?;
-        let base = base::find(&spec)?;
-        let below = base.as_ref().map_or(0, Base::layer_count);
-        if let Some(warning) = layers_lock::excess(&spec, &closure, below, &plan)? {
+        let laid = plan_spec(&spec)?;
+        if let Some(warning) = layers_lock::excess(&spec, &laid.closure, laid.below(), &laid.plan)?
+        {
             output::note(&format!("warning: {warning}"));
         }
-        let base = base.map(|base| FromBase::new(&spec, &base)).transpose()?;
-        plans.push(Planned { spec, plan, base });
+        let base = laid.base.as_ref().map(|base| FromBase::new(&spec, base)).transpose()?;
+        plans.push(Planned { spec, laid, base });
     }
     if let Some(path) = &args.write_lock {
-        write_lock(path, plans.iter().map(|planned| &planned.spec))?;
+        write_lock(path, &plans)?;
     }
     if global.json {
         return output::data(&to_json(&plans)?);
@@ -87,7 +86,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
 /// An image's layers, and what comes from below them.
 struct Planned {
     spec: Spec,
-    plan: ImagePlan,
+    laid: Laid,
     base: Option<FromBase>,
 }
 
@@ -133,24 +132,38 @@ impl FromBase {
     }
 }
 
-/// A spec's closure and its plan.
-pub(super) fn plan_spec(spec: &Spec) -> Result<(Closure, ImagePlan), Failure> {
+/// A spec's store paths in layers, and the base that they lie on.
+#[derive(Debug)]
+pub(super) struct Laid {
+    pub(super) closure: Closure,
+    pub(super) plan: ImagePlan,
+    pub(super) base: Option<Base>,
+}
+
+impl Laid {
+    /// How many layers the base has.
+    fn below(&self) -> usize {
+        self.base.as_ref().map_or(0, Base::layer_count)
+    }
+}
+
+/// Plans a spec. Its base is looked up once, as it may lie in a registry.
+pub(super) fn plan_spec(spec: &Spec) -> Result<Laid, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
     let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
-    let below = base::layers(spec).map_err(named)?;
+    let base = base::find(spec).map_err(named)?;
+    let below = base.as_ref().map_or(0, Base::layer_count);
     let plan = assemble::plan_layers(spec, &closure, below).map_err(named)?;
-    Ok((closure, plan))
+    Ok(Laid { closure, plan, base })
 }
 
 /// Writes the layers of whole sets: an image of a set keeps its layers only as long as the others
 /// keep theirs.
-fn write_lock<'a>(path: &Path, specs: impl Iterator<Item = &'a Spec>) -> Result<(), Failure> {
+fn write_lock(path: &Path, plans: &[Planned]) -> Result<(), Failure> {
     let mut file = if path.exists() { LayersLock::read(path)? } else { LayersLock::empty() };
-    for spec in specs {
-        let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
-        let plans =
-            plan::plan_with_siblings(assemble::plan_request(spec, &closure, base::layers(spec)?))
-                .map_err(Failure::input)?;
+    for Planned { spec, laid, .. } in plans {
+        let request = assemble::plan_request(spec, &laid.closure, laid.below());
+        let plans = plan::plan_with_siblings(request).map_err(Failure::input)?;
         file.insert(spec, plan::lock(plans.values()));
     }
     file.write(path)
@@ -261,9 +274,9 @@ struct PlanJson<'a> {
 fn to_json(plans: &[Planned]) -> Result<String, Failure> {
     let plans: Vec<PlanJson<'_>> = plans
         .iter()
-        .map(|Planned { spec, plan, base }| PlanJson {
+        .map(|Planned { spec, laid, base }| PlanJson {
             name: spec.name.as_str(),
-            layers: plan.layers.iter().map(LayerJson::new).collect(),
+            layers: laid.plan.layers.iter().map(LayerJson::new).collect(),
             base: base.as_ref(),
         })
         .collect();
@@ -271,7 +284,8 @@ fn to_json(plans: &[Planned]) -> Result<String, Failure> {
 }
 
 /// A line a layer, the top one first, as an image is drawn.
-fn show(Planned { spec, plan, base }: &Planned) -> String {
+fn show(Planned { spec, laid, base }: &Planned) -> String {
+    let plan = &laid.plan;
     let heading = ["LAYER", "SIZE", "PATHS", "CHANGES", "WHAT"].map(str::to_owned).to_vec();
     let layers = plan.layers.iter().enumerate().rev();
     let rows = layers.map(|(at, layer)| {

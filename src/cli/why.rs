@@ -37,7 +37,7 @@ struct Answer {
 
 pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     let spec = input::read_spec(&args.spec)?;
-    let (closure, image) = plan::plan_spec(&spec)?;
+    let plan::Laid { closure, plan: image, .. } = plan::plan_spec(&spec)?;
     let wanted = StorePath::parse_prefix(&args.path).map(|(path, _)| path).ok();
     let hit = |path: &StorePath| match &wanted {
         Some(wanted) => path == wanted,
