@@ -59,7 +59,7 @@ impl Containerd {
 }
 
 fn full(reference: &str) -> String {
-    super::names::complete(reference, "docker.io/library/", "docker.io/").into_owned()
+    super::names::complete(reference)
 }
 
 impl Daemon for Containerd {

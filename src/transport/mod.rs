@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use crate::file::FileError;
 use crate::layer::LayerError;
 
-pub use names::{full_name, references};
+pub use names::{familiar, full_name, references};
 pub use source::SourceError;
 
 /// Why an image did not get to where it should.

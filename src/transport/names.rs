@@ -1,7 +1,5 @@
 //! What an image is called, in the words of each consumer.
 
-use std::borrow::Cow;
-
 use crate::image::Image;
 use crate::spec::Tag;
 
@@ -10,19 +8,29 @@ pub fn references(image: &Image) -> Vec<String> {
     image.tags.iter().map(|tag| format!("{}:{tag}", image.name)).collect()
 }
 
+/// A name as Docker shows it: without its own registry and that one's `library`.
+pub fn familiar(name: &str) -> &str {
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
+}
+
+/// The first part of a name, if it is a registry, and the rest.
+pub(super) fn split_registry(name: &str) -> Option<(&str, &str)> {
+    name.split_once('/').filter(|(first, _)| first.contains(['.', ':']) || *first == "localhost")
+}
+
 /// The name with registry and namespace, as Docker and containerd complete it:
 /// `docker.io/library/backend:latest`.
 pub fn full_name(name: &str, tag: &Tag) -> String {
-    complete(&format!("{name}:{tag}"), "docker.io/library/", "docker.io/").into_owned()
+    complete(&format!("{name}:{tag}"))
 }
 
-/// Puts a registry before a reference that has none: `alone` before a name without a slash,
-/// `below` before one with a namespace.
-pub(super) fn complete<'a>(reference: &'a str, alone: &str, below: &str) -> Cow<'a, str> {
-    match reference.split_once('/') {
-        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => reference.into(),
-        Some(_) => format!("{below}{reference}").into(),
-        None => format!("{alone}{reference}").into(),
+/// A reference with a registry: its own, or Docker's.
+pub(super) fn complete(reference: &str) -> String {
+    match (split_registry(reference), reference.contains('/')) {
+        (Some(_), _) => reference.to_owned(),
+        (None, true) => format!("docker.io/{reference}"),
+        (None, false) => format!("docker.io/library/{reference}"),
     }
 }
 
@@ -40,6 +48,7 @@ mod tests {
             ("127.0.0.1:5000/backend", "127.0.0.1:5000/backend:v1"),
         ] {
             assert_eq!(full_name(name, &tag), full);
+            assert_eq!(familiar(full), format!("{name}:v1"));
         }
     }
 }

@@ -70,7 +70,7 @@ impl Podman {
 /// Completed as Docker does, which is also how `podman load` reads an archive; podman's own short
 /// names find it.
 fn full(reference: &str) -> String {
-    super::names::complete(reference, "docker.io/library/", "docker.io/").into_owned()
+    super::names::complete(reference)
 }
 
 impl Daemon for Podman {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::names;
 use crate::digest::{Digest, DigestError};
 use crate::spec::{ImageName, NameError, Tag};
 
@@ -62,9 +63,7 @@ impl Reference {
 
     /// The name as `docker images` shows it: without Docker Hub and its `library`.
     pub fn familiar(&self) -> String {
-        let full = self.without_digest().to_string();
-        let short = full.strip_prefix("docker.io/").unwrap_or(&full);
-        short.strip_prefix("library/").unwrap_or(short).to_owned()
+        names::familiar(&self.without_digest().to_string()).to_owned()
     }
 
     /// What the registry's API calls the manifest: the digest, the tag, or `latest`.
@@ -100,10 +99,7 @@ impl FromStr for Reference {
 
 /// Docker's rules for a name without a registry, or without a namespace on Docker Hub.
 fn split(name: &str) -> (String, String) {
-    let (registry, repository) = match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
-        _ => (DOCKER_HUB, name),
-    };
+    let (registry, repository) = names::split_registry(name).unwrap_or((DOCKER_HUB, name));
     let registry = if registry == "index.docker.io" { DOCKER_HUB } else { registry };
     match registry == DOCKER_HUB && !repository.contains('/') {
         true => (registry.into(), format!("library/{repository}")),

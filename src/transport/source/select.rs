@@ -7,6 +7,7 @@ use super::{
 };
 use crate::image::Descriptor;
 use crate::spec::Platform;
+use crate::transport::familiar;
 
 /// The one entry that a name means: a tag, a whole name or a digest; without a name, the only
 /// one that there is.
@@ -34,10 +35,7 @@ pub fn choose(source: &dyn Source, wanted: Option<&str>) -> Result<Descriptor, S
 /// Whether an entry has a name, or a name whose tag is that, or a digest.
 fn is_called(root: &Descriptor, wanted: &str) -> bool {
     let called = |name: &String| {
-        let name = name.strip_prefix("docker.io/").unwrap_or(name);
-        let name = name.strip_prefix("library/").unwrap_or(name);
-        let wanted = wanted.strip_prefix("docker.io/").unwrap_or(wanted);
-        let wanted = wanted.strip_prefix("library/").unwrap_or(wanted);
+        let (name, wanted) = (familiar(name), familiar(wanted));
         let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
         // `latest` is what is meant by none.
         let meant = name.strip_suffix(":latest") == Some(wanted);
