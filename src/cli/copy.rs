@@ -20,7 +20,8 @@ use crate::transport::source::{Source, choose, images};
 ///
 /// Every byte stays what it was, and so does the digest; an index goes with all that it names.
 /// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`,
-/// `docker-daemon:NAME:TAG`, `podman:NAME:TAG`, `containerd:NAME:TAG`; or plainly as a folder, a file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.
+/// `docker-daemon:NAME:TAG`, `podman:NAME:TAG`, `containerd:NAME:TAG`; or plainly as a folder, a
+/// file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.
 #[derive(Debug, Args)]
 pub(super) struct CopyArgs {
     /// Where the image is
@@ -71,24 +72,22 @@ fn platform(text: &str) -> Result<Platform, String> {
 
 pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
-    let source: Arc<dyn Source> = Arc::from(place::open(&args.from, &args.reach)?);
-    let roots = roots(&*source, args.from.image(), &args.to)?;
-    #[cfg(feature = "daemon")]
-    if let (Place::Daemon(kind, to), [root]) = (&args.to, &roots[..]) {
-        return load(global, args, *kind, to, &source, root);
-    }
-    let mut graphs = Vec::new();
-    for root in &roots {
+    let source: Arc<dyn Source> = Arc::from(place::open(&args.from, &args.reach, &*reporter)?);
+    let graphs = || -> Result<Vec<Named>, Failure> {
         let rename = renamed(&args.to)?;
-        graphs.push(read(&source, root, args.platform.as_ref(), rename.as_ref())?);
-    }
+        let roots = roots(&*source, args.from.image(), &args.to)?;
+        let named = |root| read(&source, root, args.platform.as_ref(), rename.as_ref());
+        roots.iter().map(named).collect()
+    };
     match &args.to {
-        Place::Registry(reference) => push(global, reference, &graphs, args, &*reporter),
-        Place::Archive(path, _) => build::write(&graphs, path, Format::Archive),
-        Place::Path(path) if is_archive(path) => build::write(&graphs, path, Format::Archive),
-        Place::Layout(path, _) | Place::Path(path) => build::write(&graphs, path, Format::Layout),
+        Place::Registry(reference) => push(global, reference, &graphs()?, args, &*reporter),
+        Place::Archive(path, _) => build::write(&graphs()?, path, Format::Archive),
+        Place::Path(path) if is_archive(path) => build::write(&graphs()?, path, Format::Archive),
+        Place::Layout(path, _) | Place::Path(path) => {
+            build::write(&graphs()?, path, Format::Layout)
+        }
         #[cfg(feature = "daemon")]
-        Place::Daemon(..) => Err(Failure::bug("images for a daemon are one at a time")),
+        Place::Daemon(kind, to) => load(global, args, *kind, to, &source),
     }
 }
 
@@ -100,11 +99,11 @@ fn load(
     kind: super::daemons::Kind,
     to: &Reference,
     source: &Arc<dyn Source>,
-    root: &Descriptor,
 ) -> Result<(), Failure> {
     let since = std::time::Instant::now();
     let daemon = args.reach.daemon.connect(kind)?;
-    let found = images(&**source, root, args.platform.as_ref())?;
+    let root = choose(&**source, args.from.image())?;
+    let found = images(&**source, &root, args.platform.as_ref())?;
     let [stored] = &found[..] else {
         let platforms: Vec<String> = found.iter().map(|i| i.platform().to_string()).collect();
         return Err(Failure::input(format!("{} has several images", source.name()))
@@ -120,9 +119,10 @@ fn load(
 }
 
 pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
+    let reporter = progress::reporter(global);
     let mut graphs = Vec::new();
     for place in &args.places {
-        let source: Arc<dyn Source> = Arc::from(place::open(place, &args.reach)?);
+        let source: Arc<dyn Source> = Arc::from(place::open(place, &args.reach, &*reporter)?);
         let to = Place::Path(args.output.clone());
         for root in roots(&*source, place.image(), &to)? {
             graphs.push(read(&source, &root, args.platform.as_ref(), None)?);

@@ -12,6 +12,7 @@ use super::place::{self, Place, Reach};
 use super::{Global, progress};
 use crate::digest::Digest;
 use crate::store_path::StorePath;
+use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
 use crate::transport::source::{Source, StoredImage, choose, images};
 use crate::validate::{self, Entry, Scan, scan_layers};
@@ -30,7 +31,7 @@ pub(super) fn look(
     reach: &Reach,
     depth: Depth,
 ) -> Result<Vec<Looked>, Failure> {
-    let source = place::open(place, reach)?;
+    let source = place::open(place, reach, &*progress::reporter(global))?;
     let stored = stored(&*source, place)?;
     let mut scans = BTreeMap::new();
     if depth == Depth::Layers {
@@ -116,8 +117,7 @@ fn repository(image: &StoredImage) -> Option<&str> {
 
 /// A name as Docker shows it, and its tag.
 fn split(name: &str) -> (&str, Option<&str>) {
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    let name = name.strip_prefix("library/").unwrap_or(name);
+    let name = familiar(name);
     match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
         Some((name, tag)) => (name, Some(tag)),
         None => (name, None),

@@ -6,8 +6,7 @@ use std::str::FromStr;
 #[cfg(feature = "daemon")]
 use super::daemons::{DaemonArgs, Kind};
 use super::failure::Failure;
-#[cfg(feature = "daemon")]
-use crate::report::Silent;
+use crate::report::Reporter;
 #[cfg(feature = "daemon")]
 use crate::transport::daemon;
 use crate::transport::reference::Reference;
@@ -126,7 +125,14 @@ pub(super) struct Reach {
 }
 
 /// Opens a place for reading.
-pub(super) fn open(place: &Place, reach: &Reach) -> Result<Box<dyn Source>, Failure> {
+pub(super) fn open(
+    place: &Place,
+    reach: &Reach,
+    reporter: &dyn Reporter,
+) -> Result<Box<dyn Source>, Failure> {
+    // Only what a daemon gives is copied before it can be read.
+    #[cfg(not(feature = "daemon"))]
+    let _ = reporter;
     let opened = match place {
         Place::Layout(path, _) => source::Layout::open(path).map(|s| Box::new(s) as Box<_>),
         Place::Archive(path, _) => source::Archive::open(path).map(|s| Box::new(s) as Box<_>),
@@ -136,7 +142,7 @@ pub(super) fn open(place: &Place, reach: &Reach) -> Result<Box<dyn Source>, Fail
         Place::Daemon(kind, reference) => {
             let daemon = reach.daemon.connect(*kind)?;
             let name = in_daemons_words(reference);
-            return Ok(Box::new(daemon::export(&*daemon, &name, &Silent)?));
+            return Ok(Box::new(daemon::export(&*daemon, &name, reporter)?));
         }
     };
     opened.map_err(|error| {

@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
     let jobs = assemble::cores(usize::from(global.jobs.unwrap_or_default()));
     let mut reports = Vec::new();
     for place in &args.places {
-        let source = place::open(place, &args.reach)?;
+        let source = place::open(place, &args.reach, &*reporter)?;
         let roots = match place.image() {
             Some(name) => vec![choose(&*source, Some(name)).map_err(Failure::from)?],
             None => source.roots().map_err(Failure::from)?,
