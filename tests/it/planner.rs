@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::fixture::stdout;
+
 /// A program with its libraries: a name, its size, what it refers to.
 type Packages<'a> = &'a [(&'a str, u64, &'a [&'a str])];
 
@@ -309,4 +311,34 @@ fn simulate_compares_plans_over_a_series_of_versions() {
     let (base, app, fix) = (file("base.json"), file("app.json"), file("fix.json"));
     let listed = printed(&["simulate", "--from-first", &base, &app, &fix, "--max-layers", "3"]);
     assert_eq!(listed, table);
+}
+
+#[test]
+fn the_table_in_the_readme_is_what_simulate_prints() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let graphs = tempfile::tempdir().unwrap();
+    let mut series = Vec::new();
+    for set in ["datascience", "webstack"] {
+        let archive = root.join(format!("tests/layering/{set}.tar.xz"));
+        let mut tar = Command::new("tar");
+        tar.arg("-xf").arg(archive).arg("-C").arg(graphs.path());
+        stdout(&tar.output().unwrap());
+        let images = std::fs::read_dir(graphs.path().join(set)).unwrap();
+        series.extend(images.map(|image| image.unwrap().path()));
+    }
+    series.sort();
+    let mut simulate = Command::new(env!("CARGO_BIN_EXE_cooper"));
+    let table = simulate.args(["simulate", "--max-layers", "40"]).args(series).output().unwrap();
+    let table = stdout(&table);
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    for (plan, row) in [
+        ("one layer", "one layer"),
+        ("popularity", "by popularity, as nix2container does"),
+        ("cooper", "cooper"),
+    ] {
+        let line = table.lines().find(|line| line.starts_with(plan)).unwrap();
+        let times: Vec<&str> = line.split_whitespace().filter(|word| word.ends_with('x')).collect();
+        let row = format!("| {row} | {} |", times.join(" | "));
+        assert!(readme.lines().any(|line| line == row), "{row} is not in the README");
+    }
 }
