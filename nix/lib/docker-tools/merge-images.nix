@@ -1,0 +1,21 @@
+# mergeImages: several images in one archive, which `docker load` takes at once.
+{ pkgs, cooper }:
+images:
+let
+  types = import ../types.nix;
+  given =
+    assert types.insist "mergeImages" (
+      (types.listOf (import ../made-image.nix)).check "images" images
+      ++ (if images == [ ] then types.problem "images" "the list is empty" else [ ])
+    );
+    images;
+  made = (import ../derivations.nix { inherit pkgs cooper; }).everything {
+    name = "merged-images";
+    specs = map (member: member.spec) given;
+  };
+in
+made.archive
+// {
+  inherit (made) layout load push;
+  images = given;
+}
