@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds a folder with the newest daemons and tools (Debian's sid), for tests with
-# COOPER_TEST_NEW=FOLDER: Docker 28 and its containerd store, new podman, crane, oras, cosign.
-# Some two gigabytes. Nothing of it touches the system.
+# COOPER_TEST_NEW=FOLDER: Docker 28 and its containerd store, new podman, crane, oras, cosign,
+# Nix 2.34 and Docker's compose. Some two gigabytes. Nothing of it touches the system.
 #
 #   tests/new-root.sh FOLDER
 set -euo pipefail
@@ -15,8 +15,8 @@ if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
     exit 2
 fi
 root=$1
-packages=(docker.io docker-cli containerd podman catatonit skopeo umoci crane oras cosign
-    iproute2 util-linux)
+packages=(docker.io docker-cli docker-compose containerd podman catatonit skopeo umoci crane oras
+    cosign nix-bin iproute2 util-linux)
 
 # The mirror and the proxy that the system's own apt uses.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |

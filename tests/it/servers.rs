@@ -91,34 +91,27 @@ impl Dockerd {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        Self::start_by("ip link set lo up && exec dockerd \"$@\"", &[], arguments, "{}")
+        Self::start_by(None, arguments, "{}")
     }
 
     /// A Docker of another root, made by `tests/new-root.sh`, with the given `daemon.json`.
     pub(crate) fn start_in(root: &Path, config: &str) -> Self {
-        let script = "set -e; root=$1 dir=$2; shift 2; ip link set lo up
-            mount --bind \"$root\" \"$root\"; mount -t proc proc \"$root/proc\"
-            mount --rbind /sys \"$root/sys\"; mount --rbind /dev \"$root/dev\"
-            mount -t tmpfs tmpfs \"$root/tmp\"; mkdir -p \"$root$dir\" \"$root/old\"
-            mount --bind \"$dir\" \"$root$dir\"; cd \"$root\"; pivot_root . old
-            umount --lazy /old; exec dockerd \"$@\"";
-        let root = root.canonicalize().unwrap();
-        Self::start_by(script, &[root.to_str().unwrap()], &[], config)
+        Self::start_by(Some(root), &[], config)
     }
 
-    /// Runs a script in namespaces of its own; it becomes the daemon.
-    fn start_by(script: &str, root: &[&str], arguments: &[&str], config: &str) -> Self {
+    fn start_by(root: Option<&Path>, arguments: &[&str], config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("d").tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         fs::write(at("config"), config).unwrap();
         let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "sh", "-c", script, "sh"]);
-        for root in root {
-            command.arg(root).arg(dir.path());
+        command.args(["--net", "--mount", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
+        if let Some(root) = root {
+            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/in-new-root.sh"));
+            command.arg(root).arg(dir.path()).arg("--");
         }
         // dockerd starts containerd with sockets below exec-root, and its children end with it.
         let host = format!("unix://{}", at("s"));
-        command.args(["--bridge=none", "--iptables=false", "--data-root", &at("data")]);
+        command.args(["dockerd", "--bridge=none", "--iptables=false", "--data-root", &at("data")]);
         command.args(["--exec-root", &at("exec"), "--pidfile", &at("pid"), "--host", &host]);
         command.args(["--config-file", &at("config")]).args(arguments);
         let mut server = Server::start(&mut command, Path::new(&at("log")));
