@@ -12,6 +12,7 @@ let
   };
   paths = [
     "bashInteractive"
+    "buildPackages.fakeroot"
     "buildPackages.jq"
     "buildPackages.writeShellScriptBin"
     "busybox-sandbox-shell"

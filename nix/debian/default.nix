@@ -33,7 +33,7 @@ in
 environments
 // import ./tools.nix {
   inherit runScript packages buildSystem;
-  inherit (environments) jq;
+  inherit (environments) fakeroot jq;
 }
 // {
   inherit (packages) pinned;

@@ -4,6 +4,7 @@
   runScript,
   packages,
   buildSystem,
+  fakeroot,
   jq,
 }:
 let
@@ -72,6 +73,13 @@ in
     name = "tzdata-${packages.version "tzdata"}-share";
     script = ./share.sh;
     package = packages.packages.tzdata;
+  };
+
+  # Its script looks for its parts where Debian has them; the host's programs load its library.
+  fakeroot = runScript {
+    name = "fakeroot-${packages.version "fakeroot"}";
+    script = ./fakeroot.sh;
+    environment = fakeroot;
   };
 
   # A build tool runs on hosts that lack its libraries: it brings them, and a loader.

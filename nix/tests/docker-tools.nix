@@ -27,6 +27,7 @@ let
     stdenv.buildPlatform.system = "x86_64-linux";
     runCommand = name: environment: commands: made name (environment // { inherit commands; });
     buildPackages.writeShellScriptBin = name: text: made name { inherit text; };
+    buildPackages.fakeroot = package "fakeroot";
     cacert = package "cacert";
     coreutils = package "coreutils";
     bashInteractive = package "bash";
@@ -268,6 +269,24 @@ in
     expected = "mkdir -m 1777 tmp";
   }
   {
+    name = "fakeRootCommands run under fakeroot, which nothing else needs";
+    actual =
+      let
+        of = arguments: rootOf (buildLayeredImage (tagged // arguments));
+        given = of { fakeRootCommands = "chown 1:1 x"; };
+      in
+      [
+        given.fakeRootCommands
+        (baseNameOf given.fakeroot)
+        ((of { extraCommands = "true"; }) ? fakeroot)
+      ];
+    expected = [
+      "chown 1:1 x"
+      "fakeroot"
+      false
+    ];
+  }
+  {
     name = "an image without contents and commands needs no build for its root";
     actual = (layered { config.Cmd = [ "${hello}/bin/hello" ]; }).trees;
     expected = [ ];
@@ -352,8 +371,7 @@ in
   (throws "more layers than Docker takes are refused" (specOf { maxLayers = 126; }))
 
   (refuses "a virtual machine" "buildImage" { runAsRoot = "mkdir /data"; } "runAsRoot" "directories.\"/data\"")
-  (refuses "fakeroot" "buildLayeredImage" { fakeRootCommands = "chown 1:1 x"; } "fakeRootCommands" "directories.\"/data\"")
-  (refuses "a chroot" "streamLayeredImage" { enableFakechroot = true; } "enableFakechroot" "extraCommands")
+  (refuses "a chroot" "streamLayeredImage" { enableFakechroot = true; } "enableFakechroot" "in `fakeRootCommands`")
   (refuses "a database of Nix's" "buildLayeredImage" { includeNixDB = true; } "includeNixDB" "nix-store --load-db")
   (refuses "a pipeline" "buildLayeredImage" { layeringPipeline = [ ]; } "layeringPipeline" "layering.groups")
   (refuses "an owner of the store" "buildLayeredImage" { uid = 1000; } "uid" "give an owner by path")

@@ -31,6 +31,7 @@ mod lock;
 mod looked;
 mod man;
 mod output;
+mod owners;
 mod place;
 mod plan;
 mod progress;

@@ -5,7 +5,7 @@
 //! the folder; [`merge`] puts that into a spec, where it is what an author could have declared.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::owners::{Owned, Owners};
 use crate::file::{self, Context};
 use crate::image::json;
 use crate::spec::{Directory, File, Mode, Spec};
@@ -35,6 +36,9 @@ pub(super) struct FromTreeArgs {
     /// The group of all that is in it
     #[arg(long, default_value_t = 0)]
     gid: u32,
+    /// Owners and modes that fakeroot made up, as `find -printf '%y %m %U %G %P\0'` lists them
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uid", "gid"])]
+    owners: Option<PathBuf>,
 }
 
 /// The document: the spec's own fields, but sources are relative to its folder.
@@ -47,12 +51,22 @@ struct Tree {
 }
 
 pub(super) fn from_tree(args: &FromTreeArgs) -> Result<(), Failure> {
+    let owners = args.owners.as_deref().map(Owners::read).transpose()?;
+    let owned = |path: &Path, meta: &Metadata| match &owners {
+        Some(owners) => owners.get(path),
+        None => {
+            Ok(Owned { mode: Mode::of(meta.permissions().mode()), uid: args.uid, gid: args.gid })
+        }
+    };
     let mut tree = Tree::default();
     let mut open = vec![args.folder.clone()];
     while let Some(dir) = open.pop() {
         for child in fs::read_dir(&dir).context("list", &dir)? {
             let path = child.context("list", &dir)?.path();
-            if tree.add(args, &path)? {
+            let within = path.strip_prefix(&args.folder).unwrap_or(&path);
+            let meta = fs::symlink_metadata(&path).context("read", &path)?;
+            tree.add(&path, within, &meta, owned(within, &meta)?)?;
+            if meta.is_dir() {
                 open.push(path);
             }
         }
@@ -62,12 +76,17 @@ pub(super) fn from_tree(args: &FromTreeArgs) -> Result<(), Failure> {
 }
 
 impl Tree {
-    /// Notes one entry; says whether it is a directory.
-    fn add(&mut self, args: &FromTreeArgs, path: &Path) -> Result<bool, Failure> {
-        let at = format!("/{}", text(path.strip_prefix(&args.folder).unwrap_or(path))?);
-        let meta = fs::symlink_metadata(path).context("read", path)?;
-        let mode = Some(Mode::of(meta.permissions().mode()));
-        let (uid, gid) = (args.uid, args.gid);
+    /// Notes the entry at `path`, which is `within` the folder.
+    fn add(
+        &mut self,
+        path: &Path,
+        within: &Path,
+        meta: &Metadata,
+        owned: Owned,
+    ) -> Result<(), Failure> {
+        let at = format!("/{}", text(within)?);
+        let Owned { mode, uid, gid } = owned;
+        let mode = Some(mode);
         if meta.is_dir() {
             self.directories.insert(at, Directory { mode, uid, gid });
         } else if meta.is_symlink() {
@@ -81,7 +100,7 @@ impl Tree {
             let what = format!("`{}` is no file, directory or link", path.display());
             return Err(Failure::input(what).hint("remove it where the tree is made"));
         }
-        Ok(meta.is_dir())
+        Ok(())
     }
 }
 

@@ -93,6 +93,44 @@ fn modes_that_the_store_drops_are_in_the_image_and_the_tree_is_there_once() {
 }
 
 #[test]
+fn owners_and_modes_that_a_simulation_listed_are_in_the_image() {
+    let place = Place::new();
+    tree(&place);
+    let listed = "l 777 0 0 conf\0d 750 1000 50 etc\0f 4755 12345 54321 etc/app.conf\0\
+        d 1777 0 0 tmp\0f 644 0 0 tmp/.keep\0";
+    let owners = place.write("owners", listed).display().to_string();
+    let ran = spec(&place, &["--owners", &owners], json!({}));
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let expected = [
+        "conf 0777 0:0",
+        "etc 0750 1000:50",
+        "etc/app.conf 4755 12345:54321",
+        "tmp 1777 0:0",
+        "tmp/.keep 0644 0:0",
+    ];
+    assert_eq!(entries(&place), expected);
+}
+
+#[test]
+fn a_list_of_owners_with_a_device_or_without_an_entry_or_of_another_kind_is_refused() {
+    let place = Place::new();
+    tree(&place);
+    let root = place.store_path("root");
+    let refused = |list: &str, words: &[&str]| {
+        let owners = place.write("owners", list).display().to_string();
+        let folder = root.join("tree").display().to_string();
+        let args = ["spec", "from-tree", &folder, "-o", "tree.json", "--owners", &owners];
+        place.cooper(&args).failed(1, words);
+        assert!(!place.path("tree.json").exists());
+    };
+    refused("c 644 0 0 dev/null\0", &["`dev/null` is no file", "a runtime makes the devices"]);
+    refused("d 755 0 0 etc\0", &["has nothing of `"]);
+    refused("drwxr-xr-x root etc\0", &["is no list of owners: `drwxr-xr-x root etc`", "find"]);
+    refused("d 755 -1 0 etc\0", &["is no list of owners"]);
+    refused("d 755 0 0 \0", &["is no list of owners"]);
+}
+
+#[test]
 fn what_the_author_says_of_a_directory_of_the_tree_wins() {
     let place = Place::new();
     tree(&place);

@@ -35,16 +35,14 @@
               dockerTools.fakeNss
               dockerTools.caCertificates
             ];
-            # What needs no root stays a script …
             extraCommands = ''
               mkdir -m 1777 tmp
+              mkdir data
             '';
-            # … and what had to run as root (before: in `fakeRootCommands`, chown -R 999:999 data)
-            # is an owner.
-            directories."/data" = {
-              uid = 999;
-              gid = 999;
-            };
+            # directories."/data" = { uid = 999; gid = 999; } would say the same without a script.
+            fakeRootCommands = ''
+              chown -R 999:999 data
+            '';
             config = {
               Cmd = [ "/bin/redis-server" ];
               User = "999:999";

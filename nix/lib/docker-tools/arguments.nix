@@ -69,8 +69,10 @@ let
     uname = ownerByFile;
     gname = ownerByFile;
     maxLayers = later;
-    fakeRootCommands = givenUp [ "" ] "nothing runs as root, nor as if: owners are data; ${asData}";
-    enableFakechroot = givenUp [ false ] "there is no chroot to run commands in; ${asData}";
+    fakeRootCommands = string;
+    enableFakechroot =
+      givenUp [ false ]
+        "there is no chroot to run commands in: they run where the image's `/` is laid out; write `./data` where they say `/data`, in `fakeRootCommands`";
     includeStorePaths = bool;
     layeringPipeline =
       givenUp [ null ]

@@ -1,5 +1,5 @@
 # An image out of arguments that are checked against `type`. What `contents` and
-# `extraCommands` make is a derivation of its own (root.sh), whose entries become the
+# the commands make is a derivation of its own (root.sh), whose entries become the
 # image's own files.
 { pkgs, cooper }:
 {
@@ -26,19 +26,30 @@ let
   name = baseNameOf native.name;
 
   given = if contents == null then [ ] else if builtins.isList contents then contents else [ contents ];
-  commands = arguments.extraCommands or "";
-  root = pkgs.runCommand "${name}-root" {
-    contents = map (item: "${item}") given;
-    extraCommands = commands;
-    inherit how;
-    owner = [
-      "--uid"
-      (toString uid)
-      "--gid"
-      (toString gid)
-    ];
-    cooper = "${cooper.cooper-core}/bin/cooper";
-  } (builtins.readFile ./root.sh);
+  extraCommands = arguments.extraCommands or "";
+  fakeRootCommands = arguments.fakeRootCommands or "";
+  root = pkgs.runCommand "${name}-root" (
+    {
+      contents = map (item: "${item}") given;
+      inherit extraCommands how;
+      owner = [
+        "--uid"
+        (toString uid)
+        "--gid"
+        (toString gid)
+      ];
+      cooper = "${cooper.cooper-core}/bin/cooper";
+    }
+    // (
+      if fakeRootCommands == "" then
+        { }
+      else
+        {
+          inherit fakeRootCommands;
+          fakeroot = "${pkgs.buildPackages.fakeroot}/bin/fakeroot";
+        }
+    )
+  ) (builtins.readFile ./root.sh);
 
   image =
     tag:
@@ -53,7 +64,7 @@ let
     import ../image.nix { inherit pkgs cooper; } {
       inherit spec;
       configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
-      trees = if given == [ ] && commands == "" then [ ] else [ root ];
+      trees = if given == [ ] && extraCommands == "" && fakeRootCommands == "" then [ ] else [ root ];
       siblings = { };
       meta = arguments.meta or { };
       passthru = arguments.passthru or { };

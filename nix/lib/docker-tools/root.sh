@@ -1,5 +1,5 @@
 # Lays out an image's `/` in $out/tree and writes $out/tree.json, which has the modes that
-# the store drops. Of two contents with one path, the first one's is taken. $how is
+# the store drops, and the owners that $fakeRootCommands gave. Of two contents with one path, the first one's is taken. $how is
 #   link      a link for each file; a folder that one content alone has a link to stays a link
 #   copy      the files themselves; links to folders become folders
 #   dirlinks  the files themselves; links to folders stay links
@@ -66,5 +66,17 @@ rm -rf nix-support
 (eval "$extraCommands")
 
 cd "$out"
+if [ -n "${fakeRootCommands:-}" ]; then
+    # Owners and modes are fakeroot's alone and end with it: they are listed before.
+    # shellcheck disable=SC2016 # for the shell inside
+    "$fakeroot" bash -e -o pipefail -c '
+        cd tree
+        [ ! -e "${stdenv:-}/setup" ] || . "$stdenv/setup"
+        (eval "$fakeRootCommands")
+        find . -mindepth 1 -printf "%y %m %U %G %P\0" >"$out/owners"
+    '
+    owner="--owners owners"
+fi
 # shellcheck disable=SC2086 # several words
 "$cooper" spec from-tree tree -o tree.json $owner
+rm -f owners

@@ -124,6 +124,6 @@ in
 
   merged = mergeImages [ plain.bash redis ];
   merged-no-tag = mergeImages [ plain.bash-no-tag redis ];
-  merged-owners = mergeImages [ plain.bash layered.owners ];
+  merged-owners = mergeImages [ plain.bash layered.owners-by-script ];
   merged-compressors = mergeImages [ redis plain.bash-uncompressed plain.bash-zstd ];
 }

@@ -158,7 +158,37 @@ in
     config.Cmd = [ "${hello}/bin/hello" ];
   };
 
-  # nixpkgs has fakeRootCommands for these: chown -R 1000 ./home/alice, chown 12345:12345 testfile.
+  # Owners by a script, as nixpkgs has them …
+  owners-by-script = streamLayeredImage {
+    name = "owners";
+    tag = "latest";
+    contents = [ pkgs.coreutils hello ];
+    extraCommands = "mkdir -p home/alice";
+    fakeRootCommands = ''
+      chmod 0750 ./home/alice
+      chown -R 1000 ./home/alice
+      touch testfile
+      chown 12345:12345 testfile
+      ln -s ${hello} ./hello
+    '';
+    config.Cmd = [ "stat" "-c" "%u:%g" "/testfile" ];
+  };
+  # … with what else only root may do, and nothing besides it.
+  owners-by-script-alone = buildLayeredImage {
+    name = "owners-by-script-alone";
+    tag = "latest";
+    fakeRootCommands = ''
+      mkdir -p home/alice srv
+      echo "no secret" >home/alice/key
+      chmod 0600 home/alice/key
+      chown -R 1000:50 home/alice
+      chown 0:12345 srv
+      chmod 2775 srv
+      install -m 4711 ${hello}/bin/hello ping
+      ln -s ../home/alice srv/link
+    '';
+  };
+  # … and as data.
   owners = buildLayeredImage {
     name = "owners";
     tag = "latest";
