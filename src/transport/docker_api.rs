@@ -1,26 +1,26 @@
 //! Docker's HTTP interface: requests, and answers that are errors.
 //!
-//! The blocking client suits a program that does one thing at a time; it is the same crate that
-//! talks to registries.
+//! Calls block: a program that loads does one thing at a time.
 
 use std::error::Error;
-use std::io::{self, BufWriter, PipeReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::blocking::{Body, Client, Response};
-use reqwest::{Method, StatusCode};
+use reqwest::{Body, Client, Method, Response, StatusCode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use super::TransportError;
 use super::daemon::WriteArchive;
 use super::docker_host::{Certificates, Endpoint};
 use super::docker_ssh::Tunnel;
+use super::http::{self, Feeder};
 use crate::file;
 
 /// What people call it.
@@ -29,7 +29,13 @@ pub(super) const DOCKER: &str = "Docker";
 const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Answers about one image are kilobytes.
-const ANSWER_LIMIT: u64 = 64 << 20;
+const ANSWER_LIMIT: usize = 64 << 20;
+/// Docker's words for an error.
+const WORDS_LIMIT: usize = 64 << 10;
+/// What of an archive is handed over at once.
+const BLOCK: usize = 1 << 20;
+/// Blocks of it that wait for a slow daemon.
+const WAITING: usize = 2;
 const PEM_LIMIT: u64 = 1 << 20;
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -37,6 +43,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// A connection to Docker's interface.
 #[derive(Debug)]
 pub(super) struct Api {
+    runtime: Handle,
     client: Client,
     /// Before each path.
     url: String,
@@ -72,7 +79,7 @@ struct Progress {
 impl Api {
     /// Prepares a connection; nothing is asked yet.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, TransportError> {
-        let mut client = Client::builder().timeout(None).connect_timeout(CONNECT).no_proxy();
+        let mut client = Client::builder().connect_timeout(CONNECT).no_proxy();
         let mut tunnel = None;
         let mut url = "http://docker".to_owned();
         let mut tls = None;
@@ -91,22 +98,23 @@ impl Api {
         }
         let build = client.tls_backend_preconfigured(tls_config(tls)?).build();
         let client = build.map_err(|e| no_daemon(&endpoint.to_string(), e.into()))?;
-        Ok(Self { client, url, endpoint: endpoint.to_string(), _tunnel: tunnel })
+        let runtime = http::runtime().map_err(|e| no_daemon(&endpoint.to_string(), e.into()))?;
+        Ok(Self { runtime, client, url, endpoint: endpoint.to_string(), _tunnel: tunnel })
     }
 
     /// Whether somebody answers, and who.
     pub(super) fn ping(&self) -> Result<Peer, TransportError> {
-        let response = self.request(Method::GET, "/_ping", Some(CONNECT), None);
-        let response = response.map_err(|e| no_daemon(&self.endpoint, e))?;
+        let asked = self.runtime.block_on(async {
+            let response = self.request(Method::GET, "/_ping", Some(CONNECT), None).await?;
+            accepted(response).await
+        });
+        let response = asked.map_err(|e| no_daemon(&self.endpoint, e))?;
         let header = response.headers().get("api-version").and_then(|v| v.to_str().ok());
         let version = header.and_then(|text| {
             let (major, minor) = text.split_once('.')?;
             Some((major.parse().ok()?, minor.parse().ok()?))
         });
         let is_podman = response.headers().contains_key("libpod-api-version");
-        if !response.status().is_success() {
-            return Err(no_daemon(&self.endpoint, refusal(response)));
-        }
         let none = || "what answers there does not say that it is Docker".into();
         let version = version.ok_or_else(|| no_daemon(&self.endpoint, none()))?;
         Ok(Peer { version, is_podman })
@@ -118,18 +126,15 @@ impl Api {
         doing: &str,
         path: &str,
     ) -> Result<Option<T>, TransportError> {
-        let failed = |cause| failed(doing, cause);
-        let response = self.request(Method::GET, path, Some(PATIENCE), None).map_err(failed)?;
-        match response.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::OK => {
-                let mut bytes = Vec::new();
-                let read = response.take(ANSWER_LIMIT).read_to_end(&mut bytes);
-                read.map_err(|e| failed(e.into()))?;
-                serde_json::from_slice(&bytes).map(Some).map_err(|e| failed(e.into()))
+        let asked: Result<Option<T>, Cause> = self.runtime.block_on(async {
+            let response = self.request(Method::GET, path, Some(PATIENCE), None).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
             }
-            _ => Err(failed(refusal(response))),
-        }
+            let bytes = body(accepted(response).await?, ANSWER_LIMIT).await?;
+            Ok(Some(serde_json::from_slice(&bytes)?))
+        });
+        asked.map_err(|cause| failed(doing, cause))
     }
 
     /// Copies what a path answers with, however long it takes.
@@ -139,12 +144,15 @@ impl Api {
         path: &str,
         to: &mut dyn Write,
     ) -> Result<(), TransportError> {
-        let failed = |cause| failed(doing, cause);
-        let mut response = self.request(Method::GET, path, None, None).map_err(failed)?;
-        if !response.status().is_success() {
-            return Err(failed(refusal(response)));
-        }
-        io::copy(&mut response, to).map(drop).map_err(|e| failed(e.into()))
+        let copied: Result<(), Cause> = self.runtime.block_on(async {
+            let response = self.request(Method::GET, path, None, None).await?;
+            let mut response = accepted(response).await?;
+            while let Some(chunk) = response.chunk().await? {
+                to.write_all(&chunk)?;
+            }
+            Ok(())
+        });
+        copied.map_err(|cause| failed(doing, cause))
     }
 
     /// Has something done that has no answer but success. What is not there is no success.
@@ -154,46 +162,46 @@ impl Api {
         method: Method,
         path: &str,
     ) -> Result<(), TransportError> {
-        let response = self.request(method, path, Some(PATIENCE), None);
-        let response = response.map_err(|cause| failed(doing, cause))?;
-        match response.status().is_success() {
-            true => Ok(()),
-            false => Err(failed(doing, refusal(response))),
-        }
+        let done = self.runtime.block_on(async {
+            let response = self.request(method, path, Some(PATIENCE), None).await?;
+            accepted(response).await
+        });
+        done.map(drop).map_err(|cause| failed(doing, cause))
     }
 
     /// Sends an archive as it is written, and reads the answer to its end: a load that fails
     /// may have begun with a success.
     pub(super) fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {
-        const DOING: &str = "load the archive";
-        let failed = |cause: Cause| failed(DOING, cause);
-        let (reader, writer) = io::pipe().map_err(TransportError::Stream)?;
-        let done = Arc::new(AtomicBool::new(false));
-        let body = Body::new(Whole { pipe: reader, done: Arc::clone(&done) });
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let archive = Body::wrap_stream(http::chunks(receiver));
         std::thread::scope(|scope| {
             let writing = scope.spawn(move || {
-                let mut to = BufWriter::with_capacity(1 << 20, writer);
-                write(&mut to)?;
-                to.flush().map_err(TransportError::Stream)?;
-                done.store(true, Ordering::Release);
-                Ok::<(), TransportError>(())
+                let mut to = Feeder::new(sender, BLOCK);
+                let written =
+                    write(&mut to).and_then(|()| to.flush().map_err(TransportError::Stream));
+                // A layer that cannot be read must not become a shorter archive.
+                if written.is_err() {
+                    to.break_off(io::Error::other("the archive broke off"));
+                }
+                written
             });
-            let answer = self
-                .request(Method::POST, "/images/load?quiet=1", None, Some(body))
-                .and_then(|response| match response.status().is_success() {
-                    true => read_progress(response),
-                    false => Err(refusal(response)),
-                });
+            let answer: Result<(), Cause> = self.runtime.block_on(async {
+                let path = "/images/load?quiet=1";
+                let response = self.request(Method::POST, path, None, Some(archive)).await?;
+                let answer = body(accepted(response).await?, ANSWER_LIMIT).await?;
+                read_progress(answer.as_slice())
+            });
+            let answer = answer.map_err(|cause| failed("load the archive", cause));
             let written = writing.join().unwrap_or(Ok(()));
             match (written, answer) {
-                (Err(error), Err(cause)) if error.is_sinks() => Err(failed(cause)),
+                (Err(error), Err(refused)) if error.is_sinks() => Err(refused),
                 (Err(error), _) => Err(error),
-                (Ok(()), answer) => answer.map_err(failed),
+                (Ok(()), answer) => answer,
             }
         })
     }
 
-    fn request(
+    async fn request(
         &self,
         method: Method,
         path: &str,
@@ -208,24 +216,7 @@ impl Api {
             request = request.header("content-type", "application/x-tar").body(body);
         }
         // The address is in the message above.
-        Ok(request.send().map_err(reqwest::Error::without_url)?)
-    }
-}
-
-/// A pipe's end counts as the archive's end only when all of it has been written, so that a
-/// layer that cannot be read never becomes a shorter archive.
-struct Whole {
-    pipe: PipeReader,
-    done: Arc<AtomicBool>,
-}
-
-impl Read for Whole {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.pipe.read(buf)?;
-        if count == 0 && !buf.is_empty() && !self.done.load(Ordering::Acquire) {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive broke off"));
-        }
-        Ok(count)
+        Ok(request.send().await.map_err(reqwest::Error::without_url)?)
     }
 }
 
@@ -243,16 +234,30 @@ pub(super) fn read_progress(answer: impl Read) -> Result<(), Cause> {
     Ok(())
 }
 
-/// What Docker says about a request that it refuses.
-fn refusal(response: Response) -> Cause {
+/// An answer that is no refusal; what Docker says about one that is.
+async fn accepted(response: Response) -> Result<Response, Cause> {
     let status = response.status();
-    let mut bytes = Vec::new();
+    if status.is_success() {
+        return Ok(response);
+    }
     // Half a message is better than none.
-    let _ = response.take(64 << 10).read_to_end(&mut bytes);
-    match serde_json::from_slice::<Message>(&bytes) {
+    let bytes = body(response, WORDS_LIMIT).await.unwrap_or_default();
+    Err(match serde_json::from_slice::<Message>(&bytes) {
         Ok(Message { message }) => message.trim().into(),
         Err(_) => format!("it answers {status}").into(),
+    })
+}
+
+/// An answer that fits into memory.
+async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, Cause> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > limit {
+            return Err(format!("its answer is longer than {limit} bytes").into());
+        }
     }
+    Ok(bytes)
 }
 
 fn failed(doing: &str, source: Cause) -> TransportError {
@@ -298,5 +303,30 @@ fn tls_config(certificates: Option<&Certificates>) -> Result<ClientConfig, Trans
     match identity {
         Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(|e| tls(e.into())),
         None => Ok(config.with_no_client_auth()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_the_middle_of_a_success_is_an_error() {
+        // fault 124: both stores' words for a disk that is full, and an answer that is cut
+        for (stream, says) in [
+            (
+                "{\"stream\":\"Loading layer\"}\n{\"errorDetail\":{\"message\":\"x\"},\
+                 \"error\":\"write /l: no space left on device\"}\n",
+                "no space left",
+            ),
+            ("{\"stream\":\"Error unpacking image a:v1: no space left\\n\"}\n", "Error unpacking"),
+            ("{\"stream\":\"Loa", "EOF"),
+            ("<html>", "expected value"),
+        ] {
+            let error = read_progress(stream.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(says), "{stream}: {error}");
+        }
+        let good = "{\"stream\":\"Loaded image: a:v1\"}\n{\"progressDetail\":{},\"id\":\"x\"}\n";
+        assert!(read_progress(good.as_bytes()).is_ok() && read_progress(&b""[..]).is_ok());
     }
 }

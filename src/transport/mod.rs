@@ -19,6 +19,8 @@ pub mod docker_host;
 #[cfg(feature = "daemon")]
 mod docker_ssh;
 pub mod graph;
+#[cfg(any(feature = "daemon", feature = "registry"))]
+mod http;
 pub mod layout;
 mod names;
 #[cfg(feature = "daemon")]

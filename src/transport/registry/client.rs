@@ -2,16 +2,17 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 
 use super::dial::{client, speaks_plain};
 use super::token::{Ask, Known, Scope, bearer};
 use super::{Options, RegistryError, Secret, guard, retry};
+use crate::transport::http;
 
 /// A redirect more is a loop.
 const MOST_HOPS: usize = 10;
@@ -65,7 +66,7 @@ impl Registry {
         let url = |scheme| Url::parse(&format!("{scheme}://{host}/v2/"));
         let base = url("https").map_err(|error| RegistryError::Client(error.into()))?;
         let http = client(&base, &options)?;
-        let runtime = runtime()?;
+        let runtime = http::runtime().map_err(|error| RegistryError::Client(error.into()))?;
         let loopback = base.host_str().is_some_and(guard::is_loopback);
         let plain = options.insecure_http.iter().any(|named| named == name)
             || loopback && runtime.block_on(speaks_plain(&http, &base));
@@ -325,17 +326,6 @@ impl Registry {
             tokio::time::sleep(pause).await;
         }
     }
-}
-
-/// One for the process, for ever: a task that ends last may not drop its own runtime.
-fn runtime() -> Result<Handle, RegistryError> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime.handle().clone());
-    }
-    let made = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let made = made.map_err(|error| RegistryError::Client(error.into()))?;
-    Ok(RUNTIME.get_or_init(|| made).handle().clone())
 }
 
 /// What to do about an answer.

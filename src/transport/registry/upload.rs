@@ -3,12 +3,12 @@
 //! In one request where the registry takes it, in chunks where it says that the whole is too
 //! large. An upload that breaks starts anew: registries forget sessions at will.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::stream;
+use futures_util::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName};
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use tokio::sync::mpsc;
@@ -20,6 +20,7 @@ use super::{RegistryError, retry};
 use crate::digest::Digest;
 use crate::report::Task;
 use crate::transport::graph::Blob;
+use crate::transport::http::{self, Feeder};
 
 /// How often progress is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -304,23 +305,12 @@ impl Feed {
     fn start(blob: Blob) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         tokio::task::spawn_blocking(move || {
-            let mut reader = match blob.open() {
-                Ok(reader) => reader,
-                Err(error) => return drop(sender.blocking_send(Err(error))),
-            };
-            loop {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                let read = (&mut reader).take(CHUNK as u64).read_to_end(&mut chunk);
-                let message = match read {
-                    Ok(0) => return,
-                    Ok(_) => Ok(chunk),
-                    Err(error) => Err(error),
-                };
-                let ended = message.is_err();
-                // A request that is over needs no more bytes.
-                if sender.blocking_send(message).is_err() || ended {
-                    return;
-                }
+            let mut to = Feeder::new(sender, CHUNK);
+            let read = |mut from| io::copy(&mut from, &mut to).and_then(|_| to.flush());
+            let from = blob.open().map(|reader| BufReader::with_capacity(CHUNK, reader));
+            // A request that is over needs no more bytes.
+            if let Err(error) = from.and_then(read) {
+                to.break_off(error);
             }
         });
         Self { receiver, sent: Arc::default(), failed: Arc::default(), rest: Vec::new() }
@@ -328,24 +318,17 @@ impl Feed {
 
     fn into_body(self) -> Body {
         let Self { receiver, sent, failed, .. } = self;
-        let chunks = stream::unfold(receiver, move |mut receiver| {
-            let (sent, failed) = (Arc::clone(&sent), Arc::clone(&failed));
-            async move {
-                let item = receiver.recv().await?;
-                let item = match item {
-                    Ok(chunk) => {
-                        sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-                        Ok(chunk)
-                    }
-                    Err(error) => {
-                        let copy = io::Error::new(error.kind(), error.to_string());
-                        if let Ok(mut failed) = failed.lock() {
-                            *failed = Some(error);
-                        }
-                        Err(copy)
-                    }
-                };
-                Some((item, receiver))
+        let chunks = http::chunks(receiver).map(move |chunk| match chunk {
+            Ok(chunk) => {
+                sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                Ok(chunk)
+            }
+            Err(error) => {
+                let copy = io::Error::new(error.kind(), error.to_string());
+                if let Ok(mut failed) = failed.lock() {
+                    *failed = Some(error);
+                }
+                Err(copy)
             }
         });
         Body::wrap_stream(chunks)
