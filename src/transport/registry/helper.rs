@@ -1,7 +1,7 @@
 //! Credential helpers: programs that keep logins elsewhere, by Docker's protocol.
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -11,6 +11,8 @@ use super::credentials::{Credentials, password_of};
 
 /// A helper may ask the user to unlock a keyring; nobody takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a helper that has answered is looked at until it has ended.
+const GLANCE: Duration = Duration::from_millis(5);
 const ANSWER_LIMIT: u64 = 1 << 20;
 /// What helpers say when they know nothing; they say it with exit code 1.
 const UNKNOWN: &str = "credentials not found in native keychain";
@@ -24,13 +26,22 @@ struct Answer {
 
 /// Asks `docker-credential-NAME` for the login of a server.
 pub(super) fn ask(name: &str, server: &str) -> Result<Option<Credentials>, RegistryError> {
-    let failed = |why: String| RegistryError::Helper { helper: name.into(), why };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(failed("has a name that is none".into()));
+        let why = "has a name that is none".into();
+        return Err(RegistryError::Helper { helper: name.into(), why });
     }
-    let program = format!("docker-credential-{name}");
-    let mut child = Command::new(&program)
+    ask_program(&format!("docker-credential-{name}"), name, server, PATIENCE)
+}
+
+fn ask_program(
+    program: &str,
+    name: &str,
+    server: &str,
+    patience: Duration,
+) -> Result<Option<Credentials>, RegistryError> {
+    let failed = |why: String| RegistryError::Helper { helper: name.into(), why };
+    let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -41,8 +52,7 @@ pub(super) fn ask(name: &str, server: &str) -> Result<Option<Credentials>, Regis
         // A helper that reads nothing will not answer either.
         let _ = stdin.write_all(server.as_bytes());
     }
-    let answer = answer(&mut child).map_err(&failed)?;
-    let status = child.wait().map_err(|e| failed(format!("cannot be waited for: {e}")))?;
+    let (answer, status) = answer(&mut child, patience).map_err(&failed)?;
     if !status.success() {
         // Its words may hold what it was given; only the one known answer is read.
         return match String::from_utf8_lossy(&answer).contains(UNKNOWN) {
@@ -55,9 +65,10 @@ pub(super) fn ask(name: &str, server: &str) -> Result<Option<Credentials>, Regis
     Ok(Some(password_of(&answer.username, &answer.secret)))
 }
 
-/// All that a helper prints, if it ends in time.
-fn answer(child: &mut Child) -> Result<Vec<u8>, String> {
-    let Some(stdout) = child.stdout.take() else { return Ok(Vec::new()) };
+/// All that a helper prints, and how it ends, if it ends in time.
+fn answer(child: &mut Child, patience: Duration) -> Result<(Vec<u8>, ExitStatus), String> {
+    let end = Instant::now() + patience;
+    let Some(stdout) = child.stdout.take() else { return Err("has no output".into()) };
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -65,13 +76,55 @@ fn answer(child: &mut Child) -> Result<Vec<u8>, String> {
         // Nobody waits any more when the time is over.
         let _ = sender.send(read);
     });
-    let since = Instant::now();
-    if let Ok(read) = receiver.recv_timeout(PATIENCE) {
-        read.map_err(|e| format!("cannot be read: {e}"))
-    } else {
-        // It is killed because it hangs; that it is gone already is as good.
-        let _ = child.kill();
-        let _ = child.wait();
-        Err(format!("did not answer within {} s", since.elapsed().as_secs()))
+    if let Ok(read) = receiver.recv_timeout(patience) {
+        let read = read.map_err(|e| format!("cannot be read: {e}"))?;
+        // It has said all, which does not mean that it ends.
+        while Instant::now() < end {
+            let status = child.try_wait().map_err(|e| format!("cannot be waited for: {e}"))?;
+            if let Some(status) = status {
+                return Ok((read, status));
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+    // It is killed because it hangs; that it is gone already is as good.
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(format!("did not answer within {} s", patience.as_secs_f32()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(script: &str, patience: Duration) -> Result<Option<Credentials>, RegistryError> {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("docker-credential-x");
+        // Written by another process: a file that this one still has open cannot be started.
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" >\"$2\" && chmod +x \"$2\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", write, "sh", script]).arg(&program);
+        assert!(shell.status().unwrap().success());
+        ask_program(program.to_str().unwrap(), "x", "r.io", patience)
+    }
+
+    #[test]
+    fn a_helper_that_hangs_is_waited_for_only_so_long() {
+        // fault 102: one that says nothing, and one that says all and does not end
+        for script in ["exec sleep 600", "echo '{}'; exec >&-; exec sleep 600"] {
+            let error = asked(script, Duration::from_millis(200)).unwrap_err().to_string();
+            assert_eq!(error, "the credential helper `x` did not answer within 0.2 s");
+        }
+    }
+
+    #[test]
+    fn what_a_helper_prints_that_is_no_login_is_an_error_and_never_shown() {
+        // fault 102
+        for script in ["echo s3cret", "exec yes s3cret", "printf '{\"Username\":\"s3cret\"}'", ":"]
+        {
+            let error = asked(script, PATIENCE).unwrap_err().to_string();
+            assert!(error.starts_with("the credential helper `x` "), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 }
