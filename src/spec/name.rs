@@ -1,5 +1,6 @@
 //! Image names and tags, checked when they are read.
 
+use core::net::Ipv6Addr;
 use std::fmt;
 use std::str::FromStr;
 
@@ -73,13 +74,20 @@ fn is_registry(first: &str) -> bool {
 }
 
 fn is_host(host: &str) -> bool {
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None => (host, None),
+    let plain = || host.find(':').map_or((host, ""), |at| host.split_at(at));
+    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (name, rest) = in_brackets.unwrap_or_else(plain);
+    let name_ok = match in_brackets {
+        Some((address, _)) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_domain(name),
     };
-    let name_ok =
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-[]:".contains(c));
-    name_ok && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    let port = rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    name_ok && (rest.is_empty() || port)
+}
+
+fn is_domain(name: &str) -> bool {
+    let label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    name.split('.').all(|part| !part.is_empty() && part.chars().all(label))
 }
 
 fn is_component(component: &str) -> bool {
@@ -144,9 +152,15 @@ mod tests {
 
     #[test]
     fn names_that_registries_take_are_taken() {
-        for name in
-            ["a", "betrace-backend", "team/a.b_c__d--e", "127.0.0.1:5000/x/y", "localhost/x"]
-        {
+        for name in [
+            "a",
+            "betrace-backend",
+            "team/a.b_c__d--e",
+            "127.0.0.1:5000/x/y",
+            "localhost/x",
+            "[::1]/x",
+            "[fd00::1]:5000/x/y",
+        ] {
             assert!(name.parse::<ImageName>().is_ok(), "{name}");
         }
     }
@@ -154,9 +168,25 @@ mod tests {
     #[test]
     fn names_that_registries_refuse_are_refused() {
         // fault 11
-        for name in
-            ["", "Backend", "a//b", "/a", "a/", "a:tag", "a..b", "a___b", "-a", "a@sha256:0"]
-        {
+        for name in [
+            "",
+            "Backend",
+            "a//b",
+            "/a",
+            "a/",
+            "a:tag",
+            "a..b",
+            "a___b",
+            "-a",
+            "a@sha256:0",
+            "../a",
+            "r.io./a",
+            "[::1/a",
+            "[::1]5/a",
+            "[::1]:x/a",
+            "[x.io]/a",
+            "a:b:5/a",
+        ] {
             assert!(name.parse::<ImageName>().is_err(), "{name}");
         }
         assert!("a".repeat(256).parse::<ImageName>().is_err());
