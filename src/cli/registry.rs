@@ -10,7 +10,7 @@ use clap::Args;
 use super::failure::Failure;
 use crate::transport::reference::Reference;
 use crate::transport::registry::{
-    CredentialFiles, Options, Registry, RegistryError, Remote, Secret,
+    CredentialFiles, Options, Proxies, Registry, RegistryError, Remote, Secret,
 };
 
 /// A token is some kilobytes.
@@ -23,6 +23,12 @@ pub(super) struct RegistryArgs {
     /// Trust the certificate authorities in this PEM file too; may be given again
     #[arg(long = "ca-file", value_name = "FILE")]
     ca_files: Vec<PathBuf>,
+    /// Take certificates from this folder: *.crt of authorities, *.cert with *.key to show
+    ///
+    /// Otherwise from ~/.config/containers, /etc/containers or /etc/docker, of these the first
+    /// that has a folder certs.d/HOST[:PORT].
+    #[arg(long, value_name = "DIR")]
+    cert_dir: Option<PathBuf>,
     /// Speak plain HTTP with this host; may be given again. This machine needs no leave
     #[arg(long, value_name = "HOST[:PORT]")]
     insecure_http: Vec<String>,
@@ -45,6 +51,7 @@ impl Default for RegistryArgs {
         let Options { idle, retries, .. } = Options::default();
         Self {
             ca_files: Vec::new(),
+            cert_dir: None,
             insecure_http: Vec::new(),
             registry_token_stdin: false,
             token_hosts: Vec::new(),
@@ -69,6 +76,9 @@ fn options(args: &RegistryArgs) -> Result<Options, Failure> {
         credentials: credential_files(),
         token: if args.registry_token_stdin { Some(token_from_stdin()?) } else { None },
         ca_files: args.ca_files.clone(),
+        certificate_dirs: certificate_dirs(),
+        certificate_dir: args.cert_dir.clone(),
+        proxies: proxies(),
         insecure_http: args.insecure_http.clone(),
         token_hosts: args.token_hosts.clone(),
         idle: Duration::from_secs(args.registry_timeout),
@@ -93,18 +103,46 @@ fn token_from_stdin() -> Result<Secret, Failure> {
 /// Where docker, podman and skopeo keep logins: `REGISTRY_AUTH_FILE` alone if it is set, else
 /// podman's files and then Docker's.
 fn credential_files() -> CredentialFiles {
-    let var = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = var("HOME");
-    let config = var("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-    let docker = var("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
+    let docker = var("DOCKER_CONFIG").or_else(|| var("HOME").map(|home| home.join(".docker")));
     let optional = [
         var("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
-        config.map(|dir| dir.join("containers/auth.json")),
+        config_dir().map(|dir| dir.join("containers/auth.json")),
         docker.map(|dir| dir.join("config.json")),
     ];
     CredentialFiles {
         required: var("REGISTRY_AUTH_FILE"),
         optional: optional.into_iter().flatten().collect(),
+    }
+}
+
+fn var(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn config_dir() -> Option<PathBuf> {
+    var("XDG_CONFIG_HOME").or_else(|| var("HOME").map(|home| home.join(".config")))
+}
+
+/// Where podman and Docker keep certificates, in podman's order.
+fn certificate_dirs() -> Vec<PathBuf> {
+    let own = config_dir().map(|dir| dir.join("containers/certs.d"));
+    let all = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
+    own.into_iter().chain(all).collect()
+}
+
+/// The proxies of the environment, in capitals or not, as curl and the programs in Go read them.
+fn proxies() -> Proxies {
+    let either = |name: &str| {
+        let names = [name.to_ascii_uppercase(), name.to_owned()];
+        names.iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty())
+    };
+    let all = || either("all_proxy");
+    // A web server hands `Proxy:` headers of its clients to CGI programs as HTTP_PROXY.
+    let is_cgi = std::env::var_os("REQUEST_METHOD").is_some();
+    Proxies {
+        https: either("https_proxy").or_else(all).map(Secret::new),
+        http: either("http_proxy").filter(|_| !is_cgi).or_else(all).map(Secret::new),
+        except: either("no_proxy").unwrap_or_default(),
     }
 }
 
@@ -114,6 +152,22 @@ impl From<RegistryError> for Failure {
             RegistryError::Unauthorized { registry, .. } => {
                 Some(format!("log in with `docker login {registry}` or `podman login {registry}`"))
             }
+            error if error.wants_another_identity() => Some(
+                "show a client certificate that it knows: `--cert-dir` names a folder with \
+                 client.cert and client.key, or put them where podman and Docker look, such as \
+                 /etc/containers/certs.d/HOST:PORT"
+                    .into(),
+            ),
+            RegistryError::Unreachable { proxy: Some(_), host, .. }
+            | RegistryError::Refused { proxy: Some(_), host, .. }
+            | RegistryError::Proxy { host, .. }
+                if !error.is_about_tls() =>
+            {
+                Some(format!(
+                    "the proxy is the one of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; to go without, \
+                     add `{host}` to NO_PROXY"
+                ))
+            }
             RegistryError::Unreachable { host, .. } => Some(format!(
                 "if `{host}` has a certificate of its own, name its authority with `--ca-file`; if \
                  it speaks plain HTTP, allow that with `--insecure-http {host}`"
@@ -122,6 +176,7 @@ impl From<RegistryError> for Failure {
         };
         let failure = match &error {
             RegistryError::Certificates { .. }
+            | RegistryError::Proxy { .. }
             | RegistryError::Credentials { .. }
             | RegistryError::NotFound { .. } => Self::input(error),
             _ => Self::environment(error),

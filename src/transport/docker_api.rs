@@ -4,24 +4,20 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Body, Client, Method, Response, StatusCode};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::TransportError;
 use super::daemon::WriteArchive;
 use super::docker_host::{Certificates, Endpoint};
 use super::docker_ssh::Tunnel;
 use super::http::{self, Feeder};
-use crate::file;
+use super::{TransportError, certificates};
 
 /// What people call it.
 pub(super) const DOCKER: &str = "Docker";
@@ -36,7 +32,6 @@ const WORDS_LIMIT: usize = 64 << 10;
 const BLOCK: usize = 1 << 20;
 /// Blocks of it that wait for a slow daemon.
 const WAITING: usize = 2;
-const PEM_LIMIT: u64 = 1 << 20;
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -269,41 +264,32 @@ fn no_daemon(endpoint: &str, source: Cause) -> TransportError {
 }
 
 /// The files that Docker's client reads; without `ca.pem` what the system trusts counts.
-fn tls_config(certificates: Option<&Certificates>) -> Result<ClientConfig, TransportError> {
+fn tls_config(from: Option<&Certificates>) -> Result<ClientConfig, TransportError> {
     let tls = |cause: Cause| failed("set up TLS", cause);
     let mut roots = RootCertStore::empty();
     let mut identity = None;
-    if let Some(Certificates { dir }) = certificates {
-        let read = |name: &str| {
-            let path = dir.join(name);
-            path.exists().then(|| file::read(&path, PEM_LIMIT)).transpose()
-        };
-        match read("ca.pem")? {
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(&pem) {
-                    let certificate = certificate.map_err(|e| tls(e.into()))?;
-                    roots.add(certificate).map_err(|e| tls(e.into()))?;
-                }
+    if let Some(Certificates { dir }) = from {
+        let [authority, chain, key] = ["ca.pem", "cert.pem", "key.pem"].map(|name| dir.join(name));
+        if authority.exists() {
+            for certificate in certificates::read(&authority).map_err(|e| tls(e.into()))? {
+                roots.add(certificate).map_err(|e| tls(e.into()))?;
             }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
+        } else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
-        if let (Some(chain), Some(key)) = (read("cert.pem")?, read("key.pem")?) {
-            let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>();
-            let key = PrivateKeyDer::from_pem_slice(&key).map_err(|e| tls(e.into()))?;
-            identity = Some((chain.map_err(|e| tls(e.into()))?, key));
+        if chain.exists() || key.exists() {
+            let pair = certificates::identity(&chain, &key).map_err(|e| tls(e.into()))?;
+            identity = Some(pair);
         }
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(certificates::provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| tls(e.into()))?
         .with_root_certificates(roots);
-    match identity {
-        Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(|e| tls(e.into())),
-        None => Ok(config.with_no_client_auth()),
-    }
+    Ok(match identity {
+        Some(identity) => config.with_client_cert_resolver(identity),
+        None => config.with_no_client_auth(),
+    })
 }
 
 #[cfg(test)]

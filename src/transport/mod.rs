@@ -4,6 +4,8 @@
 //! are written as they were hashed, and its layers are streamed from where they lie.
 
 pub mod archive;
+#[cfg(any(feature = "daemon", feature = "registry"))]
+mod certificates;
 #[cfg(feature = "daemon")]
 mod client_program;
 #[cfg(feature = "daemon")]

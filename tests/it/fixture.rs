@@ -101,10 +101,14 @@ impl Fixture {
             .current_dir(self.dir())
             .env("HOME", self.dir())
             .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_CONFIG_HOME")
             .env_remove("REGISTRY_AUTH_FILE")
             .env_remove("DOCKER_CONFIG")
             .env_remove("DOCKER_CONTEXT")
             .env_remove("DOCKER_HOST");
+        for proxy in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
         command
     }
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod copy;
 mod faults;
+mod network;
 mod newest;
 mod proxy;
 mod pull;

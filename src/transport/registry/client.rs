@@ -10,6 +10,7 @@ use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
 use super::dial::{client, speaks_plain};
+use super::proxy::Way;
 use super::token::{Ask, Known, Scope, bearer};
 use super::{Options, RegistryError, Secret, guard, retry};
 use crate::transport::http;
@@ -32,6 +33,7 @@ pub struct Registry {
     pub(super) options: Options,
     pub(super) runtime: Handle,
     http: Client,
+    way: Option<Way>,
     pub(super) known: Known,
     requests: AtomicU64,
 }
@@ -64,12 +66,14 @@ impl Registry {
     pub fn connect(name: &str, options: Options) -> Result<Arc<Self>, RegistryError> {
         let host = if name == "docker.io" { DOCKER_HUB_API } else { name };
         let url = |scheme| Url::parse(&format!("{scheme}://{host}/v2/"));
-        let base = url("https").map_err(|error| RegistryError::Client(error.into()))?;
-        let http = client(&base, &options)?;
+        let insecure = options.insecure_http.iter().any(|named| named == name);
+        let base = url(if insecure { "http" } else { "https" });
+        let base = base.map_err(|error| RegistryError::Client(error.into()))?;
+        let way = Way::find(&options.proxies, &base)?;
+        let http = client(name, &base, way.as_ref(), &options)?;
         let runtime = http::runtime().map_err(|error| RegistryError::Client(error.into()))?;
         let loopback = base.host_str().is_some_and(guard::is_loopback);
-        let plain = options.insecure_http.iter().any(|named| named == name)
-            || loopback && runtime.block_on(speaks_plain(&http, &base));
+        let plain = loopback && !insecure && runtime.block_on(speaks_plain(&http, &base));
         let base = match plain {
             true => url("http").map_err(|error| RegistryError::Client(error.into()))?,
             false => base,
@@ -80,6 +84,7 @@ impl Registry {
             options,
             runtime,
             http,
+            way,
             known: Known::default(),
             requests: AtomicU64::new(0),
         }))
@@ -248,7 +253,7 @@ impl Registry {
         what: &str,
     ) -> Result<T, RegistryError> {
         match tokio::time::timeout(self.options.idle, future).await {
-            Ok(result) => result.map_err(|error| unreachable(url, what, error)),
+            Ok(result) => result.map_err(|error| self.unreachable(url, what, error)),
             Err(_) => Err(self.stalled(url, what)),
         }
     }
@@ -256,6 +261,21 @@ impl Registry {
     pub(super) fn stalled(&self, url: &Url, what: &str) -> RegistryError {
         let seconds = self.options.idle.as_secs();
         RegistryError::Stalled { host: guard::host_of(url), what: what.into(), seconds }
+    }
+
+    pub(super) fn unreachable(
+        &self,
+        url: &Url,
+        what: &str,
+        error: reqwest::Error,
+    ) -> RegistryError {
+        // A URL may hold a signature.
+        let (source, proxy) = (error.without_url(), self.proxy(url));
+        RegistryError::Unreachable { host: guard::host_of(url), proxy, what: what.into(), source }
+    }
+
+    fn proxy(&self, url: &Url) -> Option<String> {
+        self.way.as_ref().and_then(|way| way.to(url)).map(str::to_owned)
     }
 
     /// A body that fits into memory.
@@ -287,9 +307,11 @@ impl Registry {
     /// The error for an answer that says no, with the registry's own words.
     pub(super) async fn refusal(&self, answer: Response, what: &str) -> RegistryError {
         let (status, host) = (answer.status().as_u16(), guard::host_of(answer.url()));
+        // Within TLS only the registry itself can answer.
+        let proxy = self.proxy(answer.url()).filter(|_| answer.url().scheme() == "http");
         let bytes = self.body(answer, WORDS_LIMIT, what).await.unwrap_or_default();
         let message = words(&bytes);
-        RegistryError::Refused { host, what: what.into(), status, message }
+        RegistryError::Refused { host, proxy, what: what.into(), status, message }
     }
 
     /// Asks where tokens are made. What is asked holds credentials and follows no redirect.
@@ -341,12 +363,6 @@ fn sensitive(secret: &Secret) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(secret.reveal()).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-pub(super) fn unreachable(url: &Url, what: &str, error: reqwest::Error) -> RegistryError {
-    // A URL may hold a signature.
-    let source = error.without_url();
-    RegistryError::Unreachable { host: guard::host_of(url), what: what.into(), source }
 }
 
 /// `: CODE: message` of a registry's error document, or the beginning of what it said.

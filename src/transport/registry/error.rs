@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::tls;
 use crate::digest::Digest;
 use crate::layer::LayerError;
 use crate::transport::source::SourceError;
@@ -11,10 +12,12 @@ use crate::transport::source::SourceError;
 #[non_exhaustive]
 pub enum RegistryError {
     /// No connection, or one that broke, as often as it was tried.
-    #[error("failed to reach `{host}` to {what}")]
+    #[error("failed to reach `{host}`{} to {what}", through(.proxy.as_deref()))]
     Unreachable {
         /// The registry, or where it sent us.
         host: String,
+        /// What stands before it.
+        proxy: Option<String>,
         /// What was tried.
         what: String,
         /// Why.
@@ -41,10 +44,12 @@ pub enum RegistryError {
         why: String,
     },
     /// An answer that says no.
-    #[error("`{host}` refused to {what}: {status}{message}")]
+    #[error("`{host}`{} refused to {what}: {status}{message}", through(.proxy.as_deref()))]
     Refused {
         /// The registry, or where it sent us.
         host: String,
+        /// What stands before it, and may be who refuses.
+        proxy: Option<String>,
         /// What was tried.
         what: String,
         /// The HTTP status.
@@ -98,6 +103,14 @@ pub enum RegistryError {
         /// What is wrong.
         why: String,
     },
+    /// A proxy that cannot be used.
+    #[error("`{host}` cannot be reached through the proxy that was set: {why}")]
+    Proxy {
+        /// The registry.
+        host: String,
+        /// What is wrong with the proxy, without its words.
+        why: &'static str,
+    },
     /// A file of certificates that cannot be used.
     #[error("the certificates in `{path}` are unusable: {why}")]
     Certificates {
@@ -123,4 +136,20 @@ pub enum RegistryError {
     /// Where the image comes from.
     #[error(transparent)]
     Source(#[from] SourceError),
+}
+
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(" through the proxy `{proxy}`")).unwrap_or_default()
+}
+
+impl RegistryError {
+    /// Whether a connection came about and then failed as TLS: no proxy's doing.
+    pub fn is_about_tls(&self) -> bool {
+        matches!(self, Self::Unreachable { source, .. } if tls::cause(source).is_some())
+    }
+
+    /// Whether the registry wants a client certificate, or another one.
+    pub fn wants_another_identity(&self) -> bool {
+        matches!(self, Self::Unreachable { source, .. } if tls::wants_another_identity(source))
+    }
 }

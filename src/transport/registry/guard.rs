@@ -75,16 +75,18 @@ pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), host_of(url), url.path())
 }
 
-/// Resolves names as the system does, and drops near addresses for all hosts but the registry's.
+/// Resolves names as the system does, and drops near addresses for all hosts but those that the
+/// user named.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    /// The registry's host, without port.
-    pub(super) registry: String,
+    /// The registry's host first, then its proxy's; without ports.
+    named: Vec<String>,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let own = name.as_str() == self.registry || is_loopback(&self.registry);
+        let own = self.named.iter().any(|named| named == name.as_str())
+            || self.named.first().is_some_and(|registry| is_loopback(registry));
         Box::pin(async move {
             let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
             let allowed: Vec<SocketAddr> =
@@ -102,8 +104,8 @@ impl Resolve for Resolver {
 }
 
 impl Resolver {
-    pub(super) fn shared(registry: &str) -> Arc<Self> {
-        Arc::new(Self { registry: registry.into() })
+    pub(super) fn shared(named: Vec<String>) -> Arc<Self> {
+        Arc::new(Self { named })
     }
 }
 

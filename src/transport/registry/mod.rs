@@ -9,7 +9,8 @@
 //! one has the same parent domain (`registry.example.org` and `auth.example.org`) or was named
 //! by the user. They never follow a redirect or an upload to another host, and never go over
 //! plain HTTP except to a host that the user named for it or to this machine. A registry that is
-//! not on this machine or network cannot send cooper to addresses that are.
+//! not on this machine or network cannot send cooper to addresses that are. A client certificate
+//! is shown to whoever asks for one while cooper speaks with its registry.
 //!
 //! # What is tried how often
 //!
@@ -27,6 +28,7 @@ mod error;
 pub(super) mod fuzzed;
 mod guard;
 mod helper;
+mod proxy;
 mod pull;
 mod push;
 mod retry;
@@ -41,6 +43,7 @@ use std::time::Duration;
 pub use client::Registry;
 pub use credentials::CredentialFiles;
 pub use error::RegistryError;
+pub use proxy::Proxies;
 pub use pull::Remote;
 pub use push::{Moved, Parcel, Pushed};
 
@@ -74,6 +77,13 @@ pub struct Options {
     pub token: Option<Secret>,
     /// Certificate authorities besides the system's, as PEM files.
     pub ca_files: Vec<PathBuf>,
+    /// Folders with one folder a registry, `HOST` or `HOST:PORT`, for certificates: `*.crt` of
+    /// authorities, `*.cert` and `*.key` of this client. The first that has one counts.
+    pub certificate_dirs: Vec<PathBuf>,
+    /// Such a folder for the registry itself, instead of those.
+    pub certificate_dir: Option<PathBuf>,
+    /// Proxies that registries are reached through.
+    pub proxies: Proxies,
     /// Hosts (with port) that are spoken to over plain HTTP.
     pub insecure_http: Vec<String>,
     /// Hosts besides the registry's own domain that may be given credentials for a token.
@@ -92,6 +102,9 @@ impl Default for Options {
             credentials: CredentialFiles::default(),
             token: None,
             ca_files: Vec::new(),
+            certificate_dirs: Vec::new(),
+            certificate_dir: None,
+            proxies: Proxies::default(),
             insecure_http: Vec::new(),
             token_hosts: Vec::new(),
             idle: Duration::from_secs(30),

@@ -1,64 +1,103 @@
 //! Trust: the system's certificate authorities and those that the user names, nothing less.
 
-use std::path::{Path, PathBuf};
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
 };
 
-use super::RegistryError;
-use crate::file;
+use super::client::within;
+use super::{Options, RegistryError};
+use crate::transport::certificates::{self, Unusable};
 
-/// Bundles of all public authorities are a quarter of a megabyte.
-const BUNDLE_LIMIT: u64 = 16 << 20;
+/// What folders and options say about one registry, by Docker's convention.
+#[derive(Debug, Default)]
+struct Files {
+    /// Certificates of authorities: `*.crt` and those that were named.
+    authorities: Vec<PathBuf>,
+    /// A certificate and its key: `client.cert` and `client.key`.
+    identity: Option<(PathBuf, PathBuf)>,
+}
 
-/// TLS 1.2 and newer, certificates checked against their host.
-pub(super) fn config(ca_files: &[PathBuf]) -> Result<ClientConfig, RegistryError> {
+/// TLS 1.2 and newer, certificates checked against their host. A registry that asks who we are is
+/// shown the certificate that lies in its folder, if one does.
+pub(super) fn config(options: &Options, registry: &str) -> Result<ClientConfig, RegistryError> {
+    let files = files(options, registry)?;
     let mut roots = RootCertStore::empty();
     // A machine without any (a sandbox, an image) still has the files that were named.
     let native = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(native.certs);
     let mut named = Vec::new();
-    for path in ca_files {
-        named.extend(add_file(&mut roots, path)?);
+    for path in &files.authorities {
+        for certificate in certificates::read(path)? {
+            let add = roots.add(certificate.clone());
+            add.map_err(|error| Unusable::new(path, error))?;
+            named.push(certificate);
+        }
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| RegistryError::Client(error);
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(certificates::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.into()))?;
-    if roots.is_empty() {
-        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
-    }
-    let strict = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| failed(error.into()))?;
-    let verifier = Arc::new(Verifier { strict, named });
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    let builder = if roots.is_empty() {
+        builder.with_root_certificates(roots)
+    } else {
+        let strict =
+            WebPkiServerVerifier::builder_with_provider(roots.into(), certificates::provider());
+        let strict = strict.build().map_err(|error| failed(error.into()))?;
+        let verifier = Arc::new(Verifier { strict, named });
+        builder.dangerous().with_custom_certificate_verifier(verifier)
+    };
+    Ok(match files.identity {
+        Some((certificate, key)) => {
+            builder.with_client_cert_resolver(certificates::identity(&certificate, &key)?)
+        }
+        None => builder.with_no_client_auth(),
+    })
 }
 
-fn add_file(
-    roots: &mut RootCertStore,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, RegistryError> {
-    let unusable = |why: String| RegistryError::Certificates { path: path.into(), why };
-    let bytes =
-        file::read(path, BUNDLE_LIMIT).map_err(|error| unusable(error.source.to_string()))?;
-    let mut found = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate.clone()).map_err(|error| unusable(error.to_string()))?;
-        found.push(certificate);
+/// Finds the files for a registry: the folder that was named, or the first of the usual ones
+/// that has something for it, and the authorities that were named.
+fn files(options: &Options, registry: &str) -> Result<Files, RegistryError> {
+    let mut files = Files { authorities: options.ca_files.clone(), ..Files::default() };
+    let usual = || options.certificate_dirs.iter().map(|dir| dir.join(registry));
+    let found = options.certificate_dir.clone().or_else(|| usual().find(|dir| dir.is_dir()));
+    let Some(dir) = found else { return Ok(files) };
+    let entries = std::fs::read_dir(&dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| Unusable::new(&dir, error))?;
+    let mut paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
+    paths.sort();
+    for path in paths {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let pair = match extension {
+            Some("crt") => {
+                files.authorities.push(path);
+                continue;
+            }
+            Some("cert") => (path.clone(), path.with_extension("key")),
+            Some("key") => (path.with_extension("cert"), path.clone()),
+            _ => continue,
+        };
+        if files.identity.as_ref().is_some_and(|known| *known != pair) {
+            let why = "there are two pairs of a `.cert` and a `.key` in it; leave one";
+            return Err(Unusable::new(&dir, why).into());
+        }
+        files.identity = Some(pair);
     }
-    match found.is_empty() {
-        true => Err(unusable("there is no PEM certificate in it".into())),
-        false => Ok(found),
+    Ok(files)
+}
+
+impl From<Unusable> for RegistryError {
+    fn from(Unusable { path, why }: Unusable) -> Self {
+        Self::Certificates { path, why }
     }
 }
 
@@ -121,4 +160,31 @@ fn is_self_signed(error: &rustls::Error) -> bool {
         return false;
     };
     other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
+}
+
+/// What rustls says in an error or its causes.
+pub(super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = within(error).downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Whether the other side broke off because of who we are, or because we did not say.
+pub(super) fn wants_another_identity(error: &(dyn Error + 'static)) -> bool {
+    use AlertDescription as Alert;
+    let Some(rustls::Error::AlertReceived(alert)) = cause(error) else { return false };
+    [
+        Alert::AccessDenied,
+        Alert::BadCertificate,
+        Alert::CertificateExpired,
+        Alert::CertificateRequired,
+        Alert::CertificateUnknown,
+        Alert::UnknownCA,
+    ]
+    .contains(alert)
 }

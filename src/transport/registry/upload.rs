@@ -13,7 +13,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, He
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 
-use super::client::{Registry, Request, unreachable};
+use super::client::{Registry, Request};
 use super::pull::claimed;
 use super::token::Scope;
 use super::{RegistryError, retry};
@@ -187,7 +187,7 @@ impl Registry {
                     let digest = upload.blob.descriptor.digest;
                     return Err(match own {
                         Some(source) => RegistryError::Blob { digest, source },
-                        None => unreachable(url, what, error),
+                        None => self.unreachable(url, what, error),
                     });
                 }
                 Err(_) => {

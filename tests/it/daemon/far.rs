@@ -26,14 +26,17 @@ fn certificates(dir: &Path) {
         cp ca.pem client/ca.pem
         cp client.pem client/cert.pem
         cp client-key.pem client/key.pem
-        mkdir stranger
-        cp ca.pem stranger/ca.pem"#;
+        mkdir stranger half
+        cp ca.pem stranger/ca.pem
+        cp ca.pem client.pem half
+        mv half/client.pem half/cert.pem"#;
     let mut shell = Command::new("sh");
     stdout(&shell.args(["-c", script]).current_dir(dir).output().unwrap());
 }
 
 #[test]
 fn over_tcp_with_tls_only_the_right_certificate_gets_in() {
+    // fault 123
     let fixture = Fixture::new();
     certificates(fixture.dir());
     let at = |name: &str| fixture.dir().join(name).display().to_string();
@@ -57,6 +60,8 @@ fn over_tcp_with_tls_only_the_right_certificate_gets_in() {
     };
     let refused = stderr(&load("stranger"), 2);
     assert!(refused.contains("no Docker answers at `tcp://127.0.0.1:2376`"), "{refused}");
+    let half = stderr(&load("half"), 2);
+    assert!(half.contains("cert.pem` are unusable: the key that belongs to it"), "{half}");
     stderr(&load("client"), 0);
     stdout(&docker.docker().args(["image", "inspect", "a:v1"]).output().unwrap());
 }

@@ -1,6 +1,8 @@
 //! A proxy that stands in front of a real registry and spoils what a test tells it to.
 //!
-//! It serves one request a connection. The registry sees the client's `Host`, so that the
+//! It serves one request a connection, and is a forward proxy too: whatever host it is asked for
+//! by a full URL or by `CONNECT`, the registry answers.
+//! The registry sees the client's `Host`, so that the
 //! locations that it names lead through the proxy again.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -135,6 +137,7 @@ fn serve(
             std::thread::sleep(Duration::from_secs(60));
             Ok(())
         }
+        Fault::None if method == "CONNECT" => tunnel(client, upstream),
         fault => forward(&request, &line, reader.take(size as u64), upstream, client, &fault),
     }
 }
@@ -218,6 +221,15 @@ fn forward(
         }),
         _ => client.write_all(&bytes),
     }
+}
+
+fn tunnel(mut client: TcpStream, upstream: u16) -> io::Result<()> {
+    let server = TcpStream::connect(("127.0.0.1", upstream))?;
+    client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
+    let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || io::copy(&mut from, &mut to));
+    let (mut from, mut to) = (server, client);
+    io::copy(&mut from, &mut to).map(drop)
 }
 
 fn spoil(bytes: &mut Vec<u8>, headers: &mut [(String, String)], fault: &Fault) {

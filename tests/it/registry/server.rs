@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::servers::Server;
@@ -12,11 +12,13 @@ use crate::servers::Server;
 pub(crate) struct Registry {
     _server: Server,
     dir: tempfile::TempDir,
+    host: &'static str,
     port: u16,
 }
 
 /// What a registry asks of its clients.
 #[derive(Default, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(crate) struct Wants {
     /// The password `s3cret` of the user `founder`.
     pub(crate) password: bool,
@@ -24,6 +26,10 @@ pub(crate) struct Wants {
     pub(crate) tls: bool,
     /// The certificate has run out.
     pub(crate) expired: bool,
+    /// A client certificate of the authority in `client/ca.crt`.
+    pub(crate) client: bool,
+    /// It listens on `[::1]` and nowhere else.
+    pub(crate) ipv6: bool,
 }
 
 impl Registry {
@@ -33,18 +39,23 @@ impl Registry {
 
     pub(crate) fn start_that(wants: Wants) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let host = if wants.ipv6 { "[::1]" } else { "127.0.0.1" };
         let port = free_port();
         let at = |name: &str| dir.path().join(name).display().to_string();
         let mut config = format!(
             "version: 0.1\nlog: {{level: warn}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http:\n  addr: 127.0.0.1:{port}\n",
+             http:\n  addr: '{host}:{port}'\n",
             at("data")
         );
         if wants.tls {
             certificate(dir.path(), wants.expired);
-            writeln!(config, "  tls: {{certificate: {}, key: {}}}", at("cert.pem"), at("key.pem"))
-                .unwrap();
+            let (certificate, key) = (at("cert.pem"), at("key.pem"));
+            writeln!(config, "  tls:\n    certificate: {certificate}\n    key: {key}").unwrap();
+        }
+        if wants.client {
+            client_certificate(&dir.path().join("client"));
+            writeln!(config, "    clientcas: [{}]", at("client/ca.crt")).unwrap();
         }
         if wants.password {
             let mut htpasswd = Command::new("htpasswd");
@@ -57,13 +68,13 @@ impl Registry {
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(dir.path().join("config.yml"));
         let mut server = Server::start(&mut command, &dir.path().join("log"));
-        server.wait_until(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { _server: server, dir, port }
+        server.wait_until(|| TcpStream::connect(format!("{host}:{port}")).is_ok());
+        Self { _server: server, dir, host, port }
     }
 
     /// Host and port.
     pub(crate) fn name(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.host, self.port)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -73,6 +84,11 @@ impl Registry {
     /// The certificate of a registry that speaks TLS.
     pub(crate) fn certificate(&self) -> String {
         self.dir.path().join("cert.pem").display().to_string()
+    }
+
+    /// A folder with `client.cert` and `client.key`, which a registry that wants them takes.
+    pub(crate) fn client(&self) -> PathBuf {
+        self.dir.path().join("client")
     }
 }
 
@@ -89,12 +105,26 @@ fn certificate(dir: &Path, expired: bool) {
     let made = command
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-nodes", "-days", "2", "-subj", "/CN=registry"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1,DNS:registry.invalid"])
         .arg("-keyout")
         .arg(dir.join("key.pem"))
         .arg("-out")
         .arg(dir.join("cert.pem"))
         .output()
         .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// A client's certificate with its key, and the authority that signed it.
+fn client_certificate(dir: &Path) {
+    fs::create_dir(dir).unwrap();
+    let script = "set -e
+        new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+        openssl req -x509 $new -days 2 -subj /CN=authority -keyout ../ca.key -out ca.crt
+        openssl req $new -subj /CN=client -keyout client.key -out ../client.csr
+        echo extendedKeyUsage=clientAuth >../client.ext
+        openssl x509 -req -in ../client.csr -CA ca.crt -CAkey ../ca.key -CAcreateserial -days 2 \
+            -extfile ../client.ext -out client.cert";
+    let made = Command::new("sh").args(["-c", script]).current_dir(dir).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }

@@ -1,0 +1,148 @@
+//! The ways to a registry: IPv6, proxies, and certificates that it asks for.
+
+use std::path::Path;
+use std::process::Output;
+
+use super::proxy::{Fault, Proxy};
+use super::server::{Registry, Wants, free_port};
+use super::{image, push, pushed, validate};
+use crate::fixture::{Fixture, stderr, stdout};
+
+/// A name that nobody resolves: only a proxy leads there.
+const FAR: &str = "registry.invalid:5000";
+
+#[test]
+fn a_registry_that_has_ipv6_only_is_pushed_to_and_read_from() {
+    // fault 81
+    let fixture = Fixture::new();
+    let registry = Registry::start_that(Wants { ipv6: true, ..Wants::default() });
+    let result =
+        pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    assert_eq!(result["images"][0]["name"], format!("{}/app", registry.name()));
+    stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
+    let place = format!("docker://{}/app:v1", registry.name());
+    stdout(&fixture.cooper().args(["copy", &place, "app.tar"]).output().unwrap());
+}
+
+/// Pushes to a registry that only a proxy reaches.
+fn push_far(fixture: &Fixture, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = push(fixture, &image(fixture, "app", 2), FAR);
+    command.args(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn a_proxy_carries_every_request_and_is_shown_its_password() {
+    // fault 81
+    let (fixture, plain) = (Fixture::new(), Registry::start());
+    let proxy = Proxy::start(plain.port(), |_, _| Fault::None);
+    // By name, as many proxies on this machine are.
+    let url = format!("http://me:s3cret@{}", proxy.name().replace("127.0.0.1", "localhost"));
+    let output = push_far(&fixture, &[("http_proxy", &url)], &["--insecure-http", FAR]);
+    let result = pushed(&output);
+    assert_eq!(result["requests"].as_u64().unwrap(), proxy.seen().len() as u64);
+    let password = Some("Basic bWU6czNjcmV0");
+    assert!(proxy.seen().iter().all(|seen| seen.header("proxy-authorization") == password));
+    stdout(&validate(&fixture, &format!("{}/app:v1", plain.name())).output().unwrap());
+
+    let secure = Registry::start_that(Wants { tls: true, ..Wants::default() });
+    let proxy = Proxy::start(secure.port(), |_, _| Fault::None);
+    let ca = ["--ca-file", &secure.certificate()];
+    pushed(&push_far(&fixture, &[("HTTPS_PROXY", &proxy.name())], &ca));
+    assert!(proxy.seen().iter().all(|seen| seen.is("CONNECT", FAR)), "{:?}", proxy.seen());
+    pushed(&push_far(&fixture, &[("all_proxy", &proxy.name())], &ca));
+    // What is wrong within the tunnel is not the proxy's fault.
+    let unknown = stderr(&push_far(&fixture, &[("HTTPS_PROXY", &proxy.name())], &[]), 2);
+    assert!(unknown.contains("UnknownIssuer") && unknown.contains("--ca-file"), "{unknown}");
+    assert!(!unknown.contains("NO_PROXY"), "{unknown}");
+}
+
+#[test]
+fn a_proxy_that_refuses_or_is_not_there_is_named_without_its_password() {
+    // fault 81
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let refuse = |seen: &super::proxy::Seen, _| match seen.method.as_str() {
+        "CONNECT" => Fault::Answer(407, Vec::new(), Vec::new()),
+        _ => Fault::Answer(403, Vec::new(), Vec::new()),
+    };
+    let proxy = Proxy::start(registry.port(), refuse);
+    let dead = format!("127.0.0.1:{}", free_port());
+    for (variable, proxy, arguments, says) in [
+        ("HTTPS_PROXY", &proxy.name(), &[][..], "proxy authorization required"),
+        (
+            "HTTP_PROXY",
+            &proxy.name(),
+            &["--insecure-http", FAR],
+            "refused to look for `app:v1`: 403",
+        ),
+        ("HTTPS_PROXY", &dead, &[], "refused"),
+    ] {
+        let url = format!("http://me:s3cret@{proxy}");
+        let error = stderr(&push_far(&fixture, &[(variable, &url)], arguments), 2);
+        let named = format!("`{FAR}` through the proxy `{proxy}`");
+        assert!(error.contains(&named) && error.contains(says), "{error}");
+        assert!(error.contains("NO_PROXY") && !error.contains("s3cret"), "{error}");
+    }
+    let socks = push_far(&fixture, &[("HTTPS_PROXY", "socks5://me:s3cret@proxy:1")], &[]);
+    let error = stderr(&socks, 1);
+    assert!(error.contains("over http and https only") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_one() {
+    // fault 81
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
+    let name = proxy.name();
+    let variables = [("HTTPS_PROXY", &*name), ("HTTP_PROXY", &name), ("ALL_PROXY", &name)];
+    let mut command = push(&fixture, &image(&fixture, "app", 2), &registry.name());
+    pushed(&command.envs(variables).output().unwrap());
+    for except in ["registry.invalid", ".invalid", FAR, "*"] {
+        let variables = [("HTTPS_PROXY", &*name), ("no_proxy", except)];
+        let error = stderr(&push_far(&fixture, &variables, &[]), 2);
+        assert!(error.contains(&format!("failed to reach `{FAR}` to ")), "{error}");
+        assert!(error.contains("dns error"), "{error}");
+    }
+    assert!(proxy.seen().is_empty(), "{:?}", proxy.seen());
+}
+
+#[test]
+fn a_registry_that_wants_a_client_certificate_is_shown_the_one_in_its_folder() {
+    // fault 101
+    let fixture = Fixture::new();
+    let registry = Registry::start_that(Wants { tls: true, client: true, ..Wants::default() });
+    let spec = image(&fixture, "app", 2);
+    let ca_file = ["--ca-file", &registry.certificate()];
+    let push_with = |arguments: &[&str]| {
+        push(&fixture, &spec, &registry.name()).args(arguments).output().unwrap()
+    };
+    let nobody = stderr(&push_with(&ca_file), 2);
+    assert!(nobody.contains("ertificate") && nobody.contains("`--cert-dir`"), "{nobody}");
+
+    let copy = |from: &Path, to: &Path| assert!(std::fs::copy(from, to).unwrap() > 0);
+    let folder = registry.client();
+    copy(registry.certificate().as_ref(), &folder.join("registry.crt"));
+    pushed(&push_with(&["--cert-dir", folder.to_str().unwrap()]));
+
+    // Where podman looks, nothing need be said.
+    let usual = fixture.dir().join(".config/containers/certs.d").join(registry.name());
+    std::fs::create_dir_all(&usual).unwrap();
+    for name in ["client.cert", "client.key", "registry.crt"] {
+        copy(&folder.join(name), &usual.join(name));
+    }
+    stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
+
+    // A key alone, a pair that is none, two pairs, and a certificate of a stranger.
+    std::fs::remove_file(usual.join("client.cert")).unwrap();
+    let half = stderr(&push_with(&[]), 1);
+    assert!(half.contains("client.key` are unusable: the certificate that belongs"), "{half}");
+    let stranger = Registry::start_that(Wants { tls: true, client: true, ..Wants::default() });
+    copy(&stranger.client().join("client.cert"), &usual.join("client.cert"));
+    let other = stderr(&push_with(&[]), 1);
+    assert!(other.contains("client.key` are unusable: it does not go with"), "{other}");
+    copy(&stranger.client().join("client.key"), &usual.join("client.key"));
+    let unknown = stderr(&push_with(&[]), 2);
+    assert!(unknown.contains("ertificate") && unknown.contains("`--cert-dir`"), "{unknown}");
+    copy(&usual.join("client.key"), &usual.join("other.key"));
+    let two = stderr(&push_with(&[]), 1);
+    assert!(two.contains("two pairs of a `.cert` and a `.key`"), "{two}");
+}
