@@ -19,6 +19,8 @@ use crate::transport::source::{Source, choose, images};
 /// Copy an image as it is, between layouts, archives, registries and daemons
 ///
 /// Every byte stays what it was, and so does the digest; an index goes with all that it names.
+/// What refers to it, such as a signature or an SBOM in the registry, stays behind: copy that by
+/// its own tag or digest.
 /// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`,
 /// `docker-daemon:NAME:TAG`, `podman:NAME:TAG`, `containerd:NAME:TAG`; or plainly as a folder, a
 /// file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.

@@ -137,6 +137,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_leads_home_is_followed_only_where_the_user_named_it() {
+        // fault 90: what a name resolves to counts, not how it looks
+        let runtime = crate::transport::http::runtime().unwrap();
+        for (named, good) in [
+            (&["registry.example.org"][..], false),
+            (&["registry.example.org", "localhost"], true),
+            (&["localhost"], true),
+            (&["127.0.0.1"], true),
+        ] {
+            let named = named.iter().map(|name| (*name).to_owned()).collect();
+            let resolver = Resolver::shared(named);
+            let found = runtime.block_on(resolver.resolve("localhost".parse().unwrap()));
+            assert_eq!(found.is_ok(), good);
+        }
+    }
+
+    #[test]
     fn what_is_shown_of_a_url_holds_no_signature() {
         let url: Url = "https://user:pw@cdn.example.net/blob?X-Signature=s3cret".parse().unwrap();
         assert_eq!(shown(&url), "https://cdn.example.net/blob");

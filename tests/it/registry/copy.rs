@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::server::Registry;
-use crate::fixture::{Fixture, stdout};
+use crate::fixture::{Fixture, stderr, stdout};
 
 fn run(fixture: &Fixture, arguments: &[&str]) -> String {
     stdout(&fixture.cooper().args(arguments).output().unwrap())
@@ -81,4 +81,23 @@ fn an_index_is_copied_with_all_its_images_or_with_the_one_that_is_asked_for() {
     run(&fixture, &["index", &specs[1], &specs[0], "-o", "turned.tar"]);
     let bytes = |name: &str| std::fs::read(fixture.dir().join(name)).unwrap();
     assert_eq!(bytes("both.tar"), bytes("turned.tar"));
+}
+
+#[test]
+fn what_refers_to_an_image_stays_behind_and_can_be_copied_by_its_own_name() {
+    // fault 100
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let mut command = super::push(&fixture, &super::image(&fixture, "app", 2), &registry.name());
+    let digest = super::digest(&command.output().unwrap());
+    // A signature as cosign keeps it: an image under a tag made of the digest.
+    let tag = format!("{}.sig", digest.replace(':', "-"));
+    let signature = fixture.spec("app", &tag, &[], &json!({}));
+    stdout(&super::push(&fixture, &signature, &registry.name()).output().unwrap());
+    let at = |repository: &str, tag: &str| format!("{}/{repository}:{tag}", registry.name());
+    run(&fixture, &["copy", &at("app", "v1"), &at("other", "v1")]);
+    let gone = super::validate(&fixture, &at("other", &tag)).output().unwrap();
+    assert!(stderr(&gone, 1).contains("has no manifest"));
+    run(&fixture, &["copy", &at("app", &tag), &at("other", &tag)]);
+    digest_at(&fixture, &at("other", &tag));
+    assert!(run(&fixture, &["copy", "--help"]).contains("What refers to it"));
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::proxy::{Fault, Proxy, Seen};
 use super::server::Registry;
 use super::{image, push, pushed, validate};
@@ -132,6 +134,25 @@ fn surprises() -> Vec<Case> {
             most: ("PUT", "/uploads/", 5),
         },
         Case {
+            name: "96: uploads that are always cut",
+            rule: |seen, _| when(seen.is("PUT", "/uploads/"), Fault::CutUpload(1000)),
+            end: End::Bad("failed to reach `127.0.0.1"),
+            most: ("PUT", "/uploads/", 12),
+        },
+        Case {
+            name: "96: a part that does not go where it should",
+            rule: |seen, _| {
+                let whole = seen.header("content-length").is_some_and(|size| size != "0");
+                match seen.method.as_str() {
+                    "PUT" if seen.is("PUT", "/uploads/") && whole => status(413),
+                    "PATCH" if first("416") => status(416),
+                    _ => Fault::None,
+                }
+            },
+            end: End::Good,
+            most: ("PATCH", "/uploads/", 5),
+        },
+        Case {
             name: "96: a session that is gone",
             rule: |seen, _| when(seen.is("PUT", "/uploads/") && first("gone"), status(404)),
             end: End::Good,
@@ -161,6 +182,7 @@ fn surprises() -> Vec<Case> {
 
 #[test]
 fn each_fault_of_a_push_is_survived_or_said_and_never_leaves_half_an_image() {
+    // faults 77 to 81, 83, 93, 95 to 97 and 103: a case's name begins with its own
     for case in refusals().into_iter().chain(surprises()) {
         let (fixture, registry) = (Fixture::new(), Registry::start());
         let proxy = Proxy::start(registry.port(), case.rule);
@@ -195,6 +217,46 @@ fn first(name: &'static str) -> bool {
     let first = !spoilt.contains(&name);
     spoilt.push(name);
     first
+}
+
+#[test]
+fn an_upload_that_is_cut_midway_starts_anew_and_ends_whole() {
+    // faults 82 and 96
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let proxy = Proxy::start(registry.port(), |seen, _| {
+        let large = seen.header("content-length").is_some_and(|size| size.len() > 6);
+        when(seen.is("PUT", "/uploads/") && large && first("midway"), Fault::CutUpload(1_000_000))
+    });
+    let spec = image(&fixture, "app", 2);
+    let result = pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    assert_eq!(result["images"][0]["uploaded"], 4, "{result}");
+    let session = |seen: &Seen| seen.path.split('?').next().unwrap_or_default().to_owned();
+    let puts: Vec<Seen> =
+        proxy.seen().into_iter().filter(|seen| seen.is("PUT", "/uploads/")).collect();
+    let sessions: std::collections::BTreeSet<String> = puts.iter().map(session).collect();
+    assert_eq!((puts.len(), sessions.len()), (5, 5), "each try has a session of its own");
+    stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
+}
+
+#[test]
+fn parts_are_as_large_as_the_registry_wants_them() {
+    // fault 103
+    const LEAST: usize = 17 << 20;
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let proxy = Proxy::start(registry.port(), |seen, _| {
+        let whole = seen.header("content-length").is_some_and(|size| size != "0");
+        match seen.is("PUT", "/uploads/") && whole {
+            true => status(413),
+            false => Fault::Header("OCI-Chunk-Min-Length", Some(LEAST.to_string())),
+        }
+    });
+    let spec = fixture.spec("app", "v1", &[fixture.item("x", 1, 2 * LEAST + 1000)], &json!({}));
+    pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    let size = |seen: &Seen| seen.header("content-length").unwrap().parse::<usize>().unwrap();
+    let patches = |seen: &&Seen| seen.method == "PATCH";
+    let sizes: Vec<usize> = proxy.seen().iter().filter(patches).map(size).collect();
+    assert_eq!(sizes.iter().filter(|size| **size == LEAST).count(), 2, "{sizes:?}");
+    stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
 }
 
 #[test]

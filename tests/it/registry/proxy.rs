@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Resize(isize),
     /// A header of the answer is another one, or gone.
     Header(&'static str, Option<String>),
+    /// The registry does not see this header of the request.
+    Hide(&'static str),
 }
 
 /// A request as the proxy saw it.
@@ -185,7 +187,8 @@ fn forward(
     let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
     write!(server, "{line}\r\n")?;
     for (name, value) in &request.headers {
-        if !name.eq_ignore_ascii_case("connection") {
+        let hidden = matches!(fault, Fault::Hide(hidden) if name.eq_ignore_ascii_case(hidden));
+        if !hidden && !name.eq_ignore_ascii_case("connection") {
             write!(server, "{name}: {value}\r\n")?;
         }
     }

@@ -28,7 +28,21 @@ fn a_blob_that_is_cut_is_read_on_from_there() {
 }
 
 #[test]
+fn from_a_registry_that_knows_no_ranges_a_cut_blob_is_read_anew() {
+    // fault 82
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    super::pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let proxy = Proxy::start(registry.port(), |seen, before| match before {
+        0 if is_large_blob(seen) => Fault::Cut(1000),
+        _ => Fault::Hide("range"),
+    });
+    stdout(&validate(&fixture, &format!("{}/app:v1", proxy.name())).output().unwrap());
+    assert_eq!(proxy.count("GET", "/blobs/"), 6, "two of the four are that long");
+}
+
+#[test]
 fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
+    // faults 57 and 82 to 89: a case's name begins with its own
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let digest =
         digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
