@@ -9,7 +9,7 @@ newest_nix() {
     local folders=("$flake" "$work")
     # A work tree of git's has its commits elsewhere.
     [ ! -f .git ] || folders+=("$(git rev-parse --path-format=absolute --git-common-dir)")
-    unshare --mount --pid --fork --kill-child tests/in-new-root.sh "$newest_root" "${folders[@]}" -- \
+    unshare --pid --fork --kill-child tests/in-new-root.sh "$newest_root" "${folders[@]}" -- \
         env HOME="$work" NIX_CONFIG="experimental-features = nix-command flakes
 sandbox = true
 sandbox-fallback = false

@@ -104,14 +104,15 @@ impl Dockerd {
         let at = |name: &str| dir.path().join(name).display().to_string();
         fs::write(at("config"), config).unwrap();
         let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
-        if let Some(root) = root {
-            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/in-new-root.sh"));
-            command.arg(root).arg(dir.path()).arg("--");
-        }
+        command.args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
+        match root {
+            Some(root) => command.args(in_root(root, dir.path())),
+            None => command.args(["unshare", "--mount"]),
+        };
+        command.arg("dockerd");
         // dockerd starts containerd with sockets below exec-root, and its children end with it.
         let host = format!("unix://{}", at("s"));
-        command.args(["dockerd", "--bridge=none", "--iptables=false", "--data-root", &at("data")]);
+        command.args(["--bridge=none", "--iptables=false", "--data-root", &at("data")]);
         command.args(["--exec-root", &at("exec"), "--pidfile", &at("pid"), "--host", &host]);
         command.args(["--config-file", &at("config")]).args(arguments);
         let mut server = Server::start(&mut command, Path::new(&at("log")));
@@ -157,6 +158,12 @@ pub(crate) fn unmount_below(dir: &Path) {
     for point in points.filter(|point| Path::new(point).starts_with(dir)) {
         let _ = Command::new("umount").arg("--lazy").arg(point).status();
     }
+}
+
+/// The words before a program of another root, with a folder that both roots have.
+pub(crate) fn in_root(root: &Path, dir: &Path) -> [String; 4] {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/in-new-root.sh");
+    [script.into(), root.display().to_string(), dir.display().to_string(), "--".into()]
 }
 
 /// The folder that `tests/new-root.sh` builds, when tests with the newest tools are asked for.

@@ -29,6 +29,7 @@ fn says(docker: &Dockerd, image: &str) -> String {
 
 #[test]
 fn the_graph_driver_gets_the_layers_from_the_first_changed_one_up() {
+    // fault 123
     let Some(docker) = graph() else { return };
     let fixture = Fixture::new();
     let busybox = fixture.busybox();
@@ -46,6 +47,7 @@ fn the_graph_driver_gets_the_layers_from_the_first_changed_one_up() {
 
 #[test]
 fn the_containerd_store_gets_the_changed_layer_alone_wherever_it_is() {
+    // fault 123
     let Some(docker) = containerd() else { return };
     let fixture = Fixture::new();
     let busybox = fixture.busybox();
