@@ -89,7 +89,11 @@ impl Daemon for Containerd {
         Ok(rows.iter().flatten().any(|cell| cell == "complete"))
     }
 
-    fn held(&self, images: &[Image]) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
+    fn held(
+        &self,
+        images: &[Image],
+        _whole: &[Image],
+    ) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
         let wanted: BTreeSet<Digest> =
             images.iter().flat_map(|image| &image.layers).map(|layer| layer.digest).collect();
         let filters: Vec<String> =

@@ -42,8 +42,12 @@ pub trait Daemon: Debug {
     fn is_whole(&self, image: &Image) -> Result<bool, TransportError>;
 
     /// For each image the blobs of its layers that need not be sent, as far as can be told
-    /// without looking at every image that the daemon has.
-    fn held(&self, images: &[Image]) -> Result<Vec<BTreeSet<Digest>>, TransportError>;
+    /// without looking at every image that the daemon has. Those in `whole` it has.
+    fn held(
+        &self,
+        images: &[Image],
+        whole: &[Image],
+    ) -> Result<Vec<BTreeSet<Digest>>, TransportError>;
 
     /// Takes an archive. That it succeeds does not say that the image is whole.
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError>;
@@ -75,19 +79,21 @@ pub fn load(
     reporter: &dyn Reporter,
 ) -> Result<Vec<Loaded>, TransportError> {
     let mut sent = Vec::new();
-    let mut missing = Vec::new();
+    let (mut whole, mut missing) = (Vec::new(), Vec::new());
     for image in images {
-        let whole = daemon.is_whole(image)?;
-        sent.push((!whole).then_some(0));
-        if !whole {
-            missing.push(Image { tags: vec![temporary_tag(image)?], ..image.clone() });
+        let is_whole = daemon.is_whole(image)?;
+        sent.push((!is_whole).then_some(0));
+        match is_whole {
+            true => whole.push(image.clone()),
+            false => missing.push(Image { tags: vec![temporary_tag(image)?], ..image.clone() }),
         }
     }
     let _temporary = Temporary { daemon, images: &missing };
     let together = if daemon.takes_sets() { missing.len() } else { 1 };
     let mut counts = Vec::new();
     for batch in missing.chunks(together.max(1)) {
-        counts.extend(send(daemon, batch, reporter)?);
+        counts.extend(send(daemon, batch, &whole, reporter)?);
+        whole.extend_from_slice(batch);
     }
     for (sent, count) in sent.iter_mut().flatten().zip(counts) {
         *sent = count;
@@ -161,9 +167,11 @@ fn untag(daemon: &dyn Daemon, images: &[Image]) {
 fn send(
     daemon: &dyn Daemon,
     images: &[Image],
+    whole: &[Image],
     reporter: &dyn Reporter,
 ) -> Result<Vec<u64>, TransportError> {
-    let omit = daemon.held(images).map(|held| dispensable(images, &held)).unwrap_or_default();
+    let omit =
+        daemon.held(images, whole).map(|held| dispensable(images, &held)).unwrap_or_default();
     if !omit.is_empty() {
         match attempt(daemon, images, &omit, reporter) {
             Ok(()) => return Ok(counts(images, omit)),

@@ -169,11 +169,17 @@ impl Daemon for Docker {
         Ok(found.id == id && same && whole)
     }
 
-    fn held(&self, images: &[Image]) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
+    fn held(
+        &self,
+        images: &[Image],
+        whole: &[Image],
+    ) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
         if self.store == Store::SilentContainerd {
             return Ok(vec![BTreeSet::new(); images.len()]);
         }
-        let related = self.related(images)?;
+        let mut related = self.related(images)?;
+        let layers = |image: &Image| image.layers.iter().map(|layer| layer.diff_id).collect();
+        related.extend(whole.iter().map(layers));
         let held = |image| match self.store {
             Store::Graph => longest_prefix(image, &related),
             _ => by_diff_id(image, related.iter().flatten()),

@@ -96,9 +96,14 @@ impl Daemon for Podman {
         Ok(layers.iter().eq(image.layers.iter().map(|layer| &layer.diff_id)))
     }
 
-    fn held(&self, images: &[Image]) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
+    fn held(
+        &self,
+        images: &[Image],
+        whole: &[Image],
+    ) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
         let names: BTreeSet<&str> = images.iter().map(|image| image.name.as_str()).collect();
-        let mut there = BTreeSet::new();
+        let layers = whole.iter().flat_map(|image| &image.layers);
+        let mut there: BTreeSet<DiffId> = layers.map(|layer| layer.diff_id).collect();
         for name in names {
             let filter = format!("reference={}", full(name));
             let arguments = ["images", "--quiet", "--no-trunc", "--filter", &filter];

@@ -70,7 +70,11 @@ fn a_layer_that_images_of_a_set_share_travels_once() {
     let specs = [spec("one", 1), spec("two", 2)];
     let sent = load(&fixture, &docker.host(), &[], &[&specs[0], &specs[1]]);
     assert!(sent[0].unwrap() > LARGE as u64 && sent[1].unwrap() < LARGE as u64 / 2, "{sent:?}");
-    for name in ["one", "two"] {
+    // One that joins the set later shares with those that are there.
+    let late = [specs[0].as_path(), &spec("three", 3)];
+    let sent = load(&fixture, &docker.host(), &[], &late);
+    assert!(sent[0].is_none() && sent[1].unwrap() < LARGE as u64 / 2, "{sent:?}");
+    for name in ["one", "two", "three"] {
         let run = ["run", "--rm", "--network=none", &format!("{name}:v1")];
         assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), format!("{name}\n"));
     }
@@ -90,4 +94,18 @@ fn list_says_what_docker_has_under_each_reference() {
     load(&fixture, &docker.host(), &[], &[&one]);
     assert!(list(&one).contains("this image"), "{}", list(&one));
     assert!(list(&two).contains("another: sha256:"), "{}", list(&two));
+}
+
+#[test]
+fn docker_is_never_asked_for_all_of_its_images() {
+    let fixture = Fixture::new();
+    let mut docker = Dockerd::start_with(&["--debug"]);
+    let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
+    load(&fixture, &docker.host(), &[], &[&image(1)]);
+    load(&fixture, &docker.host(), &[], &[&image(2)]);
+    let log = docker.server().log();
+    let lists: Vec<&str> =
+        log.lines().filter(|line| line.contains("Calling GET /images/json")).collect();
+    assert_eq!(lists.len(), 2, "{log}");
+    assert!(lists.iter().all(|line| line.contains("filters=") && line.contains("reference")));
 }

@@ -44,9 +44,17 @@ impl Daemon for Mistaken {
     fn is_whole(&self, image: &Image) -> Result<bool, TransportError> {
         Ok(!self.never_whole && self.docker.is_whole(image)?)
     }
-    fn held(&self, images: &[Image]) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
+    fn held(
+        &self,
+        images: &[Image],
+        whole: &[Image],
+    ) -> Result<Vec<BTreeSet<Digest>>, TransportError> {
         let all = |image: &Image| image.layers.iter().map(|layer| layer.digest).collect();
-        if self.has_all { Ok(images.iter().map(all).collect()) } else { self.docker.held(images) }
+        if self.has_all {
+            Ok(images.iter().map(all).collect())
+        } else {
+            self.docker.held(images, whole)
+        }
     }
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {
         self.loads.set(self.loads.get() + 1);
