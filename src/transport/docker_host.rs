@@ -130,9 +130,10 @@ fn context(setting: &str, name: &str, dir: &Path) -> Result<Endpoint, TransportE
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, TransportError> {
     let bytes = file::read(path, CONFIG_LIMIT)?;
+    // Neither its text nor the parser's words: it may hold logins.
     serde_json::from_slice(&bytes).map_err(|error| {
-        let shown: String = String::from_utf8_lossy(&bytes).chars().take(40).collect();
-        wrong(&format!("`{}`", path.display()), &shown, format!("it cannot be read: {error}"))
+        let (line, column) = (error.line(), error.column());
+        TransportError::Config { path: path.into(), line, column }
     })
 }
 
@@ -153,6 +154,10 @@ fn parse(
         "unix" if rest.starts_with('/') => Ok(Endpoint::Unix(rest.into())),
         "unix" => Err(wrong(setting, host, "a socket's path starts with `/`".to_owned())),
         "ssh" => Ok(Endpoint::Ssh(host.to_owned())),
+        "https" if certificates.is_none() => {
+            let why = "for TLS set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to its certificates";
+            Err(wrong(setting, host, why.to_owned()))
+        }
         "tcp" | "http" | "https" => {
             let address = rest.trim_end_matches('/');
             if address.is_empty() || address.contains('/') {
@@ -203,9 +208,23 @@ mod tests {
 
     #[test]
     fn a_host_that_nobody_speaks_is_refused_with_the_variables_name() {
-        for host in ["/run/docker.sock", "unix://run", "npipe:////x", "tcp://", "tcp://a/b"] {
+        for host in
+            ["/run/docker.sock", "unix://run", "npipe:////x", "tcp://", "tcp://a/b", "https://a"]
+        {
             let error = find_in(&[("DOCKER_HOST", host)]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("DOCKER_HOST says `{host}`: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_config_that_cannot_be_read_is_named_without_the_logins_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = ("DOCKER_CONFIG", dir.path().to_str().unwrap());
+        for text in [r#"{"auths":{"r":{"auth":"s3cret""#, r#"{"currentContext":["s3cret"]}"#] {
+            file::write_atomically(&dir.path().join("config.json"), text.as_bytes()).unwrap();
+            let error = find_in(&[home]).unwrap_err().to_string();
+            assert!(error.contains("config.json` is no json of that shape, at line 1"), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
         }
     }
 

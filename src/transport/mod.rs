@@ -105,6 +105,16 @@ pub enum TransportError {
         /// What is wrong and what to do.
         why: String,
     },
+    /// A file of Docker's client that cannot be read; what it holds may be secret.
+    #[error("`{path}` is no json of that shape, at line {line} column {column}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1, or 0 before the first.
+        column: usize,
+    },
     /// A name that no consumer takes.
     #[error(transparent)]
     Name(#[from] crate::spec::NameError),
