@@ -4,7 +4,7 @@
 //! registry has no business with this machine or its neighbours on the link: such addresses
 //! hold metadata services and admin pages. Names are checked again after they are resolved.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -13,21 +13,25 @@ use tokio::net::lookup_host;
 
 use super::RegistryError;
 
+/// Where clouds tell a machine its own secrets, besides the link's addresses: Oracle, Alibaba,
+/// Amazon, Google.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// Addresses that only a registry on this machine may send us to.
 fn is_near(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_near_v4(ip),
-        IpAddr::V6(ip) => {
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || (ip.segments().first().copied().unwrap_or_default() & 0xffc0) == 0xfe80
-                || ip.to_ipv4_mapped().is_some_and(is_near_v4)
-        }
+    let ip = ip.to_canonical();
+    if METADATA.contains(&ip) {
+        return true;
     }
-}
-
-fn is_near_v4(ip: Ipv4Addr) -> bool {
-    ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
+    }
 }
 
 /// Whether a host, as it stands in a URL, is this machine.
@@ -128,6 +132,9 @@ mod tests {
             ("https://[fe80::1]/", false),
             ("https://[::ffff:169.254.169.254]/", false),
             ("https://0.0.0.0/", false),
+            ("https://100.100.100.200/latest/meta-data", false),
+            ("https://[fd00:ec2::254]/latest/meta-data", false),
+            ("https://[fd00:ec2::253]/", true),
             ("ftp://registry.example.org/", false),
             ("file:///etc/passwd", false),
         ] {
