@@ -181,13 +181,13 @@ impl Push<'_> {
         even_if_there: bool,
         progress: &Mutex<Box<dyn Task>>,
     ) -> Result<Moved, RegistryError> {
-        let digest = blob.descriptor.digest;
-        if !even_if_there && self.has(&parcel.repository, blob).await? {
+        let own = Scope::new(&parcel.repository, true);
+        if !even_if_there && self.has(&own, blob).await? {
             return Ok(Moved { present: 1, ..Moved::default() });
         }
         let home = match even_if_there {
             true => None,
-            false => self.home(digest, &parcel.repository),
+            false => self.home(blob, &parcel.repository).await,
         };
         let upload =
             Upload { repository: &parcel.repository, blob, mount_from: home.as_deref(), progress };
@@ -199,19 +199,32 @@ impl Push<'_> {
         })
     }
 
-    /// A repository to mount from: one that is known to have the blob, or one that the user
-    /// named.
-    fn home(&self, digest: Digest, own: &str) -> Option<String> {
+    /// A repository to mount from: one that is known to have the blob, or of those that the user
+    /// named the first that says it has. One alone need not be asked.
+    async fn home(&self, blob: &Blob, own: &str) -> Option<String> {
+        let digest = blob.descriptor.digest;
         let known = self.homes.lock().ok().and_then(|homes| homes.get(&digest).cloned());
-        known.or_else(|| self.mount_from.first().cloned()).filter(|home| home != own)
+        if known.is_some() {
+            return known.filter(|home| home != own);
+        }
+        let mut named = self.mount_from.iter().filter(|home| *home != own);
+        if self.mount_from.len() > 1 {
+            for home in named {
+                // Whoever may not look there cannot mount from there.
+                if self.has(&Scope::new(home, false), blob).await.unwrap_or(false) {
+                    return Some(home.clone());
+                }
+            }
+            return None;
+        }
+        named.next().cloned()
     }
 
-    async fn has(&self, repository: &str, blob: &Blob) -> Result<bool, RegistryError> {
-        let digest = blob.descriptor.digest;
+    async fn has(&self, scope: &Scope, blob: &Blob) -> Result<bool, RegistryError> {
+        let (digest, repository) = (blob.descriptor.digest, &scope.repository);
         let what = format!("look for blob {digest} in `{repository}`");
-        let scope = Scope::new(repository, true);
         let url = self.registry.url(&format!("{repository}/blobs/{digest}"));
-        let answer = self.registry.send(&Request::new(Method::HEAD, url, &scope, &what)).await?;
+        let answer = self.registry.send(&Request::new(Method::HEAD, url, scope, &what)).await?;
         let status = answer.status();
         if status == StatusCode::FORBIDDEN {
             return Err(self.registry.refusal(answer, &what).await);

@@ -43,6 +43,17 @@ fn images_of_one_push_share_blobs_by_mounting_them() {
 }
 
 #[test]
+fn of_several_repositories_the_one_that_has_a_blob_gives_it() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let (one, two) = (image(&fixture, "one", 2), image(&fixture, "two", 3));
+    pushed(&push(&fixture, &one, &registry.name()).output().unwrap());
+    let mut command = push(&fixture, &two, &registry.name());
+    command.args(["--mount-from", "nobody", "--mount-from", "two", "--mount-from", "one"]);
+    let result = pushed(&command.output().unwrap());
+    assert_eq!(result["images"][0]["mounted"], 1, "the large layer: {result}");
+}
+
+#[test]
 fn a_registry_that_does_not_mount_gets_an_upload() {
     // fault 94
     let (fixture, registry) = (Fixture::new(), Registry::start());
