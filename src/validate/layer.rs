@@ -14,6 +14,11 @@ const SMALL: u64 = 1 << 30;
 /// Real layers shrink to a third; zeros, to a thousandth.
 const MOST_TIMES: u64 = 300;
 
+/// Of so many entries the list still fits into memory; real layers have some hundred thousand.
+const MOST_ENTRIES: usize = 4 << 20;
+/// So many findings show what is wrong with a layer.
+const MOST_FINDINGS: usize = 1000;
+
 /// What an entry of a layer is, once its path has one spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -90,7 +95,18 @@ impl Scan {
     }
 
     fn path(&mut self, path: &[u8], message: &str) {
-        self.findings.push(Finding::error(Kind::Path, path::shown(path), message));
+        self.found(|| Finding::error(Kind::Path, path::shown(path), message));
+    }
+
+    /// A finding of one of many entries; after too many of them there is one last one.
+    fn found(&mut self, finding: impl FnOnce() -> Finding) {
+        match self.findings.len() {
+            0..MOST_FINDINGS => self.findings.push(finding()),
+            MOST_FINDINGS => {
+                self.findings.push(Finding::warning("", "there is more, which is not listed"));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -127,7 +143,7 @@ fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result
     };
     let most = layer.descriptor.size.saturating_mul(MOST_TIMES).max(SMALL);
     let mut tee = Tee { inner: plain, hasher: HashingWriter::new(io::sink()), most };
-    let result = entries(&mut TarReader::streaming(&mut tee), scan);
+    let result = entries(&mut TarReader::streaming(&mut tee), scan, MOST_ENTRIES);
     if let Err(tar::TarError::Read(error)) = result {
         return Err(Broken::of(error));
     }
@@ -190,10 +206,18 @@ impl Read for Tee<'_> {
     }
 }
 
-fn entries<R: Read>(reader: &mut TarReader<R>, scan: &mut Scan) -> Result<(), tar::TarError> {
+/// Reads at most so many entries.
+pub(super) fn entries<R: Read>(
+    reader: &mut TarReader<R>,
+    scan: &mut Scan,
+    most: usize,
+) -> Result<(), tar::TarError> {
     let mut seen: BTreeMap<Vec<u8>, tar::Kind> = BTreeMap::new();
     let result = loop {
         let entry = match reader.next_entry() {
+            Ok(Some(_)) if scan.entries.len() >= most => {
+                break Err(tar::TarError::TooMany(most));
+            }
             Ok(Some(entry)) => entry,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
@@ -265,7 +289,7 @@ fn link(
                 let target = String::from_utf8_lossy(&entry.link).into_owned();
                 let message =
                     format!("its link `{target}` leaves the image; runtimes stop at its root");
-                scan.findings.push(Finding::warning(path::shown(path), message));
+                scan.found(|| Finding::warning(path::shown(path), message));
             }
             entry.link.clone()
         }

@@ -4,6 +4,7 @@ use std::io::{Cursor, Read, Write};
 use super::*;
 use crate::image::{Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 use crate::report::Silent;
+use crate::transport::source::tar::TarReader;
 use crate::transport::source::{Encoding, SourceError};
 
 /// An image in memory, to be spoilt by a test.
@@ -196,6 +197,25 @@ fn what_a_layer_may_not_hold_is_found_by_path() {
         let text = messages(&report);
         assert!(!report.is_good() && text.contains(says), "{says}: {text}");
     }
+}
+
+#[test]
+fn a_layer_of_too_many_entries_or_faults_is_told_of_in_bounded_memory() {
+    // fault 64
+    let tar = tar_of(&vec![("../a", b'0', ""); 1500]);
+    let report = Memory::plain(&[tar]).check();
+    let text = messages(&report);
+    assert!(report.findings.len() < 1010, "{}", report.findings.len());
+    assert!(text.contains("there is more, which is not listed"), "{text}");
+    let tar = tar_of(&[("a", b'0', ""), ("b", b'0', ""), ("c", b'0', "")]);
+    let entries = |most| {
+        let mut scan = Scan::default();
+        let result = layer::entries(&mut TarReader::streaming(&tar[..]), &mut scan, most);
+        (scan.entries.len(), result.map_err(|error| error.to_string()))
+    };
+    assert_eq!(entries(3), (3, Ok(())));
+    let (count, result) = entries(2);
+    assert!(count == 2 && result.unwrap_err().contains("more than 2 entries"));
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub enum TarError {
         /// By the record.
         pax: u64,
     },
+    /// More entries than a list of them should have.
+    #[error("the tar has more than {0} entries, the most that cooper reads")]
+    TooMany(usize),
     /// A sparse file, which image-spec tells tools not to write.
     #[error("the tar's entry at byte {0} is a sparse file; image layers may not have any")]
     Sparse(u64),
