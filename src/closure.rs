@@ -48,10 +48,16 @@ pub enum ClosureError {
         /// The field in which the entries differ.
         field: &'static str,
     },
+    /// More bytes than can be counted.
+    #[error("the nar sizes of the references graph are more than any disk holds")]
+    TooLarge,
     /// A path that `path-info` knows nothing of.
     #[error("`{0}` is not valid in the store that wrote the graph; build it first")]
     Invalid(String),
 }
+
+/// An exabyte.
+const MOST_BYTES: u64 = 1 << 60;
 
 /// One store path of a [`Closure`]. Neighbours are indices into [`Closure::nodes`].
 #[derive(Debug, Clone)]
@@ -84,6 +90,7 @@ impl Closure {
             by_path.insert(info.path.clone(), info);
         }
         check_store_dir(by_path.keys())?;
+        check_size(by_path.values())?;
         let index: BTreeMap<&StorePath, usize> =
             by_path.keys().enumerate().map(|(i, path)| (path, i)).collect();
         let mut nodes = Vec::with_capacity(by_path.len());
@@ -190,6 +197,12 @@ fn same(a: &PathInfo, b: &PathInfo) -> Result<(), ClosureError> {
     }
 }
 
+/// So that no sum of sizes overflows, also over the images of a set.
+fn check_size<'a>(mut infos: impl Iterator<Item = &'a PathInfo>) -> Result<(), ClosureError> {
+    let total = infos.try_fold(0_u64, |sum, info| sum.checked_add(info.nar_size));
+    total.filter(|total| *total <= MOST_BYTES).map(drop).ok_or(ClosureError::TooLarge)
+}
+
 fn check_store_dir<'a>(mut paths: impl Iterator<Item = &'a StorePath>) -> Result<(), ClosureError> {
     let Some(first) = paths.next() else { return Ok(()) };
     match paths.find(|path| path.store_dir() != first.store_dir()) {
@@ -267,15 +280,17 @@ mod tests {
 
     #[test]
     fn gaps_contradictions_and_foreign_paths_are_errors_that_name_the_path() {
-        // faults 16 and 18
+        // faults 7, 16 and 18
         let foreign = B.replace("/nix/store", "/nix/storefoo");
         let other = entry(A, &[]).replace("sha256:x", "sha256:y");
+        let huge = |path| entry(path, &[]).replace('7', "9223372036854775808");
         for (graph, says) in [
             (format!("[{}]", entry(A, &[B])), "which the graph does not have"),
             (format!("[{},{}]", entry(A, &[]), entry(&foreign, &[])), "is not in `/nix/store`"),
             (format!("[{},{other}]", entry(A, &[])), "different narHash"),
             (format!(r#"{{"{A}":null}}"#), "is not valid in the store"),
             (r#"{"version":3,"info":{}}"#.to_owned(), "version 3"),
+            (format!("[{},{}]", huge(A), huge(B)), "more than any disk holds"),
             ("7".to_owned(), "no known form"),
             (r#"[["/nix/store/x","",1]]"#.to_owned(), "which is no object"),
         ] {

@@ -24,7 +24,8 @@ const BUFFER: usize = 256 << 10;
 /// registered; the first that differs is the error.
 pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Result<(), LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
-    let total = infos.iter().map(|info| info.nar_size).sum();
+    // Nobody has checked yet that the sizes can be summed up.
+    let total = infos.iter().map(|info| info.nar_size).fold(0, u64::saturating_add);
     let task = std::sync::Mutex::new(reporter.start("verifying store paths", Some(total)));
     pool.install(|| {
         infos.into_par_iter().try_for_each(|info| {
