@@ -93,7 +93,10 @@ impl FromStr for Reference {
         };
         let name: ImageName = name.parse()?;
         let (registry, repository) = split(name.as_str());
-        Ok(Self { registry, repository, tag, digest })
+        let reference = Self { registry, repository, tag, digest };
+        // Completed, it may be longer than a name can be; it has to be read again from a lock.
+        reference.name().parse::<ImageName>()?;
+        Ok(reference)
     }
 }
 
@@ -130,6 +133,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), full);
         }
+    }
+
+    #[test]
+    fn what_a_reference_is_printed_as_is_a_reference() {
+        let longest = "a".repeat(255 - "docker.io/library/".len());
+        let reference: Reference = longest.parse().unwrap();
+        assert_eq!(reference.to_string().parse(), Ok(reference));
+        assert!(format!("{longest}a").parse::<Reference>().is_err(), "printed, it is too long");
     }
 
     #[test]
