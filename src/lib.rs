@@ -34,11 +34,11 @@
 //! # What is told on the way
 //!
 //! Rooms tell a [`report::Reporter`] what they begin and how far they are; only `cli` shows it, on
-//! standard error. On a terminal that is a bar for whatever takes more than a second, elsewhere a
-//! line at its end, nothing with `--quiet`; `NO_COLOR` and `TERM=dumb` are obeyed. With `--json` it
-//! is one object a line, with the field `event`: `start` (`task`, `what`, `bytes` if known),
-//! `progress` (`task`, `bytesDone`, once a second), `done` (`task`, `bytesDone`, `milliseconds`) and
-//! `warning` (`message`).
+//! standard error. On a terminal that is a bar for whatever takes more than a second, and below it
+//! one for the image that it is part of and one for all images; elsewhere a line at its end, nothing
+//! with `--quiet`; `NO_COLOR` and `TERM=dumb` are obeyed. With `--json` it is one object a line, with
+//! the field `event`: `start` (`task`, `what`, `bytes` if known), `progress` (`task`, `bytesDone`,
+//! once a second), `done` (`task`, `bytesDone`, `milliseconds`) and `warning` (`message`).
 //!
 //! # What is deliberately absent
 //!

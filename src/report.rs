@@ -11,6 +11,18 @@ pub trait Reporter: Debug + Send + Sync {
         Box::new(NoTask)
     }
 
+    /// Work that is made of other work starts, as an image is of its layers: what starts in the
+    /// answer is part of it, and is told of as any work. None where a whole is not told of.
+    fn whole(&self, what: &str, bytes: u64) -> Option<Box<dyn Reporter>> {
+        let _ = (what, bytes);
+        None
+    }
+
+    /// So many bytes of a whole need no work.
+    fn skip(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// Something that the user should know and that stops nothing.
     fn warn(&self, message: &str) {
         let _ = message;
@@ -22,6 +34,32 @@ pub trait Task: Debug + Send {
     /// So many more bytes are done.
     fn advance(&self, bytes: u64) {
         let _ = bytes;
+    }
+
+    /// So many bytes of those that it was to handle need no work.
+    fn skip(&self, bytes: u64) {
+        let _ = bytes;
+    }
+}
+
+/// What hears of several images: together they are a whole, one alone is not.
+pub fn images(reporter: &dyn Reporter, count: usize, bytes: u64) -> Within<'_> {
+    let whole = (count > 1).then(|| reporter.whole(&format!("{count} images"), bytes)).flatten();
+    Within { whole, reporter }
+}
+
+/// Who hears of what is part of a whole: the whole, where wholes are told of, or whoever hears of
+/// all else.
+#[derive(Debug)]
+pub struct Within<'a> {
+    whole: Option<Box<dyn Reporter>>,
+    reporter: &'a dyn Reporter,
+}
+
+impl Within<'_> {
+    /// The reporter for the parts.
+    pub fn reporter(&self) -> &dyn Reporter {
+        self.whole.as_deref().map_or(self.reporter, |whole| whole)
     }
 }
 

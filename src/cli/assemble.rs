@@ -15,7 +15,7 @@ use crate::closure::Closure;
 use crate::image::{self, Image, ImageError};
 use crate::layer::{self, Content, Request, TempStore};
 use crate::plan::{self, ImagePlan};
-use crate::report::Reporter;
+use crate::report::{self, Reporter};
 use crate::rootfs::Rootfs;
 use crate::spec::Spec;
 use crate::store_path::PathInfo;
@@ -83,52 +83,61 @@ pub(super) fn assemble_and_tell(
     reporter: &dyn Reporter,
     told: &layer::Made<'_>,
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
-    let timed = |spec| {
+    let bytes: Vec<u64> = specs.iter().map(stored_bytes).collect();
+    let all =
+        report::images(reporter, specs.len(), bytes.iter().copied().fold(0, u64::saturating_add));
+    let timed = |((number, spec), bytes): ((usize, &Spec), &u64)| {
         let since = Instant::now();
-        one(global, spec, store, reporter, told).map(|image| (image, since.elapsed()))
+        let name = match specs.len() {
+            1 => spec.name.to_string(),
+            count => format!("{} of {count}: {}", number + 1, spec.name),
+        };
+        let named = |f: Failure| f.during(format!("failed to assemble `{}`", spec.name));
+        let whole = all.reporter().whole(&name, *bytes);
+        let layers = whole.as_deref().unwrap_or(reporter);
+        let image = one(global, spec, store, Reporters { reporter, layers }, told);
+        image.map(|image| (image, since.elapsed())).map_err(named)
     };
-    specs.iter().map(timed).collect()
+    specs.iter().enumerate().zip(&bytes).map(timed).collect()
 }
 
-/// Assembles one image.
-pub(super) fn assemble(
-    global: &Global,
-    spec: &Spec,
-    store: &dyn layer::Store,
-    reporter: &dyn Reporter,
-) -> Result<Image, Failure> {
-    one(global, spec, store, reporter, &|_| Ok(()))
+/// What the layers of store paths will be large, roughly.
+fn stored_bytes(spec: &Spec) -> u64 {
+    let stored = if spec.include_store_paths { spec.stored() } else { Vec::new() };
+    stored.iter().map(|info| info.nar_size).fold(0, u64::saturating_add)
+}
+
+/// Who hears of an image's layers, and who of all else.
+#[derive(Clone, Copy)]
+struct Reporters<'a> {
+    reporter: &'a dyn Reporter,
+    layers: &'a dyn Reporter,
 }
 
 fn one(
     global: &Global,
     spec: &Spec,
     store: &dyn layer::Store,
-    reporter: &dyn Reporter,
+    Reporters { reporter, layers }: Reporters<'_>,
     told: &layer::Made<'_>,
 ) -> Result<Image, Failure> {
-    let named = |failure: Failure| failure.during(format!("failed to assemble `{}`", spec.name));
     let jobs = usize::from(global.jobs.unwrap_or_default());
-    let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
-    let base = base::find(spec).map_err(named)?;
+    let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
+    let base = base::find(spec)?;
     let below = base.as_ref().map_or(0, Base::layer_count);
-    let plan = plan_layers(spec, &closure, below).map_err(named)?;
-    if let Some(warning) = layers_lock::excess(spec, &closure, below, &plan).map_err(named)? {
+    let plan = plan_layers(spec, &closure, below)?;
+    if let Some(warning) = layers_lock::excess(spec, &closure, below, &plan)? {
         reporter.warn(&warning);
     }
-    let base = base.map(|base| base.read(cores(jobs), reporter)).transpose();
-    let base = base.map_err(|e| named(Failure::from(e)))?;
-    let rootfs = checked_files(spec, base.as_ref(), reporter).map_err(named)?;
+    let base = base.map(|base| base.read(cores(jobs), reporter)).transpose()?;
+    let rootfs = checked_files(spec, base.as_ref(), reporter)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
-    let layers = layer::build_and_tell(&requests, store, jobs, reporter, told);
-    let layers = layers.map_err(|e| named(Failure::from(e)))?;
+    let layers = layer::build_and_tell(&requests, store, jobs, layers, told)?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
-    image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| {
-        named(match error {
-            ImageError::BaseConfig { .. } => Failure::input(error),
-            error => Failure::bug(error),
-        })
+    image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| match error {
+        ImageError::BaseConfig { .. } => Failure::input(error),
+        error => Failure::bug(error),
     })
 }
 

@@ -48,12 +48,11 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
-    let assembled = specs.iter().map(|spec| assemble::assemble(global, spec, &*store, &*reporter));
-    let index =
-        image::index(assembled.collect::<Result<Vec<_>, _>>()?).map_err(|error| match error {
-            ImageError::Json { .. } => Failure::bug(error),
-            error => Failure::input(error),
-        })?;
+    let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+    let index = image::index(images).map_err(|error| match error {
+        ImageError::Json { .. } => Failure::bug(error),
+        error => Failure::input(error),
+    })?;
     if let Some(path) = &args.output {
         build::write(&[Named::of_index(&index)], path, args.format)?;
         report(global, &index, since)?;

@@ -50,10 +50,10 @@ pub(super) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
     };
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
+    let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let mut rows = Vec::new();
-    for spec in &specs {
-        let image = assemble::assemble(global, spec, &*store, &*reporter)?;
-        rows.extend(listed(&image, daemon.as_deref())?);
+    for image in &images {
+        rows.extend(listed(image, daemon.as_deref())?);
     }
     if global.json {
         let bytes = json::to_bytes(&rows).map_err(Failure::bug)?;

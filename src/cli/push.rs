@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::registry::{self, RegistryArgs};
 use super::{Global, assemble, input, output, progress, table};
-use crate::image::json;
+use crate::image::{Image, json};
 use crate::spec::Tag;
 use crate::transport::graph::Graph;
 use crate::transport::reference::Reference;
@@ -79,15 +79,13 @@ pub(super) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
     let store = assemble::store(global)?;
-    let mut parcels = Vec::new();
-    for spec in &specs {
-        let image = assemble::assemble(global, spec, &*store, &*reporter)?;
-        parcels.push(Parcel {
-            repository: args.to.repository(image.name.as_str()),
-            tags: image.tags.clone(),
-            graph: Graph::of_image(&image),
-        });
-    }
+    let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+    let parcel = |image: &Image| Parcel {
+        repository: args.to.repository(image.name.as_str()),
+        tags: image.tags.clone(),
+        graph: Graph::of_image(image),
+    };
+    let parcels: Vec<Parcel> = images.iter().map(parcel).collect();
     let pushed = connection.push(&parcels, &args.mount_from, &*reporter)?;
     report(global, &pushed, connection.requests(), since)
 }

@@ -136,7 +136,10 @@ impl Work<'_> {
         };
         let found = key.map(|key| self.store.get(&key)).transpose()?.unwrap_or(Lookup::Miss(None));
         let (record, kept, seen) = match found {
-            Lookup::Hit(record, kept) => (record, kept, None),
+            Lookup::Hit(record, kept) => {
+                self.reporter.skip(nar_size(request.content).unwrap_or_default());
+                (record, kept, None)
+            }
             Lookup::Miss(_claim) => self.make(request, &source, key)?,
             Lookup::Damaged(why, _claim) => {
                 let name = &request.name;

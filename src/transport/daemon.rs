@@ -16,7 +16,7 @@ use super::{TransportError, archive};
 use crate::digest::Digest;
 use crate::file::Context;
 use crate::image::Image;
-use crate::report::{Reporter, Task};
+use crate::report::{self, Reporter, Task};
 use crate::spec::Tag;
 
 /// Writes an archive; called at most once for each call of [`Daemon::load`].
@@ -90,9 +90,12 @@ pub fn load(
     }
     let _temporary = Temporary { daemon, images: &missing };
     let together = if daemon.takes_sets() { missing.len() } else { 1 };
+    let batches: Vec<&[Image]> = missing.chunks(together.max(1)).collect();
+    let bytes = missing.iter().map(Image::blob_size).sum();
+    let all = report::images(reporter, batches.len(), bytes);
     let mut counts = Vec::new();
-    for batch in missing.chunks(together.max(1)) {
-        counts.extend(send(daemon, batch, &whole, reporter)?);
+    for batch in batches {
+        counts.extend(send(daemon, batch, &whole, all.reporter())?);
         whole.extend_from_slice(batch);
     }
     for (sent, count) in sent.iter_mut().flatten().zip(counts) {
@@ -194,7 +197,12 @@ fn attempt(
     reporter: &dyn Reporter,
 ) -> Result<(), TransportError> {
     let bytes = counts(images, omit.clone()).iter().sum();
-    let what = format!("sending to {}", daemon.label());
+    let all: u64 = images.iter().map(Image::blob_size).sum();
+    reporter.skip(all.saturating_sub(bytes));
+    let what = match images {
+        [image] => format!("sending {} to {}", image.name, daemon.label()),
+        images => format!("sending {} images to {}", images.len(), daemon.label()),
+    };
     // The writer may run in another thread, where a task alone cannot be shared.
     let task = std::sync::Mutex::new(reporter.start(&what, Some(bytes)));
     daemon.load(&|to| {

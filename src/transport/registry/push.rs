@@ -14,7 +14,7 @@ use super::token::Scope;
 use super::upload::{Arrival, Upload};
 use crate::digest::Digest;
 use crate::image::Document;
-use crate::report::{Reporter, Task};
+use crate::report::{self, Reporter, Task};
 use crate::spec::Tag;
 use crate::transport::graph::{Blob, Graph};
 use crate::transport::source::ACCEPTED;
@@ -28,6 +28,12 @@ pub struct Parcel {
     pub tags: Vec<Tag>,
     /// The image or index.
     pub graph: Graph,
+}
+
+impl Parcel {
+    fn size(&self) -> u64 {
+        self.graph.blobs().map(|blob| blob.descriptor.size).sum()
+    }
 }
 
 /// What a push moved.
@@ -70,10 +76,11 @@ impl Registry {
     ) -> Result<Vec<Pushed>, RegistryError> {
         let homes = Homes::default();
         let push = Push { registry: self, homes: &homes, mount_from };
+        let whole = report::images(reporter, parcels.len(), parcels.iter().map(Parcel::size).sum());
         let all = async {
             let mut pushed = Vec::new();
             for parcel in parcels {
-                pushed.push(push.parcel(parcel, reporter).await?);
+                pushed.push(push.parcel(parcel, whole.reporter()).await?);
             }
             Ok(pushed)
         };
@@ -103,6 +110,7 @@ impl Push<'_> {
         if self.is_there(parcel).await? {
             let present = parcel.graph.blobs().count() as u64;
             self.remember(parcel);
+            reporter.skip(parcel.size());
             return Ok(pushed(Moved { present, ..Moved::default() }));
         }
         let moved = self.blobs(parcel, false, reporter).await?;
@@ -159,7 +167,8 @@ impl Push<'_> {
         even_if_there: bool,
         reporter: &dyn Reporter,
     ) -> Result<Moved, RegistryError> {
-        let task = Mutex::new(reporter.start(&format!("pushing {}", parcel.repository), None));
+        let what = format!("pushing {}", parcel.repository);
+        let task = Mutex::new(reporter.start(&what, Some(parcel.size())));
         let blobs: Vec<&Blob> = parcel.graph.blobs().collect();
         let one = |blob| self.blob(parcel, blob, even_if_there, &task);
         let parallel = self.registry.options.parallel.max(1);
@@ -183,6 +192,7 @@ impl Push<'_> {
     ) -> Result<Moved, RegistryError> {
         let own = Scope::new(&parcel.repository, true);
         if !even_if_there && self.has(&own, blob).await? {
+            skip_of(progress, blob);
             return Ok(Moved { present: 1, ..Moved::default() });
         }
         let home = match even_if_there {
@@ -192,7 +202,10 @@ impl Push<'_> {
         let upload =
             Upload { repository: &parcel.repository, blob, mount_from: home.as_deref(), progress };
         Ok(match self.registry.upload(&upload).await? {
-            Arrival::Mounted => Moved { mounted: 1, ..Moved::default() },
+            Arrival::Mounted => {
+                skip_of(progress, blob);
+                Moved { mounted: 1, ..Moved::default() }
+            }
             Arrival::Uploaded => {
                 Moved { uploaded: 1, bytes: blob.descriptor.size, ..Moved::default() }
             }
@@ -275,6 +288,13 @@ impl Push<'_> {
             true => self.registry.check_claim(answer.headers(), document.descriptor.digest, &what),
             false => Err(self.registry.refusal(answer, &what).await),
         }
+    }
+}
+
+/// What the registry has needs no work.
+fn skip_of(task: &Mutex<Box<dyn Task>>, blob: &Blob) {
+    if let Ok(task) = task.lock() {
+        task.skip(blob.descriptor.size);
     }
 }
 
