@@ -70,6 +70,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
             .hint("leave out `--format layout`, or name a folder with `-o`"));
     }
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
+    check_output(&args.output, args.format)?;
     let reporter = progress::reporter(global);
     if args.verify_store {
         assemble::verify_store(global, &specs, &*reporter)?;
@@ -169,6 +170,14 @@ fn write_layers(
         archive.layer(&layer)?;
     }
     Ok(archive.pause())
+}
+
+/// Refuses a folder that no layout may be written into, before any work is done.
+pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Archive => Ok(()),
+        Format::Layout => Ok(layout::check(path)?),
+    }
 }
 
 /// Writes what is named into a layout, or into an archive beside its final path that is then

@@ -73,6 +73,9 @@ fn platform(text: &str) -> Result<Platform, String> {
 }
 
 pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
+    if let Place::Layout(path, _) | Place::Path(path) = &args.to {
+        build::check_output(path, format(&args.to))?;
+    }
     let reporter = progress::reporter(global);
     let source: Arc<dyn Source> = Arc::from(place::open(&args.from, &args.reach, &*reporter)?);
     let graphs = || -> Result<Vec<Named>, Failure> {
@@ -83,14 +86,22 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     };
     match &args.to {
         Place::Registry(reference) => push(global, reference, &graphs()?, args, &*reporter),
-        Place::Archive(path, _) => build::write(&graphs()?, path, Format::Archive),
-        Place::Path(path) if is_archive(path) => build::write(&graphs()?, path, Format::Archive),
-        Place::Layout(path, _) | Place::Path(path) => {
-            build::write(&graphs()?, path, Format::Layout)
+        Place::Archive(path, _) | Place::Layout(path, _) | Place::Path(path) => {
+            build::write(&graphs()?, path, format(&args.to))
         }
         #[cfg(feature = "daemon")]
         Place::Daemon(kind, to) => load(global, args, *kind, to, &source),
     }
+}
+
+/// What is written to a path.
+fn format(to: &Place) -> Format {
+    let is_layout = match to {
+        Place::Layout(..) => true,
+        Place::Path(path) => !is_archive(path),
+        _ => false,
+    };
+    if is_layout { Format::Layout } else { Format::Archive }
 }
 
 /// Puts an image into a daemon, which keeps one platform of it, and only what it lacks is sent.
@@ -121,6 +132,7 @@ fn load(
 }
 
 pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
+    build::check_output(&args.output, args.format)?;
     let reporter = progress::reporter(global);
     let mut graphs = Vec::new();
     for place in &args.places {

@@ -46,6 +46,7 @@ pub(super) struct IndexArgs {
 pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
+    args.output.iter().try_for_each(|path| build::check_output(path, args.format))?;
     let reporter = progress::reporter(global);
     let store = assemble::store(global)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;

@@ -1,8 +1,8 @@
 //! An OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -34,11 +34,15 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
 /// Adds images and indexes; see [`write()`].
 pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let blobs = dir.join("blobs/sha256");
-    create_dir(&blobs)?;
+    create_dir(dir)?;
     // Held until the end: another process must not read the index before ours is in it.
     let lock = File::open(dir).context("open", dir)?;
     file::lock(&lock, dir, file::Lock::Alone)?;
-    check_version(dir)?;
+    check(dir)?;
+    remove_unfinished(dir)?;
+    // First of all, so that what a killed process leaves is a layout to go on with.
+    write_if_other(&dir.join("oci-layout"), OCI_LAYOUT)?;
+    create_dir(&blobs)?;
     remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;
     write_blobs(graphs, &blobs)?;
@@ -48,10 +52,47 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
             None => index.manifests.push(entry.clone()),
         }
     }
-    write_if_other(&dir.join("oci-layout"), OCI_LAYOUT)?;
     let bytes = json::to_bytes(&index).map_err(|e| TransportError::Json("index.json", e))?;
     write_if_other(&dir.join("index.json"), &bytes)?;
     Ok(())
+}
+
+/// Whether images may be added to the folder: it is a layout of the version that cooper writes,
+/// empty, or not there yet. Nothing is changed.
+pub fn check(dir: &Path) -> Result<(), TransportError> {
+    let refused = |why: &str| Err(not_a_layout(dir, why.into()));
+    let meta = match fs::metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        meta => meta.context("read", dir)?,
+    };
+    if !meta.is_dir() {
+        return refused("it is no folder; name another path");
+    }
+    // Root may write there all the same, and a finished store path would then be another one.
+    if meta.permissions().readonly() {
+        return refused("nobody may write to it, as to all in a Nix store; name another folder");
+    }
+    let is_layout = dir.join("oci-layout").exists();
+    if !is_layout && !is_empty(dir)? {
+        return refused(
+            "it has other files in it and no `oci-layout`; name an empty folder or a new one",
+        );
+    }
+    if is_layout { check_version(dir) } else { Ok(()) }
+}
+
+/// Whether there is nothing in a folder but what a killed process left.
+fn is_empty(dir: &Path) -> Result<bool, FileError> {
+    for entry in fs::read_dir(dir).context("list", dir)? {
+        if !is_unfinished(&entry.context("list", dir)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_unfinished(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(file::TEMP_PREFIX.as_bytes())
 }
 
 /// The index entries of an image: one a tag, in the order of the tags.
@@ -128,10 +169,10 @@ fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
 }
 
 /// Removes what a killed process left; who holds the lock is the only one who writes.
-fn remove_unfinished(blobs: &Path) -> Result<(), FileError> {
-    for entry in fs::read_dir(blobs).context("list", blobs)? {
-        let entry = entry.context("list", blobs)?;
-        if entry.file_name().as_encoded_bytes().starts_with(file::TEMP_PREFIX.as_bytes()) {
+fn remove_unfinished(dir: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(dir).context("list", dir)? {
+        let entry = entry.context("list", dir)?;
+        if is_unfinished(&entry) {
             fs::remove_file(entry.path()).context("remove", entry.path())?;
         }
     }
@@ -185,9 +226,6 @@ fn create_dir(path: &Path) -> Result<(), FileError> {
 
 fn check_version(dir: &Path) -> Result<(), TransportError> {
     let path = dir.join("oci-layout");
-    if !path.exists() {
-        return Ok(());
-    }
     let bytes = file::read(&path, INDEX_LIMIT)?;
     let version = serde_json::from_slice::<serde_json::Value>(&bytes)
         .ok()

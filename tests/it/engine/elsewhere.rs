@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
-use super::{GZIP, House, NONE, errors, succeeded};
+use super::{GZIP, House, NONE, errors, succeeded, tree};
 
 #[test]
 fn what_is_at_the_output_path_is_replaced_and_never_written_through() {
@@ -34,6 +35,45 @@ fn what_is_at_the_output_path_is_replaced_and_never_written_through() {
     assert!(errors(&output).contains("out.tar"), "{}", errors(&output));
     assert_eq!(house.leftovers(), ["other", "out.tar"]);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+}
+
+#[test]
+fn a_layout_goes_into_a_layout_an_empty_folder_or_a_new_one_and_nowhere_else() {
+    // fault 108
+    let house = House::new();
+    house.fill(1, 1000);
+    house.spec(GZIP);
+    let build = |out: &str| house.build(&[], out, &["--format", "layout"]).output();
+    fs::create_dir(house.path("empty")).unwrap();
+    fs::write(house.path("empty/.cooper-killed"), "half a file").unwrap();
+    for out in ["empty", "new", "new"] {
+        succeeded(&build(out).unwrap());
+    }
+    assert!(!house.path("empty/.cooper-killed").exists(), "it was of a process that is gone");
+    fs::create_dir(house.path("full")).unwrap();
+    fs::write(house.path("full/letter"), "mine").unwrap();
+    let read_only = |mode| fs::set_permissions(house.path("new"), fs::Permissions::from_mode(mode));
+    read_only(0o555).unwrap();
+    symlink("new", house.path("result")).unwrap();
+    let before = tree(house.dir.path());
+    for (out, says) in [
+        ("full", "name an empty folder or a new one"),
+        ("result", "nobody may write to it, as to all in a Nix store"),
+        ("spec.json", "it is no folder"),
+    ] {
+        let copied = run_cooper(&["copy", "empty", &format!("oci:{out}")], house.dir.path());
+        let saved = ["save", "empty", "--format", "layout", "-o", out];
+        for output in [build(out).unwrap(), copied, run_cooper(&saved, house.dir.path())] {
+            assert_eq!(output.status.code(), Some(1), "{out}: {}", errors(&output));
+            assert!(errors(&output).contains(says), "{out}: {}", errors(&output));
+        }
+        assert_eq!(tree(house.dir.path()), before, "{out}");
+    }
+    read_only(0o755).unwrap();
+}
+
+fn run_cooper(args: &[&str], dir: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cooper")).args(args).current_dir(dir).output().unwrap()
 }
 
 #[test]
