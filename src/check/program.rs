@@ -15,6 +15,9 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Linux follows so many interpreters of interpreters (execve(2)).
 const MOST_INTERPRETERS: usize = 4;
 
+/// A loader's name is a path (`execve(2)` refuses longer ones).
+const PATH_MAX: u64 = 4096;
+
 /// Linux reads so much of a script's first line (execve(2)).
 const FIRST_LINE: u64 = 255;
 
@@ -232,7 +235,8 @@ fn elf(
     }
     let interp = elf.segments().iter().find(|s| s.p_type == abi::PT_INTERP).copied();
     let Some(segment) = interp else { return Ok(()) };
-    let Ok(bytes) = elf.segment_data(&segment) else {
+    let name = (segment.p_filesz <= PATH_MAX).then(|| elf.segment_data(&segment).ok()).flatten();
+    let Some(bytes) = name else {
         out.problem(check, format!("`{path}` is a damaged ELF file"));
         return Ok(());
     };

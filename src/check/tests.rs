@@ -188,6 +188,8 @@ fn what_a_kernel_would_not_run_does_not_ship() {
     store.finds(with("0644", "#!/bin/sh\n"), "entrypoint", "is not executable");
     store.finds(with("0755", "echo hello"), "entrypoint", "neither an ELF program nor a script");
     store.finds(with("0755", "\u{7f}ELF"), "entrypoint", "a damaged ELF file");
+    let long = String::from_utf8(elf(AMD64, Some(&"/".repeat(4096)))).unwrap();
+    store.finds(with("0755", &long), "entrypoint", "a damaged ELF file");
     store.finds(with("0755", "#!/bin/sh\n"), "interpreter", "`/bin/sh`, which is not in the image");
     store.finds(with("0755", "#!sh\n"), "interpreter", "is no absolute path");
     store.finds(with("0755", "#!\n"), "interpreter", "without interpreter");
@@ -300,6 +302,7 @@ fn what_must_be_there_and_what_must_not_is_looked_up_with_patterns() {
 
 #[test]
 fn the_budget_counts_store_paths_and_own_files() {
+    // fault 31
     let mut store = Store::new();
     store.program("app", "x", b"");
     let with =
