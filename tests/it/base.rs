@@ -1,6 +1,6 @@
 //! Images on other images.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -200,27 +200,7 @@ fn hostile_bases_are_refused_before_anything_is_written() {
     let lower = base(&fixture);
     let (manifest, config) = documents(Path::new(&lower));
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
-    let spoilt = |change: &dyn Fn(&mut Value, &mut Value)| {
-        let (mut manifest, mut config) = (manifest.clone(), config.clone());
-        change(&mut manifest, &mut config);
-        let dir = tempfile::tempdir_in(fixture.dir()).unwrap().keep();
-        run(Command::new("cp").arg("-r").arg(format!("{lower}/.")).arg(&dir));
-        let put = |bytes: String| {
-            let digest = cooper::digest::Digest::of(bytes.as_bytes());
-            std::fs::write(dir.join("blobs/sha256").join(digest.hex()), &bytes).unwrap();
-            json!({"digest": digest.to_string(), "size": bytes.len()})
-        };
-        let at = put(config.to_string());
-        manifest["config"]["digest"] = at["digest"].clone();
-        manifest["config"]["size"] = at["size"].clone();
-        let at = put(manifest.to_string());
-        let mut index: Value =
-            serde_json::from_slice(&std::fs::read(dir.join("index.json")).unwrap()).unwrap();
-        index["manifests"][0]["digest"] = at["digest"].clone();
-        index["manifests"][0]["size"] = at["size"].clone();
-        std::fs::write(dir.join("index.json"), index.to_string()).unwrap();
-        dir
-    };
+    let spoilt = |change: Change<'_>| changed(&fixture, &lower, change);
     let zeros = format!("sha256:{}", "0".repeat(64));
     let many: Vec<Value> = vec![manifest["layers"][0].clone(); 125];
     let ids: Vec<Value> = vec![config["rootfs"]["diff_ids"][0].clone(); 125];
@@ -251,6 +231,63 @@ fn hostile_bases_are_refused_before_anything_is_written() {
     refused(&fixture, &flipped, "not those that were meant");
     std::fs::remove_file(&blob).unwrap();
     refused(&fixture, &flipped, "has no blob");
+}
+
+/// A copy of a layout whose one image has another manifest and config.
+fn changed(fixture: &Fixture, layout: &str, change: Change<'_>) -> PathBuf {
+    let (mut manifest, mut config) = documents(Path::new(layout));
+    change(&mut manifest, &mut config);
+    let dir = tempfile::tempdir_in(fixture.dir()).unwrap().keep();
+    run(Command::new("cp").arg("-r").arg(format!("{layout}/.")).arg(&dir));
+    let put = |descriptor: &mut Value, bytes: String| {
+        let digest = cooper::digest::Digest::of(bytes.as_bytes());
+        std::fs::write(dir.join("blobs/sha256").join(digest.hex()), &bytes).unwrap();
+        descriptor["digest"] = json!(digest.to_string());
+        descriptor["size"] = json!(bytes.len());
+    };
+    put(&mut manifest["config"], config.to_string());
+    let mut index: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("index.json")).unwrap()).unwrap();
+    put(&mut index["manifests"][0], manifest.to_string());
+    std::fs::write(dir.join("index.json"), index.to_string()).unwrap();
+    dir
+}
+
+#[test]
+fn two_layers_of_the_same_bytes_are_both_listed_and_written_once() {
+    // fault 53
+    let fixture = Fixture::new();
+    let lower = base(&fixture);
+    let twice = changed(&fixture, &lower, &|manifest, config| {
+        for list in [&mut manifest["layers"], &mut config["rootfs"]["diff_ids"]] {
+            let list = list.as_array_mut().unwrap();
+            list.push(list[0].clone());
+        }
+        config["history"] = Value::Null;
+    });
+    build(&fixture, &json!({"path": twice}), json!({}), "upper");
+    let (manifest, config) = documents(&fixture.dir().join("upper"));
+    let layers = manifest["layers"].as_array().unwrap();
+    assert_eq!((layers.len(), &layers[0]), (4, &layers[1]));
+    assert_eq!(config["rootfs"]["diff_ids"][0], config["rootfs"]["diff_ids"][1]);
+    run(fixture.cooper().args(["copy", "oci:upper:v1", "upper.tar"]));
+    run(fixture.cooper().args(["validate", "upper.tar"]));
+    let listed = run(Command::new("tar").arg("-tf").arg(fixture.dir().join("upper.tar")));
+    let blobs: Vec<&str> = listed.lines().filter(|name| name.contains("blobs/sha256/")).collect();
+    // Three blobs for four layers, the config and the manifest.
+    assert_eq!(blobs.iter().filter(|name| !name.ends_with('/')).count(), 5, "{listed}");
+    let read = Command::new("skopeo")
+        .arg("inspect")
+        .arg("oci-archive:upper.tar")
+        .current_dir(fixture.dir())
+        .output();
+    assert_eq!(
+        serde_json::from_str::<Value>(&stdout(&read.unwrap())).unwrap()["Layers"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
 }
 
 fn refused(fixture: &Fixture, base: &Path, says: &str) {

@@ -210,6 +210,24 @@ fn a_manifest_that_two_clients_could_read_differently_is_refused() {
 }
 
 #[test]
+fn documents_larger_than_any_image_has_are_not_even_read() {
+    // fault 63
+    let mut memory = Memory::default();
+    let of_size = |size: u64| usize::try_from(size).unwrap();
+    let manifest = memory.add(MEDIA_TYPE_MANIFEST, &vec![b' '; of_size(MANIFEST_LIMIT) + 1]);
+    let config = memory.add(MEDIA_TYPE_CONFIG, &vec![b' '; of_size(CONFIG_LIMIT) + 1]);
+    let with = serde_json::json!({"schemaVersion": 2, "config": &config, "layers": []});
+    let with = memory.add(MEDIA_TYPE_MANIFEST, with.to_string().as_bytes());
+    memory.blobs.retain(|digest, _| *digest == with.digest);
+    for (root, what) in [(manifest, "manifest"), (with, "config")] {
+        let error = images(&memory, &root, None).unwrap_err();
+        let is_right =
+            matches!(&error, SourceError::TooLarge { what: large, .. } if *large == what);
+        assert!(is_right, "{what}: {error}");
+    }
+}
+
+#[test]
 fn what_is_no_image_is_an_artifact_and_unknown_fields_are_kept() {
     let digest = Digest::of(b"x");
     let chart = format!(
