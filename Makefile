@@ -2,7 +2,8 @@
 # any machine with Nix. `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help build-all test test-rust test-demo test-nix test-images lint bench fuzz update-debian
+.PHONY: help build-all test test-rust test-demo test-nix test-images test-fuzz lint bench fuzz \
+	update-debian
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -12,7 +13,7 @@ build-all: ## build the images and load them into Docker (PACKAGES=nixpkgs|debia
 
 test: ## install what the tests need and run all of them
 	@tests/setup
-	@$(MAKE) --no-print-directory test-rust test-demo test-nix test-images
+	@$(MAKE) --no-print-directory test-rust test-demo test-nix test-images test-fuzz
 
 test-rust: ## cooper's own tests, against real daemons and registries
 	cargo test --locked
@@ -28,6 +29,9 @@ test-nix: ## the flake and nix/debian, with a real Nix
 test-images: ## the three images, in Docker, podman and a compose stack; dockerTools' examples in Docker
 	tests/images
 	tests/docker-tools
+
+test-fuzz: ## every fuzz target for ten seconds
+	@FUZZ_SECONDS=10 tests/fuzz
 
 lint: ## rustfmt, clippy with the house lints, the tidy test, cargo deny, shellcheck where there
 	tests/lint

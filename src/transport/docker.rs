@@ -228,3 +228,11 @@ pub(super) fn by_diff_id<'a>(
     let layers = image.layers.iter().filter(|layer| there.contains(&layer.diff_id));
     layers.map(|layer| layer.digest).collect()
 }
+
+/// A door for a fuzz target: whether bytes are one of Docker's answers.
+#[cfg(fuzzing)]
+pub(super) fn is_answer(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Info>(bytes).is_ok()
+        || serde_json::from_slice::<Inspected>(bytes).is_ok()
+        || serde_json::from_slice::<Vec<Listed>>(bytes).is_ok()
+}

@@ -1,9 +1,9 @@
 //! Doors for the fuzz targets to parsers that nobody else outside of this room needs.
 
-#[cfg(feature = "daemon")]
-use super::docker_api;
 #[cfg(feature = "registry")]
 use super::registry;
+#[cfg(feature = "daemon")]
+use super::{docker, docker_api, podman};
 
 /// What Docker answers while it loads an archive: whether it was a success.
 #[cfg(feature = "daemon")]
@@ -11,10 +11,28 @@ pub fn docker_progress(bytes: &[u8]) -> bool {
     docker_api::read_progress(bytes).is_ok()
 }
 
+/// What Docker answers about itself, a list of images or an image: whether it is one of them.
+#[cfg(feature = "daemon")]
+pub fn docker_image(bytes: &[u8]) -> bool {
+    docker::is_answer(bytes)
+}
+
+/// What `podman image inspect` prints: whether it is that.
+#[cfg(feature = "daemon")]
+pub fn podman_image(bytes: &[u8]) -> bool {
+    podman::is_answer(bytes)
+}
+
 /// The value of a `WWW-Authenticate` header: whether cooper can answer it.
 #[cfg(feature = "registry")]
 pub fn challenge(bytes: &[u8]) -> bool {
     registry::fuzzed::challenge(bytes)
+}
+
+/// The value of a `Retry-After` header: how long cooper waits.
+#[cfg(feature = "registry")]
+pub fn pause(bytes: &[u8]) -> std::time::Duration {
+    registry::fuzzed::pause(bytes)
 }
 
 /// A registry's error document, as a message shows it.

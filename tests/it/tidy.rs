@@ -241,3 +241,21 @@ fn functions_are_found_and_measured() {
     let text = "trait T {\n    fn none(\n        &self,\n    );\n}\npub fn one(\n    a: u8,\n) {\n    a\n}\n\nimpl X {\n    fn two() {\n    }\n}\n";
     assert_eq!(functions(text), [("one".to_owned(), 6, 5), ("two".to_owned(), 13, 2)]);
 }
+
+#[test]
+fn the_fuzz_targets_are_built_with_the_versions_that_cooper_is() {
+    let packages = |lock: &str| -> BTreeMap<String, Vec<String>> {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(lock));
+        let mut packages = BTreeMap::<String, Vec<String>>::new();
+        for package in text.unwrap().split("[[package]]\n").skip(1) {
+            let mut quoted = package.split('"').skip(1).step_by(2).map(str::to_owned);
+            packages.entry(quoted.next().unwrap()).or_default().extend(quoted.next());
+        }
+        packages
+    };
+    let (own, mut fuzzed) = (packages("Cargo.lock"), packages("fuzz/Cargo.lock"));
+    fuzzed.retain(|name, versions| {
+        own.get(name).is_some_and(|own| versions.iter().any(|version| !own.contains(version)))
+    });
+    assert!(own.len() > 100 && fuzzed.is_empty(), "bring these in line: {fuzzed:?}");
+}

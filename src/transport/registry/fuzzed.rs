@@ -1,8 +1,10 @@
 //! Doors for the fuzz targets.
 
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use std::time::Duration;
 
-use super::{challenge, client, credentials};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+
+use super::{challenge, client, credentials, retry};
 
 pub(in crate::transport) fn challenge(bytes: &[u8]) -> bool {
     let mut headers = HeaderMap::new();
@@ -11,6 +13,12 @@ pub(in crate::transport) fn challenge(bytes: &[u8]) -> bool {
         headers.extend(HeaderValue::from_bytes(value).ok().map(|value| (WWW_AUTHENTICATE, value)));
     }
     challenge::read(&headers).is_ok()
+}
+
+pub(in crate::transport) fn pause(bytes: &[u8]) -> Duration {
+    let value = HeaderValue::from_bytes(bytes).ok();
+    let headers = value.map(|value| HeaderMap::from_iter([(RETRY_AFTER, value)]));
+    retry::pause(0, headers.as_ref())
 }
 
 pub(in crate::transport) fn error_words(bytes: &[u8]) -> String {

@@ -1,10 +1,11 @@
-//! Any text as a digest, a store path, a name, a tag, a time or a reference: refused, or printed
-//! as it was.
+//! Any text as a digest, a store path, a name, a tag, a time, a mode, capabilities, a reference
+//! or Docker's address: refused, or printed as it was.
 #![no_main]
 
 use cooper::digest::{DiffId, Digest};
-use cooper::spec::{ImageName, Tag, Time};
+use cooper::spec::{Capabilities, ImageName, Mode, Tag, Time};
 use cooper::store_path::StorePath;
+use cooper::transport::docker_host;
 use cooper::transport::reference::Reference;
 use libfuzzer_sys::fuzz_target;
 
@@ -34,5 +35,19 @@ fuzz_target!(|text: &str| {
     }
     if let Ok(time) = text.parse::<Time>() {
         assert_eq!(time.to_string().parse::<Time>(), Ok(time));
+    }
+    if let Ok(mode) = text.parse::<Mode>() {
+        assert_eq!(u32::from_str_radix(text, 8), Ok(mode.bits()));
+        assert!(mode.bits() <= 0o7777);
+    }
+    if let Ok(capabilities) = Capabilities::new(text.lines().map(str::to_owned).collect()) {
+        assert_eq!(capabilities.to_xattr().len(), 20);
+    }
+    let host = |text: &str| {
+        let found = docker_host::find(&|name| (name == "DOCKER_HOST").then(|| text.into()));
+        found.ok().map(|endpoint| endpoint.to_string())
+    };
+    if let Some(shown) = host(text).filter(|_| !text.is_empty()) {
+        assert_eq!(host(&shown), Some(shown));
     }
 });

@@ -1,14 +1,12 @@
 //! Any bytes as the blob of a layer, plain, gzip or zstd: findings, in bounded memory.
 #![no_main]
 
-#[path = "shared/tar.rs"]
-mod tar;
-
 use std::io::{Cursor, Read};
 
 use cooper::image::{Descriptor, Document};
 use cooper::transport::source::{Encoding, Layer, Source, SourceError};
 use cooper::validate;
+use cooper_fuzz::tar;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug)]
@@ -41,5 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let descriptor = Document::from_bytes(encoding.media_type(), blob.clone()).descriptor;
     let scan = validate::scan(&Memory(blob), &Layer { descriptor, encoding, foreign: false });
-    assert!(scan.entries.len() as u64 <= scan.tar_size / 512 + 1);
+    // Of a tar that breaks off nobody knows the size.
+    let is_read = scan.diff_id.is_some();
+    assert!(!is_read || scan.entries.len() as u64 <= scan.tar_size / 512);
 });

@@ -1,14 +1,10 @@
 //! Any bytes as an archive: an error, or images of which every fault is found without a panic.
 #![no_main]
 
-#[path = "shared/tar.rs"]
-mod tar;
-#[path = "shared/temp.rs"]
-mod temp;
-
 use cooper::report::Silent;
 use cooper::transport::source::{Archive, Source};
 use cooper::validate;
+use cooper_fuzz::{tar, temp};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

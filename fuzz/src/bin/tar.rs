@@ -1,12 +1,10 @@
 //! Any bytes as a foreign tar: an error, or entries whose sizes add up to no more than there is.
 #![no_main]
 
-#[path = "shared/tar.rs"]
-mod tar;
-
 use std::io::Cursor;
 
 use cooper::transport::source::tar::TarReader;
+use cooper_fuzz::tar;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

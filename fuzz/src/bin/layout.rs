@@ -1,13 +1,11 @@
 //! Any bytes as the index of a layout, and as the blobs that it names: an error, or images.
 #![no_main]
 
-#[path = "shared/temp.rs"]
-mod temp;
-
 use cooper::digest::Digest;
 use cooper::report::Silent;
 use cooper::transport::source::{Layout, Source};
 use cooper::validate;
+use cooper_fuzz::temp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,10 +1,8 @@
 //! Any bytes as the lock of a base image and as a lock of layers: an error or a lock.
 #![no_main]
 
-#[path = "shared/temp.rs"]
-mod temp;
-
 use cooper::base::Lock;
+use cooper_fuzz::temp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
