@@ -59,8 +59,7 @@ pub(super) fn verify_store(
     let infos: BTreeMap<_, _> =
         specs.iter().flat_map(|spec| &spec.closure).map(|info| (&info.path, info)).collect();
     let infos: Vec<PathInfo> = infos.into_values().cloned().collect();
-    let jobs = usize::from(global.jobs.unwrap_or_default());
-    layer::verify(&infos, jobs, reporter).map_err(|error| {
+    layer::verify(&infos, global.jobs(), reporter).map_err(|error| {
         Failure::from(error).hint("`nix-store --repair-path PATH` brings back what Nix built")
     })
 }
@@ -121,7 +120,6 @@ fn one(
     Reporters { reporter, layers }: Reporters<'_>,
     told: &layer::Made<'_>,
 ) -> Result<Image, Failure> {
-    let jobs = usize::from(global.jobs.unwrap_or_default());
     let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
     let base = base::find(spec)?;
     let below = base.as_ref().map_or(0, Base::layer_count);
@@ -129,24 +127,16 @@ fn one(
     if let Some(warning) = layers_lock::excess(spec, &closure, below, &plan)? {
         reporter.warn(&warning);
     }
-    let base = base.map(|base| base.read(cores(jobs), reporter)).transpose()?;
+    let base = base.map(|base| base.read(global.jobs(), reporter)).transpose()?;
     let rootfs = checked_files(spec, base.as_ref(), reporter)?;
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
-    let layers = layer::build_and_tell(&requests, store, jobs, layers, told)?;
+    let layers = layer::build_and_tell(&requests, store, global.jobs(), layers, told)?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
     image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| match error {
         ImageError::BaseConfig { .. } => Failure::input(error),
         error => Failure::bug(error),
     })
-}
-
-/// As many as were asked for; 0 means one a core.
-pub(super) fn cores(jobs: usize) -> usize {
-    match jobs {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        jobs => jobs,
-    }
 }
 
 /// The image's own files.

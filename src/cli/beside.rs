@@ -48,8 +48,7 @@ impl Beside {
     /// Makes the small layer and nothing else. Own files whose sources are gone from the store
     /// are left out, which is said.
     pub(super) fn new(global: &Global, spec: &Spec, laid: &Laid) -> Result<Self, Failure> {
-        let jobs = usize::from(global.jobs.unwrap_or_default());
-        let read = laid.base.as_ref().map(|base| base.read(assemble::cores(jobs), &Silent));
+        let read = laid.base.as_ref().map(|base| base.read(global.jobs(), &Silent));
         let read = read.transpose()?;
         let rootfs = assemble::own_files(spec).and_then(|rootfs| match &read {
             Some(read) => Ok(rootfs.over(&read.below, spec)?),
@@ -65,7 +64,7 @@ impl Beside {
         let own = requests.into_iter().filter(|r| matches!(r.content, Content::Rootfs(..)));
         let own: Vec<_> =
             own.map(|own| layer::Request { compression: Compression::None {}, ..own }).collect();
-        let made = layer::build(&own, &TempStore::new()?, jobs, &Silent)?;
+        let made = layer::build(&own, &TempStore::new()?, global.jobs(), &Silent)?;
         let own = made.first().map(|layer| (layer.diff_id, layer.tar_size));
         let config = image::draft_config(spec, read.as_ref().map(|read| &read.lower), names);
         Ok(Self {

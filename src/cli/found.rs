@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::assemble;
 use super::failure::Failure;
 use super::looked::{Looked, LookedLayer, LookedPath, Step};
 use super::place::{self, Place, Reach};
@@ -41,8 +40,7 @@ pub(super) fn look(
             .map(|layer| (layer.descriptor.digest, layer))
             .collect();
         let layers: Vec<_> = layers.into_values().collect();
-        let jobs = assemble::cores(usize::from(global.jobs.unwrap_or_default()));
-        scans = scan_layers(&*source, &layers, jobs, &*progress::reporter(global));
+        scans = scan_layers(&*source, &layers, global.jobs(), &*progress::reporter(global));
     }
     let name = source.name();
     stored.iter().map(|image| looked(&name, image, &scans)).collect()

@@ -103,6 +103,14 @@ struct Global {
     cache_size: Option<cache::Size>,
 }
 
+impl Global {
+    /// As many threads as were asked for, or one a core.
+    fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.jobs.map_or_else(cores, usize::from)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::place::{self, Place, Reach};
-use super::{Global, assemble, output, progress, table};
+use super::{Global, output, progress, table};
 use crate::image::json;
 use crate::transport::source::choose;
 use crate::validate::{self, Report, Severity};
@@ -28,7 +28,6 @@ pub(super) struct ValidateArgs {
 
 pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
-    let jobs = assemble::cores(usize::from(global.jobs.unwrap_or_default()));
     let mut reports = Vec::new();
     for place in &args.places {
         let source = place::open(place, &args.reach, &*reporter)?;
@@ -36,7 +35,7 @@ pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
             Some(name) => vec![choose(&*source, Some(name)).map_err(Failure::from)?],
             None => source.roots().map_err(Failure::from)?,
         };
-        reports.push((source.name(), validate::check(&*source, &roots, jobs, &*reporter)));
+        reports.push((source.name(), validate::check(&*source, &roots, global.jobs(), &*reporter)));
     }
     match global.json {
         true => output::data(&as_json(&reports)?)?,
