@@ -44,6 +44,16 @@ struct Named<'a> {
     word: &'a str,
 }
 
+/// A file that a kernel would be told to run, by the config or as the interpreter of another.
+struct Program<'a> {
+    image: &'a Image<'a>,
+    path: &'a str,
+    content: &'a Content,
+    check: Check,
+    /// So many others it is the interpreter of.
+    depth: usize,
+}
+
 pub(super) fn check(image: &Image<'_>, findings: &mut Findings<'_>) -> Result<(), CheckError> {
     for named in programs(image) {
         find(image, &named, findings)?;
@@ -112,7 +122,9 @@ fn find(image: &Image<'_>, named: &Named<'_>, out: &mut Findings<'_>) -> Result<
             out.problem(check, format!("{field} starts `{path}`, which is not executable"));
             Ok(())
         }
-        Found::File(content) => runs(image, &path, &content, check, 0, out),
+        Found::File(content) => {
+            Program { image, path: &path, content: &content, check, depth: 0 }.check(out)
+        }
     }
 }
 
@@ -139,108 +151,99 @@ fn locate(image: &Image<'_>, word: &str) -> Result<Option<String>, CheckError> {
     Ok(None)
 }
 
-/// Whether a kernel would run this file.
-fn runs(
-    image: &Image<'_>,
-    path: &str,
-    content: &Content,
-    check: Check,
-    depth: usize,
-    out: &mut Findings<'_>,
-) -> Result<(), CheckError> {
-    let head = content.head(FIRST_LINE)?;
-    if head.starts_with(&abi::ELFMAGIC) {
-        return elf(image, path, content, check, depth, out);
-    }
-    let Some(line) = head.strip_prefix(b"#!") else {
-        let what = "is neither an ELF program nor a script that starts with `#!`";
-        out.problem(check, format!("`{path}` {what}"));
-        return Ok(());
-    };
-    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = String::from_utf8_lossy(line).into_owned();
-    let mut words = line.split_ascii_whitespace();
-    let Some(interpreter) = words.next() else {
-        out.problem(Check::Interpreter, format!("`{path}` has a first line without interpreter"));
-        return Ok(());
-    };
-    interpreted(image, path, interpreter, depth, out)?;
-    // `#!/usr/bin/env [-S] NAME` finds the real interpreter in PATH.
-    if interpreter.ends_with("/env") {
-        let name = words.find(|word| !word.starts_with('-') && !word.contains('='));
-        if let Some(name) = name
-            && locate(image, name)?.is_none()
-            && !image.has_base()
-        {
-            let search = search_path(image);
-            let message = format!("`{path}` is run by `{name}`, which is not in PATH ({search})");
-            out.problem(Check::Interpreter, message);
+impl Program<'_> {
+    /// Whether a kernel would run it.
+    fn check(&self, out: &mut Findings<'_>) -> Result<(), CheckError> {
+        let Self { image, path, content, check, .. } = *self;
+        let head = content.head(FIRST_LINE)?;
+        if head.starts_with(&abi::ELFMAGIC) {
+            return self.elf(out);
         }
-    }
-    Ok(())
-}
-
-/// Whether what runs a file, named in that file, is in the image and runs itself.
-fn interpreted(
-    image: &Image<'_>,
-    path: &str,
-    interpreter: &str,
-    depth: usize,
-    out: &mut Findings<'_>,
-) -> Result<(), CheckError> {
-    let mut problem = |what: &str| {
-        let message = format!("`{path}` is run by `{interpreter}`, which {what}");
-        out.problem(Check::Interpreter, message);
-        Ok(())
-    };
-    if !interpreter.starts_with('/') {
-        return problem("is no absolute path");
-    }
-    match image.find(interpreter)? {
-        Found::Missing(_) if image.has_base() => Ok(()),
-        Found::Missing(missing) => problem(&missing.why(interpreter)),
-        Found::Directory => problem("is a directory"),
-        Found::File(content) if !content.executable => problem("is not executable"),
-        Found::File(_) if depth >= MOST_INTERPRETERS => problem("is one interpreter too many"),
-        Found::File(content) => {
-            runs(image, interpreter, &content, Check::Interpreter, depth + 1, out)
-        }
-    }
-}
-
-fn elf(
-    image: &Image<'_>,
-    path: &str,
-    content: &Content,
-    check: Check,
-    depth: usize,
-    out: &mut Findings<'_>,
-) -> Result<(), CheckError> {
-    let Ok(mut elf) = ElfStream::<AnyEndian, _>::open_stream(content.open()?) else {
-        out.problem(check, format!("`{path}` is a damaged ELF file"));
-        return Ok(());
-    };
-    let platform = &image.spec.platform;
-    let machine = elf.ehdr.e_machine;
-    let wanted = MACHINES.iter().find(|(name, _)| *name == platform.architecture);
-    if wanted.is_some_and(|(_, wanted)| *wanted != machine) {
-        let names: Vec<&str> =
-            MACHINES.iter().filter(|(_, m)| *m == machine).map(|(name, _)| *name).collect();
-        let made_for = match names.as_slice() {
-            [] => format!("ELF machine {machine}"),
-            names => names.join(" or "),
+        let Some(line) = head.strip_prefix(b"#!") else {
+            let what = "is neither an ELF program nor a script that starts with `#!`";
+            out.problem(check, format!("`{path}` {what}"));
+            return Ok(());
         };
-        let message = format!("`{path}` is made for {made_for}, and the image for {platform}");
-        out.problem(Check::Architecture, message);
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = String::from_utf8_lossy(line).into_owned();
+        let mut words = line.split_ascii_whitespace();
+        let Some(interpreter) = words.next() else {
+            out.problem(
+                Check::Interpreter,
+                format!("`{path}` has a first line without interpreter"),
+            );
+            return Ok(());
+        };
+        self.interpreted(interpreter, out)?;
+        // `#!/usr/bin/env [-S] NAME` finds the real interpreter in PATH.
+        if interpreter.ends_with("/env") {
+            let name = words.find(|word| !word.starts_with('-') && !word.contains('='));
+            if let Some(name) = name
+                && locate(image, name)?.is_none()
+                && !image.has_base()
+            {
+                let search = search_path(image);
+                let message =
+                    format!("`{path}` is run by `{name}`, which is not in PATH ({search})");
+                out.problem(Check::Interpreter, message);
+            }
+        }
+        Ok(())
     }
-    let interp = elf.segments().iter().find(|s| s.p_type == abi::PT_INTERP).copied();
-    let Some(segment) = interp else { return Ok(()) };
-    let name = (segment.p_filesz <= PATH_MAX).then(|| elf.segment_data(&segment).ok()).flatten();
-    let Some(bytes) = name else {
-        out.problem(check, format!("`{path}` is a damaged ELF file"));
-        return Ok(());
-    };
-    let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    let loader = String::from_utf8_lossy(bytes).into_owned();
-    interpreted(image, path, &loader, depth, out)
+
+    /// Whether what runs it, named in it, is in the image and runs itself.
+    fn interpreted(&self, interpreter: &str, out: &mut Findings<'_>) -> Result<(), CheckError> {
+        let Self { image, path, depth, .. } = *self;
+        let mut problem = |what: &str| {
+            let message = format!("`{path}` is run by `{interpreter}`, which {what}");
+            out.problem(Check::Interpreter, message);
+            Ok(())
+        };
+        if !interpreter.starts_with('/') {
+            return problem("is no absolute path");
+        }
+        match image.find(interpreter)? {
+            Found::Missing(_) if image.has_base() => Ok(()),
+            Found::Missing(missing) => problem(&missing.why(interpreter)),
+            Found::Directory => problem("is a directory"),
+            Found::File(content) if !content.executable => problem("is not executable"),
+            Found::File(_) if depth >= MOST_INTERPRETERS => problem("is one interpreter too many"),
+            Found::File(content) => {
+                let (check, depth) = (Check::Interpreter, depth + 1);
+                Program { image, path: interpreter, content: &content, check, depth }.check(out)
+            }
+        }
+    }
+
+    fn elf(&self, out: &mut Findings<'_>) -> Result<(), CheckError> {
+        let Self { image, path, content, check, .. } = *self;
+        let Ok(mut elf) = ElfStream::<AnyEndian, _>::open_stream(content.open()?) else {
+            out.problem(check, format!("`{path}` is a damaged ELF file"));
+            return Ok(());
+        };
+        let platform = &image.spec.platform;
+        let machine = elf.ehdr.e_machine;
+        let wanted = MACHINES.iter().find(|(name, _)| *name == platform.architecture);
+        if wanted.is_some_and(|(_, wanted)| *wanted != machine) {
+            let names: Vec<&str> =
+                MACHINES.iter().filter(|(_, m)| *m == machine).map(|(name, _)| *name).collect();
+            let made_for = match names.as_slice() {
+                [] => format!("ELF machine {machine}"),
+                names => names.join(" or "),
+            };
+            let message = format!("`{path}` is made for {made_for}, and the image for {platform}");
+            out.problem(Check::Architecture, message);
+        }
+        let interp = elf.segments().iter().find(|s| s.p_type == abi::PT_INTERP).copied();
+        let Some(segment) = interp else { return Ok(()) };
+        let name =
+            (segment.p_filesz <= PATH_MAX).then(|| elf.segment_data(&segment).ok()).flatten();
+        let Some(bytes) = name else {
+            out.problem(check, format!("`{path}` is a damaged ELF file"));
+            return Ok(());
+        };
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        let loader = String::from_utf8_lossy(bytes).into_owned();
+        self.interpreted(&loader, out)
+    }
 }
