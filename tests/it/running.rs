@@ -1,5 +1,6 @@
 //! The real binary, run in a folder of its own, over stores that a test makes up.
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -90,6 +91,24 @@ impl Place {
             let left: Vec<_> = std::fs::read_dir(self.path("out")).unwrap().collect();
             assert!(left.is_empty(), "left behind: {left:?}");
         }
+    }
+
+    /// Builds a spec, which must succeed, and opens the tars of its layers, which must be plain.
+    pub(crate) fn layers(&self, spec: &str) -> Vec<File> {
+        // Tests change what a store path holds, which no store does: the cache would notice.
+        let layout = ["--format", "layout", "-o", "layout", "--cache", "none"];
+        self.cooper(&[&["build", spec], &layout[..]].concat()).succeeded();
+        let open = |digest: &Value| {
+            let blob = digest.as_str().unwrap().replace(':', "/");
+            File::open(self.path("layout/blobs").join(blob)).unwrap()
+        };
+        let json = |file| -> Value { serde_json::from_reader(file).unwrap() };
+        let index = json(File::open(self.path("layout/index.json")).unwrap());
+        let manifest = json(open(&index["manifests"][0]["digest"]));
+        let layers = manifest["layers"].as_array().unwrap().iter();
+        let layers = layers.map(|layer| open(&layer["digest"])).collect();
+        std::fs::remove_dir_all(self.path("layout")).unwrap();
+        layers
     }
 
     /// Builds `spec.json` into a layout-like archive, which must succeed.

@@ -51,18 +51,9 @@ fn spec(place: &Place, more: &[&str], fields: Value) -> super::running::Ran {
 /// The entries of the one layer that the image must have.
 fn entries(place: &Place) -> Vec<String> {
     let made = place.path("made").display().to_string();
-    let ran = place.cooper(&["build", &made, "--format", "layout", "-o", "layout"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let json = |path: &str| -> Value {
-        serde_json::from_slice(&std::fs::read(place.path(path)).unwrap()).unwrap()
-    };
-    let blob =
-        |digest: &Value| format!("layout/blobs/{}", digest.as_str().unwrap().replace(':', "/"));
-    let manifest = json(&blob(&json("layout/index.json")["manifests"][0]["digest"]));
-    assert_eq!(manifest["layers"].as_array().unwrap().len(), 1, "{manifest}");
-    let file = std::fs::File::open(place.path(&blob(&manifest["layers"][0]["digest"]))).unwrap();
+    let [layer] = place.layers(&made).try_into().unwrap();
     let mut lines = Vec::new();
-    for entry in tar::Archive::new(file).entries().unwrap() {
+    for entry in tar::Archive::new(layer).entries().unwrap() {
         let entry = entry.unwrap();
         let header = entry.header();
         let (mode, uid, gid) =

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use cooper::digest::Digest;
 
-use super::{GZIP, House, NONE, ZSTD, noise, succeeded};
+use super::{GZIP, House, NONE, ZSTD, mounting, noise, succeeded};
 
 /// Lays a tree out in a folder that has the same path on every machine, and builds there.
 const SCRIPT: &str = r#"
@@ -111,16 +111,7 @@ fn golden_layers_of_store_paths_have_these_bytes() {
         });
         fs::write(house.path("spec.json"), spec.to_string()).unwrap();
         let store = house.path("store");
-        let before = [
-            "unshare",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-            SCRIPT,
-            "sh",
-            store.to_str().unwrap(),
-        ];
+        let before = mounting(SCRIPT, &store);
         let output = house.build(&before, "layout", &["--format", "layout"]).output().unwrap();
         succeeded(&output);
         // faults 33, 34, 38, 41, 46 to 49 and 54: the listing shows all of it but the end

@@ -97,6 +97,12 @@ impl House {
     }
 }
 
+/// The words before a command that a script runs after it has mounted something on a path.
+fn mounting<'a>(script: &'a str, path: &'a Path) -> [&'a str; 8] {
+    let path = path.to_str().unwrap();
+    ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", path]
+}
+
 fn noise(seed: usize, size: usize) -> Vec<u8> {
     let mut state = seed as u64 + 1;
     let mut next = || {

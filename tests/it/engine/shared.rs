@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Child, Stdio};
 
-use super::{GZIP, House, errors, run, succeeded};
+use super::{GZIP, House, errors, mounting, run, succeeded};
 
 #[test]
 fn eight_processes_share_one_cache_and_one_layout() {
@@ -84,16 +84,7 @@ fn a_cache_that_cannot_be_written_is_read_and_otherwise_passed_over() {
     let expected = house.expected();
     let cache = house.path("cache");
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 9; shift; exec \"$@\"";
-    let before = [
-        "unshare",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        cache.to_str().unwrap(),
-    ];
+    let before = mounting(script, &cache);
     let known = house.build(&before, "-", &[]).output().unwrap();
     succeeded(&known);
     assert!(known.stdout == expected);
