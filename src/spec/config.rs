@@ -124,9 +124,14 @@ impl Config {
 
     /// Leaves one entry a name: the last value, at the place of the first.
     pub(super) fn settle_env(&mut self) {
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for entry in std::mem::take(&mut self.env) {
-            if let Some((name, value)) = entry.split_once('=') {
-                self.set_env(name, value);
+            let Some((name, _)) = entry.split_once('=') else { continue };
+            if let Some(known) = places.get(name).and_then(|place| self.env.get_mut(*place)) {
+                *known = entry;
+            } else {
+                places.insert(name.to_owned(), self.env.len());
+                self.env.push(entry);
             }
         }
     }

@@ -32,6 +32,14 @@ fn the_last_of_two_variables_wins_at_the_place_of_the_first() {
 }
 
 #[test]
+fn two_hundred_thousand_variables_are_no_work() {
+    // fault 5: comparing each with each would take minutes
+    let entries: Vec<String> = (0..200_000).map(|number| format!("\"A{number}=\"")).collect();
+    let spec = parse_with(&format!(r#","config":{{"Env":[{}]}}"#, entries.join(","))).unwrap();
+    assert_eq!(spec.config.env.len(), entries.len());
+}
+
+#[test]
 fn each_bad_spec_is_an_error_that_says_what_is_wrong() {
     // faults 1 to 13
     let deep = format!(r#","config":{{"Labels":{}"#, "[".repeat(100_000));
