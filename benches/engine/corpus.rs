@@ -1,6 +1,6 @@
 //! A folder of store paths, and cooper run on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,13 +43,13 @@ impl Corpus {
         self.bytes as f64 / 1e6
     }
 
-    /// All bytes, in blocks of a mebibyte.
-    pub(crate) fn blocks(&self) -> Vec<Vec<u8>> {
-        let mut blocks = vec![Vec::with_capacity(1 << 20)];
+    /// All bytes, in blocks of at most that size.
+    pub(crate) fn blocks(&self, size: usize) -> Vec<Vec<u8>> {
+        let mut blocks = vec![Vec::with_capacity(size)];
         for (path, _) in &self.files {
-            for piece in fs::read(path).unwrap().chunks(1 << 18) {
-                if blocks.last().unwrap().len() + piece.len() > 1 << 20 {
-                    blocks.push(Vec::with_capacity(1 << 20));
+            for piece in fs::read(path).unwrap().chunks(size / 4) {
+                if blocks.last().unwrap().len() + piece.len() > size {
+                    blocks.push(Vec::with_capacity(size));
                 }
                 blocks.last_mut().unwrap().extend_from_slice(piece);
             }
@@ -64,9 +64,18 @@ impl Corpus {
             let top = self.store.join(below.components().next().unwrap());
             *sizes.entry(top).or_default() += size;
         }
-        sizes.extend(more.map(|path| (path.to_path_buf(), 10_000_000)));
-        let info = |(path, size): (&PathBuf, &u64)| json!({"path": path, "narHash": "sha256:bench", "narSize": size});
-        let closure: Vec<Value> = sizes.iter().map(info).collect();
+        let info = |path: &Path, size, references: BTreeSet<&PathBuf>| {
+            json!({
+                "path": path, "narHash": "sha256:bench", "narSize": size, "references": references,
+            })
+        };
+        let paths: Vec<&PathBuf> = sizes.keys().collect();
+        let known = sizes.iter().enumerate().map(|(at, (path, size))| {
+            // Some of those before it, so that there is a graph to plan from.
+            info(path, *size, (0..at % 6).map(|n| paths[at * n / 6]).collect())
+        });
+        let more = more.map(|path| info(path, 10_000_000, BTreeSet::new()));
+        let closure: Vec<Value> = known.chain(more).collect();
         let spec = json!({
             "version": 1, "name": "bench", "closure": closure,
             "compression": {"algorithm": algorithm},
@@ -101,8 +110,9 @@ impl Corpus {
         self.cooper(algorithm, "layout", &["--format", "layout", "--jobs", &jobs.to_string()])
     }
 
-    pub(crate) fn warm(&self) -> Measured {
-        self.cooper("gzip", "layout", &["--format", "layout"])
+    /// Once more into the layout that holds the image.
+    pub(crate) fn warm(&self, algorithm: &str) -> Measured {
+        self.cooper(algorithm, "layout", &["--format", "layout"])
     }
 
     /// A path of 10 MB takes the place of the one before, in the layout that holds the rest.

@@ -1,5 +1,6 @@
 //! Running things and timing them.
 
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -41,11 +42,8 @@ pub(crate) fn seconds(mut work: impl FnMut()) -> f64 {
 pub(crate) fn run(mut command: Command) -> Measured {
     let since = Instant::now();
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-    let mut out = child.stdout.take().expect("it has a standard output");
-    let sink = std::thread::spawn(move || {
-        let mut buf = vec![0; 1 << 20];
-        while std::io::Read::read(&mut out, &mut buf).is_ok_and(|count| count > 0) {}
-    });
+    let out = child.stdout.take().expect("it has a standard output");
+    let sink = std::thread::spawn(|| drain(out));
     let path = format!("/proc/{}/status", child.id());
     let mut peak = None;
     let status = loop {
@@ -59,6 +57,12 @@ pub(crate) fn run(mut command: Command) -> Measured {
     assert!(status.success(), "{command:?} failed");
     sink.join().expect("the reader ends");
     Measured { seconds, peak }
+}
+
+/// Reads to the end.
+pub(crate) fn drain(mut from: impl Read) {
+    let mut buf = vec![0; 1 << 20];
+    while from.read(&mut buf).is_ok_and(|count| count > 0) {}
 }
 
 fn high_water(path: &str) -> Option<f64> {
