@@ -5,11 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::SystemTime;
 
 use super::LayerError;
-use super::tar::{Source, TarReader};
+use super::tar::{self, Source, TarReader};
 use crate::digest::{Digest, Hasher};
-use crate::file::FileError;
+use crate::file::{Context, FileError};
 
 const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
@@ -26,8 +27,9 @@ pub struct Blob {
 
 #[derive(Debug, Clone)]
 enum Origin {
-    /// A file, and what keeps it from being removed while it is in use.
-    File { path: PathBuf, _guard: Option<Guard> },
+    /// A file, and what keeps it from being removed while it is in use; `seen` names how it
+    /// looked when this process had just written and hashed it.
+    File { path: PathBuf, seen: Option<Digest>, _guard: Option<Guard> },
     /// Bytes that another room knows how to get.
     Elsewhere(Arc<dyn Elsewhere>),
     /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
@@ -53,7 +55,18 @@ impl Blob {
 
     /// A blob that is a file.
     pub fn file(path: PathBuf, digest: Digest, size: u64, guard: Option<Guard>) -> Self {
-        Self { digest, size, origin: Origin::File { path, _guard: guard } }
+        Self { digest, size, origin: Origin::File { path, seen: None, _guard: guard } }
+    }
+
+    /// A file that this process has just written and hashed.
+    pub(super) fn written(
+        path: PathBuf,
+        digest: Digest,
+        size: u64,
+        guard: Option<Guard>,
+    ) -> Result<Self, LayerError> {
+        let seen = Some(seen(&crate::file::open(&path)?, &path)?);
+        Ok(Self { digest, size, origin: Origin::File { path, seen, _guard: guard } })
     }
 
     pub(super) fn tar(
@@ -101,24 +114,51 @@ impl Blob {
         })
     }
 
+    /// As [`write_to`](Blob::write_to), into a file. The kernel copies what this process wrote,
+    /// or shares it between the files where the file system can.
+    pub fn copy_to(&self, to: &mut File) -> Result<(), LayerError> {
+        let mut reader = self.reader()?;
+        let (Check::Written(_), Bytes::File(from)) = (&reader.check, &mut reader.bytes) else {
+            return self.write_to(to);
+        };
+        let copied = io::copy(from, to).map_err(LayerError::Sink)?;
+        match copied == self.size && reader.is_right() {
+            true => Ok(()),
+            false => Err(reader.wrong()),
+        }
+    }
+
     fn reader(&self) -> Result<Checked, LayerError> {
+        let mut check = Check::Bytes(Hasher::new());
         let (bytes, name) = match &self.origin {
-            Origin::Tar { source, mtime, .. } => (Bytes::Tar(Box::new(source.open(*mtime))), None),
+            Origin::Tar { source, mtime, seen } => {
+                check = seen.map_or(check, Check::Seen);
+                (Bytes::Tar(Box::new(source.open(*mtime))), None)
+            }
             Origin::Elsewhere(place) => {
                 let opened = place.open();
                 let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
                 (Bytes::Elsewhere(opened.map_err(failed)?), None)
             }
-            Origin::File { path, .. } => {
-                (Bytes::File(crate::file::open(path)?), Some(path.clone()))
+            Origin::File { path, seen: before, .. } => {
+                let file = crate::file::open(path)?;
+                // Another process may have put the same blob in its place.
+                if before.is_some() && *before == Some(seen(&file, path)?) {
+                    let meta = file.metadata().context("read", path)?;
+                    check = Check::Written(meta.modified().context("read", path)?);
+                }
+                (Bytes::File(file), Some(path.clone()))
             }
-        };
-        let check = match self.origin {
-            Origin::Tar { seen: Some(seen), .. } => Check::Seen(seen),
-            _ => Check::Bytes(Hasher::new()),
         };
         Ok(Checked { bytes, name, digest: self.digest, left: self.size, check })
     }
+}
+
+/// Names a file and when it was changed last.
+fn seen(file: &File, path: &Path) -> Result<Digest, FileError> {
+    let mut seen = Hasher::new();
+    tar::look(file, path, &mut seen)?;
+    Ok(seen.finish().digest())
 }
 
 /// Sends block after block until the end, the first error, or until nobody listens.
@@ -158,6 +198,9 @@ enum Check {
     Bytes(Hasher),
     /// They come from what looks as it did when it was hashed.
     Seen(Digest),
+    /// They come from a file that looked so when it was opened, and is not written to since this
+    /// time. Its change time says less: that another file took its name changes it too.
+    Written(SystemTime),
 }
 
 /// Checks what is read, at the end.
@@ -174,7 +217,10 @@ impl Checked {
         match (&self.check, &self.bytes) {
             (Check::Bytes(hasher), _) => hasher.clone().finish().digest() == self.digest,
             (Check::Seen(seen), Bytes::Tar(reader)) => reader.seen() == *seen,
-            (Check::Seen(_), _) => false,
+            (Check::Written(before), Bytes::File(file)) => {
+                file.metadata().and_then(|meta| meta.modified()).is_ok_and(|now| now == *before)
+            }
+            (Check::Seen(_) | Check::Written(_), _) => false,
         }
     }
 

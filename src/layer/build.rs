@@ -147,9 +147,13 @@ impl Work<'_> {
                 self.make(request, &source, key)?
             }
         };
+        let Record { digest, blob_size, .. } = record;
         let blob = match kept {
-            Some(kept) => Blob::file(kept.path, record.digest, record.blob_size, kept.guard),
-            None => Blob::tar(source, request.mtime, record.digest, record.blob_size, seen),
+            Some(kept) if seen.is_some() => {
+                Blob::written(kept.path, digest, blob_size, kept.guard)?
+            }
+            Some(kept) => Blob::file(kept.path, digest, blob_size, kept.guard),
+            None => Blob::tar(source, request.mtime, digest, blob_size, seen),
         };
         Ok(Layer {
             name: request.name.clone(),

@@ -14,7 +14,7 @@ use super::LayerError;
 use super::header::{self, BLOCK, Meta};
 use super::walk::{Entry, Kind, RootfsWalk, StoreWalk, read_some};
 use crate::digest::{Digest, Hasher};
-use crate::file::Context;
+use crate::file::{Context, FileError};
 use crate::rootfs::Rootfs;
 use crate::store_path::StorePath;
 
@@ -124,10 +124,8 @@ impl TarReader {
         buf: &mut [u8],
     ) -> Result<usize, LayerError> {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-        let count =
-            read_some(&mut file, buf.get_mut(..most).unwrap_or_default()).map_err(|source| {
-                crate::file::FileError { verb: "read", path: path.clone(), source }
-            })?;
+        let count = read_some(&mut file, buf.get_mut(..most).unwrap_or_default())
+            .map_err(|source| FileError { verb: "read", path: path.clone(), source })?;
         if count == 0 {
             return Err(LayerError::Changed { path, size, now: size - left });
         }
@@ -178,7 +176,7 @@ impl TarReader {
 }
 
 /// Adds which file it is and when it was changed last.
-fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), LayerError> {
+pub(super) fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), FileError> {
     let meta = file.metadata().context("read", path)?;
     for number in [meta.dev(), meta.ino(), meta.len()] {
         seen.update(&number.to_le_bytes());
@@ -191,7 +189,7 @@ fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), LayerError> {
 
 /// A file that has more bytes than its header says has changed under way.
 fn check_end(file: &mut File, path: PathBuf, size: u64) -> Result<(), LayerError> {
-    let more = read_some(file, &mut [0]).map_err(|source| crate::file::FileError {
+    let more = read_some(file, &mut [0]).map_err(|source| FileError {
         verb: "read",
         path: path.clone(),
         source,

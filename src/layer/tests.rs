@@ -214,6 +214,29 @@ fn content_that_changes_between_hashing_and_writing_is_an_error_and_no_wrong_blo
 }
 
 #[test]
+fn a_blob_that_this_process_wrote_is_read_as_long_as_nobody_wrote_to_it() {
+    let fake = Fake::new();
+    fake.file("a", b"content");
+    let layer = fake.build(Compression::default()).unwrap();
+    let path = layer.blob.path().unwrap();
+    let bytes = fs::read(path).unwrap();
+    let copy = |to: &Path| layer.blob.copy_to(&mut fs::File::create(to).unwrap());
+    let to = fake.dir.path().join("copy");
+    copy(&to).unwrap();
+    assert_eq!(fs::read(&to).unwrap(), bytes);
+    // As another process does that makes the same blob.
+    fs::rename(&to, path).unwrap();
+    copy(&to).unwrap();
+    assert_eq!(fs::read(&to).unwrap(), bytes);
+    let mut other = bytes;
+    other[12] ^= 1;
+    fs::write(path, other).unwrap();
+    assert!(matches!(copy(&to), Err(LayerError::DamagedBlob { .. })));
+    let written = layer.blob.write_to(&mut Vec::new());
+    assert!(matches!(written, Err(LayerError::DamagedBlob { .. })));
+}
+
+#[test]
 fn names_are_kept_byte_for_byte() {
     // faults 35, 36, 44, 45
     let fake = Fake::new();

@@ -1,6 +1,7 @@
 //! An image or an index with all that it names: what moves from one place to another, byte for
 //! byte.
 
+use std::fs::File;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 
@@ -167,6 +168,14 @@ impl Blob {
                     to.write_all(bytes).map_err(TransportError::Stream)?;
                 }
             }
+        }
+    }
+
+    /// Writes the bytes into a file.
+    pub fn copy_to(&self, to: &mut File) -> Result<(), TransportError> {
+        match &self.bytes {
+            Bytes::Layer(blob) => Ok(blob.copy_to(to)?),
+            Bytes::Here(_) | Bytes::Elsewhere(_) => self.write_to(to),
         }
     }
 

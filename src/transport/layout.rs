@@ -195,7 +195,7 @@ fn write_blob(blobs: &Path, digest: Digest, bytes: &Bytes<'_>) -> Result<(), Tra
     let path = blobs.join(digest.hex());
     let mut file = AtomicFile::create(&path)?;
     match bytes {
-        Bytes::Blob(blob) => blob.write_to(file.file())?,
+        Bytes::Blob(blob) => blob.copy_to(file.file())?,
         Bytes::Document(document) => {
             file.file().write_all(&document.bytes).context("write", &path)?;
         }
