@@ -62,6 +62,9 @@ pub(super) enum Format {
     Layout,
 }
 
+/// Images, and how long each took.
+type Assembled = (Vec<Image>, Vec<Duration>);
+
 pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let to_stdout = args.output.as_os_str() == "-";
@@ -78,8 +81,11 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     let store = assemble::store(global)?;
     let assembled = match args.format {
         Format::Layout => {
-            let assembled = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+            let layers = layout::Layers::new(&args.output);
+            let write = |arriving| layers.write(arriving);
+            let (assembled, ()) = meanwhile(global, &specs, &*store, &*reporter, write)?;
             layout::write(&assembled.0, &args.output)?;
+            layers.keep();
             assembled
         }
         Format::Archive if to_stdout => {
@@ -119,50 +125,61 @@ fn raw_stdout() -> io::Result<File> {
     Ok(stdout.into())
 }
 
-/// Assembles images into one archive of that path, with how long each took.
+/// Assembles images into one archive of that path.
 pub(super) fn archive(
     global: &Global,
     specs: &[Spec],
     store: &dyn Store,
     reporter: &dyn Reporter,
     path: &Path,
-) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+) -> Result<Assembled, Failure> {
     let mut file = AtomicFile::create(path)?;
     let assembled = stream(global, specs, store, reporter, file.file())?;
     file.commit()?;
     Ok(assembled)
 }
 
-/// Assembles images into one archive. What is finished is written while the rest is being made.
+/// Assembles images into one archive.
 fn stream(
     global: &Global,
     specs: &[Spec],
     store: &dyn Store,
     reporter: &dyn Reporter,
     to: impl Write + Send,
-) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
+) -> Result<Assembled, Failure> {
+    let mut out = BufWriter::with_capacity(BUFFER, to);
+    let write = |layers| write_layers(layers, &mut out);
+    let (assembled, written) = meanwhile(global, specs, store, reporter, write)?;
+    let named: Vec<Named> = assembled.0.iter().map(Named::of_image).collect();
+    Archive::go_on(&mut out, written).finish(&named)?;
+    Ok(assembled)
+}
+
+/// Assembles images. What is finished is written while the rest is being made.
+fn meanwhile<T: Send>(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+    write: impl FnOnce(mpsc::IntoIter<Layer>) -> Result<T, TransportError> + Send,
+) -> Result<(Assembled, T), Failure> {
     // Layers wait here for the writer; they are names of bytes, not the bytes.
     let (finished, layers) = mpsc::channel::<Layer>();
-    let mut out = BufWriter::with_capacity(BUFFER, to);
     std::thread::scope(|scope| {
-        let writer =
-            scope.spawn(move || write_layers(&layers, &mut out).map(|written| (out, written)));
+        let writer = scope.spawn(move || write(layers.into_iter()));
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         let told = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
         let assembled = assemble::assemble_and_tell(global, specs, store, reporter, &told);
         drop(finished);
         // When the writer has failed, that is why the rest has.
-        let (mut out, written) = writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        let (images, times) = assembled?;
-        let named: Vec<Named> = images.iter().map(Named::of_image).collect();
-        Archive::go_on(&mut out, written).finish(&named)?;
-        Ok((images, times))
+        let written = writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok((assembled?, written))
     })
 }
 
 /// Writes layers as they come.
 fn write_layers(
-    layers: &mpsc::Receiver<Layer>,
+    layers: mpsc::IntoIter<Layer>,
     out: &mut dyn Write,
 ) -> Result<BTreeSet<Digest>, TransportError> {
     let mut archive = Archive::start(out)?;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
@@ -14,11 +14,15 @@ use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError};
 use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::layer::Layer;
 use crate::spec::{ImageName, Tag};
 
 /// So many blobs are copied at a time.
 const AT_ONCE: usize = 4;
 
+const BLOBS: &str = "blobs/sha256";
+const INDEX: &str = "index.json";
+const OCI_LAYOUT_FILE: &str = "oci-layout";
 /// What `oci-layout` holds.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// An index is a list of short entries.
@@ -31,18 +35,94 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
     write_graphs(&named, dir)
 }
 
+/// Layers on their way into a layout, before anything names them. What was written is taken away
+/// again when it is dropped, unless [`Layers::keep`] was called or somebody names images there.
+#[derive(Debug)]
+pub struct Layers<'a> {
+    dir: &'a Path,
+    written: Mutex<Vec<Digest>>,
+}
+
+impl<'a> Layers<'a> {
+    /// Nothing is made before the first layer comes that is not there.
+    pub fn new(dir: &'a Path) -> Self {
+        Self { dir, written: Mutex::default() }
+    }
+
+    /// Adds layers as they come; [`write()`] then finds them there.
+    pub fn write(&self, layers: impl Iterator<Item = Layer> + Send) -> Result<(), TransportError> {
+        let blobs = self.dir.join(BLOBS);
+        let is_missing = |layer: &Layer| !is_there(&blobs, layer.digest, layer.blob_size);
+        write_all(layers.filter(is_missing), |layer| {
+            // For one blob: whoever has images to name shall not wait for layers to be made.
+            let _lock = open(self.dir, file::Lock::Shared)?;
+            write_blob(&blobs, layer.digest, |file| Ok(layer.blob.copy_to(file)?))?;
+            self.written().push(layer.digest);
+            Ok(())
+        })?;
+        if !self.written().is_empty() {
+            file::sync_dir(&blobs)?;
+        }
+        Ok(())
+    }
+
+    /// They stay, as something names them now.
+    pub fn keep(self) {
+        self.written().clear();
+    }
+
+    fn written(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Layers<'_> {
+    fn drop(&mut self) {
+        let written = std::mem::take(&mut *self.written());
+        if written.is_empty() {
+            return;
+        }
+        let blobs = self.dir.join(BLOBS);
+        let Ok(_lock) = open(self.dir, file::Lock::Alone) else { return };
+        if self.dir.join(INDEX).exists() {
+            return;
+        }
+        for digest in written {
+            let _ = fs::remove_file(blobs.join(digest.hex()));
+        }
+        // Folders go only when they are empty: another process may be at work here.
+        let empty = [blobs.as_path()].into_iter().chain(blobs.parent());
+        if empty.map(fs::remove_dir).all(|removed| removed.is_ok()) {
+            let _ = fs::remove_file(self.dir.join(OCI_LAYOUT_FILE));
+            let _ = fs::remove_dir(self.dir);
+        }
+    }
+}
+
+/// Makes the layout if there is none and locks it.
+fn open(dir: &Path, kind: file::Lock) -> Result<File, TransportError> {
+    loop {
+        create_dir(dir)?;
+        let lock = File::open(dir).context("open", dir)?;
+        file::lock(&lock, dir, kind)?;
+        // Whoever gave up while we waited may have removed it.
+        let is_same = |now: fs::Metadata| lock.metadata().is_ok_and(|old| old.ino() == now.ino());
+        if fs::metadata(dir).is_ok_and(is_same) {
+            check(dir)?;
+            // First of all, so that what a killed process leaves is a layout to go on with.
+            write_if_other(&dir.join(OCI_LAYOUT_FILE), OCI_LAYOUT)?;
+            create_dir(&dir.join(BLOBS))?;
+            return Ok(lock);
+        }
+    }
+}
+
 /// Adds images and indexes; see [`write()`].
 pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
-    let blobs = dir.join("blobs/sha256");
-    create_dir(dir)?;
+    let blobs = dir.join(BLOBS);
     // Held until the end: another process must not read the index before ours is in it.
-    let lock = File::open(dir).context("open", dir)?;
-    file::lock(&lock, dir, file::Lock::Alone)?;
-    check(dir)?;
+    let _lock = open(dir, file::Lock::Alone)?;
     remove_unfinished(dir)?;
-    // First of all, so that what a killed process leaves is a layout to go on with.
-    write_if_other(&dir.join("oci-layout"), OCI_LAYOUT)?;
-    create_dir(&blobs)?;
     remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;
     write_blobs(graphs, &blobs)?;
@@ -53,7 +133,7 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
         }
     }
     let bytes = json::to_bytes(&index).map_err(|e| TransportError::Json("index.json", e))?;
-    write_if_other(&dir.join("index.json"), &bytes)?;
+    write_if_other(&dir.join(INDEX), &bytes)?;
     Ok(())
 }
 
@@ -72,7 +152,7 @@ pub fn check(dir: &Path) -> Result<(), TransportError> {
     if meta.permissions().readonly() {
         return refused("nobody may write to it, as to all in a Nix store; name another folder");
     }
-    let is_layout = dir.join("oci-layout").exists();
+    let is_layout = dir.join(OCI_LAYOUT_FILE).exists();
     if !is_layout && !is_empty(dir)? {
         return refused(
             "it has other files in it and no `oci-layout`; name an empty folder or a new one",
@@ -134,14 +214,14 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     }
 }
 
-/// Copies the blobs that are missing, several at a time: much of it is waiting for the disk.
+/// Copies the blobs that are missing.
 fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let mut missing: BTreeMap<Digest, Bytes<'_>> = BTreeMap::new();
     for Named { graph, .. } in graphs {
         let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
         let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
         for (descriptor, bytes) in blobs.chain(documents) {
-            if !is_there(dir, descriptor) {
+            if !is_there(dir, descriptor.digest, descriptor.size) {
                 missing.insert(descriptor.digest, bytes);
             }
         }
@@ -149,23 +229,38 @@ fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     if missing.is_empty() {
         return Ok(());
     }
-    let queue = Mutex::new(missing.into_iter());
-    let copy = || {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            match next {
-                Some((digest, bytes)) => write_blob(dir, digest, &bytes)?,
-                None => return Ok(()),
+    write_all(missing.into_iter(), |(digest, bytes)| {
+        write_blob(dir, digest, |file| match bytes {
+            Bytes::Blob(blob) => blob.copy_to(file),
+            Bytes::Document(document) => {
+                Ok(file.write_all(&document.bytes).context("write", dir.join(digest.hex()))?)
             }
+        })
+    })?;
+    Ok(file::sync_dir(dir)?)
+}
+
+/// Writes what comes, several at a time: much of it is waiting for the disk. After a failure
+/// nothing more is taken.
+fn write_all<I: Iterator + Send>(
+    what: I,
+    write: impl Fn(I::Item) -> Result<(), TransportError> + Sync,
+) -> Result<(), TransportError> {
+    let queue = Mutex::new(Some(what));
+    let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        // Bound to a name, so that the lock is not held while it is written.
+        while let Some(next) = { queue().as_mut().and_then(Iterator::next) } {
+            write(next).inspect_err(|_| drop(queue().take()))?;
         }
+        Ok(())
     };
     let results: Vec<Result<(), TransportError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(copy)).collect();
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
         let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         joined.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
-    results.into_iter().collect::<Result<(), _>>()?;
-    Ok(file::sync_dir(dir)?)
+    results.into_iter().collect()
 }
 
 /// Removes what a killed process left; who holds the lock is the only one who writes.
@@ -186,20 +281,18 @@ enum Bytes<'a> {
 }
 
 /// A blob is renamed into place whole, so one of the right size is the right one.
-fn is_there(blobs: &Path, descriptor: &Descriptor) -> bool {
-    let meta = fs::symlink_metadata(blobs.join(descriptor.digest.hex()));
-    meta.is_ok_and(|meta| meta.is_file() && meta.len() == descriptor.size)
+fn is_there(blobs: &Path, digest: Digest, size: u64) -> bool {
+    let meta = fs::symlink_metadata(blobs.join(digest.hex()));
+    meta.is_ok_and(|meta| meta.is_file() && meta.len() == size)
 }
 
-fn write_blob(blobs: &Path, digest: Digest, bytes: &Bytes<'_>) -> Result<(), TransportError> {
-    let path = blobs.join(digest.hex());
-    let mut file = AtomicFile::create(&path)?;
-    match bytes {
-        Bytes::Blob(blob) => blob.copy_to(file.file())?,
-        Bytes::Document(document) => {
-            file.file().write_all(&document.bytes).context("write", &path)?;
-        }
-    }
+fn write_blob(
+    blobs: &Path,
+    digest: Digest,
+    write: impl FnOnce(&mut File) -> Result<(), TransportError>,
+) -> Result<(), TransportError> {
+    let mut file = AtomicFile::create(&blobs.join(digest.hex()))?;
+    write(file.file())?;
     Ok(file.commit_without_name()?)
 }
 
@@ -225,7 +318,7 @@ fn create_dir(path: &Path) -> Result<(), FileError> {
 }
 
 fn check_version(dir: &Path) -> Result<(), TransportError> {
-    let path = dir.join("oci-layout");
+    let path = dir.join(OCI_LAYOUT_FILE);
     let bytes = file::read(&path, INDEX_LIMIT)?;
     let version = serde_json::from_slice::<serde_json::Value>(&bytes)
         .ok()
@@ -238,7 +331,7 @@ fn check_version(dir: &Path) -> Result<(), TransportError> {
 }
 
 fn read_index(dir: &Path) -> Result<ImageIndex, TransportError> {
-    let path = dir.join("index.json");
+    let path = dir.join(INDEX);
     if !path.exists() {
         return Ok(index_of(Vec::new()));
     }

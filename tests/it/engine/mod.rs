@@ -4,6 +4,7 @@ mod consumers;
 mod elsewhere;
 mod events;
 mod golden;
+mod layout;
 mod machine;
 mod shared;
 mod tampered;

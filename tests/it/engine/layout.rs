@@ -1,0 +1,140 @@
+//! Layers on their way into a layout.
+
+use std::fs;
+use std::time::Duration;
+
+use cooper::layer::{Content, Layer, Request, TempStore, build};
+use cooper::report::Silent;
+use cooper::spec::Compression;
+use cooper::store_path::PathInfo;
+use cooper::transport::layout;
+
+use super::{GZIP, House, errors, succeeded};
+
+fn made(house: &House) -> Layer {
+    let path = house.store_path(0).to_str().unwrap().parse().unwrap();
+    let infos =
+        [PathInfo { path, nar_hash: "sha256:test".into(), nar_size: 1, references: Vec::new() }];
+    let request = Request {
+        name: "test".into(),
+        content: Content::StorePaths(&infos),
+        compression: Compression::default(),
+        mtime: 1,
+    };
+    build(&[request], &TempStore::new().unwrap(), 1, &Silent).unwrap().remove(0)
+}
+
+#[test]
+fn a_layer_is_in_the_layout_while_the_next_one_is_being_made() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let layer = made(&house);
+    let there = house.path("layout/blobs/sha256").join(layer.digest.hex());
+    let mut first = Some(layer);
+    let layers = std::iter::from_fn(|| {
+        let next = first.take();
+        let is_there = || {
+            (0..6000).any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                there.exists()
+            })
+        };
+        assert!(next.is_some() || is_there());
+        next
+    });
+    let dir = house.path("layout");
+    layout::Layers::new(&dir).write(layers).unwrap();
+}
+
+#[test]
+fn after_a_failure_no_more_layers_are_taken() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let layer = made(&house);
+    fs::write(layer.blob.path().unwrap(), "something else").unwrap();
+    let endless = std::iter::repeat_with(|| layer.clone());
+    let dir = house.path("layout");
+    let error = layout::Layers::new(&dir).write(endless).unwrap_err();
+    assert!(error.to_string().contains("is damaged"), "{error}");
+}
+
+#[test]
+fn when_nothing_is_missing_nothing_is_made() {
+    let house = House::new();
+    layout::Layers::new(&house.path("layout")).write(std::iter::empty()).unwrap();
+    assert_eq!(house.leftovers(), [""; 0]);
+}
+
+#[test]
+fn layers_that_nothing_came_to_name_are_taken_away_again() {
+    let house = House::new();
+    house.fill(2, 1000);
+    house.spec(GZIP);
+    // The store path of the second layer is gone: the first may be written by then.
+    fs::remove_dir_all(house.store_path(1)).unwrap();
+    for _ in 0..5 {
+        let output = house.build(&[], "layout", &["--format", "layout"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+        assert!(!house.path("layout").exists());
+    }
+    let layer = made(&house);
+    let dir = house.path("layout");
+    let layers = layout::Layers::new(&dir);
+    layers.write(std::iter::once(layer.clone())).unwrap();
+    assert!(dir.join("blobs/sha256").join(layer.digest.hex()).exists());
+    drop(layers);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let (layer, dir) = (made(&house), house.path("layout"));
+    let blob = dir.join("blobs/sha256").join(layer.digest.hex());
+    let layers = layout::Layers::new(&dir);
+    layers.write(std::iter::once(layer.clone())).unwrap();
+    fs::write(dir.join("blobs/sha256/other"), "").unwrap();
+    drop(layers);
+    assert!(!blob.exists() && dir.join("oci-layout").exists());
+    let layers = layout::Layers::new(&dir);
+    layers.write(std::iter::once(layer)).unwrap();
+    fs::write(dir.join("index.json"), "{}").unwrap();
+    drop(layers);
+    assert!(blob.exists());
+}
+
+#[test]
+fn the_kernel_copies_what_was_just_made() {
+    let house = House::new();
+    house.fill(2, 100_000);
+    house.spec(GZIP);
+    let trace = house.path("trace");
+    let strace =
+        ["strace", "-f", "-y", "-qq", "-e", "trace=copy_file_range", "-o", trace.to_str().unwrap()];
+    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
+    let trace = fs::read_to_string(trace).unwrap();
+    let blobs =
+        fs::read_dir(house.path("cache/v1/blobs")).unwrap().map(|blob| blob.unwrap().path());
+    for blob in blobs {
+        assert!(trace.contains(blob.to_str().unwrap()), "{trace}");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_under_a_layout_is_said_and_the_next_run_works() {
+    // fault 104
+    let house = House::new();
+    house.fill(3, 100_000);
+    house.spec(GZIP);
+    let args = ["--format", "layout"];
+    let inject = "inject=fsync:error=EIO:when=1";
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject];
+    let output = house.build(&strace, "layout", &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    assert!(errors(&output).contains("failed to sync"), "{}", errors(&output));
+    assert!(!house.path("layout/index.json").exists());
+    succeeded(&house.build(&[], "layout", &args).output().unwrap());
+    let mut cooper = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
+    succeeded(&cooper.arg("validate").arg(house.path("layout")).output().unwrap());
+}
