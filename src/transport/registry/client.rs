@@ -136,6 +136,7 @@ impl Registry {
                     }
                     Next::Done | Next::Later => return Ok(answer),
                 },
+                Err(error) if error.is_final() => return Err(error),
                 Err(_) if tried < self.options.retries => retry::pause(tried, None),
                 Err(error) => return Err(error),
             };
@@ -341,7 +342,7 @@ impl Registry {
                     return Ok((status, self.body(answer, limit, what).await?));
                 }
                 Ok(answer) => retry::pause(tried, Some(answer.headers())),
-                Err(error) if last => return Err(error),
+                Err(error) if last || error.is_final() => return Err(error),
                 Err(_) => retry::pause(tried, None),
             };
             tried += 1;

@@ -148,6 +148,15 @@ impl RegistryError {
         matches!(self, Self::Unreachable { source, .. } if tls::cause(source).is_some())
     }
 
+    /// Whether another try would end alike: one side does not trust the other.
+    pub(super) fn is_final(&self) -> bool {
+        let distrusts = |source| {
+            matches!(tls::cause(source), Some(rustls::Error::InvalidCertificate(_)))
+                || tls::wants_another_identity(source)
+        };
+        matches!(self, Self::Unreachable { source, .. } if distrusts(source))
+    }
+
     /// Whether the registry wants a client certificate, or another one.
     pub fn wants_another_identity(&self) -> bool {
         matches!(self, Self::Unreachable { source, .. } if tls::wants_another_identity(source))

@@ -16,8 +16,8 @@
 //!
 //! A request that fails for a reason that may pass is tried again, at most
 //! [`Options::retries`] times, after a pause that doubles and is spread, or as long as
-//! `Retry-After` says, up to a minute. `403` and `404` are answers, not failures. A `401` is
-//! answered once with a fresh token.
+//! `Retry-After` says, up to a minute. `403`, `404` and a certificate that is not trusted are
+//! answers, not failures. A `401` is answered once with a fresh token.
 
 mod challenge;
 mod client;
