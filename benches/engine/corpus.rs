@@ -74,7 +74,8 @@ impl Corpus {
             // Some of those before it, so that there is a graph to plan from.
             info(path, *size, (0..at % 6).map(|n| paths[at * n / 6]).collect())
         });
-        let more = more.map(|path| info(path, 10_000_000, BTreeSet::new()));
+        // The image's own program: it refers to all, and a plan puts it on top.
+        let more = more.map(|path| info(path, 10_000_000, paths.iter().copied().collect()));
         let closure: Vec<Value> = known.chain(more).collect();
         let spec = json!({
             "version": 1, "name": "bench", "closure": closure,
