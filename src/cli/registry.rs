@@ -170,7 +170,8 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Unreachable { host, .. } => Some(format!(
                 "if `{host}` has a certificate of its own, name its authority with `--ca-file`; if \
-                 it speaks plain HTTP, allow that with `--insecure-http {host}`"
+                 it wants one of yours, name its folder with `--cert-dir`; if it speaks plain \
+                 HTTP, allow that with `--insecure-http {host}`"
             )),
             _ => None,
         };
