@@ -152,19 +152,24 @@ pub fn check(dir: &Path) -> Result<(), TransportError> {
     if meta.permissions().readonly() {
         return refused("nobody may write to it, as to all in a Nix store; name another folder");
     }
-    let is_layout = dir.join(OCI_LAYOUT_FILE).exists();
-    if !is_layout && !is_empty(dir)? {
-        return refused(
-            "it has other files in it and no `oci-layout`; name an empty folder or a new one",
-        );
+    // In this order: what another process makes of an empty folder meanwhile begins with that file.
+    let is_empty = is_empty(dir)?;
+    if dir.join(OCI_LAYOUT_FILE).exists() {
+        return check_version(dir);
     }
-    if is_layout { check_version(dir) } else { Ok(()) }
+    match is_empty {
+        true => Ok(()),
+        false => refused(
+            "it has other files in it and no `oci-layout`; name an empty folder or a new one",
+        ),
+    }
 }
 
-/// Whether there is nothing in a folder but what a killed process left.
+/// Whether there is nothing in a folder but what a killed process left, or another one takes away.
 fn is_empty(dir: &Path) -> Result<bool, FileError> {
     for entry in fs::read_dir(dir).context("list", dir)? {
-        if !is_unfinished(&entry.context("list", dir)?) {
+        let entry = entry.context("list", dir)?;
+        if !is_unfinished(&entry) && entry.file_name() != OCI_LAYOUT_FILE {
             return Ok(false);
         }
     }
