@@ -1,13 +1,5 @@
 # What buildImageIndex says of images that do not go together.
 let
-  pkgs = {
-    stdenv.buildPlatform.system = "x86_64-linux";
-    buildPackages.writeShellScriptBin = name: text: { inherit name text; };
-  };
-  cooper = {
-    cooper = "/cooper";
-    cooper-core = "/cooper-core";
-  };
   image = imageName: architecture: {
     inherit imageName;
     imageTag = "v1";
@@ -17,7 +9,7 @@ let
       inherit architecture;
     };
   };
-  index = images: import ../lib/build-image-index.nix { inherit pkgs cooper; } { inherit images; };
+  index = images: import ../lib/build-image-index.nix (import ./stand-ins.nix) { inherit images; };
   refused = images: !(builtins.tryEval (index images).imageName).success;
 in
 [

@@ -1,13 +1,5 @@
 # What buildImageSet makes of the `layering` of its images.
 let
-  pkgs = {
-    stdenv.buildPlatform.system = "x86_64-linux";
-    buildPackages.writeShellScriptBin = name: text: { inherit name text; };
-  };
-  cooper = {
-    cooper = "/cooper";
-    cooper-core = "/cooper-core";
-  };
   image = name: layering: {
     imageName = name;
     spec = "the spec of ${name}";
@@ -22,7 +14,7 @@ let
   };
   set =
     one: two:
-    import ../lib/build-image-set.nix { inherit pkgs cooper; } {
+    import ../lib/build-image-set.nix (import ./stand-ins.nix) {
       images = { one = image "one" one; two = image "two" two; };
     };
   together = layering: { mode = "set"; } // layering;

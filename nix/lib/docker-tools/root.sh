@@ -1,5 +1,6 @@
 # Lays out an image's `/` in $out/tree and writes $out/tree.json, which has the modes that
-# the store drops, and the owners that $fakeRootCommands gave. Of two contents with one path, the first one's is taken. $how is
+# the store drops, and the owners that $fakeRootCommands gave. Of two contents with one path,
+# the first one's is taken. $how is
 #   link      a link for each file; a folder that one content alone has a link to stays a link
 #   copy      the files themselves; links to folders become folders
 #   dirlinks  the files themselves; links to folders stay links

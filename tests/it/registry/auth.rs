@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::proxy::{Fault, Proxy};
-use super::server::{Registry, Wants};
+use super::server::{Registry, Tls, Wants};
 use super::{image, push, pushed, validate};
 use crate::fixture::{Fixture, stderr, stdout};
 
@@ -164,7 +164,7 @@ fn a_realm_on_another_host_gets_no_credentials_unless_it_was_named() {
 fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_named() {
     // fault 101
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { tls: true, ..Wants::default() });
+    let registry = Registry::start_that(Wants { tls: Some(Tls::Plain), ..Wants::default() });
     let spec = image(&fixture, "app", 2);
     let refused = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
     assert!(refused.contains("certificate") && refused.contains("--ca-file"), "{refused}");
@@ -181,7 +181,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_named() {
     assert!(other.contains("not valid for"), "{other}");
 
     // One that was good until a while ago.
-    let old = Registry::start_that(Wants { tls: true, expired: true, ..Wants::default() });
+    let old = Registry::start_that(Wants { tls: Some(Tls::Expired), ..Wants::default() });
     let mut command = push(&fixture, &spec, &old.name());
     let expired = stderr(&command.args(["--ca-file", &old.certificate()]).output().unwrap(), 2);
     assert!(expired.contains("expired"), "{expired}");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use super::proxy::{Fault, Proxy};
-use super::server::{Registry, Wants, free_port};
+use super::server::{Registry, Tls, Wants, free_port};
 use super::{image, push, pushed, validate};
 use crate::fixture::{Fixture, stderr, stdout};
 
@@ -44,7 +44,7 @@ fn a_proxy_carries_every_request_and_is_shown_its_password() {
     assert!(proxy.seen().iter().all(|seen| seen.header("proxy-authorization") == password));
     stdout(&validate(&fixture, &format!("{}/app:v1", plain.name())).output().unwrap());
 
-    let secure = Registry::start_that(Wants { tls: true, ..Wants::default() });
+    let secure = Registry::start_that(Wants { tls: Some(Tls::Plain), ..Wants::default() });
     let proxy = Proxy::start(secure.port(), |_, _| Fault::None);
     let ca = ["--ca-file", &secure.certificate()];
     pushed(&push_far(&fixture, &[("HTTPS_PROXY", &proxy.name())], &ca));
@@ -123,7 +123,7 @@ fn a_host_that_has_no_address_is_named() {
 fn a_registry_that_wants_a_client_certificate_is_shown_the_one_in_its_folder() {
     // fault 101
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { tls: true, client: true, ..Wants::default() });
+    let registry = Registry::start_that(Wants { tls: Some(Tls::Mutual), ..Wants::default() });
     let spec = image(&fixture, "app", 2);
     let ca_file = ["--ca-file", &registry.certificate()];
     let push_with = |arguments: &[&str]| {
@@ -149,7 +149,7 @@ fn a_registry_that_wants_a_client_certificate_is_shown_the_one_in_its_folder() {
     std::fs::remove_file(usual.join("client.cert")).unwrap();
     let half = stderr(&push_with(&[]), 1);
     assert!(half.contains("client.key` are unusable: the certificate that belongs"), "{half}");
-    let stranger = Registry::start_that(Wants { tls: true, client: true, ..Wants::default() });
+    let stranger = Registry::start_that(Wants { tls: Some(Tls::Mutual), ..Wants::default() });
     copy(&stranger.client().join("client.cert"), &usual.join("client.cert"));
     let other = stderr(&push_with(&[]), 1);
     assert!(other.contains("client.key` are unusable: it does not go with"), "{other}");

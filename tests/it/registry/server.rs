@@ -18,18 +18,24 @@ pub(crate) struct Registry {
 
 /// What a registry asks of its clients.
 #[derive(Default, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(crate) struct Wants {
     /// The password `s3cret` of the user `founder`.
     pub(crate) password: bool,
     /// TLS, by a certificate that nobody knows.
-    pub(crate) tls: bool,
-    /// The certificate has run out.
-    pub(crate) expired: bool,
-    /// A client certificate of the authority in `client/ca.crt`.
-    pub(crate) client: bool,
+    pub(crate) tls: Option<Tls>,
     /// It listens on `[::1]` and nowhere else.
     pub(crate) ipv6: bool,
+}
+
+/// How a registry speaks TLS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// As most do.
+    Plain,
+    /// Its certificate has run out.
+    Expired,
+    /// It asks for a client certificate of the authority in `client/ca.crt`.
+    Mutual,
 }
 
 impl Registry {
@@ -48,12 +54,12 @@ impl Registry {
              http:\n  addr: '{host}:{port}'\n",
             at("data")
         );
-        if wants.tls {
-            certificate(dir.path(), wants.expired);
+        if let Some(tls) = wants.tls {
+            certificate(dir.path(), tls == Tls::Expired);
             let (certificate, key) = (at("cert.pem"), at("key.pem"));
             writeln!(config, "  tls:\n    certificate: {certificate}\n    key: {key}").unwrap();
         }
-        if wants.client {
+        if wants.tls == Some(Tls::Mutual) {
             client_certificate(&dir.path().join("client"));
             writeln!(config, "    clientcas: [{}]", at("client/ca.crt")).unwrap();
         }
