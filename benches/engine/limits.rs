@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cooper::digest::{Digest, Hasher};
+use cooper::digest::Hasher;
 
 use crate::corpus::{Corpus, ten_megabytes as bytes_of_ten};
 use crate::timing::{self, seconds};
@@ -58,20 +59,32 @@ pub(crate) fn write(corpus: &Corpus) -> f64 {
     taken
 }
 
-/// Reads every file and hashes it.
+/// Reads every file and hashes it, as many at a time as this CPU hashes together.
 pub(crate) fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
-    let files = &corpus.files;
+    let groups: Vec<_> = corpus.files.chunks(Hasher::streams_at_once()).collect();
     seconds(|| {
-        each(files.len(), threads, |number| {
-            let mut file = File::open(&files[number].0).unwrap();
-            let mut buf = vec![0; 256 << 10];
-            let mut hasher = Hasher::new();
-            while let Ok(count @ 1..) = file.read(&mut buf) {
-                hasher.update(&buf[..count]);
-            }
-            std::hint::black_box(hasher.finish());
+        each(groups.len(), threads, |number| {
+            let open = |(path, _): &(_, u64)| File::open::<&PathBuf>(path).unwrap();
+            hash_all(groups[number].iter().map(open).collect());
         });
     })
+}
+
+/// Hashes streams to their ends with the fastest code for this CPU.
+fn hash_all<R: Read>(streams: Vec<R>) {
+    let hasher = match Hasher::streams_at_once() {
+        1 => Hasher::new,
+        _ => Hasher::beside_others,
+    };
+    let mut streams: Vec<_> =
+        streams.into_iter().map(|stream| (stream, hasher(), vec![0; 256 << 10], 0)).collect();
+    while !streams.is_empty() {
+        for (stream, _, buf, count) in &mut streams {
+            *count = stream.read(buf).unwrap();
+        }
+        streams.retain(|(.., count)| *count > 0);
+        Hasher::update_all(streams.iter_mut().map(|(_, hasher, buf, n)| (hasher, &buf[..*n])));
+    }
 }
 
 /// Passes so many bytes through a pipe as large as cooper asks for, to a reader that drops them.
@@ -122,9 +135,10 @@ pub(crate) fn compress(
             packed.fetch_add(compressor(&blocks[number]), Ordering::Relaxed);
         });
     });
+    let groups: Vec<_> = blocks.chunks(Hasher::streams_at_once()).collect();
     let hashing = seconds(|| {
-        each(blocks.len(), threads, |number| {
-            std::hint::black_box(Digest::of(&blocks[number]));
+        each(groups.len(), threads, |number| {
+            hash_all(groups[number].iter().map(Vec::as_slice).collect());
         });
     });
     let blobs = packed.into_inner() as f64 / corpus.bytes as f64;

@@ -21,7 +21,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -130,17 +130,23 @@ impl Cache {
         Ok(self.elsewhere.get_or_init(|| store))
     }
 
-    /// Waits for whoever is making this layer. A thread that waits holds no other claim, so no
-    /// two wait for each other.
-    fn claim(&self, key: &str) -> Claim {
+    /// Waits for whoever is making this layer, if it may; none when it may not.
+    fn claim(&self, key: &str, may_wait: bool) -> Option<Claim> {
         if !self.writable {
-            return None;
+            return Some(None);
         }
         let path = self.dir.join("tmp").join(format!("{key}.lock"));
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).ok()?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        let Ok(file) = file else { return Some(None) };
         // A file system without locks lets two processes make one layer, which is only slower.
-        file.lock().ok()?;
-        Some(Box::new(Claimed { _unfinished: Unfinished::new(&path), path, _file: file }))
+        let locked = match file.try_lock() {
+            Err(TryLockError::WouldBlock) if !may_wait => return None,
+            Err(TryLockError::WouldBlock) => file.lock().is_ok(),
+            tried => tried.is_ok(),
+        };
+        let claimed =
+            || Claimed { _unfinished: Unfinished::new(&path), path: path.clone(), _file: file };
+        Some(locked.then(|| Box::new(claimed()) as _))
     }
 
     fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
@@ -222,16 +228,16 @@ impl Cache {
 }
 
 impl Store for Cache {
-    fn get(&self, key: &Key) -> Result<Lookup, LayerError> {
+    fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
         let why = match self.look_up(&key)? {
-            Lookup::Hit(record, kept) => return Ok(Lookup::Hit(record, kept)),
-            Lookup::Miss(_) => None,
             Lookup::Damaged(why, _) => Some(why),
+            Lookup::Miss(_) => None,
+            found => return Ok(found),
         };
-        let claim = self.claim(&key);
+        let Some(claim) = self.claim(&key, may_wait) else { return Ok(Lookup::Elsewhere) };
         match (self.look_up(&key)?, why) {
-            (Lookup::Hit(record, kept), _) => Ok(Lookup::Hit(record, kept)),
+            (found @ (Lookup::Hit(..) | Lookup::Elsewhere), _) => Ok(found),
             (Lookup::Damaged(why, _), _) | (Lookup::Miss(_), Some(why)) => {
                 Ok(Lookup::Damaged(why, claim))
             }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::layer::{Content, Layer, Request, build};
+use crate::layer::{Content, Layer, Request, build, build_with};
 use crate::report::{Reporter, Silent, Task};
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
@@ -120,6 +120,53 @@ fn a_layer_that_several_need_at_once_is_made_once() {
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
     assert_eq!(house.heard.1.load(Ordering::Relaxed), 1);
     assert_eq!(fs::read_dir(house.cache_dir().join(VERSION).join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn builds_that_begin_several_layers_in_unlike_orders_do_not_wait_for_each_other_forever() {
+    let house = House::new();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        fs::write(house.store_path(name), vec![7; 400_000]).unwrap();
+    }
+    let info = |name: &&str, nar_size| PathInfo { nar_size, ..house.info(name, "sha256:a") };
+    // The order is by size.
+    let up: Vec<_> = names.iter().zip(1..).map(|(name, size)| info(name, size)).collect();
+    let down: Vec<_> = names.iter().rev().zip(1..).map(|(name, size)| info(name, size)).collect();
+    std::thread::scope(|scope| {
+        for infos in [&up, &down] {
+            let (house, cache) = (&house, house.cache());
+            scope.spawn(move || {
+                let request = |info| Request {
+                    name: "one".into(),
+                    content: Content::StorePaths(std::slice::from_ref(info)),
+                    compression: Compression::default(),
+                    mtime: 1,
+                };
+                let requests: Vec<_> = infos.iter().map(request).collect();
+                build_with(&requests, &cache, 1, &house.heard, &|_| Ok(()), 8).unwrap();
+            });
+        }
+    });
+    assert_eq!(house.heard.1.load(Ordering::Relaxed), names.len(), "each was made once");
+}
+
+#[test]
+fn who_may_not_wait_hears_that_a_layer_is_being_made() {
+    let house = House::new();
+    let layer = house.gzip(&house.cache());
+    let key = Key::new(&[house.info("one", "sha256:b")], Compression::default(), 1);
+    let (cache, other) = (house.cache(), house.cache());
+    let Lookup::Miss(claim) = cache.get(&key, false).unwrap() else { panic!("nobody made it") };
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::Elsewhere));
+    let Layer { digest, diff_id, blob_size, tar_size, .. } = layer;
+    let record = Record { digest, diff_id, blob_size, tar_size };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| other.get(&key, true).unwrap());
+        cache.put(Some(&key), &record, None).unwrap();
+        drop(claim);
+        assert!(matches!(waiting.join().unwrap(), Lookup::Hit(found, _) if found == record));
+    });
 }
 
 #[test]

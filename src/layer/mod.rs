@@ -2,7 +2,7 @@
 //!
 //! In come store paths or a rootfs; out go [`Layer`]s: digest, diff id, sizes, and the bytes.
 //! Reading, writing the tar, both hashes, compressing and storing are one pass over the content,
-//! and all cores work at it. The tar's form is in `header`, its order and modes in `walk`.
+//! and all cores work at it (`build`, `pipeline`, `hashing`). The tar's form is in `header`, its order and modes in `walk`.
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
@@ -11,11 +11,17 @@
 //! its `ctime`. The same goes for a blob that this process has just written and hashed.
 
 mod blob;
+mod blocks;
 mod build;
+#[cfg(test)]
+mod build_tests;
 mod compress;
+mod hashing;
 mod header;
+mod making;
 mod nar;
 mod pipeline;
+mod queue;
 mod store;
 mod tar;
 #[cfg(test)]
@@ -26,6 +32,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use blob::{Blob, Elsewhere, Guard};
+#[cfg(test)]
+pub(crate) use build::build_with;
 pub use build::{Made, build, build_and_tell};
 pub use nar::verify;
 pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};

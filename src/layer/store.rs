@@ -121,6 +121,8 @@ pub enum Lookup {
     Miss(Claim),
     /// It was made before, but what is left of it is broken: says what.
     Damaged(String, Claim),
+    /// Another process or thread is making it.
+    Elsewhere,
 }
 
 /// Whatever keeps others from making the same layer meanwhile; to be held until it is put into
@@ -157,8 +159,8 @@ impl NewBlob {
 /// Where layers are kept. [`build`](super::build) asks it for those that were made before, and
 /// puts there what it makes.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Looks a layer up; waits while another process is making it.
-    fn get(&self, key: &Key) -> Result<Lookup, LayerError>;
+    /// Looks a layer up. While somebody else is making it, waits if it may.
+    fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError>;
 
     /// Starts a blob.
     fn create(&self) -> Result<NewBlob, LayerError>;
@@ -197,7 +199,7 @@ impl TempStore {
 }
 
 impl Store for TempStore {
-    fn get(&self, _: &Key) -> Result<Lookup, LayerError> {
+    fn get(&self, _: &Key, _: bool) -> Result<Lookup, LayerError> {
         Ok(Lookup::Miss(None))
     }
 

@@ -1,0 +1,136 @@
+//! One layer, from its request to its blob.
+
+use std::sync::Arc;
+
+use super::pipeline::{Pipeline, Shared};
+use super::queue::nar_size;
+use super::store::{Claim, Key, Lookup, Record, Store};
+use super::tar::{Source, TarReader};
+use super::{Blob, Content, Layer, LayerError, Request};
+use crate::report::{Reporter, Task};
+use crate::spec::Compression;
+
+/// What all layers of a build are made with.
+pub(super) struct Work<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) shared: Shared,
+}
+
+/// What a layer's beginning comes to.
+pub(super) enum Begun<'a> {
+    /// It was made before.
+    Made(Box<Layer>),
+    Making(Box<Making<'a>>),
+    /// Somebody else is making it.
+    Elsewhere,
+}
+
+impl Work<'_> {
+    /// Looks a layer up, or begins it; waits for who is making it only if it may.
+    pub(super) fn begin<'a>(
+        &self,
+        request: &'a Request<'a>,
+        may_wait: bool,
+    ) -> Result<Begun<'a>, LayerError> {
+        let (source, key) = match request.content {
+            Content::StorePaths(infos) => {
+                let paths = infos.iter().map(|info| info.path.clone()).collect();
+                let key = Key::new(infos, request.compression, request.mtime);
+                (Source::StorePaths(paths), Some(key))
+            }
+            Content::Rootfs(rootfs, infos) => {
+                let key = Key::of_files(rootfs, infos, request.compression, request.mtime);
+                (Source::Rootfs(Arc::new(rootfs.clone())), key)
+            }
+        };
+        let found = key.map(|key| self.store.get(&key, may_wait)).transpose()?;
+        let claim = match found.unwrap_or(Lookup::Miss(None)) {
+            Lookup::Hit(record, kept) => {
+                self.reporter.skip(nar_size(request.content).unwrap_or_default());
+                let blob = match kept {
+                    Some(kept) => {
+                        Blob::file(kept.path, record.digest, record.blob_size, kept.guard)
+                    }
+                    None => Blob::tar(source, request.mtime, record.digest, record.blob_size, None),
+                };
+                return Ok(Begun::Made(Box::new(layer(request, record, blob))));
+            }
+            Lookup::Elsewhere => return Ok(Begun::Elsewhere),
+            Lookup::Miss(claim) => claim,
+            Lookup::Damaged(why, claim) => {
+                let name = &request.name;
+                self.reporter.warn(&format!("the cached layer of {name} is made again: {why}"));
+                claim
+            }
+        };
+        let task = self.reporter.start(&request.name, nar_size(request.content));
+        let plain = matches!(request.compression, Compression::None {});
+        let file = if plain { None } else { Some(self.store.create()?) };
+        let pipeline = Pipeline::new(request.compression, &self.shared, file);
+        let reader = source.open(request.mtime);
+        Ok(Begun::Making(Box::new(Making {
+            request,
+            source,
+            key,
+            reader,
+            pipeline,
+            task,
+            _claim: claim,
+        })))
+    }
+}
+
+/// A layer under way.
+pub(super) struct Making<'a> {
+    request: &'a Request<'a>,
+    source: Source,
+    key: Option<Key>,
+    reader: TarReader,
+    pipeline: Pipeline,
+    task: Box<dyn Task>,
+    _claim: Claim,
+}
+
+impl Making<'_> {
+    /// Reads a block of the tar and sends it on its way; whether there was one.
+    pub(super) fn step(&mut self) -> Result<bool, LayerError> {
+        let mut buffer = self.pipeline.buffer();
+        let count = self.reader.fill(&mut buffer)?;
+        if count > 0 {
+            self.task.advance(self.pipeline.push(buffer, count)?);
+        }
+        Ok(count > 0)
+    }
+
+    pub(super) fn finish(self, store: &dyn Store) -> Result<Layer, LayerError> {
+        let finished = self.pipeline.finish()?;
+        self.task.advance(finished.done);
+        let record = Record {
+            digest: finished.blob.digest(),
+            diff_id: finished.tar.diff_id(),
+            blob_size: finished.blob.size,
+            tar_size: finished.tar.size,
+        };
+        let (digest, size) = (record.digest, record.blob_size);
+        let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, finished.file)? {
+            Blob::written(kept.path, digest, size, kept.guard)?
+        } else {
+            let seen = Some(self.reader.seen());
+            Blob::tar(self.source, self.request.mtime, digest, size, seen)
+        };
+        Ok(layer(self.request, record, blob))
+    }
+}
+
+fn layer(request: &Request<'_>, record: Record, blob: Blob) -> Layer {
+    Layer {
+        name: request.name.clone(),
+        digest: record.digest,
+        diff_id: record.diff_id,
+        blob_size: record.blob_size,
+        tar_size: record.tar_size,
+        compression: request.compression,
+        blob,
+    }
+}
