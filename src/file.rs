@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -56,6 +56,28 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).context("read", path)?;
     if bytes.len() as u64 > limit { too_large() } else { Ok(bytes) }
+}
+
+/// Which file it is and when it was written to last: as long as that is the same, so are the bytes.
+///
+/// The change time would say more, but it also moves when a name of the file comes or goes, and a
+/// blob gets and loses names with the layouts that share it. Whoever writes to the file moves its
+/// modification time; only its owner can set that back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Its number in its file system.
+    pub inode: u64,
+    /// Its size.
+    pub size: u64,
+    /// When it was written to last, in seconds since 1970 and nanoseconds.
+    pub mtime: (i64, i64),
+}
+
+impl Look {
+    /// How it looked when this was asked.
+    pub fn of(meta: &fs::Metadata) -> Self {
+        Self { inode: meta.ino(), size: meta.len(), mtime: (meta.mtime(), meta.mtime_nsec()) }
+    }
 }
 
 /// How the names of temporary files start.
@@ -138,6 +160,22 @@ impl AtomicFile {
         Ok(Self { bytes, path: path.into() })
     }
 
+    /// As [`create`](AtomicFile::create), but another name of a regular file that is there already,
+    /// on the same file system. It is not to be written to.
+    pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
+        let mut builder = tempfile::Builder::new();
+        let linked =
+            builder.prefix(TEMP_PREFIX).make_in(parent(path), |to| fs::hard_link(from, to));
+        let ((), name) = linked.context("link a file to", path)?.into_parts();
+        let unfinished = Unfinished::new(&name);
+        // A symbolic link gets another name as it is.
+        if fs::symlink_metadata(&name).context("read", &name)?.is_symlink() {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput)).context("link", from);
+        }
+        let temp = tempfile::NamedTempFile::from_parts(open(&name)?, name);
+        Ok(Self { bytes: Bytes::Beside { temp, _unfinished: unfinished }, path: path.into() })
+    }
+
     /// The file to write to.
     pub fn file(&mut self) -> &mut File {
         match &mut self.bytes {
@@ -159,14 +197,18 @@ impl AtomicFile {
     pub fn commit_without_name(self) -> Result<(), FileError> {
         let Bytes::Beside { temp, .. } = &self.bytes else { return Ok(()) };
         temp.as_file().sync_all().context("sync", &self.path)?;
+        // Where the path is a name of the same file already, this does nothing and leaves both
+        // names; the temporary one goes when it is dropped.
         fs::rename(temp.path(), &self.path).context("rename a file to", &self.path)
     }
 }
 
-/// Readable by all, whatever the umask: another user may have to load the image.
+/// The mode of what is written, whatever the umask: another user may have to load the image.
+pub const MODE: u32 = 0o644;
+
 fn temp_in(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::Permissions::from_mode(0o644);
+    let mode = fs::Permissions::from_mode(MODE);
     let mut builder = tempfile::Builder::new();
     let temp = builder.prefix(TEMP_PREFIX).permissions(mode.clone()).tempfile_in(dir)?;
     temp.as_file().set_permissions(mode)?;
@@ -250,6 +292,28 @@ mod tests {
         file.file().write_all(b"half").unwrap();
         drop(file);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn another_name_replaces_what_had_it_even_where_that_is_the_same_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        fs::File::create(&from).unwrap().write_all(b"bytes").unwrap();
+        fs::File::create(&to).unwrap().write_all(b"other").unwrap();
+        for _ in 0..2 {
+            AtomicFile::link(&from, &to).unwrap().commit().unwrap();
+            assert_eq!(fs::metadata(&from).unwrap().ino(), fs::metadata(&to).unwrap().ino());
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_symbolic_link_gets_no_other_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        std::os::unix::fs::symlink("/etc/hostname", &from).unwrap();
+        assert!(AtomicFile::link(&from, &to).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Info {
 pub struct Freed {
     /// How many files.
     pub files: usize,
-    /// How many bytes.
+    /// How many bytes; a layout that shares them has them still.
     pub bytes: u64,
 }
 

@@ -1,20 +1,22 @@
 //! Layers that were made before, on disk, by what they were made of.
 //!
 //! ```text
-//! v1/lock            held shared by who uses the cache, alone by who removes from it
-//! v1/layers/<key>    what is known of a layer; its modification time is its last use
-//! v1/blobs/<digest>  a compressed layer
-//! v1/tmp/            files that are being written
+//! v2/lock            held shared by who uses the cache, alone by who removes from it
+//! v2/layers/<key>    what is known of a layer; its modification time is its last use
+//! v2/blobs/<digest>  a compressed layer
+//! v2/tmp/            files that are being written
 //! ```
 //!
 //! Any number of processes may use one cache. Files appear under their names whole, by a rename;
 //! the only lock serves removing. Nothing is made durable: a record says in which life of the
 //! machine its blob was last seen whole and as which file, and anything else is hashed before it
 //! is believed. So a crash, a flipped byte or a cut file costs one layer's work and nothing more.
+//! A layout on the same file system may share a blob: that it comes or goes changes nothing here,
+//! what is removed here stays there, and who writes to it there damages it here.
 //!
 //! A cache that cannot be written to is read. One that other users can write to is refused: who
 //! can put a blob there decides what is in the image. A cooper whose records look different uses
-//! another folder beside `v1`.
+//! another folder beside `v2`.
 
 mod housekeeping;
 mod record;
@@ -39,7 +41,7 @@ use record::{Entry, Witness};
 /// How many bytes a cache holds unless told otherwise.
 pub const DEFAULT_LIMIT: u64 = 20 << 30;
 
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 
 /// Why a cache cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -163,21 +165,25 @@ impl Cache {
             return Ok(Lookup::Hit(entry.record, None));
         };
         let blob = self.blob_path(&entry.record.digest.hex());
-        let kept = Kept { path: blob.clone(), guard: self.guard() };
-        match Witness::of(&blob, &self.boot)? {
-            Some(now) if now == *witness => self.touch(&path),
+        let look = match Witness::of(&blob, &self.boot)? {
+            Some(now) if witness.vouches_for(&now) => {
+                self.touch(&path);
+                now.look
+            }
             Some(now) if record::holds(&blob, &entry.record)? => {
+                let look = now.look;
                 let seen = Entry { record: entry.record, witness: Some(now) };
                 if self.writable {
                     seen.write(&path, &self.dir.join("tmp"))?;
                 }
+                look
             }
             _ => {
                 let why = format!("`{}` is not the blob that was put there", blob.display());
                 return Ok(self.damaged(key, Some(&blob), why));
             }
-        }
-        Ok(Lookup::Hit(entry.record, Some(kept)))
+        };
+        Ok(Lookup::Hit(entry.record, Some(Kept { path: blob, look, guard: self.guard() })))
     }
 
     /// Forgets an entry. What cannot be removed will be replaced, or found damaged again.

@@ -1,12 +1,12 @@
 //! What is written down about a cached layer.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::digest::{Digest, HashingWriter};
-use crate::file::{self, Context, FileError};
+use crate::file::{self, Context, FileError, Look};
 use crate::layer::Record;
 
 const FIRST_LINE: &str = "cooper layer";
@@ -14,17 +14,22 @@ const FIRST_LINE: &str = "cooper layer";
 const LIMIT: u64 = 4096;
 
 /// How a blob's file looked when it was last known to hold the right bytes. Whoever writes to a
-/// file changes its `ctime`, and only a crash of the machine loses what was written.
+/// file changes its `mtime`, and only a crash of the machine loses what was written. Its `ctime`
+/// is no witness: [`Look`] says why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Witness {
-    inode: u64,
-    size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-    boot: String,
+    pub(super) look: Look,
+    /// In which life of the machine; nothing where that says nothing, as the kernel does not tell
+    /// it, or other users could write to the file and make it look as before.
+    life: Option<String>,
 }
 
 impl Witness {
+    /// Whether what looks so now need not be hashed.
+    pub(super) fn vouches_for(&self, now: &Self) -> bool {
+        self.life.is_some() && self == now
+    }
+
     /// How the file looks now; nothing when it is gone or no file.
     pub(super) fn of(path: &Path, boot: &str) -> Result<Option<Self>, FileError> {
         let meta = match fs::symlink_metadata(path) {
@@ -32,14 +37,17 @@ impl Witness {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("read", path),
         };
-        Ok(meta.is_file().then(|| Self {
-            inode: meta.ino(),
-            size: meta.len(),
-            mtime: (meta.mtime(), meta.mtime_nsec()),
-            ctime: (meta.ctime(), meta.ctime_nsec()),
-            boot: boot.to_owned(),
-        }))
+        let says = !boot.is_empty() && is_safe(&meta);
+        let life = says.then(|| boot.to_owned());
+        Ok(meta.is_file().then(|| Self { look: Look::of(&meta), life }))
     }
+}
+
+/// Whether nobody but the user and root may write to it. A layout's owner can be changed, and that
+/// of a blob which is the cache's too with it.
+fn is_safe(meta: &Metadata) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    [0, user].contains(&meta.uid()) && meta.mode() & 0o022 == 0
 }
 
 /// One record, with the witness of its blob unless the layer is a plain tar.
@@ -80,9 +88,9 @@ impl Entry {
     fn text(&self) -> String {
         let Record { digest, diff_id, blob_size, tar_size } = self.record;
         let witness = self.witness.as_ref().map_or("none".into(), |w| {
-            let ((m, m_nanos), (c, c_nanos)) = (w.mtime, w.ctime);
-            let boot = if w.boot.is_empty() { "-" } else { &w.boot };
-            format!("{} {} {m} {m_nanos} {c} {c_nanos} {boot}", w.inode, w.size)
+            let Look { inode, size, mtime: (seconds, nanos) } = w.look;
+            let life = w.life.as_deref().unwrap_or("-");
+            format!("{inode} {size} {seconds} {nanos} {life}")
         });
         let text = format!(
             "{FIRST_LINE}\ndigest {digest}\ndiff_id {diff_id}\nblob_size {blob_size}\n\
@@ -121,13 +129,9 @@ impl Entry {
 fn parse_witness(text: &str) -> Option<Witness> {
     let mut words = text.split(' ');
     let (inode, size) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let mut number = || words.next()?.parse::<i64>().ok();
-    let (mtime, ctime) = ((number()?, number()?), (number()?, number()?));
-    let boot = match words.next()? {
-        "-" => String::new(),
-        boot => boot.to_owned(),
-    };
-    Some(Witness { inode, size, mtime, ctime, boot })
+    let mtime = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let life = Some(words.next()?).filter(|life| *life != "-").map(str::to_owned);
+    words.next().is_none().then_some(Witness { look: Look { inode, size, mtime }, life })
 }
 
 /// Whether the file holds what the record says.

@@ -232,10 +232,53 @@ fn a_blob_whose_file_was_touched_is_hashed_and_believed_again() {
     let house = House::new();
     house.gzip(&house.cache());
     let blob = house.only("blobs");
-    fs::set_permissions(&blob, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::File::open(&blob).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     house.remove_store();
     house.gzip(&house.cache());
     assert_eq!(*house.heard.0.lock().unwrap(), Vec::<String>::new());
+    // Now it is known as it looks since.
+    deceive(&blob);
+    house.gzip(&house.cache());
+    assert_eq!(*house.heard.0.lock().unwrap(), Vec::<String>::new());
+}
+
+/// Damages a file that looks as before, to tell whether it is read.
+fn deceive(blob: &Path) {
+    let file = OpenOptions::new().write(true).open(blob).unwrap();
+    let before = file.metadata().unwrap().modified().unwrap();
+    file.write_at(&[0], 50).unwrap();
+    file.set_modified(before).unwrap();
+}
+
+#[test]
+fn a_blob_is_believed_unread_when_its_names_changed_and_not_when_its_owner_did() {
+    // fault 115
+    let mode = |blob: &Path, mode| {
+        fs::set_permissions(blob, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let warnings = |change: &dyn Fn(&Path, &mut Cache)| {
+        let house = House::new();
+        house.gzip(&house.cache());
+        let (blob, mut cache) = (house.only("blobs"), house.cache());
+        deceive(&blob);
+        change(&blob, &mut cache);
+        house.gzip(&cache);
+        house.heard.0.lock().unwrap().len()
+    };
+    let named = |blob: &Path, _: &mut Cache| {
+        fs::hard_link(blob, blob.with_extension("x")).unwrap();
+        fs::remove_file(blob.with_extension("x")).unwrap();
+    };
+    assert_eq!(warnings(&named), 0);
+    assert_eq!(warnings(&|blob, _| mode(blob, 0o664)), 1);
+    assert_eq!(warnings(&|blob, _| mode(blob, 0o646)), 1);
+    assert_eq!(warnings(&|_, cache| cache.boot = String::new()), 1);
+    if rustix::process::geteuid().is_root() {
+        let give = |blob: &Path, _: &mut Cache| {
+            std::os::unix::fs::chown(blob, Some(65534), None).unwrap();
+        };
+        assert_eq!(warnings(&give), 1);
+    }
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::SystemTime;
 
 use super::LayerError;
-use super::tar::{self, Source, TarReader};
+use super::store::Kept;
+use super::tar::{Source, TarReader};
 use crate::digest::{Digest, Hasher};
-use crate::file::{Context, FileError};
+use crate::file::{Context, FileError, Look};
 
 const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
@@ -27,9 +27,8 @@ pub struct Blob {
 
 #[derive(Debug, Clone)]
 enum Origin {
-    /// A file, and what keeps it from being removed while it is in use; `seen` names how it
-    /// looked when this process had just written and hashed it.
-    File { path: PathBuf, seen: Option<Digest>, _guard: Option<Guard> },
+    /// A file, and whether this process has just written and hashed it.
+    File { file: Kept, written: bool },
     /// Bytes that another room knows how to get.
     Elsewhere(Arc<dyn Elsewhere>),
     /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
@@ -53,20 +52,9 @@ impl Blob {
         Self { digest, size, origin: Origin::Elsewhere(place) }
     }
 
-    /// A blob that is a file.
-    pub fn file(path: PathBuf, digest: Digest, size: u64, guard: Option<Guard>) -> Self {
-        Self { digest, size, origin: Origin::File { path, seen: None, _guard: guard } }
-    }
-
-    /// A file that this process has just written and hashed.
-    pub(super) fn written(
-        path: PathBuf,
-        digest: Digest,
-        size: u64,
-        guard: Option<Guard>,
-    ) -> Result<Self, LayerError> {
-        let seen = Some(seen(&crate::file::open(&path)?, &path)?);
-        Ok(Self { digest, size, origin: Origin::File { path, seen, _guard: guard } })
+    /// A file in a store; `written` if this process has just written and hashed it.
+    pub(super) fn kept(file: Kept, digest: Digest, size: u64, written: bool) -> Self {
+        Self { digest, size, origin: Origin::File { file, written } }
     }
 
     pub(super) fn tar(
@@ -81,8 +69,17 @@ impl Blob {
 
     /// The file that holds the bytes, if one does.
     pub fn path(&self) -> Option<&Path> {
+        self.file().map(|file| &*file.path)
+    }
+
+    /// How that file looked when it was last known to hold the right bytes.
+    pub fn look(&self) -> Option<Look> {
+        self.file().map(|file| file.look)
+    }
+
+    pub(super) fn file(&self) -> Option<&Kept> {
         match &self.origin {
-            Origin::File { path, .. } => Some(path),
+            Origin::File { file, .. } => Some(file),
             Origin::Tar { .. } | Origin::Elsewhere(_) => None,
         }
     }
@@ -114,9 +111,8 @@ impl Blob {
         })
     }
 
-    /// As [`write_to`](Blob::write_to), into a file. The kernel copies what this process wrote,
-    /// or shares it between the files where the file system can.
-    pub fn copy_to(&self, to: &mut File) -> Result<(), LayerError> {
+    /// As [`write_to`](Blob::write_to), into a file. The kernel copies what this process wrote.
+    pub(super) fn copy_to(&self, to: &mut File) -> Result<(), LayerError> {
         let mut reader = self.reader()?;
         let (Check::Written(_), Bytes::File(from)) = (&reader.check, &mut reader.bytes) else {
             return self.write_to(to);
@@ -140,25 +136,17 @@ impl Blob {
                 let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
                 (Bytes::Elsewhere(opened.map_err(failed)?), None)
             }
-            Origin::File { path, seen: before, .. } => {
+            Origin::File { file: Kept { path, look, .. }, written } => {
                 let file = crate::file::open(path)?;
                 // Another process may have put the same blob in its place.
-                if before.is_some() && *before == Some(seen(&file, path)?) {
-                    let meta = file.metadata().context("read", path)?;
-                    check = Check::Written(meta.modified().context("read", path)?);
+                if *written && *look == Look::of(&file.metadata().context("read", path)?) {
+                    check = Check::Written(*look);
                 }
                 (Bytes::File(file), Some(path.clone()))
             }
         };
         Ok(Checked { bytes, name, digest: self.digest, left: self.size, check })
     }
-}
-
-/// Names a file and when it was changed last.
-fn seen(file: &File, path: &Path) -> Result<Digest, FileError> {
-    let mut seen = Hasher::new();
-    tar::look(file, path, &mut seen)?;
-    Ok(seen.finish().digest())
 }
 
 /// Sends block after block until the end, the first error, or until nobody listens.
@@ -198,9 +186,8 @@ enum Check {
     Bytes(Hasher),
     /// They come from what looks as it did when it was hashed.
     Seen(Digest),
-    /// They come from a file that looked so when it was opened, and is not written to since this
-    /// time. Its change time says less: that another file took its name changes it too.
-    Written(SystemTime),
+    /// They come from a file that looked so when it was written, hashed and opened.
+    Written(Look),
 }
 
 /// Checks what is read, at the end.
@@ -218,7 +205,7 @@ impl Checked {
             (Check::Bytes(hasher), _) => hasher.clone().finish().digest() == self.digest,
             (Check::Seen(seen), Bytes::Tar(reader)) => reader.seen() == *seen,
             (Check::Written(before), Bytes::File(file)) => {
-                file.metadata().and_then(|meta| meta.modified()).is_ok_and(|now| now == *before)
+                file.metadata().is_ok_and(|now| Look::of(&now) == *before)
             }
             (Check::Seen(_) | Check::Written(_), _) => false,
         }

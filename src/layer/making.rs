@@ -48,11 +48,10 @@ impl Work<'_> {
         let claim = match found.unwrap_or(Lookup::Miss(None)) {
             Lookup::Hit(record, kept) => {
                 self.reporter.skip(nar_size(request.content).unwrap_or_default());
+                let (digest, size) = (record.digest, record.blob_size);
                 let blob = match kept {
-                    Some(kept) => {
-                        Blob::file(kept.path, record.digest, record.blob_size, kept.guard)
-                    }
-                    None => Blob::tar(source, request.mtime, record.digest, record.blob_size, None),
+                    Some(kept) => Blob::kept(kept, digest, size, false),
+                    None => Blob::tar(source, request.mtime, digest, size, None),
                 };
                 return Ok(Begun::Made(Box::new(layer(request, record, blob))));
             }
@@ -114,7 +113,7 @@ impl Making<'_> {
         };
         let (digest, size) = (record.digest, record.blob_size);
         let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, finished.file)? {
-            Blob::written(kept.path, digest, size, kept.guard)?
+            Blob::kept(kept, digest, size, true)
         } else {
             let seen = Some(self.reader.seen());
             Blob::tar(self.source, self.request.mtime, digest, size, seen)

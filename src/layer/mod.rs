@@ -8,7 +8,8 @@
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
 //! differs from what was hashed. When this process has just hashed them, names, sizes and the
 //! kernel's change times are compared and not every byte again: whoever writes to a file changes
-//! its `ctime`. The same goes for a blob that this process has just written and hashed.
+//! its `ctime`. The same goes for a blob that this process has just written and hashed, but for
+//! the change time: [`crate::file::Look`] says why.
 
 mod blob;
 mod blocks;
@@ -22,6 +23,7 @@ mod making;
 mod nar;
 mod pipeline;
 mod queue;
+mod share;
 mod store;
 mod tar;
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::blob::Guard;
 use super::{LayerError, compress, tar};
 use crate::digest::{DiffId, Digest, Hasher};
-use crate::file::{Context, FileError, Unfinished};
+use crate::file::{self, Context, FileError, Look, Unfinished};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Compression;
 use crate::store_path::{PathInfo, StorePath};
@@ -108,6 +110,8 @@ pub struct Record {
 pub struct Kept {
     /// The file.
     pub path: PathBuf,
+    /// How it looked when it was last known to hold the right bytes.
+    pub look: Look,
     /// To be held as long as the file is needed.
     pub guard: Option<Guard>,
 }
@@ -138,11 +142,14 @@ pub struct NewBlob {
 }
 
 impl NewBlob {
-    /// A new file in a folder of the store's.
+    /// A new file in a folder of the store's. Layouts may come to share it, so it has the mode
+    /// that theirs have; where that cannot be set they will have copies.
     pub fn create(dir: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
         let temp = tempfile::Builder::new().prefix("blob-").tempfile_in(dir);
         let temp = temp.context("create a file in", dir)?;
-        Ok(Self { _unfinished: Unfinished::new(temp.path()), temp, guard })
+        let unfinished = Unfinished::new(temp.path());
+        let _ = temp.as_file().set_permissions(Permissions::from_mode(file::MODE));
+        Ok(Self { _unfinished: unfinished, temp, guard })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
@@ -151,8 +158,10 @@ impl NewBlob {
 
     /// Gives the file its name, replacing what had it; on the same file system.
     pub fn persist(self, path: PathBuf) -> Result<Kept, FileError> {
-        self.temp.persist(&path).map_err(|e| e.error).context("rename a file to", &path)?;
-        Ok(Kept { path, guard: self.guard })
+        let written = self.temp.persist(&path).map_err(|e| e.error);
+        let written = written.context("rename a file to", &path)?;
+        let look = Look::of(&written.metadata().context("read", &path)?);
+        Ok(Kept { path, look, guard: self.guard })
     }
 }
 

@@ -176,7 +176,7 @@ impl TarReader {
 }
 
 /// Adds which file it is and when it was changed last.
-pub(super) fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), FileError> {
+fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), FileError> {
     let meta = file.metadata().context("read", path)?;
     for number in [meta.dev(), meta.ino(), meta.len()] {
         seen.update(&number.to_le_bytes());

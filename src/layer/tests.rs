@@ -221,8 +221,11 @@ fn a_blob_that_this_process_wrote_is_read_as_long_as_nobody_wrote_to_it() {
     let path = layer.blob.path().unwrap();
     let bytes = fs::read(path).unwrap();
     let copy = |to: &Path| layer.blob.copy_to(&mut fs::File::create(to).unwrap());
+    let shared = fake.dir.path().join("shared");
     let to = fake.dir.path().join("copy");
+    layer.blob.write_file(&shared).unwrap();
     copy(&to).unwrap();
+    assert_eq!(fs::read(&shared).unwrap(), bytes);
     assert_eq!(fs::read(&to).unwrap(), bytes);
     // As another process does that makes the same blob.
     fs::rename(&to, path).unwrap();
@@ -232,6 +235,8 @@ fn a_blob_that_this_process_wrote_is_read_as_long_as_nobody_wrote_to_it() {
     other[12] ^= 1;
     fs::write(path, other).unwrap();
     assert!(matches!(copy(&to), Err(LayerError::DamagedBlob { .. })));
+    let written = layer.blob.write_file(&to);
+    assert!(matches!(written, Err(LayerError::DamagedBlob { .. })));
     let written = layer.blob.write_to(&mut Vec::new());
     assert!(matches!(written, Err(LayerError::DamagedBlob { .. })));
 }

@@ -1,8 +1,8 @@
 //! An image or an index with all that it names: what moves from one place to another, byte for
 //! byte.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::names::references;
@@ -13,6 +13,7 @@ use super::source::{
 };
 use super::{TransportError, layout};
 use crate::digest::Digest;
+use crate::file::{AtomicFile, Look};
 use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer;
 use crate::spec::Tag;
@@ -171,11 +172,21 @@ impl Blob {
         }
     }
 
-    /// Writes the bytes into a file.
-    pub fn copy_to(&self, to: &mut File) -> Result<(), TransportError> {
+    /// Makes `path` a file with the bytes; durable but for its name.
+    pub fn write_file(&self, path: &Path) -> Result<(), TransportError> {
+        if let Bytes::Layer(blob) = &self.bytes {
+            return Ok(blob.write_file(path)?);
+        }
+        let mut file = AtomicFile::create(path)?;
+        self.write_to(file.file())?;
+        Ok(file.commit_without_name()?)
+    }
+
+    /// How the file looks that holds the bytes, if it is of cooper's making.
+    pub fn look(&self) -> Option<Look> {
         match &self.bytes {
-            Bytes::Layer(blob) => Ok(blob.copy_to(to)?),
-            Bytes::Here(_) | Bytes::Elsewhere(_) => self.write_to(to),
+            Bytes::Layer(blob) => blob.look(),
+            Bytes::Here(_) | Bytes::Elsewhere(_) => None,
         }
     }
 

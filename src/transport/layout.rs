@@ -1,4 +1,10 @@
 //! An OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
+//!
+//! A layer that lies in the cache is not copied where it can be shared: its blob is then a clone of
+//! the cache's, or the same file. Who writes to the same file damages the cache's blob too, and that
+//! of every other layout that has it. The next build notices, makes the layer again and replaces
+//! the blob in its layout; a build into one of the others replaces it there, as it is older than
+//! the cache's.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry, File};
@@ -12,7 +18,7 @@ use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::digest::Digest;
-use crate::file::{self, AtomicFile, Context, FileError};
+use crate::file::{self, AtomicFile, Context, FileError, Look};
 use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
 use crate::layer::Layer;
 use crate::spec::{ImageName, Tag};
@@ -52,11 +58,13 @@ impl<'a> Layers<'a> {
     /// Adds layers as they come; [`write()`] then finds them there.
     pub fn write(&self, layers: impl Iterator<Item = Layer> + Send) -> Result<(), TransportError> {
         let blobs = self.dir.join(BLOBS);
-        let is_missing = |layer: &Layer| !is_there(&blobs, layer.digest, layer.blob_size);
+        let path = |layer: &Layer| blobs.join(layer.digest.hex());
+        let is_missing =
+            |layer: &Layer| !is_there(&path(layer), layer.blob_size, layer.blob.look());
         write_all(layers.filter(is_missing), |layer| {
             // For one blob: whoever has images to name shall not wait for layers to be made.
             let _lock = open(self.dir, file::Lock::Shared)?;
-            write_blob(&blobs, layer.digest, |file| Ok(layer.blob.copy_to(file)?))?;
+            layer.blob.write_file(&path(&layer))?;
             self.written().push(layer.digest);
             Ok(())
         })?;
@@ -219,29 +227,23 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     }
 }
 
-/// Copies the blobs that are missing.
+/// Writes the blobs that are missing.
 fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
-    let mut missing: BTreeMap<Digest, Bytes<'_>> = BTreeMap::new();
+    let mut missing: BTreeMap<PathBuf, Bytes<'_>> = BTreeMap::new();
     for Named { graph, .. } in graphs {
         let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
         let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
         for (descriptor, bytes) in blobs.chain(documents) {
-            if !is_there(dir, descriptor.digest, descriptor.size) {
-                missing.insert(descriptor.digest, bytes);
+            let path = dir.join(descriptor.digest.hex());
+            if !is_there(&path, descriptor.size, bytes.look()) {
+                missing.insert(path, bytes);
             }
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
-    write_all(missing.into_iter(), |(digest, bytes)| {
-        write_blob(dir, digest, |file| match bytes {
-            Bytes::Blob(blob) => blob.copy_to(file),
-            Bytes::Document(document) => {
-                Ok(file.write_all(&document.bytes).context("write", dir.join(digest.hex()))?)
-            }
-        })
-    })?;
+    write_all(missing.into_iter(), |(path, bytes)| bytes.write_file(&path))?;
     Ok(file::sync_dir(dir)?)
 }
 
@@ -279,26 +281,39 @@ fn remove_unfinished(dir: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// What a blob is copied from.
+/// Where a blob's bytes come from.
 enum Bytes<'a> {
     Blob(&'a Blob),
     Document(&'a Document),
 }
 
-/// A blob is renamed into place whole, so one of the right size is the right one.
-fn is_there(blobs: &Path, digest: Digest, size: u64) -> bool {
-    let meta = fs::symlink_metadata(blobs.join(digest.hex()));
-    meta.is_ok_and(|meta| meta.is_file() && meta.len() == size)
+impl Bytes<'_> {
+    fn look(&self) -> Option<Look> {
+        match self {
+            Self::Blob(blob) => blob.look(),
+            Self::Document(_) => None,
+        }
+    }
+
+    fn write_file(&self, path: &Path) -> Result<(), TransportError> {
+        match self {
+            Self::Blob(blob) => blob.write_file(path),
+            Self::Document(document) => {
+                let mut file = AtomicFile::create(path)?;
+                file.file().write_all(&document.bytes).context("write", path)?;
+                Ok(file.commit_without_name()?)
+            }
+        }
+    }
 }
 
-fn write_blob(
-    blobs: &Path,
-    digest: Digest,
-    write: impl FnOnce(&mut File) -> Result<(), TransportError>,
-) -> Result<(), TransportError> {
-    let mut file = AtomicFile::create(&blobs.join(digest.hex()))?;
-    write(file.file())?;
-    Ok(file.commit_without_name()?)
+/// A blob is renamed into place whole, so one of the right size is the right one, unless it is
+/// older than the layer that it should be: that may have been made again because this very file,
+/// shared with the cache or with another layout, was damaged.
+fn is_there(path: &Path, size: u64, layer: Option<Look>) -> bool {
+    let Ok(meta) = fs::symlink_metadata(path) else { return false };
+    let is_older = |layer: Look| Look::of(&meta).mtime < layer.mtime;
+    meta.is_file() && meta.len() == size && !layer.is_some_and(is_older)
 }
 
 /// Leaves a file alone that has these bytes already.

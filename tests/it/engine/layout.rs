@@ -1,8 +1,10 @@
 //! Layers on their way into a layout.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use cooper::digest::Digest;
 use cooper::layer::{Content, Layer, Request, TempStore, build};
 use cooper::report::Silent;
 use cooper::spec::Compression;
@@ -105,17 +107,45 @@ fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
 }
 
 #[test]
-fn the_kernel_copies_what_was_just_made() {
+fn what_was_made_without_a_cache_is_the_layouts_alone_in_the_end() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let layer = made(&house);
+    let dir = house.path("layout");
+    let layers = layout::Layers::new(&dir);
+    layers.write(std::iter::once(layer.clone())).unwrap();
+    let (kept, digest) = (layer.blob.path().unwrap().to_path_buf(), layer.digest);
+    assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o7777, 0o644);
+    layers.keep();
+    drop(layer);
+    let blob = dir.join("blobs/sha256").join(digest.hex());
+    assert!(!kept.exists());
+    assert_eq!(fs::metadata(&blob).unwrap().nlink(), 1);
+    assert_eq!(Digest::of(&fs::read(&blob).unwrap()), digest);
+}
+
+#[test]
+fn the_kernel_copies_what_was_just_made_where_it_cannot_be_shared() {
     let house = House::new();
     house.fill(2, 100_000);
     house.spec(GZIP);
     let trace = house.path("trace");
-    let strace =
-        ["strace", "-f", "-y", "-qq", "-e", "trace=copy_file_range", "-o", trace.to_str().unwrap()];
+    let strace = [
+        "strace",
+        "-f",
+        "-y",
+        "-qq",
+        "-e",
+        "inject=ioctl,link,linkat:error=EOPNOTSUPP",
+        "-e",
+        "trace=ioctl,link,linkat,copy_file_range",
+        "-o",
+        trace.to_str().unwrap(),
+    ];
     succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
     let trace = fs::read_to_string(trace).unwrap();
     let blobs =
-        fs::read_dir(house.path("cache/v1/blobs")).unwrap().map(|blob| blob.unwrap().path());
+        fs::read_dir(house.path("cache/v2/blobs")).unwrap().map(|blob| blob.unwrap().path());
     for blob in blobs {
         assert!(trace.contains(blob.to_str().unwrap()), "{trace}");
     }

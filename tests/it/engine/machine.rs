@@ -176,7 +176,7 @@ fn a_signal_ends_the_work_and_nothing_is_left() {
     house.spec(GZIP);
     let mut child = house.build(&[], "out.tar", &["--jobs", "1"]).spawn().unwrap();
     // Until it is in the middle of the layer.
-    let temps = house.path("cache/v1/tmp");
+    let temps = house.path("cache/v2/tmp");
     while !temps.read_dir().is_ok_and(|mut files| files.next().is_some()) {
         assert!(child.try_wait().unwrap().is_none(), "it was done before the signal");
         std::thread::sleep(Duration::from_millis(1));

@@ -5,6 +5,7 @@ mod elsewhere;
 mod events;
 mod golden;
 mod layout;
+mod linked;
 mod machine;
 mod shared;
 mod tampered;

@@ -1,0 +1,61 @@
+//! A blob's bytes in another folder, not copied where they can be shared.
+//!
+//! A clone where the file system can make one, an inode of its own that costs nothing; else a hard
+//! link; else a copy. Shared bytes are not read: the file looks as it did when it was last known to
+//! hold the right ones, which is asked afterwards, so that nothing can change in between. And it is
+//! the user's own and nobody else may write to it: by another name of a blob nobody gets hold of
+//! the store, nor through the store of what has that name.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::store::Kept;
+use super::{Blob, LayerError};
+use crate::file::{self, AtomicFile, Look};
+
+impl Blob {
+    /// Makes `path` a file with the blob's bytes, replacing what has that name. The bytes are
+    /// durable then, the name only after [`sync_dir`](file::sync_dir).
+    pub fn write_file(&self, path: &Path) -> Result<(), LayerError> {
+        let shared = self.file().and_then(|kept| cloned(kept, path).or_else(|| linked(kept, path)));
+        let Some(file) = shared else {
+            let mut file = AtomicFile::create(path)?;
+            self.copy_to(file.file())?;
+            return Ok(file.commit_without_name()?);
+        };
+        let committed = file.commit_without_name();
+        if let (Err(_), Some(kept)) = (&committed, self.file()) {
+            // What the disk did not take is right in memory only. A read-only store stays as it is.
+            let _ = fs::remove_file(&kept.path);
+        }
+        Ok(committed?)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn cloned(kept: &Kept, path: &Path) -> Option<AtomicFile> {
+    let from = file::open(&kept.path).ok()?;
+    let mut to = AtomicFile::create(path).ok()?;
+    rustix::fs::ioctl_ficlone(to.file(), &from).ok()?;
+    may_share(kept, &from).then_some(to)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cloned(_: &Kept, _: &Path) -> Option<AtomicFile> {
+    None
+}
+
+fn linked(kept: &Kept, path: &Path) -> Option<AtomicFile> {
+    let mut to = AtomicFile::link(&kept.path, path).ok()?;
+    may_share(kept, to.file()).then_some(to)
+}
+
+/// Of the mode that a copy has, as a linked one keeps it.
+fn may_share(kept: &Kept, file: &File) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    file.metadata().is_ok_and(|now| {
+        let is_ours = now.uid() == user && now.mode() & 0o7777 == file::MODE;
+        is_ours && Look::of(&now) == kept.look
+    })
+}
