@@ -7,6 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tempfile::NamedTempFile;
+
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {verb} `{path}`")]
@@ -106,12 +108,18 @@ pub fn remove_unfinished() {
 pub struct Unfinished(PathBuf);
 
 impl Unfinished {
-    /// Names it.
-    pub fn new(path: &Path) -> Self {
-        if let Ok(mut unfinished) = UNFINISHED.lock() {
-            unfinished.insert(path.into());
+    /// Makes it; no signal comes between that and its being known by its path.
+    pub fn make<T>(
+        make: impl FnOnce() -> io::Result<T>,
+        path: impl FnOnce(&T) -> PathBuf,
+    ) -> io::Result<(T, Self)> {
+        let unfinished = UNFINISHED.lock();
+        let made = make()?;
+        let path = path(&made);
+        if let Ok(mut unfinished) = unfinished {
+            unfinished.insert(path.clone());
         }
-        Self(path.into())
+        Ok((made, Self(path)))
     }
 }
 
@@ -135,7 +143,7 @@ pub struct AtomicFile {
 #[derive(Debug)]
 enum Bytes {
     // Dropped in this order: once the temporary file is renamed or gone, its name means nothing.
-    Beside { temp: tempfile::NamedTempFile, _unfinished: Unfinished },
+    Beside { temp: NamedTempFile, _unfinished: Unfinished },
     Through(File),
 }
 
@@ -153,8 +161,8 @@ impl AtomicFile {
         let bytes = if through {
             Bytes::Through(File::options().write(true).open(path).context("open", path)?)
         } else {
-            let temp = temp_in(parent(path)).context("create a file beside", path)?;
-            let unfinished = Unfinished::new(temp.path());
+            let made = Unfinished::make(|| temp_in(parent(path)), |temp| temp.path().into());
+            let (temp, unfinished) = made.context("create a file beside", path)?;
             Bytes::Beside { temp, _unfinished: unfinished }
         };
         Ok(Self { bytes, path: path.into() })
@@ -164,15 +172,16 @@ impl AtomicFile {
     /// on the same file system. It is not to be written to.
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
         let mut builder = tempfile::Builder::new();
-        let linked =
-            builder.prefix(TEMP_PREFIX).make_in(parent(path), |to| fs::hard_link(from, to));
-        let ((), name) = linked.context("link a file to", path)?.into_parts();
-        let unfinished = Unfinished::new(&name);
+        let builder = builder.prefix(TEMP_PREFIX);
+        let linked = || builder.make_in(parent(path), |to| fs::hard_link(from, to));
+        let linked = Unfinished::make(linked, |temp| temp.path().into());
+        let (linked, unfinished) = linked.context("link a file to", path)?;
+        let ((), name) = linked.into_parts();
         // A symbolic link gets another name as it is.
         if fs::symlink_metadata(&name).context("read", &name)?.is_symlink() {
             return Err(io::Error::from(io::ErrorKind::InvalidInput)).context("link", from);
         }
-        let temp = tempfile::NamedTempFile::from_parts(open(&name)?, name);
+        let temp = NamedTempFile::from_parts(open(&name)?, name);
         Ok(Self { bytes: Bytes::Beside { temp, _unfinished: unfinished }, path: path.into() })
     }
 
@@ -206,7 +215,7 @@ impl AtomicFile {
 /// The mode of what is written, whatever the umask: another user may have to load the image.
 pub const MODE: u32 = 0o644;
 
-fn temp_in(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn temp_in(dir: &Path) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::Permissions::from_mode(MODE);
     let mut builder = tempfile::Builder::new();

@@ -23,7 +23,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -138,17 +138,19 @@ impl Cache {
             return Some(None);
         }
         let path = self.dir.join("tmp").join(format!("{key}.lock"));
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let Ok(file) = file else { return Some(None) };
-        // A file system without locks lets two processes make one layer, which is only slower.
-        let locked = match file.try_lock() {
-            Err(TryLockError::WouldBlock) if !may_wait => return None,
-            Err(TryLockError::WouldBlock) => file.lock().is_ok(),
-            tried => tried.is_ok(),
+        let open = || OpenOptions::new().read(true).append(true).create(true).open(&path);
+        let ours = |_: &File| path.clone();
+        let claimed = match Unfinished::make(|| open().and_then(try_lock), ours) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !may_wait => return None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let waited = open().and_then(|file| file.lock().map(|()| file));
+                waited.and_then(|file| Unfinished::make(|| Ok(file), ours))
+            }
+            tried => tried,
         };
-        let claimed =
-            || Claimed { _unfinished: Unfinished::new(&path), path: path.clone(), _file: file };
-        Some(locked.then(|| Box::new(claimed()) as _))
+        // A file system without locks lets two processes make one layer, which is only slower.
+        let Ok((file, unfinished)) = claimed else { return Some(None) };
+        Some(Some(Box::new(Claimed { _unfinished: unfinished, path, _file: file })))
     }
 
     fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
@@ -269,6 +271,11 @@ impl Store for Cache {
         }
         Ok(self.keep(key, record, blob)?)
     }
+}
+
+fn try_lock(file: File) -> io::Result<File> {
+    file.try_lock()?;
+    Ok(file)
 }
 
 /// A layer that this process is making.

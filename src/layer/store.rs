@@ -145,9 +145,10 @@ impl NewBlob {
     /// A new file in a folder of the store's. Layouts may come to share it, so it has the mode
     /// that theirs have; where that cannot be set they will have copies.
     pub fn create(dir: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
-        let temp = tempfile::Builder::new().prefix("blob-").tempfile_in(dir);
-        let temp = temp.context("create a file in", dir)?;
-        let unfinished = Unfinished::new(temp.path());
+        let mut builder = tempfile::Builder::new();
+        let temp = || builder.prefix("blob-").tempfile_in(dir);
+        let temp = Unfinished::make(temp, |temp| temp.path().into());
+        let (temp, unfinished) = temp.context("create a file in", dir)?;
         let _ = temp.as_file().set_permissions(Permissions::from_mode(file::MODE));
         Ok(Self { _unfinished: unfinished, temp, guard })
     }
@@ -201,9 +202,11 @@ impl TempStore {
     /// Makes a folder in the system's folder for such (`TMPDIR`).
     pub fn new() -> Result<Self, LayerError> {
         let parent = std::env::temp_dir();
-        let dir = tempfile::Builder::new().prefix("cooper-").tempdir_in(&parent);
-        let dir = dir.context("create a folder in", &parent)?;
-        Ok(Self { dir: Arc::new(Folder { _unfinished: Unfinished::new(dir.path()), dir }) })
+        let mut builder = tempfile::Builder::new();
+        let dir = || builder.prefix("cooper-").tempdir_in(&parent);
+        let dir = Unfinished::make(dir, |dir| dir.path().into());
+        let (dir, unfinished) = dir.context("create a folder in", &parent)?;
+        Ok(Self { dir: Arc::new(Folder { dir, _unfinished: unfinished }) })
     }
 }
 

@@ -188,6 +188,35 @@ fn a_signal_ends_the_work_and_nothing_is_left() {
 }
 
 #[test]
+fn a_signal_finds_a_file_that_is_just_being_made() {
+    // fault 106
+    let house = House::new();
+    house.fill(1, 1_000_000);
+    house.spec(GZIP);
+    // Who makes a file hears of it long after it is there.
+    let inject = "inject=openat:delay_exit=20000";
+    let strace =
+        ["strace", "-D", "-f", "-qq", "-e", "trace=openat", "-e", inject, "-o", "/dev/null"];
+    for (name, dir) in [(".lock", "cache/v2/tmp"), ("blob-", "cache/v2/tmp"), (".cooper-", "")] {
+        let _ = fs::remove_dir_all(house.path("cache"));
+        let mut child = house.build(&strace, "out.tar", &["--jobs", "1"]).spawn().unwrap();
+        let is_there = || {
+            let files = fs::read_dir(house.path(dir)).into_iter().flatten();
+            files.flatten().any(|file| file.file_name().to_str().unwrap().contains(name))
+        };
+        while !is_there() {
+            assert!(child.try_wait().unwrap().is_none(), "{name}: it was done before the signal");
+        }
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{name}");
+        assert_eq!(house.leftovers(), [""; 0], "{name}");
+        let temps = house.path("cache/v2/tmp").read_dir();
+        assert_eq!(temps.map_or(0, Iterator::count), 0, "{name}");
+    }
+}
+
+#[test]
 fn bytes_depend_on_no_umask_locale_time_zone_home_or_number_of_threads() {
     // faults 50, 117, 118
     let house = House::new();
