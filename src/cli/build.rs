@@ -17,7 +17,7 @@ use super::{Global, assemble, input, output, progress};
 use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
-use crate::layer::{Layer, Store};
+use crate::layer::{Layer, Sink, Store};
 use crate::report::Reporter;
 use crate::spec::{Spec, Tag};
 use crate::transport::archive::{self, Archive};
@@ -145,7 +145,7 @@ fn stream(
     specs: &[Spec],
     store: &dyn Store,
     reporter: &dyn Reporter,
-    to: impl Write + Send,
+    to: impl Write + AsFd + Send,
 ) -> Result<Assembled, Failure> {
     let mut out = BufWriter::with_capacity(BUFFER, to);
     let write = |layers| write_layers(layers, &mut out);
@@ -180,7 +180,7 @@ fn meanwhile<T: Send>(
 /// Writes layers as they come.
 fn write_layers(
     layers: mpsc::IntoIter<Layer>,
-    out: &mut dyn Write,
+    out: &mut dyn Sink,
 ) -> Result<BTreeSet<Digest>, TransportError> {
     let mut archive = Archive::start(out)?;
     for layer in layers {

@@ -1,20 +1,25 @@
 //! Where a layer's bytes lie, and how they are read without ever passing on wrong ones.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::LayerError;
 use super::store::Kept;
 use super::tar::{Source, TarReader};
+use super::{LayerError, Sink};
 use crate::digest::{Digest, Hasher};
 use crate::file::{Context, FileError, Look};
 
 const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
 const AHEAD: usize = 4;
+
+/// A file of so many bytes goes into a pipe unread. A smaller one is read and written: passing it
+/// on takes two more calls, because the header before it has to be written first, and slots of the
+/// pipe that are not filled. Measured from 8 to 256 KiB, this is the best by a little.
+const LARGE: u64 = 64 << 10;
 
 /// A layer's bytes, to be read any number of times. What is read is checked on the way: a blob
 /// that is not what its digest says ends in an error before its last byte is believed.
@@ -89,9 +94,13 @@ impl Blob {
         Ok(Box::new(self.reader()?))
     }
 
-    /// Writes the bytes to `to`. Reading and hashing go on while the writer waits for its sink.
-    pub fn write_to(&self, to: &mut dyn Write) -> Result<(), LayerError> {
+    /// Writes the bytes to `to`. Hashing, where it has to be done, goes on while the writer waits
+    /// for its sink; where it does not, nobody reads what goes from a large file into a pipe.
+    pub fn write_to(&self, to: &mut dyn Sink) -> Result<(), LayerError> {
         let mut reader = self.reader()?;
+        if !matches!(reader.check, Check::Bytes(_)) {
+            return reader.pass_to(to);
+        }
         if self.size <= BUFFER as u64 {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes).map_err(from_io)?;
@@ -203,7 +212,9 @@ impl Checked {
     fn is_right(&self) -> bool {
         match (&self.check, &self.bytes) {
             (Check::Bytes(hasher), _) => hasher.clone().finish().digest() == self.digest,
-            (Check::Seen(seen), Bytes::Tar(reader)) => reader.seen() == *seen,
+            (Check::Seen(seen), Bytes::Tar(reader)) => {
+                reader.seen() == *seen && reader.is_returned()
+            }
             (Check::Written(before), Bytes::File(file)) => {
                 file.metadata().is_ok_and(|now| Look::of(&now) == *before)
             }
@@ -211,10 +222,57 @@ impl Checked {
         }
     }
 
+    /// Writes what needs no hashing; large files go into a pipe unread.
+    ///
+    /// Such bytes may still change while they lie there. So none of the last ones, as many as the
+    /// pipe holds, goes unread: when those are written all others have been taken out, and the
+    /// files that they came from are looked at once more.
+    fn pass_to(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
+        let mut buf = vec![0; usize::try_from(self.left).map_or(BUFFER, |left| left.min(BUFFER))];
+        let mut unread = false;
+        loop {
+            let free = self.left.saturating_sub(to.capacity().unwrap_or(u64::MAX));
+            let large = if free == 0 { u64::MAX } else { LARGE };
+            let file = match &self.bytes {
+                Bytes::Tar(reader) => reader.file(large),
+                Bytes::File(file) if self.left >= large => Some((file, self.left)),
+                Bytes::File(_) | Bytes::Elsewhere(_) => None,
+            };
+            let lent = file.map_or(Ok(0), |(file, left)| to.splice(file, left.min(free)));
+            let lent = lent.map_err(LayerError::Sink)?;
+            if lent > 0 {
+                unread = true;
+                self.left = self.left.saturating_sub(lent);
+                if let Bytes::Tar(reader) = &mut self.bytes {
+                    reader.lend(lent);
+                }
+                continue;
+            }
+            let count = self.pull_before(&mut buf, large)?;
+            to.write_all(buf.get(..count).unwrap_or_default()).map_err(LayerError::Sink)?;
+            if count == 0 {
+                break;
+            }
+        }
+        if unread {
+            to.flush().map_err(LayerError::Sink)?;
+        }
+        match unread && !self.is_right() {
+            true => Err(self.wrong()),
+            // The last bytes were read, and that is checked.
+            false => Ok(()),
+        }
+    }
+
     fn pull(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
+        self.pull_before(buf, u64::MAX)
+    }
+
+    /// The next bytes, without those of a large file behind others.
+    fn pull_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
         let count =
             match &mut self.bytes {
-                Bytes::Tar(reader) => reader.fill(buf)?,
+                Bytes::Tar(reader) => reader.fill_before(buf, large)?,
                 Bytes::Elsewhere(reader) => reader
                     .read(buf)
                     .map_err(|source| LayerError::Elsewhere { digest: self.digest, source })?,

@@ -9,7 +9,8 @@
 //! differs from what was hashed. When this process has just hashed them, names, sizes and the
 //! kernel's change times are compared and not every byte again: whoever writes to a file changes
 //! its `ctime`. The same goes for a blob that this process has just written and hashed, but for
-//! the change time: [`crate::file::Look`] says why.
+//! the change time: [`crate::file::Look`] says why. So both need not even be read again: a
+//! [`Sink`] that is a pipe gets their large files from the kernel.
 
 mod blob;
 mod blocks;
@@ -24,6 +25,7 @@ mod nar;
 mod pipeline;
 mod queue;
 mod share;
+mod sink;
 mod store;
 mod tar;
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use blob::{Blob, Elsewhere, Guard};
 pub(crate) use build::build_with;
 pub use build::{Made, build, build_and_tell};
 pub use nar::verify;
+pub use sink::Sink;
 pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};

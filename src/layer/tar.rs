@@ -4,7 +4,7 @@
 //! sends: file bytes go straight into the caller's buffer. The tar ends with two blocks of zeros
 //! and nothing behind them.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,7 @@ impl Source {
             body: Body::None,
             ended: false,
             seen: Hasher::new(),
+            lent: Vec::new(),
         }
     }
 }
@@ -51,7 +52,17 @@ impl Source {
 enum Body {
     None,
     Bytes(Vec<u8>),
-    File { file: File, path: PathBuf, size: u64, left: u64 },
+    File(Content),
+}
+
+#[derive(Debug)]
+struct Content {
+    file: File,
+    path: PathBuf,
+    size: u64,
+    left: u64,
+    /// Whether some of it was passed on unread.
+    lent: bool,
 }
 
 /// The tar's bytes. Errors are [`LayerError`]s inside of [`io::Error`].
@@ -64,6 +75,8 @@ pub(super) struct TarReader {
     body: Body,
     ended: bool,
     seen: Hasher,
+    /// Files that were passed on unread, and how they looked then.
+    lent: Vec<(PathBuf, Look)>,
 }
 
 impl TarReader {
@@ -75,14 +88,49 @@ impl TarReader {
 
     /// Fills the buffer to its end, or to the tar's.
     pub(super) fn fill(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
+        self.fill_before(buf, u64::MAX)
+    }
+
+    /// As [`fill`](TarReader::fill), but stops before a file of at least so many bytes, unless
+    /// it is the first.
+    pub(super) fn fill_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
         let mut filled = 0;
         while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            if filled > 0 && self.file(large).is_some() {
+                break;
+            }
             match self.take(rest)? {
                 0 => break,
                 count => filled += count,
             }
         }
         Ok(filled)
+    }
+
+    /// The file whose bytes come next, if it has at least so many, and how many are left of it.
+    pub(super) fn file(&self, large: u64) -> Option<(&File, u64)> {
+        match &self.body {
+            Body::File(content) if self.taken == self.ready.len() => Some(content)
+                .filter(|content| content.size >= large && content.left > 0)
+                .map(|content| (&content.file, content.left)),
+            _ => None,
+        }
+    }
+
+    /// Goes on behind bytes of [`file`](TarReader::file) that somebody else took from it.
+    pub(super) fn lend(&mut self, count: u64) {
+        if let Body::File(content) = &mut self.body {
+            content.left = content.left.saturating_sub(count);
+            content.lent = true;
+        }
+    }
+
+    /// Whether what was passed on unread still looks as it did.
+    pub(super) fn is_returned(&self) -> bool {
+        let same = |(path, before): &(PathBuf, Look)| {
+            fs::metadata(path).is_ok_and(|meta| look(&meta) == *before)
+        };
+        self.lent.iter().all(same)
     }
 
     fn take(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
@@ -97,12 +145,10 @@ impl TarReader {
             self.ready.clear();
             self.taken = 0;
             match std::mem::replace(&mut self.body, Body::None) {
-                Body::File { file, path, size, left } if left > 0 => {
-                    return self.take_file(file, path, size, left, buf);
-                }
-                Body::File { mut file, path, size, .. } => {
-                    look(&file, &path, &mut self.seen)?;
-                    check_end(&mut file, path, size)?;
+                Body::File(content) if content.left > 0 => return self.take_file(content, buf),
+                Body::File(content) => {
+                    let size = content.size;
+                    self.end_file(content)?;
                     self.pad(size);
                 }
                 Body::Bytes(bytes) => {
@@ -115,22 +161,38 @@ impl TarReader {
         }
     }
 
-    fn take_file(
-        &mut self,
-        mut file: File,
-        path: PathBuf,
-        size: u64,
-        left: u64,
-        buf: &mut [u8],
-    ) -> Result<usize, LayerError> {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-        let count = read_some(&mut file, buf.get_mut(..most).unwrap_or_default())
+    fn take_file(&mut self, mut content: Content, buf: &mut [u8]) -> Result<usize, LayerError> {
+        let Content { file, path, size, left, .. } = &mut content;
+        let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.len());
+        let count = read_some(file, buf.get_mut(..most).unwrap_or_default())
             .map_err(|source| FileError { verb: "read", path: path.clone(), source })?;
         if count == 0 {
-            return Err(LayerError::Changed { path, size, now: size - left });
+            let now = *size - *left;
+            return Err(LayerError::Changed { path: content.path, size: content.size, now });
         }
-        self.body = Body::File { file, path, size, left: left - count as u64 };
+        *left -= count as u64;
+        self.body = Body::File(content);
         Ok(count)
+    }
+
+    /// A file that has more bytes than its header says has changed under way.
+    fn end_file(&mut self, mut content: Content) -> Result<(), LayerError> {
+        let Content { file, path, size, .. } = &mut content;
+        let look = look_at(file, path)?;
+        self.seen.update(look.as_flattened());
+        let more = read_some(file, &mut [0]).map_err(|source| FileError {
+            verb: "read",
+            path: path.clone(),
+            source,
+        })?;
+        if more > 0 {
+            let now = file.metadata().map_or(*size + 1, |meta| meta.len());
+            return Err(LayerError::Changed { path: content.path, size: content.size, now });
+        }
+        if content.lent {
+            self.lent.push((content.path, look));
+        }
+        Ok(())
     }
 
     /// Puts the next entry's header, or the end of the tar, into `ready`.
@@ -159,12 +221,14 @@ impl TarReader {
         header::encode(&meta, &mut self.ready);
         self.seen.update(&self.ready);
         if let Kind::File { file, path, .. } = &entry.kind {
-            look(file, path, &mut self.seen)?;
+            self.seen.update(look_at(file, path)?.as_flattened());
         }
         self.body = match entry.kind {
             Kind::Directory | Kind::Symlink(_) => Body::None,
             Kind::Bytes(bytes) => Body::Bytes(bytes),
-            Kind::File { file, path, size } => Body::File { file, path, size, left: size },
+            Kind::File { file, path, size } => {
+                Body::File(Content { file, path, size, left: size, lent: false })
+            }
         };
         Ok(())
     }
@@ -175,30 +239,18 @@ impl TarReader {
     }
 }
 
-/// Adds which file it is and when it was changed last.
-fn look(file: &File, path: &Path, seen: &mut Hasher) -> Result<(), FileError> {
-    let meta = file.metadata().context("read", path)?;
-    for number in [meta.dev(), meta.ino(), meta.len()] {
-        seen.update(&number.to_le_bytes());
-    }
-    for number in [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
-        seen.update(&number.to_le_bytes());
-    }
-    Ok(())
+/// Which file it is, and when it was changed last.
+pub(super) type Look = [[u8; 8]; 7];
+
+pub(super) fn look_at(file: &File, path: &Path) -> Result<Look, FileError> {
+    Ok(look(&file.metadata().context("read", path)?))
 }
 
-/// A file that has more bytes than its header says has changed under way.
-fn check_end(file: &mut File, path: PathBuf, size: u64) -> Result<(), LayerError> {
-    let more = read_some(file, &mut [0]).map_err(|source| FileError {
-        verb: "read",
-        path: path.clone(),
-        source,
-    })?;
-    if more == 0 {
-        return Ok(());
-    }
-    let now = file.metadata().map_or(size + 1, |meta| meta.len());
-    Err(LayerError::Changed { path, size, now })
+fn look(meta: &Metadata) -> Look {
+    let [dev, ino, len] = [meta.dev(), meta.ino(), meta.len()].map(u64::to_le_bytes);
+    let mtime = [meta.mtime(), meta.mtime_nsec()].map(i64::to_le_bytes);
+    let ctime = [meta.ctime(), meta.ctime_nsec()].map(i64::to_le_bytes);
+    [dev, ino, len, mtime[0], mtime[1], ctime[0], ctime[1]]
 }
 
 impl Read for TarReader {

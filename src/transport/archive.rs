@@ -3,7 +3,7 @@
 //! take the same file.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::graph::{DockerImage, Named};
 use super::layout::{OCI_LAYOUT, index_of};
 use crate::digest::Digest;
 use crate::image::{Image, json};
-use crate::layer::Layer;
+use crate::layer::{Layer, Sink};
 
 /// One image in Docker's `manifest.json`.
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct DockerManifest {
 pub fn write(
     images: &[Image],
     omit: &BTreeSet<Digest>,
-    to: &mut dyn Write,
+    to: &mut dyn Sink,
 ) -> Result<(), TransportError> {
     let named: Vec<Named> = images.iter().map(Named::of_image).collect();
     write_graphs(&named, omit, to)
@@ -38,7 +38,7 @@ pub fn write(
 pub fn write_graphs(
     graphs: &[Named],
     omit: &BTreeSet<Digest>,
-    to: &mut dyn Write,
+    to: &mut dyn Sink,
 ) -> Result<(), TransportError> {
     let mut archive = Archive::start(to)?;
     archive.written.extend(omit);
@@ -49,7 +49,7 @@ pub fn write_graphs(
 /// them last. So layers may go out while others are still being made, and an archive that was
 /// cut off has nothing in it that looks like an image.
 pub struct Archive<'a> {
-    to: &'a mut dyn Write,
+    to: &'a mut dyn Sink,
     written: BTreeSet<Digest>,
 }
 
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Archive<'_> {
 
 impl<'a> Archive<'a> {
     /// Begins an archive.
-    pub fn start(to: &'a mut dyn Write) -> Result<Self, TransportError> {
+    pub fn start(to: &'a mut dyn Sink) -> Result<Self, TransportError> {
         let mut archive = Self { to, written: BTreeSet::new() };
         archive.file("oci-layout", OCI_LAYOUT)?;
         Ok(archive)
@@ -78,7 +78,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Goes on with an archive that was paused.
-    pub fn go_on(to: &'a mut dyn Write, written: BTreeSet<Digest>) -> Self {
+    pub fn go_on(to: &'a mut dyn Sink, written: BTreeSet<Digest>) -> Self {
         Self { to, written }
     }
 
@@ -112,7 +112,7 @@ impl<'a> Archive<'a> {
         &mut self,
         digest: Digest,
         size: u64,
-        write: impl FnOnce(&mut dyn Write) -> Result<(), TransportError>,
+        write: impl FnOnce(&mut dyn Sink) -> Result<(), TransportError>,
     ) -> Result<(), TransportError> {
         if !self.written.insert(digest) {
             return Ok(());

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Debug;
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
@@ -16,11 +17,12 @@ use super::{TransportError, archive};
 use crate::digest::Digest;
 use crate::file::Context;
 use crate::image::Image;
+use crate::layer::Sink;
 use crate::report::{self, Reporter, Task};
 use crate::spec::Tag;
 
 /// Writes an archive; called at most once for each call of [`Daemon::load`].
-pub type WriteArchive<'a> = dyn Fn(&mut dyn Write) -> Result<(), TransportError> + Sync + 'a;
+pub type WriteArchive<'a> = dyn Fn(&mut dyn Sink) -> Result<(), TransportError> + Sync + 'a;
 
 /// A program that keeps images and runs containers of them.
 ///
@@ -254,7 +256,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 /// Tells a task how many bytes have passed.
 struct Counted<'a> {
-    to: &'a mut dyn Write,
+    to: &'a mut dyn Sink,
     task: &'a dyn Task,
 }
 
@@ -267,5 +269,17 @@ impl Write for Counted<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+impl Sink for Counted<'_> {
+    fn capacity(&self) -> Option<u64> {
+        self.to.capacity()
+    }
+
+    fn splice(&mut self, file: &File, most: u64) -> io::Result<u64> {
+        let taken = self.to.splice(file, most)?;
+        self.task.advance(taken);
+        Ok(taken)
     }
 }

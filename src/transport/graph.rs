@@ -1,7 +1,7 @@
 //! An image or an index with all that it names: what moves from one place to another, byte for
 //! byte.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::{TransportError, layout};
 use crate::digest::Digest;
 use crate::file::{AtomicFile, Look};
 use crate::image::{Descriptor, Document, Image, Index};
-use crate::layer;
+use crate::layer::{self, Sink};
 use crate::spec::Tag;
 
 const BUFFER: usize = 1 << 20;
@@ -151,7 +151,7 @@ impl Blob {
     }
 
     /// Writes the bytes to `to`.
-    pub fn write_to(&self, to: &mut dyn Write) -> Result<(), TransportError> {
+    pub fn write_to(&self, to: &mut dyn Sink) -> Result<(), TransportError> {
         let digest = self.descriptor.digest;
         match &self.bytes {
             Bytes::Here(bytes) => to.write_all(bytes).map_err(TransportError::Stream),

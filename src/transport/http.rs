@@ -7,6 +7,8 @@ use futures_util::{Stream, stream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use crate::layer::Sink;
+
 /// One for the process, for ever: a task that ends last may not drop its own runtime.
 pub(super) fn runtime() -> io::Result<Handle> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -74,6 +76,8 @@ impl Write for Feeder {
         }
     }
 }
+
+impl Sink for Feeder {}
 
 #[cfg(test)]
 mod tests {

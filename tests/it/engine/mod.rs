@@ -7,6 +7,7 @@ mod golden;
 mod layout;
 mod linked;
 mod machine;
+mod pipe;
 mod shared;
 mod tampered;
 
