@@ -76,7 +76,7 @@ pub(super) struct TarReader {
     ended: bool,
     seen: Hasher,
     /// Files that were passed on unread, and how they looked then.
-    lent: Vec<(PathBuf, Look)>,
+    lent: Vec<(PathBuf, Stamp)>,
 }
 
 impl TarReader {
@@ -127,8 +127,8 @@ impl TarReader {
 
     /// Whether what was passed on unread still looks as it did.
     pub(super) fn is_returned(&self) -> bool {
-        let same = |(path, before): &(PathBuf, Look)| {
-            fs::metadata(path).is_ok_and(|meta| look(&meta) == *before)
+        let same = |(path, before): &(PathBuf, Stamp)| {
+            fs::metadata(path).is_ok_and(|meta| stamp(&meta) == *before)
         };
         self.lent.iter().all(same)
     }
@@ -178,8 +178,8 @@ impl TarReader {
     /// A file that has more bytes than its header says has changed under way.
     fn end_file(&mut self, mut content: Content) -> Result<(), LayerError> {
         let Content { file, path, size, .. } = &mut content;
-        let look = look_at(file, path)?;
-        self.seen.update(look.as_flattened());
+        let stamp = stamp_at(file, path)?;
+        self.seen.update(stamp.as_flattened());
         let more = read_some(file, &mut [0]).map_err(|source| FileError {
             verb: "read",
             path: path.clone(),
@@ -190,7 +190,7 @@ impl TarReader {
             return Err(LayerError::Changed { path: content.path, size: content.size, now });
         }
         if content.lent {
-            self.lent.push((content.path, look));
+            self.lent.push((content.path, stamp));
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl TarReader {
         header::encode(&meta, &mut self.ready);
         self.seen.update(&self.ready);
         if let Kind::File { file, path, .. } = &entry.kind {
-            self.seen.update(look_at(file, path)?.as_flattened());
+            self.seen.update(stamp_at(file, path)?.as_flattened());
         }
         self.body = match entry.kind {
             Kind::Directory | Kind::Symlink(_) => Body::None,
@@ -240,13 +240,13 @@ impl TarReader {
 }
 
 /// Which file it is, and when it was changed last.
-pub(super) type Look = [[u8; 8]; 7];
+type Stamp = [[u8; 8]; 7];
 
-pub(super) fn look_at(file: &File, path: &Path) -> Result<Look, FileError> {
-    Ok(look(&file.metadata().context("read", path)?))
+fn stamp_at(file: &File, path: &Path) -> Result<Stamp, FileError> {
+    Ok(stamp(&file.metadata().context("read", path)?))
 }
 
-fn look(meta: &Metadata) -> Look {
+fn stamp(meta: &Metadata) -> Stamp {
     let [dev, ino, len] = [meta.dev(), meta.ino(), meta.len()].map(u64::to_le_bytes);
     let mtime = [meta.mtime(), meta.mtime_nsec()].map(i64::to_le_bytes);
     let ctime = [meta.ctime(), meta.ctime_nsec()].map(i64::to_le_bytes);
