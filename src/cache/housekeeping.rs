@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::record::{self, Entry, Witness};
+use super::record::{self, Entry, Seen, Witness};
 use super::{Cache, CacheError};
 use crate::file::{self, Context, FileError};
 
@@ -111,7 +111,7 @@ impl Cache {
         let record::Read::Entry(entry) = Entry::read(path)? else {
             return Ok(Some(vec![path.into()]));
         };
-        if entry.witness.is_none() {
+        if let Seen::Plain(_) = entry.seen {
             return Ok(None);
         }
         let blob = self.blob_path(&entry.record.digest.hex());

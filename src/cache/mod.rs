@@ -11,6 +11,9 @@
 //! the only lock serves removing. Nothing is made durable: a record says in which life of the
 //! machine its blob was last seen whole and as which file, and anything else is hashed before it
 //! is believed. So a crash, a flipped byte or a cut file costs one layer's work and nothing more.
+//! A plain layer has no blob. Its record says how the store paths looked when they were hashed and
+//! in which life of the machine; whoever reads the layer looks at them again, and hashes them
+//! unless all is as it was.
 //! A layout on the same file system may share a blob: that it comes or goes changes nothing here,
 //! what is removed here stays there, and who writes to it there damages it here.
 //!
@@ -34,9 +37,9 @@ pub use housekeeping::{Freed, Info, Verified};
 
 use crate::file::{self, Context, FileError, Unfinished};
 use crate::layer::{
-    Claim, Guard, Kept, Key, LayerError, Lookup, NewBlob, Record, Store, TempStore,
+    Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
 };
-use record::{Entry, Witness};
+use record::{Entry, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
 pub const DEFAULT_LIMIT: u64 = 20 << 30;
@@ -162,9 +165,14 @@ impl Cache {
                 return Ok(self.damaged(key, None, format!("`{}` is damaged", path.display())));
             }
         };
-        let Some(witness) = &entry.witness else {
-            self.touch(&path);
-            return Ok(Lookup::Hit(entry.record, None));
+        let witness = match &entry.seen {
+            Seen::Blob(witness) => witness,
+            Seen::Plain(seen) => {
+                self.touch(&path);
+                // Where the kernel does not tell this life, no record is of it.
+                let seen = seen.as_ref().filter(|(_, life)| *life == self.boot);
+                return Ok(Lookup::Hit(entry.record, Had::Plain(seen.map(|(digest, _)| *digest))));
+            }
         };
         let blob = self.blob_path(&entry.record.digest.hex());
         let look = match Witness::of(&blob, &self.boot)? {
@@ -174,7 +182,7 @@ impl Cache {
             }
             Some(now) if record::holds(&blob, &entry.record)? => {
                 let look = now.look;
-                let seen = Entry { record: entry.record, witness: Some(now) };
+                let seen = Entry { record: entry.record, seen: Seen::Blob(now) };
                 if self.writable {
                     seen.write(&path, &self.dir.join("tmp"))?;
                 }
@@ -185,7 +193,8 @@ impl Cache {
                 return Ok(self.damaged(key, Some(&blob), why));
             }
         };
-        Ok(Lookup::Hit(entry.record, Some(Kept { path: blob, look, guard: self.guard() })))
+        let kept = Kept { path: blob, look, guard: self.guard() };
+        Ok(Lookup::Hit(entry.record, Had::Blob(kept)))
     }
 
     /// Forgets an entry. What cannot be removed will be replaced, or found damaged again.
@@ -218,18 +227,20 @@ impl Cache {
         &self,
         key: Option<&Key>,
         record: &Record,
-        blob: Option<NewBlob>,
+        bytes: New,
     ) -> Result<Option<Kept>, FileError> {
         let path = self.blob_path(&record.digest.hex());
-        let plain = blob.is_none();
-        let kept = blob.map(|blob| blob.persist(path.clone())).transpose()?;
-        self.grown.store(true, Ordering::Relaxed);
-        if let Some(key) = key {
-            let witness = if plain { None } else { Witness::of(&path, &self.boot)? };
-            if plain || witness.is_some() {
-                let entry = Entry { record: *record, witness };
-                entry.write(&self.layer_path(&key.hex()), &self.dir.join("tmp"))?;
+        let (kept, seen) = match bytes {
+            New::Blob(blob) => {
+                let kept = blob.persist(path.clone())?;
+                (Some(kept), Witness::of(&path, &self.boot)?.map(Seen::Blob))
             }
+            New::Plain(digest) => (None, Some(Seen::of_plain(digest, &self.boot))),
+        };
+        self.grown.store(true, Ordering::Relaxed);
+        if let (Some(key), Some(seen)) = (key, seen) {
+            let entry = Entry { record: *record, seen };
+            entry.write(&self.layer_path(&key.hex()), &self.dir.join("tmp"))?;
         }
         Ok(kept)
     }
@@ -264,12 +275,12 @@ impl Store for Cache {
         &self,
         key: Option<&Key>,
         record: &Record,
-        blob: Option<NewBlob>,
+        bytes: New,
     ) -> Result<Option<Kept>, LayerError> {
         if !self.writable {
-            return self.elsewhere()?.put(key, record, blob);
+            return self.elsewhere()?.put(key, record, bytes);
         }
-        Ok(self.keep(key, record, blob)?)
+        Ok(self.keep(key, record, bytes)?)
     }
 }
 
@@ -338,7 +349,7 @@ fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, FileError> {
 }
 
 /// What is new each time that the machine starts; nothing where the kernel does not tell, and
-/// then every blob is hashed before it is believed.
+/// then everything is hashed before it is believed.
 fn boot_id() -> String {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let id = file::read(path, 100).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -50,11 +50,28 @@ fn is_safe(meta: &Metadata) -> bool {
     [0, user].contains(&meta.uid()) && meta.mode() & 0o022 == 0
 }
 
-/// One record, with the witness of its blob unless the layer is a plain tar.
+/// How a layer's bytes looked when they were last known to be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Its blob.
+    Blob(Witness),
+    /// The store paths that its plain tar is made of, and in which life of the machine; nothing
+    /// where the kernel does not tell that. What names their looks has each file's `ctime` in it,
+    /// which no user can set back; only a crash of the machine loses what was written.
+    Plain(Option<(Digest, String)>),
+}
+
+impl Seen {
+    pub(super) fn of_plain(digest: Digest, boot: &str) -> Self {
+        Self::Plain((!boot.is_empty()).then(|| (digest, boot.to_owned())))
+    }
+}
+
+/// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) record: Record,
-    pub(super) witness: Option<Witness>,
+    pub(super) seen: Seen,
 }
 
 /// What was found where a record should be.
@@ -87,14 +104,18 @@ impl Entry {
     /// Lines of a word and its value; the last line is the digest of all before it.
     fn text(&self) -> String {
         let Record { digest, diff_id, blob_size, tar_size } = self.record;
-        let witness = self.witness.as_ref().map_or("none".into(), |w| {
-            let Look { inode, size, mtime: (seconds, nanos) } = w.look;
-            let life = w.life.as_deref().unwrap_or("-");
-            format!("{inode} {size} {seconds} {nanos} {life}")
-        });
+        let seen = match &self.seen {
+            Seen::Blob(Witness { look, life }) => {
+                let Look { inode, size, mtime: (seconds, nanos) } = look;
+                let life = life.as_deref().unwrap_or("-");
+                format!("blob {inode} {size} {seconds} {nanos} {life}")
+            }
+            Seen::Plain(Some((digest, life))) => format!("plain {digest} {life}"),
+            Seen::Plain(None) => "plain".to_owned(),
+        };
         let text = format!(
             "{FIRST_LINE}\ndigest {digest}\ndiff_id {diff_id}\nblob_size {blob_size}\n\
-             tar_size {tar_size}\nseen {witness}\n"
+             tar_size {tar_size}\nseen {seen}\n"
         );
         let sum = Digest::of(text.as_bytes());
         format!("{text}sum {sum}\n")
@@ -118,20 +139,26 @@ impl Entry {
             blob_size: value("blob_size")?.parse().ok()?,
             tar_size: value("tar_size")?.parse().ok()?,
         };
-        let witness = match value("seen")? {
-            "none" => None,
-            seen => Some(parse_witness(seen)?),
-        };
-        Some(Self { record, witness })
+        let seen = parse_seen(value("seen")?)?;
+        Some(Self { record, seen })
     }
 }
 
-fn parse_witness(text: &str) -> Option<Witness> {
-    let mut words = text.split(' ');
-    let (inode, size) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let mtime = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let life = Some(words.next()?).filter(|life| *life != "-").map(str::to_owned);
-    words.next().is_none().then_some(Witness { look: Look { inode, size, mtime }, life })
+fn parse_seen(text: &str) -> Option<Seen> {
+    let words: Vec<&str> = text.split(' ').collect();
+    Some(match *words {
+        ["blob", inode, size, seconds, nanos, life] => {
+            let mtime = (seconds.parse().ok()?, nanos.parse().ok()?);
+            let look = Look { inode: inode.parse().ok()?, size: size.parse().ok()?, mtime };
+            let life = Some(life).filter(|life| *life != "-").map(str::to_owned);
+            Seen::Blob(Witness { look, life })
+        }
+        ["plain", digest, life] if !life.is_empty() => {
+            Seen::Plain(Some((digest.parse().ok()?, life.to_owned())))
+        }
+        ["plain"] => Seen::Plain(None),
+        _ => return None,
+    })
 }
 
 /// Whether the file holds what the record says.

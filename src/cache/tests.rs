@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::digest::Digest;
 use crate::layer::{Content, Layer, Request, build, build_with};
 use crate::report::{Reporter, Silent, Task};
 use crate::spec::Compression;
@@ -163,7 +164,7 @@ fn who_may_not_wait_hears_that_a_layer_is_being_made() {
     let record = Record { digest, diff_id, blob_size, tar_size };
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| other.get(&key, true).unwrap());
-        cache.put(Some(&key), &record, None).unwrap();
+        cache.put(Some(&key), &record, New::Plain(digest)).unwrap();
         drop(claim);
         assert!(matches!(waiting.join().unwrap(), Lookup::Hit(found, _) if found == record));
     });
@@ -356,4 +357,39 @@ fn another_version_of_the_cache_is_not_touched() {
     cache.gc().unwrap();
     cache.verify().unwrap();
     assert_eq!(fs::read(&other).unwrap(), b"of another form");
+}
+
+#[test]
+fn how_store_paths_looked_is_believed_in_the_life_of_the_machine_that_it_was_written_in() {
+    let house = House::new();
+    let named = |cache: &Cache| {
+        let infos = [house.info("one", "sha256:a")];
+        let key = Key::new(&infos, Compression::None {}, 1);
+        match cache.get(&key, false).unwrap() {
+            Lookup::Hit(_, Had::Plain(seen)) => seen.is_some(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let cache_of = |boot: &str| {
+        let mut cache = house.cache();
+        cache.boot = boot.into();
+        cache
+    };
+    for (written, read, believed) in
+        [("a", "a", true), ("a", "b", false), ("a", "", false), ("", "", false), ("", "a", false)]
+    {
+        drop(fs::remove_dir_all(house.cache_dir()));
+        house.build(&cache_of(written), "sha256:a", Compression::None {});
+        assert_eq!(named(&cache_of(read)), believed, "{written:?} {read:?}");
+    }
+    // As nobody writes it.
+    let record = house.only("layers");
+    let text = fs::read_to_string(&record).unwrap();
+    let digest = Digest::of(b"");
+    for wrong in ["none", "plain x", &format!("plain {digest} "), &format!("plain {digest} a b")] {
+        let body = text.split_once("seen ").unwrap().0.to_owned() + &format!("seen {wrong}\n");
+        let sum = Digest::of(body.as_bytes());
+        fs::write(&record, format!("{body}sum {sum}\n")).unwrap();
+        assert_eq!(house.cache().verify().unwrap().damaged, [&*record], "{wrong}");
+    }
 }

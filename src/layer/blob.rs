@@ -37,8 +37,31 @@ enum Origin {
     /// Bytes that another room knows how to get.
     Elsewhere(Arc<dyn Elsewhere>),
     /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
-    /// hashed, if it was this process that did.
-    Tar { source: Source, mtime: u64, seen: Option<Digest> },
+    /// hashed, if that is known.
+    Tar { source: Source, mtime: u64, seen: Option<Seen> },
+}
+
+/// By whom store paths were hashed, and how they looked: [`TarReader::seen`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Seen {
+    /// This process, just now.
+    Now(Digest),
+    /// Another one; they may have changed since, and the bytes be the same nevertheless.
+    Before(Digest),
+}
+
+impl Seen {
+    /// How the bytes that will come from there can be known to be right.
+    fn check(self, source: &Source, mtime: u64) -> Check {
+        match self {
+            Self::Now(seen) => Check::Seen(seen),
+            Self::Before(seen) => match source.open(mtime).look_ahead() {
+                Ok(now) if now == seen => Check::Seen(seen),
+                // Reading will say what is wrong, if something is.
+                _ => Check::Bytes(Hasher::new()),
+            },
+        }
+    }
 }
 
 /// Whatever has to live as long as a blob's file shall.
@@ -67,7 +90,7 @@ impl Blob {
         mtime: u64,
         digest: Digest,
         size: u64,
-        seen: Option<Digest>,
+        seen: Option<Seen>,
     ) -> Self {
         Self { digest, size, origin: Origin::Tar { source, mtime, seen } }
     }
@@ -97,7 +120,10 @@ impl Blob {
     /// Writes the bytes to `to`. Hashing, where it has to be done, goes on while the writer waits
     /// for its sink; where it does not, nobody reads what goes from a large file into a pipe.
     pub fn write_to(&self, to: &mut dyn Sink) -> Result<(), LayerError> {
-        let mut reader = self.reader()?;
+        self.pass(self.reader()?, to)
+    }
+
+    fn pass(&self, mut reader: Checked, to: &mut dyn Sink) -> Result<(), LayerError> {
         if !matches!(reader.check, Check::Bytes(_)) {
             return reader.pass_to(to);
         }
@@ -124,7 +150,7 @@ impl Blob {
     pub(super) fn copy_to(&self, to: &mut File) -> Result<(), LayerError> {
         let mut reader = self.reader()?;
         let (Check::Written(_), Bytes::File(from)) = (&reader.check, &mut reader.bytes) else {
-            return self.write_to(to);
+            return self.pass(reader, to);
         };
         let copied = io::copy(from, to).map_err(LayerError::Sink)?;
         match copied == self.size && reader.is_right() {
@@ -137,7 +163,7 @@ impl Blob {
         let mut check = Check::Bytes(Hasher::new());
         let (bytes, name) = match &self.origin {
             Origin::Tar { source, mtime, seen } => {
-                check = seen.map_or(check, Check::Seen);
+                check = seen.map_or(check, |seen| seen.check(source, *mtime));
                 (Bytes::Tar(Box::new(source.open(*mtime))), None)
             }
             Origin::Elsewhere(place) => {

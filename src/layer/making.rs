@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::blob::Seen;
 use super::pipeline::{Pipeline, Shared};
 use super::queue::nar_size;
-use super::store::{Claim, Key, Lookup, Record, Store};
+use super::store::{Claim, Had, Key, Lookup, New, Record, Store};
 use super::tar::{Source, TarReader};
 use super::{Blob, Content, Layer, LayerError, Request};
 use crate::report::{Reporter, Task};
@@ -46,12 +47,15 @@ impl Work<'_> {
         };
         let found = key.map(|key| self.store.get(&key, may_wait)).transpose()?;
         let claim = match found.unwrap_or(Lookup::Miss(None)) {
-            Lookup::Hit(record, kept) => {
+            Lookup::Hit(record, had) => {
                 self.reporter.skip(nar_size(request.content).unwrap_or_default());
                 let (digest, size) = (record.digest, record.blob_size);
-                let blob = match kept {
-                    Some(kept) => Blob::kept(kept, digest, size, false),
-                    None => Blob::tar(source, request.mtime, digest, size, None),
+                let blob = match had {
+                    Had::Blob(kept) => Blob::kept(kept, digest, size, false),
+                    Had::Plain(seen) => {
+                        let seen = seen.map(Seen::Before);
+                        Blob::tar(source, request.mtime, digest, size, seen)
+                    }
                 };
                 return Ok(Begun::Made(Box::new(layer(request, record, blob))));
             }
@@ -112,11 +116,12 @@ impl Making<'_> {
             tar_size: finished.tar.size,
         };
         let (digest, size) = (record.digest, record.blob_size);
-        let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, finished.file)? {
+        let seen = self.reader.seen();
+        let bytes = finished.file.map_or(New::Plain(seen), New::Blob);
+        let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, bytes)? {
             Blob::kept(kept, digest, size, true)
         } else {
-            let seen = Some(self.reader.seen());
-            Blob::tar(self.source, self.request.mtime, digest, size, seen)
+            Blob::tar(self.source, self.request.mtime, digest, size, Some(Seen::Now(seen)))
         };
         Ok(layer(self.request, record, blob))
     }

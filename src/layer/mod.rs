@@ -6,10 +6,12 @@
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
-//! differs from what was hashed. When this process has just hashed them, names, sizes and the
-//! kernel's change times are compared and not every byte again: whoever writes to a file changes
-//! its `ctime`. The same goes for a blob that this process has just written and hashed, but for
-//! the change time: [`crate::file::Look`] says why. So both need not even be read again: a
+//! differs from what was hashed. Names, sizes and the kernel's change times are compared and not
+//! every byte again: whoever writes to a file changes its `ctime`, and no user can set that back.
+//! Where another process hashed them, its store tells what these were, and all files are looked at
+//! before the first is read: if something differs, a name of a file that came or went perhaps,
+//! every byte is hashed. The same goes for a blob that this process has just written and hashed,
+//! but for the change time: [`crate::file::Look`] says why. So both need not even be read again: a
 //! [`Sink`] that is a pipe gets their large files from the kernel.
 
 mod blob;
@@ -41,7 +43,7 @@ pub(crate) use build::build_with;
 pub use build::{Made, build, build_and_tell};
 pub use nar::verify;
 pub use sink::Sink;
-pub use store::{Claim, Kept, Key, Lookup, NewBlob, Record, Store, TempStore};
+pub use store::{Claim, Had, Kept, Key, Lookup, New, NewBlob, Record, Store, TempStore};
 
 use crate::digest::{DiffId, Digest};
 use crate::file::FileError;

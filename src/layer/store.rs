@@ -116,11 +116,31 @@ pub struct Kept {
     pub guard: Option<Guard>,
 }
 
+/// A made layer's bytes, for a store.
+#[derive(Debug)]
+pub enum New {
+    /// A compressed blob.
+    Blob(NewBlob),
+    /// A plain tar, made of store paths that are there anyway; names how they looked when they
+    /// were hashed.
+    Plain(Digest),
+}
+
+/// A layer's bytes, from a store.
+#[derive(Debug)]
+pub enum Had {
+    /// A compressed blob.
+    Blob(Kept),
+    /// A plain tar, to be made anew; names how the store paths looked when they were hashed, if
+    /// what looks so still is what it was.
+    Plain(Option<Digest>),
+}
+
 /// What a store answers about a key.
 #[derive(Debug)]
 pub enum Lookup {
-    /// The layer was made before; its blob is here, unless it is a plain tar.
-    Hit(Record, Option<Kept>),
+    /// The layer was made before.
+    Hit(Record, Had),
     /// Nothing is known.
     Miss(Claim),
     /// It was made before, but what is left of it is broken: says what.
@@ -175,13 +195,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Starts a blob.
     fn create(&self) -> Result<NewBlob, LayerError>;
 
-    /// Keeps a layer: its blob, unless it is a plain tar, and under its key, if it has one, what
-    /// is known of it.
+    /// Keeps a layer: its blob, if there is one, and under its key, if it has one, what is known
+    /// of it. Gives the blob's file.
     fn put(
         &self,
         key: Option<&Key>,
         record: &Record,
-        blob: Option<NewBlob>,
+        bytes: New,
     ) -> Result<Option<Kept>, LayerError>;
 }
 
@@ -224,9 +244,9 @@ impl Store for TempStore {
         &self,
         _: Option<&Key>,
         record: &Record,
-        blob: Option<NewBlob>,
+        bytes: New,
     ) -> Result<Option<Kept>, LayerError> {
-        let path = self.dir.dir.path().join(record.digest.hex());
-        Ok(blob.map(|blob| blob.persist(path)).transpose()?)
+        let New::Blob(blob) = bytes else { return Ok(None) };
+        Ok(Some(blob.persist(self.dir.dir.path().join(record.digest.hex()))?))
     }
 }

@@ -311,6 +311,23 @@ fn any_number_of_threads_gives_the_same_bytes_and_other_programs_can_read_them()
 }
 
 #[test]
+fn a_look_ahead_comes_to_what_was_seen_after_reading() {
+    let fake = Fake::new();
+    let path = fake.file("a/b", b"content");
+    fake.file("empty", b"");
+    let node = |kind| Node { kind, mode: 0o644, uid: 0, gid: 0, xattrs: [].into() };
+    let copy = (b"copy".to_vec(), node(rootfs::Kind::Copy(path)));
+    let bytes = (b"bytes".to_vec(), node(rootfs::Kind::Bytes(b"bytes".to_vec())));
+    let rootfs = Rootfs { entries: [copy, bytes].into() };
+    let paths = [fake.info("p").path].into();
+    for source in [tar::Source::StorePaths(paths), tar::Source::Rootfs(rootfs.into())] {
+        let mut reader = source.open(1);
+        reader.read_to_end(&mut Vec::new()).unwrap();
+        assert_eq!(source.open(1).look_ahead().unwrap(), reader.seen());
+    }
+}
+
+#[test]
 fn an_empty_rootfs_is_a_valid_tar() {
     // fault 52
     assert_eq!(rootfs_tar(&Rootfs::default()).unwrap(), [0; 1024]);

@@ -10,6 +10,7 @@ mod machine;
 mod pipe;
 mod shared;
 mod tampered;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
