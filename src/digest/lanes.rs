@@ -80,10 +80,7 @@ impl Lane {
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        let bytes = self.fill_up(bytes);
-        let (blocks, rest) = bytes.as_chunks();
-        one(&mut self.state, blocks);
-        self.rest.extend_from_slice(rest);
+        update(vec![(self, bytes)]);
     }
 
     /// Hashes the rest together with as many bytes as make it a block; gives what is left.

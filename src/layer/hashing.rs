@@ -1,8 +1,8 @@
-//! Hashing the tars of all layers under way.
+//! Hashing the tars and blobs of all layers under way, each a chain of blocks.
 //!
-//! A layer's blocks are hashed in order, one after the other; layers do not wait for each other.
+//! A chain's blocks are hashed in order, one after the other; chains do not wait for each other.
 //! Where the CPU hashes several streams faster at once, their blocks are put together: a task
-//! starts when there are as many layers with a block to hash as go at once. A thread that waits
+//! starts when there are as many chains with a block to hash as go at once. A thread that waits
 //! and finds no task hashes what there is, so that no block waits for company that never comes.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ impl Hashing {
         Self { at_once, ready: Mutex::default() }
     }
 
-    /// Starts a layer.
+    /// Starts a tar or a blob.
     pub(super) fn chain(&self) -> Arc<Chain> {
         let hasher = if self.at_once > 1 { Hasher::beside_others() } else { Hasher::new() };
         Arc::new(Chain {
@@ -35,7 +35,7 @@ impl Hashing {
         })
     }
 
-    /// Adds a block to a layer; it is hashed by a task of the pool that this is called in.
+    /// Adds a block to a chain; it is hashed by a task of the pool that this is called in.
     pub(super) fn push(self: &Arc<Self>, chain: &Arc<Chain>, block: Arc<Block>) {
         let mut queue = lock(&chain.queue);
         queue.blocks.push_back(block);
@@ -51,7 +51,7 @@ impl Hashing {
         }
     }
 
-    /// Waits until so many blocks of the layer are hashed.
+    /// Waits until so many blocks of the chain are hashed.
     pub(super) fn wait(&self, chain: &Chain, count: u64) {
         chain.hashed.wait(|hashed| (*hashed >= count).then_some(()), || self.any());
     }
@@ -61,7 +61,7 @@ impl Hashing {
         self.step(1)
     }
 
-    /// Hashes a block of each of several layers, if there are at least so many.
+    /// Hashes a block of each of several chains, if there are at least so many.
     fn step(&self, at_least: usize) -> bool {
         let mut ready = lock(&self.ready);
         if ready.len() < at_least {
@@ -88,7 +88,7 @@ impl Hashing {
     }
 }
 
-/// The tar of a layer.
+/// A tar or a blob on its way.
 #[derive(Debug)]
 pub(super) struct Chain {
     hasher: Mutex<Hasher>,

@@ -16,7 +16,8 @@ use super::{LayerError, NewBlob, Request, compress};
 use crate::digest::Hashed;
 use crate::spec::Compression;
 
-/// Blocks that each thread's layers may have under way, whatever the others have.
+/// Blocks that a thread's layer may have under way, whatever the others have; where a thread has
+/// several layers, each has its part of them, and at least one.
 const OWN_BLOCKS: usize = 2;
 /// Blocks for each thread that whichever layers are under way may have beside those.
 const SHARED_BLOCKS: usize = 2;
