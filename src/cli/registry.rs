@@ -21,12 +21,15 @@ const TOKEN_LIMIT: u64 = 1 << 20;
 #[command(next_help_heading = "Registry options")]
 pub(super) struct RegistryArgs {
     /// Trust the certificate authorities in this PEM file too; may be given again
+    ///
+    /// They vouch for the registry and for every host that it leads to.
     #[arg(long = "ca-file", value_name = "FILE")]
     ca_files: Vec<PathBuf>,
     /// Take certificates from this folder: *.crt of authorities, *.cert with *.key to show
     ///
     /// Otherwise from ~/.config/containers, /etc/containers or /etc/docker, of these the first
-    /// that has a folder certs.d/HOST[:PORT].
+    /// that has a folder certs.d/HOST[:PORT]. What lies there counts for the registry alone; a
+    /// host that it leads to has a folder certs.d/HOST[:PORT] of its own, or none.
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
     /// Speak plain HTTP with this host; may be given again. This machine needs no leave
@@ -153,9 +156,9 @@ impl From<RegistryError> for Failure {
                 Some(format!("log in with `docker login {registry}` or `podman login {registry}`"))
             }
             error if error.wants_another_identity() => Some(
-                "show a client certificate that it knows: `--cert-dir` names a folder with \
-                 client.cert and client.key, or put them where podman and Docker look, such as \
-                 /etc/containers/certs.d/HOST:PORT"
+                "show a client certificate that it knows: put client.cert and client.key where \
+                 podman and Docker look, such as /etc/containers/certs.d/HOST:PORT, or name their \
+                 folder with `--cert-dir`, which is for the registry itself"
                     .into(),
             ),
             RegistryError::Unreachable { proxy: Some(_), host, .. }
@@ -170,8 +173,8 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Unreachable { host, .. } => Some(format!(
                 "if `{host}` has a certificate of its own, name its authority with `--ca-file`; if \
-                 it wants one of yours, name its folder with `--cert-dir`; if it speaks plain \
-                 HTTP, allow that with `--insecure-http {host}`"
+                 it wants one of yours, put it into certs.d/{host} or name its folder with \
+                 `--cert-dir`; if it speaks plain HTTP, allow that with `--insecure-http {host}`"
             )),
             _ => None,
         };

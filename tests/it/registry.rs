@@ -2,6 +2,7 @@
 
 mod auth;
 mod copy;
+mod elsewhere;
 mod faults;
 mod network;
 mod newest;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
-use super::dial::{client, speaks_plain};
-use super::proxy::Way;
+use super::dial::{Dial, speaks_plain};
 use super::token::{Ask, Known, Scope, bearer};
 use super::{Options, RegistryError, Secret, guard, retry};
 use crate::transport::http;
@@ -32,8 +31,7 @@ pub struct Registry {
     pub(super) base: Url,
     pub(super) options: Options,
     pub(super) runtime: Handle,
-    http: Client,
-    way: Option<Way>,
+    dial: Dial,
     pub(super) known: Known,
     requests: AtomicU64,
 }
@@ -69,8 +67,8 @@ impl Registry {
         let insecure = options.insecure_http.iter().any(|named| named == name);
         let base = url(if insecure { "http" } else { "https" });
         let base = base.map_err(|error| RegistryError::Client(error.into()))?;
-        let way = Way::find(&options.proxies, &base)?;
-        let http = client(name, &base, way.as_ref(), &options)?;
+        let dial = Dial::new(name, &base, &options)?;
+        let http = dial.to(&base, &options)?;
         let runtime = http::runtime().map_err(|error| RegistryError::Client(error.into()))?;
         let loopback = base.host_str().is_some_and(guard::is_loopback);
         let plain = loopback && !insecure && runtime.block_on(speaks_plain(&http, &base));
@@ -83,8 +81,7 @@ impl Registry {
             base,
             options,
             runtime,
-            http,
-            way,
+            dial,
             known: Known::default(),
             requests: AtomicU64::new(0),
         }))
@@ -210,7 +207,7 @@ impl Registry {
 
     /// One try, without a second one.
     async fn once(&self, request: &Request<'_>, url: &Url) -> Result<Response, RegistryError> {
-        let mut builder = self.builder(request.method.clone(), url, request.scope);
+        let mut builder = self.builder(request.method.clone(), url, request.scope)?;
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
@@ -221,18 +218,23 @@ impl Registry {
     }
 
     /// A request with proof of who we are, if it goes to the registry itself.
-    fn builder(&self, method: Method, url: &Url, scope: &Scope) -> RequestBuilder {
+    fn builder(
+        &self,
+        method: Method,
+        url: &Url,
+        scope: &Scope,
+    ) -> Result<RequestBuilder, RegistryError> {
+        let builder = self.dial.to(url, &self.options)?.request(method, url.clone());
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let builder = self.http.request(method, url.clone());
         let proof = match &self.options.token {
             _ if !guard::is_same_origin(url, &self.base) => None,
             Some(token) => Some(bearer(token)),
             None => self.known.get(scope),
         };
-        match proof.as_ref().and_then(sensitive) {
+        Ok(match proof.as_ref().and_then(sensitive) {
             Some(value) => builder.header(AUTHORIZATION, value),
             None => builder,
-        }
+        })
     }
 
     /// A request whose body can be sent only once.
@@ -242,8 +244,9 @@ impl Registry {
         url: &Url,
         scope: &Scope,
         body: Body,
-    ) -> RequestBuilder {
-        self.builder(method, url, scope).header(CONTENT_TYPE, "application/octet-stream").body(body)
+    ) -> Result<RequestBuilder, RegistryError> {
+        let builder = self.builder(method, url, scope)?;
+        Ok(builder.header(CONTENT_TYPE, "application/octet-stream").body(body))
     }
 
     /// Waits for an answer as long as silence is borne.
@@ -276,7 +279,7 @@ impl Registry {
     }
 
     fn proxy(&self, url: &Url) -> Option<String> {
-        self.way.as_ref().and_then(|way| way.to(url)).map(str::to_owned)
+        self.dial.way.as_ref().and_then(|way| way.to(url)).map(str::to_owned)
     }
 
     /// A body that fits into memory.
@@ -325,7 +328,8 @@ impl Registry {
         let mut tried = 0;
         loop {
             self.requests.fetch_add(1, Ordering::Relaxed);
-            let mut builder = self.http.request(ask.method.clone(), ask.url.clone());
+            let http = self.dial.to(&ask.url, &self.options)?;
+            let mut builder = http.request(ask.method.clone(), ask.url.clone());
             if let Some(value) = ask.header.as_ref().and_then(sensitive) {
                 builder = builder.header(AUTHORIZATION, value);
             }

@@ -148,13 +148,17 @@ impl RegistryError {
         matches!(self, Self::Unreachable { source, .. } if tls::cause(source).is_some())
     }
 
-    /// Whether another try would end alike: one side does not trust the other.
+    /// Whether another try would end alike: one side does not trust the other, or a file is bad.
     pub(super) fn is_final(&self) -> bool {
         let distrusts = |source| {
             matches!(tls::cause(source), Some(rustls::Error::InvalidCertificate(_)))
                 || tls::wants_another_identity(source)
         };
-        matches!(self, Self::Unreachable { source, .. } if distrusts(source))
+        match self {
+            Self::Unreachable { source, .. } => distrusts(source),
+            Self::Certificates { .. } | Self::Client(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether the registry wants a client certificate, or another one.

@@ -9,8 +9,10 @@
 //! one has the same parent domain (`registry.example.org` and `auth.example.org`) or was named
 //! by the user. They never follow a redirect or an upload to another host, and never go over
 //! plain HTTP except to a host that the user named for it or to this machine. A registry that is
-//! not on this machine or network cannot send cooper to addresses that are. A client certificate
-//! is shown to whoever asks for one while cooper speaks with its registry.
+//! not on this machine or network cannot send cooper to addresses that are. Certificates that lie
+//! in a host's folder count for that host and port: a client certificate is shown to nobody else,
+//! and an authority vouches for nobody else. A proxy that is spoken to over TLS is taken for the
+//! host behind it.
 //!
 //! # What is tried how often
 //!
@@ -75,9 +77,9 @@ pub struct Options {
     pub credentials: CredentialFiles,
     /// A bearer token that was given for the one registry, instead of credentials.
     pub token: Option<Secret>,
-    /// Certificate authorities besides the system's, as PEM files.
+    /// Certificate authorities besides the system's, for every host, as PEM files.
     pub ca_files: Vec<PathBuf>,
-    /// Folders with one folder a registry, `HOST` or `HOST:PORT`, for certificates: `*.crt` of
+    /// Folders with one folder a host, `HOST` or `HOST:PORT`, for its certificates: `*.crt` of
     /// authorities, `*.cert` and `*.key` of this client. The first that has one counts.
     pub certificate_dirs: Vec<PathBuf>,
     /// Such a folder for the registry itself, instead of those.

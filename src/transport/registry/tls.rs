@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,7 +18,7 @@ use super::client::within;
 use super::{Options, RegistryError};
 use crate::transport::certificates::{self, Unusable};
 
-/// What folders and options say about one registry, by Docker's convention.
+/// What a folder and options say about one host, by Docker's convention.
 #[derive(Debug, Default)]
 struct Files {
     /// Certificates of authorities: `*.crt` and those that were named.
@@ -27,10 +27,13 @@ struct Files {
     identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// TLS 1.2 and newer, certificates checked against their host. A registry that asks who we are is
+/// TLS 1.2 and newer with one host, certificates checked against it. If it asks who we are it is
 /// shown the certificate that lies in its folder, if one does.
-pub(super) fn config(options: &Options, registry: &str) -> Result<ClientConfig, RegistryError> {
-    let files = files(options, registry)?;
+pub(super) fn config(
+    ca_files: &[PathBuf],
+    folder: Option<&Path>,
+) -> Result<ClientConfig, RegistryError> {
+    let files = files(ca_files, folder)?;
     let mut roots = RootCertStore::empty();
     // A machine without any (a sandbox, an image) still has the files that were named.
     let native = rustls_native_certs::load_native_certs();
@@ -64,15 +67,17 @@ pub(super) fn config(options: &Options, registry: &str) -> Result<ClientConfig, 
     })
 }
 
-/// Finds the files for a registry: the folder that was named, or the first of the usual ones
-/// that has something for it, and the authorities that were named.
-fn files(options: &Options, registry: &str) -> Result<Files, RegistryError> {
-    let mut files = Files { authorities: options.ca_files.clone(), ..Files::default() };
-    let usual = || options.certificate_dirs.iter().map(|dir| dir.join(registry));
-    let found = options.certificate_dir.clone().or_else(|| usual().find(|dir| dir.is_dir()));
-    let Some(dir) = found else { return Ok(files) };
-    let entries = std::fs::read_dir(&dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let entries = entries.map_err(|error| Unusable::new(&dir, error))?;
+/// The first of the usual folders of a host, with its port unless that is the usual one too.
+pub(super) fn usual_folder(options: &Options, host: &str) -> Option<PathBuf> {
+    options.certificate_dirs.iter().map(|dir| dir.join(host)).find(|dir| dir.is_dir())
+}
+
+/// Finds the files for a host: those in its folder, and the authorities that were named.
+fn files(ca_files: &[PathBuf], folder: Option<&Path>) -> Result<Files, RegistryError> {
+    let mut files = Files { authorities: ca_files.to_vec(), ..Files::default() };
+    let Some(dir) = folder else { return Ok(files) };
+    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| Unusable::new(dir, error))?;
     let mut paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
     paths.sort();
     for path in paths {
@@ -88,7 +93,7 @@ fn files(options: &Options, registry: &str) -> Result<Files, RegistryError> {
         };
         if files.identity.as_ref().is_some_and(|known| *known != pair) {
             let why = "there are two pairs of a `.cert` and a `.key` in it; leave one";
-            return Err(Unusable::new(&dir, why).into());
+            return Err(Unusable::new(dir, why).into());
         }
         files.identity = Some(pair);
     }

@@ -169,7 +169,7 @@ impl Registry {
         let feed = Feed::start(upload.blob.clone());
         let (sent, failed) = (Arc::clone(&feed.sent), Arc::clone(&feed.failed));
         let request = self
-            .streamed(method, url, scope, feed.into_body())
+            .streamed(method, url, scope, feed.into_body())?
             .header(CONTENT_LENGTH, size.to_string());
         let mut answer = std::pin::pin!(request.send());
         let (mut seen, mut since) = (0, Instant::now());

@@ -25,6 +25,8 @@ pub(crate) struct Wants {
     pub(crate) tls: Option<Tls>,
     /// It listens on `[::1]` and nowhere else.
     pub(crate) ipv6: bool,
+    /// Blobs are to be had at this port, over TLS; it sends clients there.
+    pub(crate) blobs_at: Option<u16>,
 }
 
 /// How a registry speaks TLS.
@@ -63,6 +65,11 @@ impl Registry {
             client_certificate(&dir.path().join("client"));
             writeln!(config, "    clientcas: [{}]", at("client/ca.crt")).unwrap();
         }
+        if let Some(port) = wants.blobs_at {
+            let options = format!("{{baseurl: 'https://127.0.0.1:{port}/'}}");
+            writeln!(config, "middleware: {{storage: [{{name: redirect, options: {options}}}]}}")
+                .unwrap();
+        }
         if wants.password {
             let mut htpasswd = Command::new("htpasswd");
             let line = htpasswd.args(["-nbB", "founder", "s3cret"]).output().unwrap();
@@ -92,6 +99,11 @@ impl Registry {
         self.dir.path().join("cert.pem").display().to_string()
     }
 
+    /// The folder of its blobs, as it names them.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// A folder with `client.cert` and `client.key`, which a registry that wants them takes.
     pub(crate) fn client(&self) -> PathBuf {
         self.dir.path().join("client")
@@ -103,7 +115,8 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn certificate(dir: &Path, expired: bool) {
+/// Makes `cert.pem` with its `key.pem`, for this machine.
+pub(crate) fn certificate(dir: &Path, expired: bool) {
     let mut command = Command::new(if expired { "faketime" } else { "openssl" });
     if expired {
         command.args(["10 days ago", "openssl"]);
