@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use super::daemon::WriteArchive;
 use super::docker_host::{Certificates, Endpoint};
 use super::docker_ssh::Tunnel;
-use super::http::{self, Feeder};
+use super::feeder::Feeder;
+use super::http;
 use super::{TransportError, certificates};
 
 /// What people call it.

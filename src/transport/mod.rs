@@ -20,6 +20,8 @@ mod docker_api;
 pub mod docker_host;
 #[cfg(feature = "daemon")]
 mod docker_ssh;
+#[cfg(feature = "daemon")]
+mod feeder;
 pub mod graph;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod http;

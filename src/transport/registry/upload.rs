@@ -2,8 +2,12 @@
 //!
 //! In one request where the registry takes it, in chunks where it says that the whole is too
 //! large. An upload that breaks starts anew: registries forget sessions at will.
+//!
+//! Every blob is hashed at least once on its way. A registry hashes what it gets, compares that
+//! with the digest in the request, and names it in its answer; so bytes that look as they did when
+//! cooper hashed them are not hashed by cooper as well, unless the answer names no digest.
 
-use std::io::{self, BufReader, Write};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,13 +24,14 @@ use super::{RegistryError, retry};
 use crate::digest::Digest;
 use crate::report::Task;
 use crate::transport::graph::Blob;
-use crate::transport::http::{self, Feeder};
+use crate::transport::http;
 
 /// How often progress is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
-const CHUNK: usize = 128 << 10;
+/// What is handed over at once: less costs time, more only memory.
+const CHUNK: u64 = 512 << 10;
 /// Chunks that wait for a slow registry.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 /// What is sent at once to a registry that does not take the whole.
 const PART: u64 = 16 << 20;
 const LARGEST_PART: u64 = 256 << 20;
@@ -248,7 +253,15 @@ impl Registry {
         match status {
             StatusCode::CREATED | StatusCode::NO_CONTENT => {
                 self.check_claim(answer.headers(), digest, what)?;
+                if claimed(answer.headers()).is_none() {
+                    check(upload.blob).await?;
+                }
                 Ok(Try::Done(Arrival::Uploaded))
+            }
+            // It may be right that these are not the bytes.
+            StatusCode::BAD_REQUEST => {
+                check(upload.blob).await?;
+                Err(self.refusal(answer, what).await)
             }
             // The session is gone, or knows other bytes than we do.
             StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -293,6 +306,25 @@ fn finished(location: &Url, digest: Digest) -> Url {
     url
 }
 
+/// Hands over chunk after chunk, until the end or until nobody takes them.
+fn feed(mut from: impl Read, to: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
+    loop {
+        let mut chunk = Vec::with_capacity(usize::try_from(CHUNK).unwrap_or_default());
+        (&mut from).take(CHUNK).read_to_end(&mut chunk)?;
+        if chunk.is_empty() || to.blocking_send(Ok(chunk)).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Hashes bytes that were sent without that.
+async fn check(blob: &Blob) -> Result<(), RegistryError> {
+    let (digest, blob) = (blob.descriptor.digest, blob.clone());
+    let read = tokio::task::spawn_blocking(move || io::copy(&mut blob.open()?, &mut io::sink()));
+    let read = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    read.map(drop).map_err(|source| RegistryError::Blob { digest, source })
+}
+
 /// A blob read by a thread of its own, a few chunks ahead of who sends it.
 struct Feed {
     receiver: mpsc::Receiver<io::Result<Vec<u8>>>,
@@ -305,12 +337,9 @@ impl Feed {
     fn start(blob: Blob) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         tokio::task::spawn_blocking(move || {
-            let mut to = Feeder::new(sender, CHUNK);
-            let read = |mut from| io::copy(&mut from, &mut to).and_then(|_| to.flush());
-            let from = blob.open().map(|reader| BufReader::with_capacity(CHUNK, reader));
-            // A request that is over needs no more bytes.
-            if let Err(error) = from.and_then(read) {
-                to.break_off(error);
+            // A request that is over needs no more bytes, and no error.
+            if let Err(error) = blob.open_seen().and_then(|from| feed(from, &sender)) {
+                let _ = sender.blocking_send(Err(error));
             }
         });
         Self { receiver, sent: Arc::default(), failed: Arc::default(), rest: Vec::new() }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::proxy::{Fault, Proxy};
 use super::server::Registry;
 use super::{digest, image, push, pushed, validate};
-use crate::fixture::{Fixture, stdout};
+use crate::fixture::{Fixture, stderr, stdout};
 
 #[test]
 fn a_push_moves_only_what_is_missing() {
@@ -166,4 +166,37 @@ fn a_push_killed_at_any_time_leaves_the_old_tag_as_it_was() {
         assert!(checked.contains(&old), "after {method} {part}: {checked}");
     }
     pushed(&push(&fixture, &new, &registry.name()).output().unwrap());
+}
+
+#[test]
+fn what_has_rotted_in_the_cache_is_never_pushed_as_right() {
+    // fault 113
+    use std::os::unix::fs::FileExt;
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let spec = image(&fixture, "app", 2);
+    // A registry that does not say what it took is taken at cooper's own word.
+    let silent = Proxy::start(registry.port(), |seen, _| match seen.is("PUT", "/uploads/") {
+        true => Fault::Header("Docker-Content-Digest", None),
+        false => Fault::None,
+    });
+    pushed(&push(&fixture, &spec, &format!("{}/good", silent.name())).output().unwrap());
+
+    for blob in std::fs::read_dir(fixture.dir().join("cache/v2/blobs")).unwrap() {
+        let path = blob.unwrap().path();
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let (mut byte, before) = ([0], file.metadata().unwrap().modified().unwrap());
+        file.read_exact_at(&mut byte, 50).unwrap();
+        file.write_all_at(&[!byte[0]], 50).unwrap();
+        file.set_modified(before).unwrap();
+    }
+    let careless = Proxy::start(registry.port(), |seen, _| match seen.is("PUT", "/uploads/") {
+        true => Fault::Answer(201, Vec::new(), Vec::new()),
+        false => Fault::None,
+    });
+    for to in [registry.name(), careless.name()] {
+        let error = stderr(&push(&fixture, &spec, &to).output().unwrap(), 2);
+        assert!(error.contains("failed to read blob") && error.contains("is damaged"), "{error}");
+        let there = validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap();
+        assert!(stderr(&there, 1).contains("has no manifest"));
+    }
 }
