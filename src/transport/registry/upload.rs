@@ -1,7 +1,9 @@
 //! One blob on its way into a repository (distribution-spec, "Pushing blobs").
 //!
 //! In one request where the registry takes it, in chunks where it says that the whole is too
-//! large. An upload that breaks starts anew: registries forget sessions at will.
+//! large. An upload that breaks starts anew: by the specification a client may ask how much has
+//! arrived and send the rest, but Docker's registry before its version 3 answers that question
+//! with 404 and ends the upload.
 //!
 //! Every blob is hashed at least once on its way. A registry hashes what it gets, compares that
 //! with the digest in the request, and names it in its answer; so bytes that look as they did when
