@@ -73,6 +73,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
             .hint("leave out `--format layout`, or name a folder with `-o`"));
     }
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
+    input::refuse_twins(&specs, |spec| spec.name.to_string())?;
     check_output(&args.output, args.format)?;
     let reporter = progress::reporter(global);
     if args.verify_store {

@@ -1,5 +1,6 @@
 //! From a SPEC argument to a spec, and from an IMAGE to what is meant by it.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -58,11 +59,31 @@ pub(super) fn read_spec(argument: &Path) -> Result<Spec, Failure> {
 pub(super) fn read_tagged_specs(arguments: &[PathBuf], tags: &[Tag]) -> Result<Vec<Spec>, Failure> {
     let mut specs = read_specs(arguments)?;
     if !tags.is_empty() {
+        let mut seen = BTreeSet::new();
+        let once: Vec<Tag> = tags.iter().filter(|tag| seen.insert(*tag)).cloned().collect();
         for spec in &mut specs {
-            spec.tags = tags.to_vec();
+            spec.tags.clone_from(&once);
         }
     }
     Ok(specs)
+}
+
+/// Of two images with one name and tag only one could be found where they go. `name` is what an
+/// image is called there.
+pub(super) fn refuse_twins(specs: &[Spec], name: impl Fn(&Spec) -> String) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    for spec in specs {
+        for tag in &spec.tags {
+            let reference = format!("{}:{tag}", name(spec));
+            if !seen.insert(reference.clone()) {
+                return Err(Failure::input(format!("two of the specs define `{reference}`")).hint(
+                    "give them different names or tags, or leave one out; `cooper index` puts the \
+                     images of several platforms under one name",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads several SPECs, in the order given.

@@ -68,13 +68,8 @@ impl Target {
 
 pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
     let since = Instant::now();
-    let mut specs = choose(input::read_specs(&args.specs)?, &args.only)?;
-    if !args.tags.is_empty() {
-        for spec in &mut specs {
-            spec.tags.clone_from(&args.tags);
-        }
-    }
-    refuse_twins(&specs)?;
+    let specs = choose(input::read_tagged_specs(&args.specs, &args.tags)?, &args.only)?;
+    input::refuse_twins(&specs, |spec| spec.name.to_string())?;
     let daemon = match (args.target.connect(), &args.or_save) {
         (Ok(daemon), _) => Some(daemon),
         (Err(failure), Some(_)) if failure.is_environments() => {
@@ -90,9 +85,9 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
         (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
         notes = put(&**daemon, &images, &*reporter)?;
     } else if let Some(dir) = &args.or_save {
+        let paths = saved_paths(dir, &specs)?;
         std::fs::create_dir_all(dir).context("create", dir)?;
-        for spec in &specs {
-            let path = saved_path(dir, spec);
+        for (spec, path) in specs.iter().zip(paths) {
             let saved =
                 build::archive(global, std::slice::from_ref(spec), &*store, &*reporter, &path)?;
             images.extend(saved.0);
@@ -139,10 +134,19 @@ pub(super) fn put(
     Ok(images.iter().zip(loaded).map(note).collect())
 }
 
-/// Where the archive of an image goes. A name may hold a registry and a namespace.
-fn saved_path(dir: &Path, spec: &Spec) -> PathBuf {
-    let name: String = spec.name.as_str().replace(['/', ':'], "_");
-    dir.join(format!("{name}.tar"))
+/// Where the archive of each image goes. A name may hold a registry and a namespace.
+fn saved_paths(dir: &Path, specs: &[Spec]) -> Result<Vec<PathBuf>, Failure> {
+    let name = |spec: &Spec| spec.name.as_str().replace(['/', ':'], "_");
+    let paths: Vec<PathBuf> =
+        specs.iter().map(|spec| dir.join(format!("{}.tar", name(spec)))).collect();
+    let mut seen = BTreeSet::new();
+    match paths.iter().find(|path| !seen.insert(*path)) {
+        Some(path) => {
+            Err(Failure::input(format!("two of the images would be saved as `{}`", path.display()))
+                .hint("save them one at a time, each into a folder of its own"))
+        }
+        None => Ok(paths),
+    }
 }
 
 fn saved_note(path: &Path, target: &Target) -> Note {
@@ -187,19 +191,4 @@ fn choose(specs: Vec<Spec>, only: &[String]) -> Result<Vec<Spec>, Failure> {
     let chosen =
         |spec: &Spec| only.is_empty() || only.iter().any(|name| name == spec.name.as_str());
     Ok(specs.into_iter().filter(chosen).collect())
-}
-
-/// Of two images with one name and tag the daemon could keep only one.
-fn refuse_twins(specs: &[Spec]) -> Result<(), Failure> {
-    let mut seen = BTreeSet::new();
-    for spec in specs {
-        for tag in &spec.tags {
-            let reference = format!("{}:{tag}", spec.name);
-            if !seen.insert(reference.clone()) {
-                return Err(Failure::input(format!("two of the specs define `{reference}`"))
-                    .hint("give them different names or tags, or leave one out"));
-            }
-        }
-    }
-    Ok(())
 }

@@ -76,6 +76,7 @@ pub(super) fn destination(text: &str) -> Result<Destination, String> {
 pub(super) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
+    input::refuse_twins(&specs, |spec| args.to.repository(spec.name.as_str()))?;
     let reporter = progress::reporter(global);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
     let store = assemble::store(global)?;

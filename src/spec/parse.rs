@@ -1,5 +1,7 @@
 //! From bytes to a checked [`Spec`].
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 
 use super::{Config, ConfigError, LayeringMode, Spec, VERSION};
@@ -92,6 +94,8 @@ pub fn parse(bytes: &[u8]) -> Result<Spec, SpecError> {
     let mut spec: Spec = from_json(bytes)?;
     spec.config.check()?;
     spec.config.settle_env();
+    let mut seen = BTreeSet::new();
+    spec.tags.retain(|tag| seen.insert(tag.clone()));
     check(&spec)?;
     Ok(spec)
 }

@@ -4,7 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::running::{Place, run};
 
@@ -116,8 +116,13 @@ fn the_same_spec_is_the_same_image_whatever_is_said_twice() {
     let a = place.store_path("a");
     place.spec(&["a"], json!({"contents": [a]}));
     let once = std::fs::read(place.builds()).unwrap();
-    place.spec(&["a", "a"], json!({"contents": [a, a], "config": {}, "files": {}}));
+    let twice =
+        json!({"contents": [a, a], "config": {}, "files": {}, "tags": ["latest", "latest"]});
+    place.spec(&["a", "a"], twice);
     assert_eq!(once, std::fs::read(place.builds()).unwrap());
+    let ran = place.cooper(&["build", "spec.json", "--tag=latest", "--tag=latest", "-o", "again"]);
+    ran.succeeded();
+    assert_eq!(once, std::fs::read(place.path("again")).unwrap());
     place.spec(&[], json!({}));
     place.builds();
 }
@@ -224,6 +229,52 @@ fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
     let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
     assert_eq!(ran.code, Some(1));
     insta::assert_snapshot!(ran.stderr);
+}
+
+/// Two specs of these fields, as `one.json` and `two.json`.
+fn two_specs(place: &Place, one: Value, two: Value) {
+    for (name, fields) in [("one.json", one), ("two.json", two)] {
+        std::fs::rename(place.spec(&[], fields), place.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn two_images_of_one_name_and_tag_are_refused_wherever_they_go() {
+    let place = Place::new();
+    let labels = json!({"config": {"Labels": {"a": "b"}}, "tags": ["v1", "latest"]});
+    two_specs(&place, json!({}), labels);
+    let mut verbs = vec![vec!["build", "-o", "out"], vec!["build", "--format=layout", "-o", "out"]];
+    if cfg!(feature = "registry") {
+        verbs.push(vec!["push", "--to", "127.0.0.1:1"]);
+    }
+    if cfg!(feature = "daemon") {
+        verbs.push(vec!["load"]);
+    }
+    for verb in verbs {
+        let ran = place.cooper(&[&verb[..], &["one.json", "two.json"]].concat());
+        ran.failed(1, &["two of the specs define `app:latest`", "hint: give them different names"]);
+        assert!(!place.path("out").exists());
+    }
+    if cfg!(feature = "registry") {
+        two_specs(&place, json!({"name": "a.io/app"}), json!({"name": "b.io/app"}));
+        let ran = place.cooper(&["push", "--to", "127.0.0.1:1/team", "one.json", "two.json"]);
+        ran.failed(1, &["two of the specs define `team/app:latest`"]);
+    }
+}
+
+#[cfg(feature = "daemon")]
+#[test]
+fn no_image_is_saved_over_another_one() {
+    let place = Place::new();
+    let load = ["load", "--to=podman", "--client=./none", "--or-save=out", "one.json", "two.json"];
+    two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"]}));
+    let ran = place.cooper(&load);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("two of the images would be saved as `out/app.tar`"));
+    assert!(!place.path("out").exists());
+    two_specs(&place, json!({"name": "team/app"}), json!({"name": "app"}));
+    place.cooper(&load).succeeded();
+    assert!(place.path("out/team_app.tar").exists() && place.path("out/app.tar").exists());
 }
 
 #[test]
