@@ -13,7 +13,7 @@ mod contents;
 mod declared;
 mod over;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::file::FileError;
@@ -117,6 +117,7 @@ impl Rootfs {
         for (path, (node, origin)) in declared {
             tree.insert(path, node, origin)?;
         }
+        tree.leaves_store_alone(spec)?;
         Ok(Self {
             entries: tree.entries.into_iter().map(|(path, (node, _))| (path, node)).collect(),
         })
@@ -152,6 +153,26 @@ impl Tree {
                 Ok(())
             }
         }
+    }
+
+    /// Refuses what would hide or change a store path of the image, whose layers lie below.
+    fn leaves_store_alone(&self, spec: &Spec) -> Result<(), RootfsError> {
+        let stored = if spec.include_store_paths { spec.stored() } else { Vec::new() };
+        let stored: BTreeSet<&str> = stored.iter().map(|info| info.path.as_str()).collect();
+        // From the end, so that what was declared comes before the folders that it needs.
+        for (path, (node, origin)) in self.entries.iter().rev() {
+            let path = shown(path);
+            let below = format!("{path}/");
+            let hidden = stored.range(below.as_str()..).next();
+            let hidden = hidden.filter(|s| node.kind != Kind::Directory && s.starts_with(&below));
+            let root = StorePath::parse_prefix(&path).ok().map(|(root, _)| root);
+            let changed = root.as_ref().and_then(|root| stored.get(root.as_str()));
+            if let Some(store_path) = changed.or(hidden) {
+                let second = format!("the image's store path `{store_path}`");
+                return Err(RootfsError::Collision { path, first: origin.clone(), second });
+            }
+        }
+        Ok(())
     }
 
     fn add_parents(&mut self, path: &[u8], origin: &Origin) -> Result<(), RootfsError> {

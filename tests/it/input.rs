@@ -172,6 +172,22 @@ fn two_sources_for_one_path_are_refused_with_both_their_names() {
 }
 
 #[test]
+fn the_images_own_files_leave_its_store_alone() {
+    let place = Place::new();
+    place.store_file("a", "bin/x", "one");
+    let a = place.store_path("a").display().to_string();
+    let store = place.path("store").display().to_string();
+    for (own, field) in [(&store, "files"), (&a, "symlinks"), (&format!("{a}/bin/x"), "files")] {
+        let what = if field == "files" { json!({"text": ""}) } else { json!("elsewhere") };
+        place.spec(&["a"], json!({"contents": [a], field: {own: what}}));
+        let both = format!("`{own}` comes from {field} and from the image's store path `{a}`");
+        place.refuses(1, &[&both]);
+    }
+    place.spec(&["a"], json!({"contents": [a], "directories": {store: {"mode": "1775"}}}));
+    place.builds();
+}
+
+#[test]
 fn a_spec_that_is_no_readable_file_is_refused_at_once() {
     // fault 20
     let place = Place::new();
