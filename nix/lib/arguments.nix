@@ -15,6 +15,7 @@ let
     nullOr
     record
     set
+    simple
     storePath
     string
     ;
@@ -31,7 +32,11 @@ let
     matching "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
       "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
   time = matching "a time as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
-  duration = either natural builtins.isInt (matching "nanoseconds, or a duration such as \"500ms\", \"10s\" or \"2m\"" "[0-9]+(ms|s|m|h)");
+  # Docker takes 0, for its default, and nothing shorter than a millisecond.
+  nanoseconds = simple "0, or nanoseconds from a millisecond on, 1000000; or a duration such as \"10s\"" (
+    value: value == 0 || value >= 1000000
+  );
+  duration = either nanoseconds builtins.isInt (matching "nanoseconds, or a duration such as \"500ms\", \"10s\" or \"2m\"" "[0-9]+(ms|s|m|h)");
   id = between 0 4294967294;
 
   owned = {
@@ -228,7 +233,7 @@ let
         required = [ "architecture" ];
         fields = {
           os = enum [ "linux" ];
-          architecture = string;
+          architecture = matching "OCI's name of a processor, such as \"amd64\" or \"arm64\"" "[a-z0-9]+";
           variant = nullOr string;
         };
       };

@@ -42,7 +42,7 @@ let
       problem where "this must be an attribute set, not ${describe value}";
 in
 rec {
-  inherit problem;
+  inherit problem simple;
 
   # Throws what `check` found.
   insist =

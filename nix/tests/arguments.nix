@@ -48,6 +48,14 @@ in
   (refused "Env without a name" (ok // { config.Env = [ "A" ]; }) "config.Env[0]" "NAME=value")
   (refused "an Entrypoint in one string" (ok // { config.Entrypoint = "a b"; }) "config.Entrypoint" "must be a list")
   (refused "a duration without a unit" (ok // { config.Healthcheck.Interval = "10"; }) "config.Healthcheck.Interval" "500ms")
+  (refused "a duration in seconds" (ok // { config.Healthcheck.Interval = 10; }) "config.Healthcheck.Interval" "1000000; or a duration")
+  (accepted "durations in nanoseconds" {
+    config.Healthcheck = {
+      Interval = 0;
+      Timeout = 1000000;
+    };
+  })
+  (refused "uname's name of a processor" (ok // { platform.architecture = "x86_64"; }) "platform.architecture" "amd64")
   (refused "a mode with a letter" (ok // { directories."/t".mode = "u+x"; }) "directories.\"/t\".mode" "octal")
   (refused "a mode with the digit 8" (ok // { directories."/t".mode = "0888"; }) "directories.\"/t\".mode" "octal")
   (refused "a negative uid" (ok // { directories."/t".uid = -1; }) "directories.\"/t\".uid" "from 0 to")

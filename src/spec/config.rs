@@ -77,6 +77,32 @@ pub struct Healthcheck {
     pub retries: Option<u64>,
 }
 
+/// The shortest duration that Docker takes where it does not come from an image (its API's
+/// `minimumDuration`).
+const MILLISECOND: u64 = 1_000_000;
+
+impl Healthcheck {
+    fn check(&self) -> Result<(), ConfigError> {
+        let durations = [
+            ("Interval", self.interval),
+            ("Timeout", self.timeout),
+            ("StartPeriod", self.start_period),
+            ("StartInterval", self.start_interval),
+        ];
+        for (field, duration) in durations {
+            if let Some(short) = duration.filter(|d| (1..MILLISECOND).contains(d)) {
+                return Err(ConfigError::Duration(field, short));
+            }
+        }
+        match self.test.first() {
+            Some(word) if !["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str()) => {
+                Err(ConfigError::Healthcheck(word.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Why a config cannot be what its author meant.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -96,6 +122,12 @@ pub enum ConfigError {
     /// A health check whose first word is none of Docker's.
     #[error("config.Healthcheck.Test starts with `{0}`; write `CMD`, `CMD-SHELL` or `NONE` first")]
     Healthcheck(String),
+    /// A duration that was meant in another unit; Docker refuses it, but not in an image.
+    #[error(
+        "config.Healthcheck.{0} is {1} nanoseconds; it must be 0 or at least a millisecond, \
+         1000000 (10000000000 is 10 s, in a flake \"10s\")"
+    )]
+    Duration(&'static str, u64),
     /// A uid or gid that no kernel has.
     #[error("config.User is `{0}`; a number must be between 0 and 4294967294")]
     User(String),
@@ -177,12 +209,7 @@ impl Config {
         }
         self.check_paths()?;
         self.check_user()?;
-        match self.healthcheck.as_ref().and_then(|h| h.test.first()) {
-            Some(word) if !["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str()) => {
-                Err(ConfigError::Healthcheck(word.clone()))
-            }
-            _ => Ok(()),
-        }
+        self.healthcheck.as_ref().map_or(Ok(()), Healthcheck::check)
     }
 
     fn check_paths(&self) -> Result<(), ConfigError> {

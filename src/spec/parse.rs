@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use super::{Config, ConfigError, LayeringMode, Spec, VERSION};
+use super::{Config, ConfigError, LayeringMode, Platform, Spec, VERSION};
 
 /// Why bytes are no spec. `cli` names the file.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +48,21 @@ pub enum SpecError {
         /// The field that has it again.
         second: &'static str,
     },
+    /// A platform in other words than OCI's, which no runtime would know.
+    #[error("platform.{field} is `{value}`; write {instead}")]
+    Platform {
+        /// `os`, `architecture` or `variant`.
+        field: &'static str,
+        /// What it says.
+        value: String,
+        /// What to write.
+        instead: &'static str,
+    },
     /// A limit that no image can keep.
     #[error("layering.maxLayers is {0}; write a number from 1 to 125, the most that Docker takes")]
     MaxLayers(u32),
     /// A name or field of `/etc/passwd` or `/etc/group` that would break the file.
-    #[error("{field}.\"{name}\" has a colon or a line break in it")]
+    #[error("{field}.\"{name}\" is empty, or has a colon or a line break in it")]
     Account {
         /// `users` or `groups`.
         field: &'static str,
@@ -127,9 +137,49 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
             return Err(SpecError::FileSource(path.clone()));
         }
     }
+    check_platform(&spec.platform)?;
     check_base(spec)?;
     check_paths(spec)?;
     check_accounts(spec)
+}
+
+/// Other words for machines, those of uname, Nix and Debian, and what OCI calls them.
+const MACHINES: [(&str, &str); 10] = [
+    ("x86_64", "`amd64`"),
+    ("x86-64", "`amd64`"),
+    ("x64", "`amd64`"),
+    ("aarch64", "`arm64`"),
+    ("i386", "`386`"),
+    ("i686", "`386`"),
+    ("armhf", "`arm`, and `v7` as the variant"),
+    ("armv7l", "`arm`, and `v7` as the variant"),
+    ("armv6l", "`arm`, and `v6` as the variant"),
+    ("powerpc64le", "`ppc64le`"),
+];
+
+/// image-spec, image-index.md, `platform`: Go's names, all of them lowercase.
+fn check_platform(platform: &Platform) -> Result<(), SpecError> {
+    let error = |field, value: &str, instead| {
+        Err(SpecError::Platform { field, value: value.into(), instead })
+    };
+    let is_word = |text: &str| {
+        let lowercase = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.';
+        !text.is_empty() && text.chars().all(lowercase)
+    };
+    let Platform { os, architecture, variant } = platform;
+    if os != "linux" {
+        return error("os", os, "`linux`, which all images of cooper are for");
+    }
+    if let Some((_, instead)) = MACHINES.iter().find(|(other, _)| other == architecture) {
+        return error("architecture", architecture, instead);
+    }
+    if !is_word(architecture) {
+        return error("architecture", architecture, "OCI's name, such as `amd64` or `arm64`");
+    }
+    match variant.as_deref().filter(|variant| !is_word(variant)) {
+        Some(variant) => error("variant", variant, "one such as `v8`, or leave it out"),
+        None => Ok(()),
+    }
 }
 
 fn check_base(spec: &Spec) -> Result<(), SpecError> {
@@ -181,12 +231,16 @@ fn is_plain_absolute(path: &str) -> bool {
 fn check_accounts(spec: &Spec) -> Result<(), SpecError> {
     let breaks = |text: &str| text.contains([':', '\n', '\0']);
     for (name, user) in &spec.users {
-        if [name, &user.description, &user.home, &user.shell].iter().any(|text| breaks(text)) {
+        if name.is_empty()
+            || [name, &user.description, &user.home, &user.shell].iter().any(|text| breaks(text))
+        {
             return Err(SpecError::Account { field: "users", name: name.clone() });
         }
     }
     for (name, group) in &spec.groups {
-        if breaks(name) || group.members.iter().any(|member| breaks(member) || member.contains(','))
+        if name.is_empty()
+            || breaks(name)
+            || group.members.iter().any(|member| breaks(member) || member.contains(','))
         {
             return Err(SpecError::Account { field: "groups", name: name.clone() });
         }

@@ -90,6 +90,19 @@ fn a_value_that_no_image_can_have_is_refused_by_its_field() {
         (json!({"version": 2}), "version is 2, and this cooper reads version 1 only"),
         (json!({"symlinks": {"/a": "x".repeat(4096)}}), "symlinks.\"/a\" has the target"),
         (json!({"symlinks": {"a": "x"}}), "symlinks has `a`"),
+        (json!({"platform": {"os": "linux", "architecture": "x86_64"}}), "`x86_64`; write `amd64`"),
+        (json!({"platform": {"os": "linux", "architecture": ""}}), "platform.architecture is ``"),
+        (json!({"platform": {"os": "Linux", "architecture": "amd64"}}), "platform.os is `Linux`"),
+        (
+            json!({"platform": {"os": "linux", "architecture": "arm", "variant": ""}}),
+            "platform.variant is ``",
+        ),
+        (
+            json!({"config": {"Healthcheck": {"Test": ["NONE"], "Interval": 10}}}),
+            "config.Healthcheck.Interval is 10 nanoseconds; it must be 0 or at least a millisecond",
+        ),
+        (json!({"users": {"": {"uid": 1, "gid": 1}}}), "users.\"\" is empty"),
+        (json!({"groups": {"": {"gid": 1}}}), "groups.\"\" is empty"),
         (json!({"files": {"/a": {}}}), "files.\"/a\" needs either `text` or `source`"),
     ] {
         let place = Place::new();
