@@ -22,7 +22,7 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Image<'a> {
     pub(super) spec: &'a Spec,
     rootfs: &'a Rootfs,
-    store_paths: BTreeSet<&'a [u8]>,
+    store_paths: BTreeSet<Vec<u8>>,
 }
 
 /// Where following a path ends.
@@ -112,8 +112,8 @@ impl ReadSeek for Cursor<&[u8]> {}
 
 impl<'a> Image<'a> {
     pub(super) fn new(spec: &'a Spec, rootfs: &'a Rootfs) -> Self {
-        let paths = if spec.include_store_paths { spec.closure.as_slice() } else { &[] };
-        let store_paths = paths.iter().map(|info| relative(info.path.as_str())).collect();
+        let stored = if spec.include_store_paths { spec.stored() } else { Vec::new() };
+        let store_paths = stored.iter().map(|info| relative(info.path.as_str()).to_vec()).collect();
         Self { spec, rootfs, store_paths }
     }
 
@@ -233,7 +233,7 @@ impl<'a> Image<'a> {
         }
         // The store directory and those above it are there for the sake of what is in them.
         let inside = [at, b"/"].concat();
-        let next = self.store_paths.range(inside.as_slice()..).next();
+        let next = self.store_paths.range(inside.clone()..).next();
         Ok(next.filter(|path| path.starts_with(&inside)).map(|_| Entry::Directory))
     }
 

@@ -23,9 +23,9 @@ pub(super) fn check(rootfs: &Rootfs, out: &mut Findings<'_>) -> Result<(), Check
         parts.push((size, format!("/{}", String::from_utf8_lossy(path))));
     }
     if spec.include_store_paths {
-        parts.extend(spec.closure.iter().map(|i| (i.nar_size, i.path.name().to_owned())));
+        parts.extend(spec.stored().iter().map(|i| (i.nar_size, i.path.name().to_owned())));
     }
-    let size: u64 = parts.iter().map(|(size, _)| size).sum();
+    let size: u64 = parts.iter().map(|(size, _)| *size).fold(0, u64::saturating_add);
     if size > limit {
         parts.sort_by(|a, b| b.cmp(a));
         let largest: Vec<String> =

@@ -260,6 +260,20 @@ fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
     insta::assert_snapshot!(ran.stderr);
 }
 
+#[test]
+fn what_is_only_copied_from_the_store_is_in_the_image_once() {
+    let place = Place::new();
+    let source = place.store_file("a", "x", "12345");
+    let root = place.store_path("a");
+    let with = |checks: Value| {
+        place.spec(&["a"], json!({"files": {"/x": {"source": source}}, "checks": checks}));
+    };
+    with(json!({"maxSize": 5, "mustNotContain": [root]}));
+    place.builds();
+    with(json!({"maxSize": 4, "mustContain": [root]}));
+    place.refuses(1, &["does not pass 2 checks", "largest parts are /x (5)", "mustContain: "]);
+}
+
 /// Two specs of these fields, as `one.json` and `two.json`.
 fn two_specs(place: &Place, one: Value, two: Value) {
     for (name, fields) in [("one.json", one), ("two.json", two)] {
