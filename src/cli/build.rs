@@ -17,7 +17,7 @@ use super::{Global, assemble, input, output, progress};
 use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
-use crate::layer::{Layer, Sink, Store};
+use crate::layer::{Layer, LayerError, Sink, Store};
 use crate::report::Reporter;
 use crate::spec::{Spec, Tag};
 use crate::transport::archive::{self, Archive};
@@ -84,14 +84,16 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
         Format::Layout => {
             let layers = layout::Layers::new(&args.output);
             let write = |arriving| layers.write(arriving);
-            let (assembled, ()) = meanwhile(global, &specs, &*store, &*reporter, write)?;
+            let unwritten = |error| unwritten(error, &args.output);
+            let (assembled, ()) =
+                meanwhile(global, &specs, &*store, &*reporter, write, &unwritten)?;
             layout::write(&assembled.0, &args.output)?;
             layers.keep();
             assembled
         }
         Format::Archive if to_stdout => {
             let stdout = raw_stdout().map_err(TransportError::Stream)?;
-            stream(global, &specs, &*store, &*reporter, stdout)?;
+            stream(global, &specs, &*store, &*reporter, stdout, &args.output)?;
             return Ok(());
         }
         Format::Archive => archive(global, &specs, &*store, &*reporter, &args.output)?,
@@ -135,24 +137,26 @@ pub(super) fn archive(
     path: &Path,
 ) -> Result<Assembled, Failure> {
     let mut file = AtomicFile::create(path)?;
-    let assembled = stream(global, specs, store, reporter, file.file())?;
+    let assembled = stream(global, specs, store, reporter, file.file(), path)?;
     file.commit()?;
     Ok(assembled)
 }
 
-/// Assembles images into one archive.
+/// Assembles images into one archive. `path` is what people call the stream.
 fn stream(
     global: &Global,
     specs: &[Spec],
     store: &dyn Store,
     reporter: &dyn Reporter,
     to: impl Write + AsFd + Send,
+    path: &Path,
 ) -> Result<Assembled, Failure> {
+    let unwritten = |error| unwritten(error, path);
     let mut out = BufWriter::with_capacity(BUFFER, to);
     let write = |layers| write_layers(layers, &mut out);
-    let (assembled, written) = meanwhile(global, specs, store, reporter, write)?;
+    let (assembled, written) = meanwhile(global, specs, store, reporter, write, &unwritten)?;
     let named: Vec<Named> = assembled.0.iter().map(Named::of_image).collect();
-    Archive::go_on(&mut out, written).finish(&named)?;
+    Archive::go_on(&mut out, written).finish(&named).map_err(unwritten)?;
     Ok(assembled)
 }
 
@@ -163,6 +167,7 @@ fn meanwhile<T: Send>(
     store: &dyn Store,
     reporter: &dyn Reporter,
     write: impl FnOnce(mpsc::IntoIter<Layer>) -> Result<T, TransportError> + Send,
+    unwritten: &dyn Fn(TransportError) -> Failure,
 ) -> Result<(Assembled, T), Failure> {
     // Layers wait here for the writer; they are names of bytes, not the bytes.
     let (finished, layers) = mpsc::channel::<Layer>();
@@ -173,7 +178,8 @@ fn meanwhile<T: Send>(
         let assembled = assemble::assemble_and_tell(global, specs, store, reporter, &told);
         drop(finished);
         // When the writer has failed, that is why the rest has.
-        let written = writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        let written = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let written = written.map_err(unwritten)?;
         Ok((assembled?, written))
     })
 }
@@ -190,9 +196,26 @@ fn write_layers(
     Ok(archive.pause())
 }
 
-/// Refuses a folder that no layout may be written into, before any work is done.
+/// Names where the bytes were to go: what is written into a stream does not know.
+fn unwritten(error: TransportError, path: &Path) -> Failure {
+    let is_nameless =
+        matches!(&error, TransportError::Stream(_) | TransportError::Layer(LayerError::Sink(_)));
+    let failure = Failure::from(error);
+    match path.to_str() {
+        _ if !is_nameless => failure,
+        Some("-") => failure.during("failed to write to standard output".into()),
+        _ => failure.during(format!("failed to write to `{}`", path.display())),
+    }
+}
+
+/// Refuses a path that a result of this format cannot have, before any work is done.
 pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
     match format {
+        Format::Archive if path.is_dir() => Err(Failure::input(format!(
+            "`{}` is a folder, and an archive is a file",
+            path.display()
+        ))
+        .hint("name a file in it; a folder is what a layout is written into")),
         Format::Archive => Ok(()),
         Format::Layout => Ok(layout::check(path)?),
     }
@@ -206,8 +229,9 @@ pub(super) fn write(graphs: &[Named], path: &Path, format: Format) -> Result<(),
     }
     let mut file = AtomicFile::create(path)?;
     let mut out = BufWriter::with_capacity(BUFFER, file.file());
-    archive::write_graphs(graphs, &BTreeSet::new(), &mut out)?;
-    out.flush().map_err(TransportError::Stream)?;
+    let unwritten = |error| unwritten(error, path);
+    archive::write_graphs(graphs, &BTreeSet::new(), &mut out).map_err(unwritten)?;
+    out.flush().map_err(TransportError::Stream).map_err(unwritten)?;
     drop(out);
     Ok(file.commit()?)
 }

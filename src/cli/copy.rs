@@ -73,7 +73,7 @@ fn platform(text: &str) -> Result<Platform, String> {
 }
 
 pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
-    if let Place::Layout(path, _) | Place::Path(path) = &args.to {
+    if let Place::Layout(path, _) | Place::Archive(path, _) | Place::Path(path) = &args.to {
         build::check_output(path, format(&args.to))?;
     }
     let reporter = progress::reporter(global);

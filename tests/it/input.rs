@@ -321,6 +321,20 @@ fn no_image_is_saved_over_another_one() {
 }
 
 #[test]
+fn an_archive_that_cannot_be_written_is_named() {
+    let place = Place::new();
+    place.spec(&[], json!({"files": {"/x": {"text": "x"}}}));
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let to = |path: &str| place.cooper(&["build", "spec.json", "-o", path]);
+    to("/dev/full").failed(2, &["failed to write to `/dev/full`", "No space left on device"]);
+    to("folder").failed(1, &["`folder` is a folder", "hint: name a file in it"]);
+    place.builds();
+    let copy = |to: &str| place.cooper(&["copy", "image.tar", to]);
+    copy("archive:/dev/full").failed(2, &["failed to write to `/dev/full`"]);
+    copy("archive:folder").failed(1, &["`folder` is a folder"]);
+}
+
+#[test]
 fn a_warning_stops_nothing_and_quiet_silences_it() {
     let place = Place::new();
     let users = json!({"app": {"uid": 7, "gid": 7}});
