@@ -171,6 +171,10 @@ impl From<RegistryError> for Failure {
                      add `{host}` to NO_PROXY"
                 ))
             }
+            RegistryError::Unreachable { host, .. } if !error.is_about_tls() => Some(format!(
+                "see that `{host}` is its name and port, and that it runs; if it speaks plain \
+                 HTTP, allow that with `--insecure-http {host}`"
+            )),
             RegistryError::Unreachable { host, .. } => Some(format!(
                 "if `{host}` has a certificate of its own, name its authority with `--ca-file`; if \
                  it wants one of yours, put it into certs.d/{host} or name its folder with \

@@ -320,6 +320,16 @@ fn no_image_is_saved_over_another_one() {
     assert!(place.path("out/team_app.tar").exists() && place.path("out/app.tar").exists());
 }
 
+#[cfg(feature = "registry")]
+#[test]
+fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    let ran = place.cooper(&["push", "spec.json", "--to=127.0.0.1:1", "--registry-retries=0"]);
+    ran.failed(2, &["failed to reach `127.0.0.1:1`", "hint: see that `127.0.0.1:1` is its name"]);
+    assert!(!ran.stderr.contains("--ca-file"), "{}", ran.stderr);
+}
+
 #[test]
 fn an_archive_that_cannot_be_written_is_named() {
     let place = Place::new();
