@@ -52,6 +52,9 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let index = image::index(images).map_err(|error| match error {
         ImageError::Json { .. } => Failure::bug(error),
+        error @ ImageError::TwoTags(..) => {
+            Failure::input(error).hint("`--tag` gives all of them the same ones")
+        }
         error => Failure::input(error),
     })?;
     if let Some(path) = &args.output {

@@ -26,6 +26,9 @@ pub enum ImageError {
     /// Images that do not belong together.
     #[error("an index has one name, and its images are called `{0}` and `{1}`")]
     TwoNames(ImageName, ImageName),
+    /// Images that ask for different tags, of which the index would get one's.
+    #[error("an index has the same tags for all its images, and those of `{0}` have {1} and {2}")]
+    TwoTags(ImageName, String, String),
     /// Images between which no client could choose.
     #[error("two images of `{0}` run on {1}; an index has one image for a platform")]
     TwoOfAPlatform(ImageName, Platform),

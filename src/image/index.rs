@@ -30,6 +30,9 @@ pub fn index(mut images: Vec<Image>) -> Result<Index, ImageError> {
         if a.name != b.name {
             return Err(ImageError::TwoNames(a.name.clone(), b.name.clone()));
         }
+        if a.tags != b.tags {
+            return Err(ImageError::TwoTags(name, shown(&a.tags), shown(&b.tags)));
+        }
         if a.platform == b.platform {
             return Err(ImageError::TwoOfAPlatform(name, a.platform.clone()));
         }
@@ -50,4 +53,9 @@ pub fn index(mut images: Vec<Image>) -> Result<Index, ImageError> {
         source,
     })?;
     Ok(Index { name, tags, document, images })
+}
+
+fn shown(tags: &[Tag]) -> String {
+    let tags: Vec<String> = tags.iter().map(|tag| format!("`{tag}`")).collect();
+    tags.join(", ")
 }

@@ -320,6 +320,17 @@ fn no_image_is_saved_over_another_one() {
     assert!(place.path("out/team_app.tar").exists() && place.path("out/app.tar").exists());
 }
 
+#[test]
+fn images_of_one_index_have_the_same_tags() {
+    let place = Place::new();
+    let arm = json!({"os": "linux", "architecture": "arm64"});
+    two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"], "platform": arm}));
+    let index = ["index", "one.json", "two.json", "-o", "out"];
+    place.cooper(&index).failed(1, &["those of `app` have `v1` and `v2`", "hint: `--tag` gives"]);
+    assert!(!place.path("out").exists());
+    place.cooper(&[&index[..], &["--tag=v3"]].concat()).succeeded();
+}
+
 #[cfg(feature = "registry")]
 #[test]
 fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
