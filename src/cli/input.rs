@@ -12,6 +12,9 @@ use crate::spec::{self, Spec, SpecError, Tag};
 /// The largest closures have tens of thousands of paths; their graphs are a few megabytes.
 const SPEC_LIMIT: u64 = 256 << 20;
 
+/// What is told to whoever names something else.
+const WHAT: &str = "SPEC is a spec.json, or a folder or derivation output that holds one";
+
 /// An image that is to be built, or the place of one that is.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -48,11 +51,14 @@ fn starts_with_brace(path: &Path) -> Result<bool, Failure> {
 /// Reads one SPEC: a spec.json, or a folder that holds one.
 pub(super) fn read_spec(argument: &Path) -> Result<Spec, Failure> {
     let path = locate(argument);
-    let bytes = file::read(&path, SPEC_LIMIT).map_err(|error| {
-        let failure = Failure::from(error);
-        failure.hint("SPEC is a spec.json, or a folder or derivation output that holds one")
-    })?;
-    spec::parse(&bytes).map_err(|error| spec_failure(&path, error))
+    let bytes = file::read(&path, SPEC_LIMIT).map_err(|error| Failure::from(error).hint(WHAT))?;
+    spec::parse(&bytes).map_err(|error| {
+        let failure = spec_failure(&path, error);
+        match bytes.trim_ascii_start().first() {
+            Some(b'{') => failure,
+            _ => failure.hint(WHAT),
+        }
+    })
 }
 
 /// Reads several SPECs whose images get the tags given, or their own when there are none.

@@ -321,6 +321,15 @@ fn no_image_is_saved_over_another_one() {
 }
 
 #[test]
+fn an_archive_in_the_place_of_a_spec_is_answered_with_what_a_spec_is() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.builds();
+    let ran = place.cooper(&["build", "image.tar", "-o", "out"]);
+    ran.failed(1, &["failed to read `image.tar`", "hint: SPEC is a spec.json"]);
+}
+
+#[test]
 fn images_of_one_index_have_the_same_tags() {
     let place = Place::new();
     let arm = json!({"os": "linux", "architecture": "arm64"});
