@@ -113,8 +113,19 @@ pub(super) fn put(
     let loaded = daemon::load(daemon, images, reporter).map_err(|error| {
         let moved =
             matches!(&error, TransportError::Daemon { doing, .. } if doing.starts_with("move"));
+        let refused = matches!(&error, TransportError::Daemon { daemon: "Docker", .. });
         let failure = Failure::from(error);
-        if moved { failure } else { failure.during("failed to load; no tag was moved".into()) }
+        if moved {
+            return failure;
+        }
+        let failure = failure.during("failed to load; no tag was moved".into());
+        let mut layers = images.iter().flat_map(|image| &image.layers);
+        match refused && layers.any(|layer| layer.media_type().ends_with("+zstd")) {
+            true => failure.hint(
+                "old Dockers, 20.10 is one, cannot read zstd; write `compression = \"gzip\"`",
+            ),
+            false => failure,
+        }
     })?;
     let note = |(image, loaded): (&Image, daemon::Loaded)| {
         let mut lines = Vec::new();

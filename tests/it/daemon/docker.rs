@@ -34,6 +34,17 @@ fn an_image_runs_after_loading_and_is_not_sent_twice() {
 }
 
 #[test]
+fn a_docker_that_cannot_read_zstd_is_named_as_the_reason() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let zstd = json!({"compression": {"algorithm": "zstd"}});
+    let spec = fixture.spec("backend", "v1", &[fixture.item("base", 1, SMALL)], &zstd);
+    let mut command = fixture.cooper();
+    command.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec);
+    let text = stderr(&command.output().unwrap(), 2);
+    assert!(text.contains("no tag was moved") && text.contains("cannot read zstd"), "{text}");
+}
+
+#[test]
 fn only_the_layers_from_the_first_changed_one_up_are_sent() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
