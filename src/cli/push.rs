@@ -62,6 +62,9 @@ impl Destination {
 
 pub(super) fn destination(text: &str) -> Result<Destination, String> {
     let text = text.strip_prefix("docker://").unwrap_or(text).trim_end_matches('/');
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return Err(format!("`{text}` is a URL; leave out `{scheme}://` and write `{rest}`"));
+    }
     // The grammar of names is that of a reference, which needs a repository.
     let reference: Reference = format!("{text}/x")
         .parse()
@@ -168,5 +171,7 @@ mod tests {
         }
         assert!(destination("team").is_err());
         assert!(destination("r.io/Team").is_err());
+        let url = destination("https://r.io/team/").unwrap_err();
+        assert!(url.ends_with("leave out `https://` and write `r.io/team`"), "{url}");
     }
 }
