@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cooper::digest::Hasher;
 
 use crate::corpus::{Corpus, ten_megabytes as bytes_of_ten};
-use crate::timing::{self, seconds};
+use crate::timing::{self, Limit, seconds};
 
 /// Does something for each number below `count`, on so many threads.
 fn each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
@@ -60,7 +60,7 @@ pub(crate) fn write(corpus: &Corpus) -> f64 {
 }
 
 /// Reads every file and hashes it, as many at a time as this CPU hashes together.
-pub(crate) fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
+fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
     let groups: Vec<_> = corpus.files.chunks(Hasher::streams_at_once()).collect();
     seconds(|| {
         each(groups.len(), threads, |number| {
@@ -88,7 +88,7 @@ fn hash_all<R: Read>(streams: Vec<R>) {
 }
 
 /// Passes so many bytes through a pipe as large as cooper asks for, to a reader that drops them.
-pub(crate) fn pipe(bytes: u64) -> f64 {
+fn pipe(bytes: u64) -> f64 {
     let block = vec![7; 1 << 20];
     seconds(|| {
         let (from, mut to) = std::io::pipe().unwrap();
@@ -114,23 +114,21 @@ pub(crate) fn zstd(block: &[u8]) -> usize {
     ::zstd::bulk::compress(block, 3).unwrap().len()
 }
 
-/// The compressor alone, and with hashing what goes in and what comes out, over bytes that are in
-/// memory.
-pub(crate) struct Compressing {
-    pub(crate) alone: f64,
-    pub(crate) hashed: f64,
+/// Passes so many bytes through a pipe, or reads and hashes them, whichever takes longer; one after
+/// the other with all, as who reads the pipe needs a core too.
+pub(crate) fn read_and_hash_or_pipe(corpus: &Corpus, threads: usize) -> Limit {
+    let (hashing, piping) = (read_and_hash(corpus, threads), pipe(corpus.bytes));
+    Limit { seconds: hashing.max(piping), with_all: Some(hashing + piping) }
 }
 
+/// The compressor alone over blocks in memory; with all, hashing what goes in and what comes out.
 pub(crate) fn compress(
-    corpus: &Corpus,
+    blocks: &[Vec<u8>],
     threads: usize,
-    block: usize,
     compressor: impl Fn(&[u8]) -> usize + Sync,
-) -> Compressing {
-    let blocks = corpus.blocks(block);
+) -> Limit {
     let packed = AtomicUsize::new(0);
     let alone = seconds(|| {
-        packed.store(0, Ordering::Relaxed);
         each(blocks.len(), threads, |number| {
             packed.fetch_add(compressor(&blocks[number]), Ordering::Relaxed);
         });
@@ -141,8 +139,8 @@ pub(crate) fn compress(
             hash_all(groups[number].iter().map(Vec::as_slice).collect());
         });
     });
-    let blobs = packed.into_inner() as f64 / corpus.bytes as f64;
-    Compressing { alone, hashed: alone + hashing * (1.0 + blobs) }
+    let blobs = packed.into_inner() as f64 / blocks.iter().map(Vec::len).sum::<usize>() as f64;
+    Limit { seconds: alone, with_all: Some(alone + hashing * (1.0 + blobs)) }
 }
 
 /// Starting cooper, and 30 ms.

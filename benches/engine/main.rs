@@ -22,27 +22,34 @@ mod timing;
 use std::path::PathBuf;
 
 use corpus::Corpus;
-use timing::{Measured, median_of};
+use timing::{Compared, Measured};
 
 /// Other tools work once, not several times, on more bytes than these.
 const PEERS_ONCE: u64 = 500_000_000;
-
-/// What something is held against.
-#[derive(Clone, Copy)]
-struct Limit {
-    what: &'static str,
-    seconds: f64,
-    /// The ratio to it that is the goal.
-    goal: f64,
-    /// The same with what cannot be left out either, and what that is.
-    also: Option<(&'static str, f64)>,
-}
+/// With all: with hashing what goes in and what comes out.
+const COMPRESSOR: &str = "the compressor alone";
 
 /// A line of the table.
 struct Line {
     what: String,
     measured: Measured,
-    limit: Option<Limit>,
+    against: Option<Against>,
+}
+
+/// What a line is held against.
+#[derive(Clone, Copy)]
+struct Against {
+    what: &'static str,
+    compared: Compared,
+    /// The ratio that is the goal.
+    goal: f64,
+}
+
+impl Line {
+    fn of(what: impl Into<String>, against: &'static str, compared: Compared, goal: f64) -> Self {
+        let against = Some(Against { what: against, compared, goal });
+        Self { what: what.into(), measured: compared.measured, against }
+    }
 }
 
 fn main() {
@@ -82,84 +89,56 @@ fn main() {
 
 fn print(line: &Line) {
     let seconds = line.measured.seconds;
-    let limit = line.limit.map_or(" | | | ".into(), |limit| {
-        let also = limit
-            .also
-            .map_or(String::new(), |(with, both)| format!(" ({with} {:.2})", seconds / both));
-        let ratio = seconds / limit.seconds;
-        format!("{} | {:.3} | {ratio:.2}{also} | {:.2}", limit.what, limit.seconds, limit.goal)
+    let against = line.against.map_or(" | | | ".into(), |Against { what, compared, goal }| {
+        let with_all = compared.ratio_with_all;
+        let with_all = with_all.map_or(String::new(), |ratio| format!(" (with all {ratio:.2})"));
+        format!("{what} | {:.3} | {:.2}{with_all} | {goal:.2}", compared.limit, compared.ratio)
     });
     let peak = line.measured.peak.map_or(String::new(), |peak| format!("{:.0}", peak / 1e6));
-    println!("| {} | {seconds:.3} | {limit} | {peak} |", line.what);
+    println!("| {} | {seconds:.3} | {against} | {peak} |", line.what);
 }
 
 /// What is made where there was nothing.
 fn cold(corpus: &Corpus, cores: usize) -> Vec<Line> {
-    let reading = limits::read_and_hash(corpus, cores);
-    let piping = limits::pipe(corpus.bytes);
-    let gzip = limits::compress(corpus, cores, 1 << 20, limits::gzip);
-    let zstd = limits::compress(corpus, cores, 4 << 20, limits::zstd);
     println!(
-        "On {cores} cores, in seconds: reading {:.2}, reading and hashing {reading:.2}, a pipe \
-         {piping:.2}, writing to disk {:.2}, gzip {:.2}, zstd {:.2}.\n",
+        "On {cores} cores, in seconds: reading {:.2}, writing to disk {:.2}.\n",
         limits::read(corpus, cores),
         limits::write(corpus),
-        gzip.alone,
-        zstd.alone,
     );
-    let line =
-        |what: &str, measured, limit| Line { what: what.into(), measured, limit: Some(limit) };
-    let limit = |what, seconds, goal| Limit { what, seconds, goal, also: None };
-    let compressor = |c: &limits::Compressing, goal| Limit {
-        also: Some(("with hashing", c.hashed)),
-        ..limit("the compressor alone", c.alone, goal)
-    };
-    // Whoever reads the pipe needs a core too.
-    let both = Limit {
-        also: Some(("both", reading + piping)),
-        ..limit("read and hash, or the pipe", reading.max(piping), 1.25)
-    };
-    let all = median_of(|| corpus.cold("gzip", cores));
-    let mut lines = vec![
-        line("archive to a pipe, plain", median_of(|| corpus.archive()), both),
-        line("layout, gzip 6", all, compressor(&gzip, 1.2)),
-        line("layout, zstd 3", median_of(|| corpus.cold("zstd", cores)), compressor(&zstd, 1.3)),
-    ];
+    let plain = || limits::read_and_hash_or_pipe(corpus, cores);
+    let plain = timing::compare(plain, || corpus.archive());
+    let mut lines =
+        vec![Line::of("archive to a pipe, plain", "read and hash, or the pipe", plain, 1.25)];
+    let blocks = corpus.blocks(1 << 20);
+    let gzip = || limits::compress(&blocks, cores, limits::gzip);
+    let gzip = timing::compare(gzip, || corpus.cold("gzip", cores));
+    lines.push(Line::of("layout, gzip 6", COMPRESSOR, gzip, 1.2));
+    let blocks = corpus.blocks(4 << 20);
+    let zstd = || limits::compress(&blocks, cores, limits::zstd);
+    let zstd = timing::compare(zstd, || corpus.cold("zstd", cores));
+    lines.push(Line::of("layout, zstd 3", COMPRESSOR, zstd, 1.3));
     if cores > 1 {
-        let one = median_of(|| corpus.cold("gzip", 1));
+        let all = || corpus.cold("gzip", cores).seconds.into();
+        let one = timing::compare(all, || corpus.cold("gzip", 1));
         let goal = 0.85 * cores as f64;
-        lines.push(line(
-            "layout, gzip 6, one thread",
-            one,
-            limit("all threads; at least", all.seconds, goal),
-        ));
+        lines.push(Line::of("layout, gzip 6, one thread", "all threads; at least", one, goal));
     }
     lines
 }
 
 /// What is made again, from the cache and into the layout that holds what was made before.
 fn again(corpus: &Corpus, cores: usize) -> Vec<Line> {
-    let line = |what: String, measured, against, seconds| {
-        let limit = Limit { what: against, seconds, goal: 1.0, also: None };
-        Line { what, measured, limit: Some(limit) }
-    };
-    let start = limits::start();
     let unchanged = |algorithm| {
         corpus.cold(algorithm, cores);
+        let compared = timing::compare(|| limits::start().into(), || corpus.warm(algorithm));
         let what = format!("layout, {algorithm}, nothing changed");
-        line(what, median_of(|| corpus.warm(algorithm)), "starting + 30 ms", start)
+        Line::of(what, "starting + 30 ms", compared, 1.0)
     };
     let mut lines = vec![unchanged("none"), unchanged("gzip")];
-    let ten = limits::ten_megabytes();
     // The version before: an image that has the program at all is planned otherwise.
     corpus.changed();
-    let changed = median_of(|| corpus.changed());
-    lines.push(line(
-        "layout, gzip, 10 MB changed".into(),
-        changed,
-        "1.5 × those 10 MB + 30 ms",
-        ten,
-    ));
+    let changed = timing::compare(|| limits::ten_megabytes().into(), || corpus.changed());
+    lines.push(Line::of("layout, gzip, 10 MB changed", "1.5 × those 10 MB + 30 ms", changed, 1.0));
     lines
 }
 
@@ -167,10 +146,10 @@ fn peers(corpus: &Corpus) -> Vec<Line> {
     // Minutes each over the largest corpus; they are no limit, only company.
     let runs = if corpus.bytes < PEERS_ONCE { timing::runs() } else { 1 };
     let line = |(what, command): (String, String)| {
-        let measured = timing::median_of_runs(runs, || timing::run(peers::shell(&command, corpus)));
+        let measured = timing::median_of(runs, || timing::run(peers::shell(&command, corpus)));
         let what = if runs == 1 { format!("{what} (one run)") } else { what };
         // The shell's memory says nothing of what runs in it.
-        Line { what, measured: Measured { peak: None, ..measured }, limit: None }
+        Line { what, measured: Measured { peak: None, ..measured }, against: None }
     };
     peers::commands().into_iter().map(line).collect()
 }

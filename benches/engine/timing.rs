@@ -12,30 +12,71 @@ pub(crate) struct Measured {
     pub(crate) peak: Option<f64>,
 }
 
+/// What a run is held against, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) seconds: f64,
+    /// The same with what cannot be left out either.
+    pub(crate) with_all: Option<f64>,
+}
+
+impl From<f64> for Limit {
+    fn from(seconds: f64) -> Self {
+        Self { seconds, with_all: None }
+    }
+}
+
+/// Runs beside their limits; medians of each, so that the ratios are not those of the seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compared {
+    pub(crate) measured: Measured,
+    pub(crate) limit: f64,
+    pub(crate) ratio: f64,
+    pub(crate) ratio_with_all: Option<f64>,
+}
+
 pub(crate) fn runs() -> usize {
     std::env::var("COOPER_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5)
 }
 
-pub(crate) fn median_of(run: impl FnMut() -> Measured) -> Measured {
-    median_of_runs(runs(), run)
-}
-
-pub(crate) fn median_of_runs(runs: usize, mut run: impl FnMut() -> Measured) -> Measured {
-    let mut all: Vec<Measured> = (0..runs).map(|_| run()).collect();
-    all.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let middle = all[all.len() / 2];
-    let peak = all.iter().filter_map(|one| one.peak).reduce(f64::max);
-    Measured { peak, ..middle }
-}
-
-/// The median of how long it takes to do something in this process.
-pub(crate) fn seconds(mut work: impl FnMut()) -> f64 {
-    let timed = || {
-        let since = Instant::now();
-        work();
-        Measured { seconds: since.elapsed().as_secs_f64(), peak: None }
+/// Measures a limit and what is held against it in turns: what slows the machine down for a while
+/// then slows both.
+pub(crate) fn compare(
+    mut limit: impl FnMut() -> Limit,
+    mut run: impl FnMut() -> Measured,
+) -> Compared {
+    let pairs: Vec<(Limit, Measured)> = (0..runs()).map(|_| (limit(), run())).collect();
+    let ratios = |limit: fn(&Limit) -> Option<f64>| {
+        pairs.iter().filter_map(|(bound, run)| Some(run.seconds / limit(bound)?)).collect()
     };
-    median_of(timed).seconds
+    Compared {
+        measured: middle(pairs.iter().map(|(_, run)| *run).collect()),
+        limit: median(pairs.iter().map(|(limit, _)| limit.seconds).collect()).unwrap(),
+        ratio: median(ratios(|limit| Some(limit.seconds))).unwrap(),
+        ratio_with_all: median(ratios(|limit| limit.with_all)),
+    }
+}
+
+pub(crate) fn median_of(runs: usize, mut run: impl FnMut() -> Measured) -> Measured {
+    middle((0..runs).map(|_| run()).collect())
+}
+
+fn middle(runs: Vec<Measured>) -> Measured {
+    let peak = runs.iter().filter_map(|one| one.peak).reduce(f64::max);
+    let seconds = median(runs.iter().map(|run| run.seconds).collect()).unwrap();
+    Measured { seconds, peak }
+}
+
+fn median(mut all: Vec<f64>) -> Option<f64> {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied()
+}
+
+/// How long it takes to do something in this process.
+pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
+    let since = Instant::now();
+    work();
+    since.elapsed().as_secs_f64()
 }
 
 /// Runs a program to its end; its standard output goes through a pipe to a reader that drops it.
