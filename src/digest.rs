@@ -186,16 +186,17 @@ impl Hasher {
         Self { sha256: Sha256::Alone(sha::Context::new(&SHA256)), size: 0 }
     }
 
-    /// How many streams are best hashed at once, by [`update_all`](Hasher::update_all): one where
-    /// the CPU has instructions for SHA-256, several where its vectors take them in lockstep.
+    /// How many streams are best hashed at once, by [`update_all`](Hasher::update_all): two where
+    /// the CPU has instructions for SHA-256, several where its vectors take them in lockstep, else
+    /// one.
     pub fn streams_at_once() -> usize {
-        if lanes::pay() { lanes::WIDTH } else { 1 }
+        lanes::Way::here().streams()
     }
 
     /// Starts a stream at zero bytes that goes on beside others; see
     /// [`update_all`](Hasher::update_all).
     pub fn beside_others() -> Self {
-        Self { sha256: Sha256::Lane(lanes::Lane::new()), size: 0 }
+        Self { sha256: Sha256::Lane(lanes::Lane::new(lanes::Way::here())), size: 0 }
     }
 
     /// Takes the next bytes.

@@ -32,7 +32,8 @@ const OPEN_BYTES: usize = 16 << 20;
 pub(super) struct Shared {
     blocks: Arc<Blocks>,
     hashing: Arc<Hashing>,
-    /// How many layers each thread has under way.
+    /// How many layers each thread has under way: as many as are hashed at once, if so many files
+    /// and blocks may be open.
     pub(super) at_a_time: usize,
 }
 
@@ -41,7 +42,7 @@ impl Shared {
     pub(super) fn new(requests: &[Request<'_>], threads: usize, at_once: usize) -> Self {
         let sizes = requests.iter().map(|request| compress::block_size(request.compression));
         let open = OPEN.min(OPEN_BYTES / sizes.max().unwrap_or(OPEN_BYTES));
-        let at_a_time = if at_once > 1 { open.div_ceil(threads) } else { 1 };
+        let at_a_time = open.div_ceil(threads).min(at_once);
         let extra = threads * SHARED_BLOCKS.div_ceil(at_a_time);
         let hashing = Arc::new(Hashing::new(at_once));
         Self { blocks: Blocks::new(extra), hashing, at_a_time }
