@@ -1,10 +1,10 @@
 //! Layers that were made before, on disk, by what they were made of.
 //!
 //! ```text
-//! v2/lock            held shared by who uses the cache, alone by who removes from it
-//! v2/layers/<key>    what is known of a layer; its modification time is its last use
-//! v2/blobs/<digest>  a compressed layer
-//! v2/tmp/            files that are being written
+//! v<version>/lock            held shared by who uses the cache, alone by who removes from it
+//! v<version>/layers/<key>    what is known of a layer; its modification time is its last use
+//! v<version>/blobs/<digest>  a compressed layer
+//! v<version>/tmp/            files that are being written
 //! ```
 //!
 //! Any number of processes may use one cache. Files appear under their names whole, by a rename;
@@ -18,8 +18,8 @@
 //! what is removed here stays there, and who writes to it there damages it here.
 //!
 //! A cache that cannot be written to is read. One that other users can write to is refused: who
-//! can put a blob there decides what is in the image. A cooper whose records look different uses
-//! another folder beside `v2`.
+//! can put a blob there decides what is in the image. A cooper whose records look different has
+//! another version, and so another folder.
 
 mod housekeeping;
 mod record;
@@ -44,7 +44,18 @@ use record::{Entry, Seen, Witness};
 /// How many bytes a cache holds unless told otherwise.
 pub const DEFAULT_LIMIT: u64 = 20 << 30;
 
-const VERSION: &str = "v2";
+/// Of this form of the cache: another form gets the next number.
+const VERSION: u32 = 2;
+
+/// The folder of the cache in `dir` that this cooper uses, and no cooper whose records look
+/// different.
+pub fn folder(dir: &Path) -> PathBuf {
+    folder_of(dir, VERSION)
+}
+
+fn folder_of(dir: &Path, version: u32) -> PathBuf {
+    dir.join(format!("v{version}"))
+}
 
 /// Why a cache cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +102,7 @@ pub struct Cache {
 impl Cache {
     /// Opens the cache in `dir`, making it if there is none; it is kept below `limit` bytes.
     pub fn open(dir: &Path, limit: u64) -> Result<Self, CacheError> {
-        let home = dir.join(VERSION);
+        let home = folder(dir);
         let writable = match make_folders(&home) {
             Ok(()) => true,
             Err(error) if is_read_only(&error.source) => false,

@@ -50,6 +50,10 @@ impl House {
         self.dir.path().join("cache")
     }
 
+    fn within(&self, below: &str) -> PathBuf {
+        folder(&self.cache_dir()).join(below)
+    }
+
     fn cache(&self) -> Cache {
         Cache::open(&self.cache_dir(), 1 << 30).unwrap()
     }
@@ -71,8 +75,7 @@ impl House {
     }
 
     fn only(&self, folder: &str) -> PathBuf {
-        let files: Vec<_> =
-            fs::read_dir(self.cache_dir().join(VERSION).join(folder)).unwrap().collect();
+        let files: Vec<_> = fs::read_dir(self.within(folder)).unwrap().collect();
         assert_eq!(files.len(), 1, "one file in {folder}");
         files[0].as_ref().unwrap().path()
     }
@@ -120,7 +123,7 @@ fn a_layer_that_several_need_at_once_is_made_once() {
     });
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
     assert_eq!(house.heard.1.load(Ordering::Relaxed), 1);
-    assert_eq!(fs::read_dir(house.cache_dir().join(VERSION).join("tmp")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(house.within("tmp")).unwrap().count(), 0);
 }
 
 #[test]
@@ -292,7 +295,7 @@ fn what_was_used_least_recently_goes_first() {
     drop((cache, old, new));
     let infos = [house.info("one", "sha256:old")];
     let key = Key::new(&infos, Compression::Gzip { level: 1 }, 1);
-    let path = house.cache_dir().join(VERSION).join("layers").join(key.hex());
+    let path = house.within("layers").join(key.hex());
     let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(10);
     fs::File::open(&path).unwrap().set_modified(past).unwrap();
     let total = house.cache().info().unwrap().bytes;
@@ -310,7 +313,7 @@ fn what_a_killed_process_left_is_removed_and_a_blob_in_use_is_not() {
     // fault 111
     let house = House::new();
     let layer = house.gzip(&house.cache());
-    let left = house.cache_dir().join(VERSION).join("tmp/blob-of-a-killed-process");
+    let left = house.within("tmp/blob-of-a-killed-process");
     fs::write(&left, b"half").unwrap();
     let other = Cache::open(&house.cache_dir(), 0).unwrap();
     assert_eq!(other.shrink().unwrap(), Freed::default(), "the layer is in use");

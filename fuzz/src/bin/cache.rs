@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use cooper::cache::Cache;
+use cooper::cache::{self, Cache};
 use cooper::digest::Digest;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +23,7 @@ fn with_sum(bytes: &[u8]) -> Vec<u8> {
 fuzz_target!(|bytes: &[u8]| {
     let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a temporary folder"));
     let cache = Cache::open(dir.path(), 0).expect("the cache opens");
-    let record = dir.path().join("v2/layers/0");
+    let record = cache::folder(dir.path()).join("layers/0");
     std::fs::write(&record, with_sum(bytes)).expect("the record is written");
     let verified = cache.verify().expect("the cache is checked");
     // A record that is whole has its own digest in it, and then names a plain layer: no blob

@@ -42,7 +42,7 @@ fn machines_hear_of_warnings_and_of_nothing_when_nothing_is_done() {
     house.spec(GZIP);
     events(&house, &["--json"]);
     assert_eq!(events(&house, &["--json"]), [Value::Null; 0]);
-    for entry in fs::read_dir(house.path("cache/v2/layers")).unwrap() {
+    for entry in fs::read_dir(house.cached("layers")).unwrap() {
         fs::write(entry.unwrap().path(), "junk").unwrap();
     }
     let told = events(&house, &["--json"]);

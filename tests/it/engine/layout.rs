@@ -144,8 +144,7 @@ fn the_kernel_copies_what_was_just_made_where_it_cannot_be_shared() {
     ];
     succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
     let trace = fs::read_to_string(trace).unwrap();
-    let blobs =
-        fs::read_dir(house.path("cache/v2/blobs")).unwrap().map(|blob| blob.unwrap().path());
+    let blobs = fs::read_dir(house.cached("blobs")).unwrap().map(|blob| blob.unwrap().path());
     for blob in blobs {
         assert!(trace.contains(blob.to_str().unwrap()), "{trace}");
     }

@@ -28,7 +28,7 @@ fn blobs(dir: &Path) -> BTreeMap<String, PathBuf> {
 }
 
 fn cached(house: &House) -> BTreeMap<String, PathBuf> {
-    blobs(&house.path("cache/v2/blobs"))
+    blobs(&house.cached("blobs"))
 }
 
 fn inode(path: &Path) -> u64 {

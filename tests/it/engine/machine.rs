@@ -176,7 +176,7 @@ fn a_signal_ends_the_work_and_nothing_is_left() {
     house.spec(GZIP);
     let mut child = house.build(&[], "out.tar", &["--jobs", "1"]).spawn().unwrap();
     // Until it is in the middle of the layer.
-    let temps = house.path("cache/v2/tmp");
+    let temps = house.cached("tmp");
     while !temps.read_dir().is_ok_and(|mut files| files.next().is_some()) {
         assert!(child.try_wait().unwrap().is_none(), "it was done before the signal");
         std::thread::sleep(Duration::from_millis(1));
@@ -197,11 +197,12 @@ fn a_signal_finds_a_file_that_is_just_being_made() {
     let inject = "inject=openat:delay_exit=20000";
     let strace =
         ["strace", "-D", "-f", "-qq", "-e", "trace=openat", "-e", inject, "-o", "/dev/null"];
-    for (name, dir) in [(".lock", "cache/v2/tmp"), ("blob-", "cache/v2/tmp"), (".cooper-", "")] {
+    let temps = house.cached("tmp");
+    for (name, dir) in [(".lock", &temps), ("blob-", &temps), (".cooper-", &house.path(""))] {
         let _ = fs::remove_dir_all(house.path("cache"));
         let mut child = house.build(&strace, "out.tar", &["--jobs", "1"]).spawn().unwrap();
         let is_there = || {
-            let files = fs::read_dir(house.path(dir)).into_iter().flatten();
+            let files = fs::read_dir(dir).into_iter().flatten();
             files.flatten().any(|file| file.file_name().to_str().unwrap().contains(name))
         };
         while !is_there() {
@@ -211,8 +212,7 @@ fn a_signal_finds_a_file_that_is_just_being_made() {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{name}");
         assert_eq!(house.leftovers(), [""; 0], "{name}");
-        let temps = house.path("cache/v2/tmp").read_dir();
-        assert_eq!(temps.map_or(0, Iterator::count), 0, "{name}");
+        assert_eq!(temps.read_dir().map_or(0, Iterator::count), 0, "{name}");
     }
 }
 

@@ -38,6 +38,11 @@ impl House {
         self.dir.path().join(below)
     }
 
+    /// A folder or file of the cache.
+    fn cached(&self, below: &str) -> PathBuf {
+        cooper::cache::folder(&self.path("cache")).join(below)
+    }
+
     fn store_path(&self, number: usize) -> PathBuf {
         self.path(&format!("store/{number:0>32}-package-{number}"))
     }

@@ -22,7 +22,7 @@ fn eight_processes_share_one_cache_and_one_layout() {
         succeeded(&output);
         assert_eq!(errors(&output), "");
     }
-    assert_eq!(fs::read_dir(house.path("cache/v2/tmp")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(house.cached("tmp")).unwrap().count(), 0);
     let index = fs::read(house.path("layout/index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
     let mut found: Vec<&str> = index["manifests"]
@@ -104,7 +104,7 @@ fn a_damaged_cache_is_said_and_mended() {
     house.fill(2, 100_000);
     house.spec(GZIP);
     let expected = house.expected();
-    for blob in fs::read_dir(house.path("cache/v2/blobs")).unwrap() {
+    for blob in fs::read_dir(house.cached("blobs")).unwrap() {
         let blob = blob.unwrap().path();
         run("sh", &[&"-c", &"printf x | dd of=\"$0\" bs=1 seek=50 conv=notrunc 2>&1", &blob]);
     }
@@ -134,7 +134,7 @@ fn the_cache_verbs_show_check_and_empty_it() {
     };
     let info = cache(&["info", "--cache-size", "1GB"]);
     assert_eq!((&info["layers"], &info["limit"]), (&3.into(), &1_000_000_000.into()));
-    fs::write(house.path("cache/v2/layers/0000"), "no record").unwrap();
+    fs::write(house.cached("layers/0000"), "no record").unwrap();
     let verified = cache(&["verify"]);
     assert_eq!(verified["whole"], 3);
     assert_eq!(verified["damaged"].as_array().unwrap().len(), 1);
