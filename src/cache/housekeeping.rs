@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::record::{self, Entry, Seen, Witness};
-use super::{Cache, CacheError};
+use super::{Cache, CacheError, Older};
 use crate::file::{self, Context, FileError};
 
 /// What a cache holds.
@@ -23,6 +23,8 @@ pub struct Info {
     pub bytes: u64,
     /// The size that it is kept below.
     pub limit: u64,
+    /// What older versions left beside it, oldest first; counts for no limit.
+    pub older: Vec<Older>,
 }
 
 /// What was removed.
@@ -45,9 +47,10 @@ pub struct Verified {
 
 /// A file of the cache.
 #[derive(Debug)]
-struct Item {
-    path: PathBuf,
-    size: u64,
+pub(super) struct Item {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+    pub(super) is_dir: bool,
     used: SystemTime,
 }
 
@@ -64,21 +67,27 @@ impl Cache {
             blobs: blobs.len(),
             bytes,
             limit: self.limit,
+            older: self.older()?,
         })
     }
 
-    /// Removes what was used least recently until the rest is within the limit, and what
-    /// processes left behind that were killed. Waits for those who use the cache.
+    /// Removes what was used least recently until the rest is within the limit, what processes
+    /// left behind that were killed, and what older versions did. Waits for those who use the
+    /// cache; what an older cooper is using stays.
     pub fn gc(&self) -> Result<Freed, CacheError> {
         let Some(lock) = &self.lock else { return Ok(Freed::default()) };
         let path = self.dir.join("lock");
         file::lock(lock, &path, file::Lock::Alone)?;
-        let freed = self.remove_least_used();
+        let freed = self.remove_least_used().and_then(|mut freed| {
+            self.remove_older(&mut freed)?;
+            Ok(freed)
+        });
         file::lock(lock, &path, file::Lock::Shared)?;
         Ok(freed?)
     }
 
-    /// As [`gc`](Cache::gc), unless somebody is using the cache.
+    /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
+    /// older coopers may be needed still.
     pub(super) fn shrink(&self) -> Result<Freed, CacheError> {
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
             return Ok(Freed::default());
@@ -180,7 +189,7 @@ impl Freed {
 }
 
 /// Nothing to remove is as good as removed: another process may have been faster.
-fn remove(path: &Path) -> Result<(), FileError> {
+pub(super) fn remove(path: &Path) -> Result<(), FileError> {
     let removed = match path.is_dir() {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),
@@ -191,7 +200,7 @@ fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
+pub(super) fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.context("list", dir)?,
@@ -202,7 +211,7 @@ fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
         // What another process has just removed or renamed is not there.
         let Ok(meta) = fs::symlink_metadata(&path) else { continue };
         let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        items.push(Item { path, size: meta.len(), used });
+        items.push(Item { path, size: meta.len(), is_dir: meta.is_dir(), used });
     }
     Ok(items)
 }

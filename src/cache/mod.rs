@@ -22,6 +22,7 @@
 //! another version, and so another folder.
 
 mod housekeeping;
+mod older;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub use housekeeping::{Freed, Info, Verified};
+pub use older::Older;
 
 use crate::file::{self, Context, FileError, Unfinished};
 use crate::layer::{
@@ -50,11 +52,11 @@ const VERSION: u32 = 2;
 /// The folder of the cache in `dir` that this cooper uses, and no cooper whose records look
 /// different.
 pub fn folder(dir: &Path) -> PathBuf {
-    folder_of(dir, VERSION)
+    dir.join(name_of(VERSION))
 }
 
-fn folder_of(dir: &Path, version: u32) -> PathBuf {
-    dir.join(format!("v{version}"))
+fn name_of(version: u32) -> String {
+    format!("v{version}")
 }
 
 /// Why a cache cannot be used.

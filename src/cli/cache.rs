@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Global, assemble, output, table};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::image::json;
 
 /// Look at the layers that are kept, check them, or remove some
@@ -18,7 +18,8 @@ pub(super) enum CacheVerb {
     Info,
     /// Remove what was used least recently, until the cache is below its size
     ///
-    /// Waits for processes that are using the cache. `--cache-size 0` empties it.
+    /// Also what older versions of cooper kept, whose layers this one cannot use. Waits for
+    /// processes that are using the cache. `--cache-size 0` empties it.
     Gc,
     /// Hash every blob, and remove what is damaged
     Verify,
@@ -61,6 +62,14 @@ struct Info {
     blobs: usize,
     bytes: u64,
     limit: u64,
+    older: Vec<Older>,
+}
+
+#[derive(Serialize)]
+struct Older {
+    dir: String,
+    files: usize,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -91,12 +100,26 @@ fn info(global: &Global, cache: &Cache) -> Result<(), Failure> {
     let info = cache.info()?;
     let dir = info.dir.display().to_string();
     let (bytes, limit) = (table::bytes(info.bytes), table::bytes(info.limit));
-    let text = format!(
+    let mut text = format!(
         "{dir}\n{} layers, {} of them with a blob; {bytes} of {limit}\n",
         info.layers, info.blobs
     );
-    let data =
-        Info { dir, layers: info.layers, blobs: info.blobs, bytes: info.bytes, limit: info.limit };
+    let mut older = Vec::new();
+    for cache::Older { dir, files, bytes } in info.older {
+        let dir = dir.display().to_string();
+        let size = table::bytes(bytes);
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{dir}: {size}, of an older version; `cooper cache gc` removes it");
+        older.push(Older { dir, files, bytes });
+    }
+    let data = Info {
+        dir,
+        layers: info.layers,
+        blobs: info.blobs,
+        bytes: info.bytes,
+        limit: info.limit,
+        older,
+    };
     print(global, &data, &text)
 }
 
