@@ -9,6 +9,10 @@ use std::sync::Mutex;
 
 use tempfile::NamedTempFile;
 
+mod exposed;
+
+pub use exposed::Exposed;
+
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {verb} `{path}`")]

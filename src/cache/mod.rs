@@ -29,7 +29,6 @@ mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -37,7 +36,7 @@ use std::sync::{Arc, OnceLock};
 pub use housekeeping::{Freed, Info, Verified};
 pub use older::Older;
 
-use crate::file::{self, Context, FileError, Unfinished};
+use crate::file::{self, Context, Exposed, FileError, Unfinished};
 use crate::layer::{
     Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
 };
@@ -48,6 +47,8 @@ pub const DEFAULT_LIMIT: u64 = 20 << 30;
 
 /// Of this form of the cache: another form gets the next number.
 const VERSION: u32 = 2;
+
+const FOLDERS: [&str; 3] = ["layers", "blobs", "tmp"];
 
 /// The folder of the cache in `dir` that this cooper uses, and no cooper whose records look
 /// different.
@@ -66,23 +67,13 @@ pub enum CacheError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Somebody else's cache.
-    #[error("the cache `{path}` belongs to user {owner}, not to user {user} who runs cooper")]
-    Foreign {
+    /// Somebody else's cache, or anybody's.
+    #[error("the cache `{path}` {why}")]
+    Exposed {
         /// The folder.
         path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-        /// Who runs this.
-        user: u32,
-    },
-    /// Anybody's cache.
-    #[error("the cache `{path}` can be written by other users (mode {mode:04o}); use `chmod go-w`")]
-    Writable {
-        /// The folder.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// Who can change what is in it.
+        why: Exposed,
     },
 }
 
@@ -110,8 +101,9 @@ impl Cache {
             Err(error) if is_read_only(&error.source) => false,
             Err(error) => return Err(error.into()),
         };
-        for path in [dir, &home] {
-            check_owner(path)?;
+        refuse_exposed(dir)?;
+        for folder in FOLDERS.map(|name| home.join(name)).iter().chain([&home]) {
+            refuse_exposed(folder)?;
         }
         let lock = open_lock(&home.join("lock"), writable)?;
         if let Some(lock) = &lock {
@@ -319,7 +311,7 @@ impl Drop for Claimed {
 
 fn make_folders(home: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
-    for name in ["layers", "blobs", "tmp"] {
+    for name in FOLDERS {
         let dir = home.join(name);
         // Whatever the umask: who can write here decides what is in images.
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
@@ -334,17 +326,11 @@ fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
-fn check_owner(path: &Path) -> Result<(), CacheError> {
-    let Ok(meta) = fs::metadata(path) else { return Ok(()) };
-    let user = rustix::process::geteuid().as_raw();
-    let owner = meta.uid();
-    if owner != user && owner != 0 {
-        return Err(CacheError::Foreign { path: path.into(), owner, user });
-    }
-    let mode = meta.mode() & 0o7777;
-    match mode & 0o022 {
-        0 => Ok(()),
-        _ => Err(CacheError::Writable { path: path.into(), mode }),
+/// What cannot even be looked at cannot be read either.
+fn refuse_exposed(path: &Path) -> Result<(), CacheError> {
+    match fs::metadata(path).ok().as_ref().and_then(Exposed::of) {
+        Some(why) => Err(CacheError::Exposed { path: path.into(), why }),
+        None => Ok(()),
     }
 }
 

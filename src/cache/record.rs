@@ -1,12 +1,11 @@
 //! What is written down about a cached layer.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::digest::{Digest, HashingWriter};
-use crate::file::{self, Context, FileError, Look};
+use crate::file::{self, Context, Exposed, FileError, Look};
 use crate::layer::Record;
 
 const FIRST_LINE: &str = "cooper layer";
@@ -20,7 +19,8 @@ const LIMIT: u64 = 4096;
 pub(super) struct Witness {
     pub(super) look: Look,
     /// In which life of the machine; nothing where that says nothing, as the kernel does not tell
-    /// it, or other users could write to the file and make it look as before.
+    /// it, or other users could write to the file and make it look as before. A layout's owner can
+    /// be changed, and that of a blob which is the cache's too with it.
     life: Option<String>,
 }
 
@@ -37,17 +37,10 @@ impl Witness {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("read", path),
         };
-        let says = !boot.is_empty() && is_safe(&meta);
+        let says = !boot.is_empty() && Exposed::of(&meta).is_none();
         let life = says.then(|| boot.to_owned());
         Ok(meta.is_file().then(|| Self { look: Look::of(&meta), life }))
     }
-}
-
-/// Whether nobody but the user and root may write to it. A layout's owner can be changed, and that
-/// of a blob which is the cache's too with it.
-fn is_safe(meta: &Metadata) -> bool {
-    let user = rustix::process::geteuid().as_raw();
-    [0, user].contains(&meta.uid()) && meta.mode() & 0o022 == 0
 }
 
 /// How a layer's bytes looked when they were last known to be right.
@@ -82,7 +75,12 @@ pub(super) enum Read {
 }
 
 impl Entry {
+    /// One that other users can write to is damaged: whoever writes it decides which bytes are
+    /// taken for the layer's.
     pub(super) fn read(path: &Path) -> Result<Read, FileError> {
+        if fs::metadata(path).is_ok_and(|meta| Exposed::of(&meta).is_some()) {
+            return Ok(Read::Damaged);
+        }
         match file::read(path, LIMIT) {
             Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::Entry)),
             Err(error) => match error.source.kind() {

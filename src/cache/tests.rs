@@ -1,5 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
+mod access;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -335,17 +337,6 @@ fn verify_names_and_removes_what_is_damaged() {
     assert_eq!(verified.whole, 1);
     assert_eq!(verified.damaged[0], blob);
     assert_eq!(house.cache().verify().unwrap(), Verified { whole: 1, damaged: Vec::new() });
-}
-
-#[test]
-fn a_cache_that_others_can_write_is_refused() {
-    // fault 115
-    let house = House::new();
-    drop(house.cache());
-    let open = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(house.cache_dir(), open).unwrap();
-    let error = Cache::open(&house.cache_dir(), 0).unwrap_err();
-    assert!(error.to_string().contains("chmod go-w"), "{error}");
 }
 
 #[test]

@@ -51,7 +51,8 @@ fn linked(kept: &Kept, path: &Path) -> Option<AtomicFile> {
     may_share(kept, to.file()).then_some(to)
 }
 
-/// Of the mode that a copy has, as a linked one keeps it.
+/// Stricter than [`Exposed`](file::Exposed): what is linked keeps its owner and its mode, and in a
+/// layout they are to be those of a copy.
 fn may_share(kept: &Kept, file: &File) -> bool {
     let user = rustix::process::geteuid().as_raw();
     file.metadata().is_ok_and(|now| {

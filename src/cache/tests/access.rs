@@ -1,0 +1,45 @@
+//! Who else may read or write a cache.
+
+use std::os::unix::fs::chown;
+
+use super::*;
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_cache_that_others_can_write_is_refused_whichever_of_its_folders_that_is() {
+    // fault 115
+    let house = House::new();
+    drop(house.cache());
+    let dir = house.cache_dir();
+    for folder in [&dir, &folder(&dir), &house.within("layers"), &house.within("blobs")] {
+        set_mode(folder, 0o777);
+        let error = Cache::open(&dir, 0).unwrap_err().to_string();
+        assert!(error.contains("chmod -R go-w") && error.contains("0777"), "{error}");
+        assert!(error.contains(folder.to_str().unwrap()), "{error}");
+        set_mode(folder, 0o755);
+        if rustix::process::geteuid().is_root() {
+            chown(folder, Some(65534), None).unwrap();
+            let error = Cache::open(&dir, 0).unwrap_err().to_string();
+            assert!(error.contains("belongs to user 65534, not to user 0"), "{error}");
+            chown(folder, Some(0), None).unwrap();
+        }
+    }
+    drop(house.cache());
+}
+
+#[test]
+fn a_record_that_others_can_write_is_said_and_made_again() {
+    // fault 115
+    let house = House::new();
+    house.gzip(&house.cache());
+    for number in 1..3 {
+        set_mode(&house.only("layers"), 0o666);
+        house.gzip(&house.cache());
+        assert_eq!(house.heard.0.lock().unwrap().len(), number);
+        house.gzip(&house.cache());
+        assert_eq!(house.heard.0.lock().unwrap().len(), number, "it is mended");
+    }
+}
