@@ -17,9 +17,9 @@
 //! A layout on the same file system may share a blob: that it comes or goes changes nothing here,
 //! what is removed here stays there, and who writes to it there damages it here.
 //!
-//! A cache that cannot be written to is read. One that other users can write to is refused: who
-//! can put a blob there decides what is in the image. A cooper whose records look different has
-//! another version, and so another folder.
+//! A cache that cannot be written to is read, and what cannot even be read is passed over. One that
+//! other users can write to is refused: who can put a blob there decides what is in the image. A
+//! cooper whose records look different has another version, and so another folder.
 
 mod housekeeping;
 mod older;
@@ -162,6 +162,14 @@ impl Cache {
     }
 
     fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
+        match self.find(key) {
+            // Somebody else's, who keeps it for themselves.
+            Err(error) if !self.writable && is_read_only(&error.source) => Ok(Lookup::Miss(None)),
+            found => found,
+        }
+    }
+
+    fn find(&self, key: &str) -> Result<Lookup, FileError> {
         let path = self.layer_path(key);
         let entry = match Entry::read(&path)? {
             record::Read::Entry(entry) => entry,

@@ -1,11 +1,12 @@
 //! What is written down about a cached layer.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::digest::{Digest, HashingWriter};
-use crate::file::{self, Context, Exposed, FileError, Look};
+use crate::file::{self, Context, Exposed, FileError, Look, Unfinished};
 use crate::layer::Record;
 
 const FIRST_LINE: &str = "cooper layer";
@@ -91,10 +92,13 @@ impl Entry {
         }
     }
 
-    /// Readers see the old record or the new one, whole.
+    /// Readers see the old record or the new one, whole, and may be other users, as a blob's may.
     pub(super) fn write(&self, path: &Path, temps: &Path) -> Result<(), FileError> {
-        let temp = tempfile::Builder::new().prefix("layer-").tempfile_in(temps);
-        let mut temp = temp.context("create a file in", temps)?;
+        let mut builder = tempfile::Builder::new();
+        let temp = || builder.prefix("layer-").tempfile_in(temps);
+        let temp = Unfinished::make(temp, |temp| temp.path().into());
+        let (mut temp, _unfinished) = temp.context("create a file in", temps)?;
+        let _ = temp.as_file().set_permissions(Permissions::from_mode(file::MODE));
         io::Write::write_all(&mut temp, self.text().as_bytes()).context("write", temp.path())?;
         temp.persist(path).map_err(|e| e.error).context("rename a file to", path).map(drop)
     }

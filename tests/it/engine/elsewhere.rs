@@ -101,6 +101,47 @@ fn nobody_without_a_home_and_without_an_environment_builds_the_same() {
 }
 
 #[test]
+fn roots_cache_serves_other_users_and_one_that_they_cannot_read_is_passed_over() {
+    // faults 112, 115
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let house = House::new();
+    house.fill(2, 100_000);
+    house.spec(GZIP);
+    let expected = house.expected();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(&house.path(""), 0o777);
+    fs::copy(env!("CARGO_BIN_EXE_cooper"), house.path("cooper")).unwrap();
+    let build = || {
+        let ours = house.build(&[], "-", &[]);
+        let mut theirs = Command::new("setpriv");
+        theirs.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        theirs.arg(house.path("cooper")).args(ours.get_args()).env("TMPDIR", house.path(""));
+        theirs.output().unwrap()
+    };
+    let data = house.store_path(0).join("share/data");
+    mode(&data, 0o000);
+    let output = build();
+    succeeded(&output);
+    assert!(output.stdout == expected, "the bytes can come from nowhere but the cache");
+    for below in ["layers", "blobs", ""] {
+        mode(&house.cached(below), 0o700);
+        let output = build();
+        assert_eq!(output.status.code(), Some(2), "{below}");
+        assert!(errors(&output).contains("share/data"), "{below}: {}", errors(&output));
+        mode(&data, 0o644);
+        let output = build();
+        succeeded(&output);
+        assert!(output.stdout == expected, "{below}");
+        mode(&data, 0o000);
+        mode(&house.cached(below), 0o755);
+    }
+}
+
+#[test]
 fn a_file_system_without_locks_and_hard_links_is_good_enough() {
     // fault 122
     let house = House::new();

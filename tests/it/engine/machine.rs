@@ -198,7 +198,9 @@ fn a_signal_finds_a_file_that_is_just_being_made() {
     let strace =
         ["strace", "-D", "-f", "-qq", "-e", "trace=openat", "-e", inject, "-o", "/dev/null"];
     let temps = house.cached("tmp");
-    for (name, dir) in [(".lock", &temps), ("blob-", &temps), (".cooper-", &house.path(""))] {
+    for (name, dir) in
+        [(".lock", &temps), ("blob-", &temps), ("layer-", &temps), (".cooper-", &house.path(""))]
+    {
         let _ = fs::remove_dir_all(house.path("cache"));
         let mut child = house.build(&strace, "out.tar", &["--jobs", "1"]).spawn().unwrap();
         let is_there = || {
