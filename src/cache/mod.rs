@@ -21,6 +21,7 @@
 //! other users can write to is refused: who can put a blob there decides what is in the image. A
 //! cooper whose records look different has another version, and so another folder.
 
+mod claim;
 mod housekeeping;
 mod older;
 mod record;
@@ -36,10 +37,11 @@ use std::sync::{Arc, OnceLock};
 pub use housekeeping::{Freed, Info, Verified};
 pub use older::Older;
 
-use crate::file::{self, Context, Exposed, FileError, Unfinished};
+use crate::file::{self, Context, Exposed, FileError};
 use crate::layer::{
     Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
 };
+use claim::Claimed;
 use record::{Entry, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
@@ -146,19 +148,11 @@ impl Cache {
             return Some(None);
         }
         let path = self.dir.join("tmp").join(format!("{key}.lock"));
-        let open = || OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let ours = |_: &File| path.clone();
-        let claimed = match Unfinished::make(|| open().and_then(try_lock), ours) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !may_wait => return None,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let waited = open().and_then(|file| file.lock().map(|()| file));
-                waited.and_then(|file| Unfinished::make(|| Ok(file), ours))
-            }
-            tried => tried,
-        };
-        // A file system without locks lets two processes make one layer, which is only slower.
-        let Ok((file, unfinished)) = claimed else { return Some(None) };
-        Some(Some(Box::new(Claimed { _unfinished: unfinished, path, _file: file })))
+        match Claimed::get(path, may_wait).transpose()? {
+            Ok(claimed) => Some(Some(Box::new(claimed))),
+            // A file system without locks lets two processes make one layer, which is only slower.
+            Err(_) => Some(None),
+        }
     }
 
     fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
@@ -294,26 +288,6 @@ impl Store for Cache {
             return self.elsewhere()?.put(key, record, bytes);
         }
         Ok(self.keep(key, record, bytes)?)
-    }
-}
-
-fn try_lock(file: File) -> io::Result<File> {
-    file.try_lock()?;
-    Ok(file)
-}
-
-/// A layer that this process is making.
-#[derive(Debug)]
-struct Claimed {
-    path: PathBuf,
-    _unfinished: Unfinished,
-    _file: File,
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        // Who waits for the lock holds the file open, and then finds the layer made.
-        let _ = fs::remove_file(&self.path);
     }
 }
 

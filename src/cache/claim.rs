@@ -1,0 +1,124 @@
+//! Who makes a layer that several need at once.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::file::Unfinished;
+
+/// A layer that this process is making: it holds the lock of the file that has the layer's name.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    path: PathBuf,
+    _unfinished: Unfinished,
+    file: File,
+}
+
+impl Claimed {
+    /// None while somebody else has it, unless it may wait.
+    pub(super) fn get(path: PathBuf, may_wait: bool) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true);
+        loop {
+            let locked = || {
+                let file = options.clone().create(true).open(&path)?;
+                file.try_lock()?;
+                // Who had the lock has removed the file, and another may have made a new one.
+                if has_name(&file, &path)? { Ok(file) } else { Err(again()) }
+            };
+            match Unfinished::make(locked, |_| path.clone()) {
+                Ok((file, unfinished)) => {
+                    return Ok(Some(Self { path, file, _unfinished: unfinished }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                Err(_) if !may_wait => return Ok(None),
+                Err(_) => match options.open(&path).and_then(|file| file.lock()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    // Its maker is done, or has gone.
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        // Who emptied the cache by hand may have let another begin.
+        if has_name(&self.file, &self.path).unwrap_or(false) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn again() -> io::Error {
+    io::ErrorKind::Interrupted.into()
+}
+
+fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there?,
+    };
+    let meta = file.metadata()?;
+    Ok((meta.dev(), meta.ino()) == (there.dev(), there.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Claims again and again; fails if another process has the claim at the same time.
+    fn contend(dir: &Path) {
+        let inside = dir.join("inside");
+        for number in 0..2000 {
+            let claimed = Claimed::get(dir.join("key.lock"), number % 4 != 0).unwrap();
+            if claimed.is_some() {
+                File::create_new(&inside).unwrap();
+                fs::remove_file(&inside).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn one_process_at_a_time_has_a_claim_however_many_wait_for_it() {
+        // fault 110
+        if let Some(dir) = std::env::var_os("COOPER_TEST_CLAIM") {
+            return contend(Path::new(&dir));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let name = concat!(module_path!(), "::one_process");
+        let name = name.split_once("::").unwrap().1;
+        let children = [(); 4].map(|()| {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child
+                .arg(name)
+                .env("COOPER_TEST_CLAIM", dir.path())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        });
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_claim_takes_no_other_one_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.lock");
+        let first = Claimed::get(path.clone(), false).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = Claimed::get(path.clone(), false).unwrap();
+        assert!(second.is_some());
+        drop(first);
+        assert!(Claimed::get(path.clone(), false).unwrap().is_none(), "the second has it still");
+        drop(second);
+        assert!(!path.exists());
+    }
+}
