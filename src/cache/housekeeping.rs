@@ -75,15 +75,24 @@ impl Cache {
     /// left behind that were killed, and what older versions did. Waits for those who use the
     /// cache; what an older cooper is using stays.
     pub fn gc(&self) -> Result<Freed, CacheError> {
-        let Some(lock) = &self.lock else { return Ok(Freed::default()) };
-        let path = self.dir.join("lock");
-        file::lock(lock, &path, file::Lock::Alone)?;
-        let freed = self.remove_least_used().and_then(|mut freed| {
+        self.alone(|| {
+            let mut freed = self.remove_least_used()?;
             self.remove_older(&mut freed)?;
             Ok(freed)
-        });
+        })
+    }
+
+    /// Nothing is done in a cache that nobody ever locked: it cannot be written.
+    fn alone<T: Default>(
+        &self,
+        act: impl FnOnce() -> Result<T, FileError>,
+    ) -> Result<T, CacheError> {
+        let Some(lock) = &self.lock else { return Ok(T::default()) };
+        let path = self.dir.join("lock");
+        file::lock(lock, &path, file::Lock::Alone)?;
+        let done = act();
         file::lock(lock, &path, file::Lock::Shared)?;
-        Ok(freed?)
+        Ok(done?)
     }
 
     /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
@@ -98,21 +107,30 @@ impl Cache {
         Ok(self.remove_least_used()?)
     }
 
-    /// Hashes every blob, and removes the entries that are not what they should be.
+    /// Hashes every blob, and removes the entries that are not what they should be; to do that it
+    /// waits for those who use the cache.
     pub fn verify(&self) -> Result<Verified, CacheError> {
         let mut verified = Verified::default();
+        let mut wrong = Vec::new();
         for item in list(&self.dir.join("layers"))? {
             match self.check(&item.path)? {
                 None => verified.whole += 1,
-                Some(damaged) => verified.damaged.extend(damaged),
+                Some(damaged) => {
+                    verified.damaged.extend(damaged);
+                    wrong.push(item.path);
+                }
             }
         }
-        if self.writable {
-            for path in &verified.damaged {
-                remove(path)?;
-            }
+        if self.writable && !wrong.is_empty() {
+            self.alone(|| wrong.iter().try_for_each(|record| self.remove_damaged(record)))?;
         }
         Ok(verified)
+    }
+
+    /// Only for who holds the lock alone: until then somebody may have mended it.
+    fn remove_damaged(&self, record: &Path) -> Result<(), FileError> {
+        let damaged = self.check(record)?.unwrap_or_default();
+        damaged.iter().try_for_each(|path| remove(path))
     }
 
     /// The files that are wrong about one layer.

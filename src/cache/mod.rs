@@ -169,7 +169,7 @@ impl Cache {
             record::Read::Entry(entry) => entry,
             record::Read::Absent => return Ok(Lookup::Miss(None)),
             record::Read::Damaged => {
-                return Ok(self.damaged(key, None, format!("`{}` is damaged", path.display())));
+                return Ok(Lookup::Damaged(format!("`{}` is damaged", path.display()), None));
             }
         };
         let witness = match &entry.seen {
@@ -191,30 +191,18 @@ impl Cache {
                 let look = now.look;
                 let seen = Entry { record: entry.record, seen: Seen::Blob(now) };
                 if self.writable {
-                    seen.write(&path, &self.dir.join("tmp"))?;
+                    // Where that fails it is hashed again next time.
+                    let _ = seen.write(&path, &self.dir.join("tmp"));
                 }
                 look
             }
             _ => {
                 let why = format!("`{}` is not the blob that was put there", blob.display());
-                return Ok(self.damaged(key, Some(&blob), why));
+                return Ok(Lookup::Damaged(why, None));
             }
         };
         let kept = Kept { path: blob, look, guard: self.guard() };
         Ok(Lookup::Hit(entry.record, Had::Blob(kept)))
-    }
-
-    /// Forgets an entry. What cannot be removed will be replaced, or found damaged again.
-    fn damaged(&self, key: &str, blob: Option<&Path>, why: String) -> Lookup {
-        if self.writable {
-            for path in blob.into_iter().chain([self.layer_path(key).as_path()]) {
-                let _ = match path.is_dir() {
-                    true => fs::remove_dir_all(path),
-                    false => fs::remove_file(path),
-                };
-            }
-        }
-        Lookup::Damaged(why, None)
     }
 
     /// Remembers that an entry was used.
@@ -239,6 +227,7 @@ impl Cache {
         let path = self.blob_path(&record.digest.hex());
         let (kept, seen) = match bytes {
             New::Blob(blob) => {
+                make_way(&path)?;
                 let kept = blob.persist(path.clone())?;
                 (Some(kept), Witness::of(&path, &self.boot)?.map(Seen::Blob))
             }
@@ -246,8 +235,9 @@ impl Cache {
         };
         self.grown.store(true, Ordering::Relaxed);
         if let (Some(key), Some(seen)) = (key, seen) {
-            let entry = Entry { record: *record, seen };
-            entry.write(&self.layer_path(&key.hex()), &self.dir.join("tmp"))?;
+            let path = self.layer_path(&key.hex());
+            make_way(&path)?;
+            Entry { record: *record, seen }.write(&path, &self.dir.join("tmp"))?;
         }
         Ok(kept)
     }
@@ -256,19 +246,16 @@ impl Cache {
 impl Store for Cache {
     fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
-        let why = match self.look_up(&key)? {
-            Lookup::Damaged(why, _) => Some(why),
-            Lookup::Miss(_) => None,
-            found => return Ok(found),
-        };
-        let Some(claim) = self.claim(&key, may_wait) else { return Ok(Lookup::Elsewhere) };
-        match (self.look_up(&key)?, why) {
-            (found @ (Lookup::Hit(..) | Lookup::Elsewhere), _) => Ok(found),
-            (Lookup::Damaged(why, _), _) | (Lookup::Miss(_), Some(why)) => {
-                Ok(Lookup::Damaged(why, claim))
-            }
-            (Lookup::Miss(_), None) => Ok(Lookup::Miss(claim)),
+        if let found @ Lookup::Hit(..) = self.look_up(&key)? {
+            return Ok(found);
         }
+        let Some(claim) = self.claim(&key, may_wait) else { return Ok(Lookup::Elsewhere) };
+        // Somebody else may have made or mended it meanwhile.
+        Ok(match self.look_up(&key)? {
+            Lookup::Miss(_) => Lookup::Miss(claim),
+            Lookup::Damaged(why, _) => Lookup::Damaged(why, claim),
+            found => found,
+        })
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {
@@ -289,6 +276,12 @@ impl Store for Cache {
         }
         Ok(self.keep(key, record, bytes)?)
     }
+}
+
+/// A file is replaced by the rename that puts another there, so that who reads it meanwhile has the
+/// one or the other. A folder is not.
+fn make_way(path: &Path) -> Result<(), FileError> {
+    if path.is_dir() { housekeeping::remove(path) } else { Ok(()) }
 }
 
 fn make_folders(home: &Path) -> Result<(), FileError> {

@@ -176,6 +176,23 @@ fn who_may_not_wait_hears_that_a_layer_is_being_made() {
 }
 
 #[test]
+fn what_is_damaged_stays_where_it_is_until_it_is_replaced() {
+    // Another process may have mended it since it was looked at.
+    let house = House::new();
+    house.gzip(&house.cache());
+    let (blob, record) = (house.only("blobs"), house.only("layers"));
+    fs::write(&blob, b"short").unwrap();
+    let key = Key::new(&[house.info("one", "sha256:a")], Compression::default(), 1);
+    let (cache, other) = (house.cache(), house.cache());
+    let Lookup::Damaged(_, claim) = cache.get(&key, false).unwrap() else { panic!("it is not") };
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::Elsewhere));
+    assert!(blob.exists() && record.exists());
+    drop(claim);
+    house.gzip(&cache);
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::Hit(..)));
+}
+
+#[test]
 fn another_content_or_another_option_is_another_layer() {
     let house = House::new();
     let cache = house.cache();
@@ -225,8 +242,11 @@ fn a_damaged_record_is_noticed_said_and_made_again() {
     let record = house.only("layers");
     let text = fs::read_to_string(&record).unwrap();
     let wrong = text.replacen(&good.hex()[..4], "0000", 1);
-    for damaged in [wrong.as_str(), "", "\n", &text[..100], &text[1..]] {
-        fs::write(&record, damaged).unwrap();
+    for damaged in [wrong.as_str(), "", "\n", &text[..100], &text[1..], "a folder"] {
+        match damaged {
+            "a folder" => fs::remove_file(&record).and_then(|()| fs::create_dir(&record)).unwrap(),
+            damaged => fs::write(&record, damaged).unwrap(),
+        }
         let before = house.heard.0.lock().unwrap().len();
         assert_eq!(house.gzip(&house.cache()).diff_id, good);
         assert_eq!(house.heard.0.lock().unwrap().len(), before + 1, "{damaged:?}");
@@ -336,6 +356,7 @@ fn verify_names_and_removes_what_is_damaged() {
     let verified = house.cache().verify().unwrap();
     assert_eq!(verified.whole, 1);
     assert_eq!(verified.damaged[0], blob);
+    assert!(!blob.exists());
     assert_eq!(house.cache().verify().unwrap(), Verified { whole: 1, damaged: Vec::new() });
 }
 

@@ -22,6 +22,8 @@ pub(super) enum CacheVerb {
     /// processes that are using the cache. `--cache-size 0` empties it.
     Gc,
     /// Hash every blob, and remove what is damaged
+    ///
+    /// Waits for processes that are using the cache before it removes something.
     Verify,
 }
 
