@@ -12,8 +12,8 @@
 //! machine its blob was last seen whole and as which file, and anything else is hashed before it
 //! is believed. So a crash, a flipped byte or a cut file costs one layer's work and nothing more.
 //! A plain layer has no blob. Its record says how the store paths looked when they were hashed and
-//! in which life of the machine; whoever reads the layer looks at them again, and hashes them
-//! unless all is as it was.
+//! in which life of the machine; whoever reads the layer looks at them again, and unless all is as
+//! it was hashes them and writes down how they look now.
 //! A layout on the same file system may share a blob: that it comes or goes changes nothing here,
 //! what is removed here stays there, and who writes to it there damages it here.
 //!
@@ -39,10 +39,11 @@ pub use older::Older;
 
 use crate::file::{self, Context, Exposed, FileError};
 use crate::layer::{
-    Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
+    Before, Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store,
+    TempStore,
 };
 use claim::Claimed;
-use record::{Entry, Seen, Witness};
+use record::{Entry, Renewal, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
 pub const DEFAULT_LIMIT: u64 = 20 << 30;
@@ -178,7 +179,10 @@ impl Cache {
                 self.touch(&path);
                 // Where the kernel does not tell this life, no record is of it.
                 let seen = seen.as_ref().filter(|(_, life)| *life == self.boot);
-                return Ok(Lookup::Hit(entry.record, Had::Plain(seen.map(|(digest, _)| *digest))));
+                let seen = seen.map(|(digest, _)| *digest);
+                let (record, temps, boot) = (entry.record, self.dir.join("tmp"), self.boot.clone());
+                let renew = Arc::new(Renewal { path, temps, record, boot });
+                return Ok(Lookup::Hit(record, Had::Plain(Some(Before { seen, renew }))));
             }
         };
         let blob = self.blob_path(&entry.record.digest.hex());

@@ -3,11 +3,11 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, HashingWriter};
 use crate::file::{self, Context, Exposed, FileError, Look, Unfinished};
-use crate::layer::Record;
+use crate::layer::{Record, Renew};
 
 const FIRST_LINE: &str = "cooper layer";
 /// A record is some five hundred bytes.
@@ -143,6 +143,23 @@ impl Entry {
         };
         let seen = parse_seen(value("seen")?)?;
         Some(Self { record, seen })
+    }
+}
+
+/// A plain layer's record, until it is known that its store paths look otherwise and are what they
+/// were: after a restart of the machine, or when a store was optimised.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    pub(super) path: PathBuf,
+    pub(super) temps: PathBuf,
+    pub(super) record: Record,
+    pub(super) boot: String,
+}
+
+impl Renew for Renewal {
+    fn renew(&self, seen: Digest) {
+        let entry = Entry { record: self.record, seen: Seen::of_plain(seen, &self.boot) };
+        let _ = entry.write(&self.path, &self.temps);
     }
 }
 

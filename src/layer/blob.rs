@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::store::Kept;
+use super::store::{Before, Kept, Renew};
 use super::tar::{Source, TarReader};
 use super::{LayerError, Sink};
 use crate::digest::{Digest, Hasher};
@@ -42,23 +42,25 @@ enum Origin {
 }
 
 /// By whom store paths were hashed, and how they looked: [`TarReader::seen`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Seen {
     /// This process, just now.
     Now(Digest),
     /// Another one; they may have changed since, and the bytes be the same nevertheless.
-    Before(Digest),
+    Before(Before),
 }
 
 impl Seen {
     /// How the bytes that will come from there can be known to be right.
-    fn check(self, source: &Source, mtime: u64) -> Check {
+    fn check(&self, source: &Source, mtime: u64) -> Check {
         match self {
-            Self::Now(seen) => Check::Seen(seen),
-            Self::Before(seen) => match source.open(mtime).look_ahead() {
-                Ok(now) if now == seen => Check::Seen(seen),
+            Self::Now(seen) => Check::Seen(*seen),
+            Self::Before(Before { seen, renew }) => match seen {
+                Some(seen) if source.open(mtime).look_ahead().is_ok_and(|now| now == *seen) => {
+                    Check::Seen(*seen)
+                }
                 // Reading will say what is wrong, if something is.
-                _ => Check::Bytes(Hasher::new()),
+                _ => Check::Bytes(Box::default(), Some(Arc::clone(renew))),
             },
         }
     }
@@ -124,7 +126,7 @@ impl Blob {
     }
 
     fn pass(&self, mut reader: Checked, to: &mut dyn Sink) -> Result<(), LayerError> {
-        if !matches!(reader.check, Check::Bytes(_)) {
+        if !matches!(reader.check, Check::Bytes(..)) {
             return reader.pass_to(to);
         }
         if self.size <= BUFFER as u64 {
@@ -160,10 +162,10 @@ impl Blob {
     }
 
     fn reader(&self) -> Result<Checked, LayerError> {
-        let mut check = Check::Bytes(Hasher::new());
+        let mut check = Check::Bytes(Box::default(), None);
         let (bytes, name) = match &self.origin {
             Origin::Tar { source, mtime, seen } => {
-                check = seen.map_or(check, |seen| seen.check(source, *mtime));
+                check = seen.as_ref().map_or(check, |seen| seen.check(source, *mtime));
                 (Bytes::Tar(Box::new(source.open(*mtime))), None)
             }
             Origin::Elsewhere(place) => {
@@ -217,8 +219,8 @@ enum Bytes {
 
 /// How it is known that the bytes are the right ones.
 enum Check {
-    /// They are hashed again.
-    Bytes(Hasher),
+    /// They are hashed again, and who wants to hears how the store paths look.
+    Bytes(Box<Hasher>, Option<Arc<dyn Renew>>),
     /// They come from what looks as it did when it was hashed.
     Seen(Digest),
     /// They come from a file that looked so when it was written, hashed and opened.
@@ -237,7 +239,7 @@ struct Checked {
 impl Checked {
     fn is_right(&self) -> bool {
         match (&self.check, &self.bytes) {
-            (Check::Bytes(hasher), _) => hasher.clone().finish().digest() == self.digest,
+            (Check::Bytes(hasher, _), _) => hasher.clone().finish().digest() == self.digest,
             (Check::Seen(seen), Bytes::Tar(reader)) => {
                 reader.seen() == *seen && reader.is_returned()
             }
@@ -307,7 +309,7 @@ impl Checked {
                 })?,
             };
         let read = buf.get(..count).unwrap_or_default();
-        if let Check::Bytes(hasher) = &mut self.check {
+        if let Check::Bytes(hasher, _) = &mut self.check {
             hasher.update(read);
         }
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| self.wrong())?;
@@ -315,7 +317,17 @@ impl Checked {
         match (self.left, ended) {
             (0, false) if !self.is_right() => Err(self.wrong()),
             (1.., true) => Err(self.wrong()),
+            (0, false) => {
+                self.renew();
+                Ok(count)
+            }
             _ => Ok(count),
+        }
+    }
+
+    fn renew(&self) {
+        if let (Check::Bytes(_, Some(renew)), Bytes::Tar(reader)) = (&self.check, &self.bytes) {
+            renew.renew(reader.seen());
         }
     }
 

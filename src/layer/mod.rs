@@ -43,7 +43,9 @@ pub(crate) use build::build_with;
 pub use build::{Made, build, build_and_tell};
 pub use nar::verify;
 pub use sink::Sink;
-pub use store::{Claim, Had, Kept, Key, Lookup, New, NewBlob, Record, Store, TempStore};
+pub use store::{
+    Before, Claim, Had, Kept, Key, Lookup, New, NewBlob, Record, Renew, Store, TempStore,
+};
 
 use crate::digest::{DiffId, Digest};
 use crate::file::FileError;

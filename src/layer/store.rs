@@ -131,9 +131,23 @@ pub enum New {
 pub enum Had {
     /// A compressed blob.
     Blob(Kept),
-    /// A plain tar, to be made anew; names how the store paths looked when they were hashed, if
-    /// what looks so still is what it was.
-    Plain(Option<Digest>),
+    /// A plain tar, to be made anew; none if the store keeps nothing of how store paths looked.
+    Plain(Option<Before>),
+}
+
+/// What a store keeps of the store paths that a plain tar is made of.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// Names how they looked when they were hashed, if what looks so still is what it was.
+    pub seen: Option<Digest>,
+    /// Hears how they look when they had to be hashed again, and still were what they should be.
+    pub renew: Arc<dyn Renew>,
+}
+
+/// Whatever remembers for later runs how store paths looked when they were hashed.
+pub trait Renew: fmt::Debug + Send + Sync {
+    /// What looks so has the right bytes. Failing costs the next run a hash, and nothing now.
+    fn renew(&self, seen: Digest);
 }
 
 /// What a store answers about a key.

@@ -72,6 +72,9 @@ fn a_plain_layer_is_hashed_again_when_a_file_of_it_looks_different_and_is_the_sa
         succeeded(&output);
         assert!(output.stdout == expected, "{number}");
         assert_eq!(unread, [true, false], "{number}");
+        let (_, output, unread) = again(&house);
+        assert!(output.stdout == expected, "{number}");
+        assert_eq!(unread, [true, true], "{number}: once is enough");
     }
 }
 
