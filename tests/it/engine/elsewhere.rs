@@ -11,9 +11,7 @@ use super::{GZIP, House, NONE, errors, succeeded, tree};
 #[test]
 fn what_is_at_the_output_path_is_replaced_and_never_written_through() {
     // fault 108
-    let house = House::new();
-    house.fill(1, 1000);
-    house.spec(GZIP);
+    let house = House::filled(1, 1000, GZIP);
     let expected = house.expected();
     let build = || house.build(&[], "out.tar", &[]).output().unwrap();
     let (out, other) = (house.path("out.tar"), house.path("other"));
@@ -40,9 +38,7 @@ fn what_is_at_the_output_path_is_replaced_and_never_written_through() {
 #[test]
 fn a_layout_goes_into_a_layout_an_empty_folder_or_a_new_one_and_nowhere_else() {
     // fault 108
-    let house = House::new();
-    house.fill(1, 1000);
-    house.spec(GZIP);
+    let house = House::filled(1, 1000, GZIP);
     let build = |out: &str| house.build(&[], out, &["--format", "layout"]).output();
     fs::create_dir(house.path("empty")).unwrap();
     fs::write(house.path("empty/.cooper-killed"), "half a file").unwrap();
@@ -79,9 +75,7 @@ fn run_cooper(args: &[&str], dir: &Path) -> Output {
 #[test]
 fn nobody_without_a_home_and_without_an_environment_builds_the_same() {
     // fault 119
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     let program = house.path("cooper");
     fs::copy(env!("CARGO_BIN_EXE_cooper"), &program).unwrap();
@@ -106,9 +100,7 @@ fn roots_cache_serves_other_users_and_one_that_they_cannot_read_is_passed_over()
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -144,9 +136,7 @@ fn roots_cache_serves_other_users_and_one_that_they_cannot_read_is_passed_over()
 #[test]
 fn a_file_system_without_locks_and_hard_links_is_good_enough() {
     // fault 122
-    let house = House::new();
-    house.fill(2, 10_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 10_000, GZIP);
     let expected = house.expected();
     for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS"] {
         fs::remove_dir_all(house.path("cache")).unwrap();

@@ -69,9 +69,7 @@ fn on_one_file_system_a_blob_is_one_file_that_all_may_read() {
 
 #[test]
 fn a_clone_is_tried_before_a_link() {
-    let house = House::new();
-    house.fill(1, 1000);
-    house.spec(GZIP);
+    let house = House::filled(1, 1000, GZIP);
     build(&house, "layout", "linkat");
     let trace = fs::read_to_string(house.path("trace")).unwrap();
     let at = |what: &str| trace.find(what).unwrap_or_else(|| panic!("{what}: {trace}"));
@@ -80,9 +78,7 @@ fn a_clone_is_tried_before_a_link() {
 
 #[test]
 fn a_new_layout_of_known_layers_reads_no_byte_of_the_store_or_of_a_blob() {
-    let house = House::new();
-    house.fill(4, 200_000);
-    house.spec(GZIP);
+    let house = House::filled(4, 200_000, GZIP);
     build(&house, "layout", "ioctl");
     for out in ["layout", "other"] {
         // What goes with a layout are names of the cache's files.
@@ -105,9 +101,7 @@ fn a_new_layout_of_known_layers_reads_no_byte_of_the_store_or_of_a_blob() {
 #[test]
 fn across_file_systems_a_blob_is_copied() {
     // fault 107
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     let shm = tempfile::tempdir_in("/dev/shm").unwrap();
     let layout = shm.path().join("layout");
     assert_ne!(
@@ -126,9 +120,7 @@ fn across_file_systems_a_blob_is_copied() {
 #[test]
 fn a_blob_that_others_own_or_may_write_to_is_copied() {
     // fault 115
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     build(&house, "layout", "ioctl");
     let mut changes = vec![["chmod", "664"], ["chmod", "646"]];
     if rustix::process::geteuid().is_root() {
@@ -164,9 +156,7 @@ fn a_blob_that_was_written_to_is_made_again_in_the_cache_and_in_each_layout_that
         |blob| fs::File::options().write(true).open(blob).unwrap().set_len(60).unwrap(),
         |blob| fs::write(blob, "").unwrap(),
     ];
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     for damage in damages {
         build(&house, "one", "ioctl");
         build(&house, "two", "ioctl");
@@ -185,9 +175,7 @@ fn a_blob_that_was_written_to_is_made_again_in_the_cache_and_in_each_layout_that
 #[test]
 fn a_blob_that_its_disk_did_not_take_is_not_believed_again() {
     // fault 104
-    let house = House::new();
-    house.fill(3, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(3, 100_000, GZIP);
     house.expected();
     // So that the first file that is synced is a blob.
     fs::create_dir(house.path("layout")).unwrap();
@@ -206,9 +194,7 @@ fn a_blob_that_its_disk_did_not_take_is_not_believed_again() {
 #[test]
 fn a_full_disk_at_any_call_leaves_no_half_layout_and_the_next_run_works() {
     // faults 104, 107, 122
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     for failure in [
         "write,copy_file_range,splice:error=ENOSPC",
         "fsync:error=EIO",
@@ -239,9 +225,7 @@ fn a_full_disk_at_any_call_leaves_no_half_layout_and_the_next_run_works() {
 #[test]
 fn a_process_killed_anywhere_damages_no_layout_and_no_cache() {
     // fault 105
-    let house = House::new();
-    house.fill(4, 300_000);
-    house.spec(GZIP);
+    let house = House::filled(4, 300_000, GZIP);
     let mut killed = 0;
     for number in 0..20 {
         let mut child = house.build(&[], "layout", &LAYOUT).spawn().unwrap();

@@ -18,9 +18,7 @@ const FAILURES: [&str; 3] = [
 #[test]
 fn a_full_disk_at_any_call_leaves_nothing_and_the_next_run_works() {
     // faults 104, 107
-    let house = House::new();
-    house.fill(3, 300_000);
-    house.spec(GZIP);
+    let house = House::filled(3, 300_000, GZIP);
     let expected = house.expected();
     for failure in FAILURES {
         let mut failed = 0;
@@ -53,9 +51,7 @@ fn a_full_disk_at_any_call_leaves_nothing_and_the_next_run_works() {
 #[test]
 fn a_process_killed_anywhere_leaves_the_old_archive_or_the_new_one() {
     // fault 105
-    let house = House::new();
-    house.fill(4, 600_000);
-    house.spec(GZIP);
+    let house = House::filled(4, 600_000, GZIP);
     let expected = house.expected();
     let kills: u64 = std::env::var("COOPER_TEST_KILLS").map_or(50, |kills| kills.parse().unwrap());
     let mut killed = 0;
@@ -81,9 +77,7 @@ fn a_process_killed_anywhere_leaves_the_old_archive_or_the_new_one() {
 #[test]
 fn what_a_killed_process_left_in_a_layout_goes_with_the_next_run() {
     // fault 105
-    let house = House::new();
-    house.fill(2, 50_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 50_000, GZIP);
     let build =
         || succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
     build();
@@ -155,9 +149,7 @@ fn layers(archive: &std::path::Path) -> Vec<Vec<u8>> {
 #[test]
 fn a_full_or_closed_standard_output_is_noticed() {
     // fault 121
-    let house = House::new();
-    house.fill(2, 500_000);
-    house.spec(NONE);
+    let house = House::filled(2, 500_000, NONE);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = house.build(&[], "-", &[]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
@@ -171,9 +163,7 @@ fn a_full_or_closed_standard_output_is_noticed() {
 #[test]
 fn a_signal_ends_the_work_and_nothing_is_left() {
     // fault 106
-    let house = House::new();
-    house.fill(1, 60_000_000);
-    house.spec(GZIP);
+    let house = House::filled(1, 60_000_000, GZIP);
     let mut child = house.build(&[], "out.tar", &["--jobs", "1"]).spawn().unwrap();
     // Until it is in the middle of the layer.
     let temps = house.cached("tmp");
@@ -190,13 +180,12 @@ fn a_signal_ends_the_work_and_nothing_is_left() {
 #[test]
 fn a_signal_finds_a_file_that_is_just_being_made() {
     // fault 106
-    let house = House::new();
-    house.fill(1, 1_000_000);
-    house.spec(GZIP);
-    // Who makes a file hears of it long after it is there.
-    let inject = "inject=openat:delay_exit=20000";
-    let strace =
-        ["strace", "-D", "-f", "-qq", "-e", "trace=openat", "-e", inject, "-o", "/dev/null"];
+    let house = House::filled(1, 1_000_000, GZIP);
+    // Who makes a file hears of it long after it is there, and gives it its name long after.
+    let made = ["-e", "inject=openat:delay_exit=20000"];
+    let named = ["-e", "inject=rename,renameat,renameat2:delay_enter=300000"];
+    let strace = ["strace", "-D", "-f", "-qq", "-e", "trace=openat,rename,renameat,renameat2"];
+    let strace = [&strace[..], &made, &named, &["-o", "/dev/null"]].concat();
     let temps = house.cached("tmp");
     for (name, dir) in
         [(".lock", &temps), ("blob-", &temps), ("layer-", &temps), (".cooper-", &house.path(""))]
@@ -247,9 +236,7 @@ fn bytes_depend_on_no_umask_locale_time_zone_home_or_number_of_threads() {
 #[test]
 fn a_file_that_changes_while_it_is_read_is_an_error_that_names_it() {
     // fault 22
-    let house = House::new();
-    house.fill(1, 1000);
-    house.spec(GZIP);
+    let house = House::filled(1, 1000, GZIP);
     // A file of /proc says that it has no bytes, and has some.
     let grown = house.store_path(0).join("grown");
     fs::write(&grown, "").unwrap();

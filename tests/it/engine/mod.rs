@@ -34,6 +34,14 @@ impl House {
         house
     }
 
+    /// With so many store paths of so many bytes, and a spec over them.
+    fn filled(paths: usize, size: usize, compression: &str) -> Self {
+        let house = Self::new();
+        house.fill(paths, size);
+        house.spec(compression);
+        house
+    }
+
     fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

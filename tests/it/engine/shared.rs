@@ -8,9 +8,7 @@ use super::{GZIP, House, errors, mounting, run, succeeded};
 #[test]
 fn eight_processes_share_one_cache_and_one_layout() {
     // faults 109, 110
-    let house = House::new();
-    house.fill(6, 800_000);
-    house.spec(GZIP);
+    let house = House::filled(6, 800_000, GZIP);
     let tags: Vec<String> = (0..8).map(|number| format!("v{number}")).collect();
     let start = |tag: &String| {
         let args = ["--format", "layout", "--tag", tag];
@@ -40,9 +38,7 @@ fn eight_processes_share_one_cache_and_one_layout() {
 
 #[test]
 fn when_nothing_changed_no_byte_of_the_store_is_read() {
-    let house = House::new();
-    house.fill(4, 200_000);
-    house.spec(GZIP);
+    let house = House::filled(4, 200_000, GZIP);
     succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
     let trace = house.path("trace");
     let strace =
@@ -58,9 +54,7 @@ fn when_nothing_changed_no_byte_of_the_store_is_read() {
 
 #[test]
 fn when_one_path_changed_only_that_one_is_read() {
-    let house = House::new();
-    house.fill(4, 200_000);
-    house.spec(GZIP);
+    let house = House::filled(4, 200_000, GZIP);
     succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
     let new = house.path("store/cccccccccccccccccccccccccccccccc-package-1");
     fs::rename(house.store_path(1), &new).unwrap();
@@ -78,9 +72,7 @@ fn when_one_path_changed_only_that_one_is_read() {
 #[test]
 fn a_cache_that_cannot_be_written_is_read_and_otherwise_passed_over() {
     // fault 112
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     let cache = house.path("cache");
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 9; shift; exec \"$@\"";
@@ -100,9 +92,7 @@ fn a_cache_that_cannot_be_written_is_read_and_otherwise_passed_over() {
 #[test]
 fn a_damaged_cache_is_said_and_mended() {
     // fault 113
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
+    let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     for blob in fs::read_dir(house.cached("blobs")).unwrap() {
         let blob = blob.unwrap().path();
@@ -121,9 +111,7 @@ fn a_damaged_cache_is_said_and_mended() {
 
 #[test]
 fn the_cache_verbs_show_check_and_empty_it() {
-    let house = House::new();
-    house.fill(3, 50_000);
-    house.spec(GZIP);
+    let house = House::filled(3, 50_000, GZIP);
     house.expected();
     let cache = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
