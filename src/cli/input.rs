@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::failure::Failure;
 use super::place::Place;
@@ -13,7 +14,11 @@ use crate::spec::{self, Spec, SpecError, Tag};
 const SPEC_LIMIT: u64 = 256 << 20;
 
 /// What is told to whoever names something else.
-const WHAT: &str = "SPEC is a spec.json, or a folder or derivation output that holds one";
+const WHAT: &str = "SPEC is a spec.json, or a folder or derivation output that holds one; `-` is \
+                    standard input";
+
+/// Whether somebody has standard input already: it has an end, and is nobody else's then.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// An image that is to be built, or the place of one that is.
 #[derive(Debug)]
@@ -22,11 +27,13 @@ pub(super) enum Input {
     Place(Place),
 }
 
-/// Reads an IMAGE: a folder is a layout if it says so, a file a spec if it is JSON; what does not
+/// Reads an IMAGE: `-` is a spec, a folder is a layout if it says so, a file a spec if it is JSON; what does not
 /// exist is a spec if it is called like one.
 pub(super) fn read(word: &str) -> Result<Input, Failure> {
     let path = Path::new(word);
-    let is_spec = if path.is_dir() {
+    let is_spec = if is_stdin(path) {
+        true
+    } else if path.is_dir() {
         !path.join("oci-layout").exists()
     } else if path.exists() {
         starts_with_brace(path)?
@@ -48,10 +55,51 @@ fn starts_with_brace(path: &Path) -> Result<bool, Failure> {
     Ok(first.is_none_or(|byte| *byte == b'{'))
 }
 
-/// Reads one SPEC: a spec.json, or a folder that holds one.
+/// Reads all of a file, or of standard input for `-`; at most `limit` bytes of either.
+pub(super) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    match is_stdin(path) {
+        true => stdin(limit),
+        false => Ok(file::read(path, limit)?),
+    }
+}
+
+/// Reads all of standard input, which can be done once.
+pub(super) fn stdin(limit: u64) -> Result<Vec<u8>, Failure> {
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Failure::input("standard input is to be read twice, and can be only once")
+            .hint("write what is wanted again into a file, and name that"));
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    let during = |failure: Failure| failure.during("failed to read standard input".into());
+    read.map_err(|error| during(Failure::environment(error)))?;
+    match bytes.len() as u64 > limit {
+        true => Err(during(Failure::input(format!(
+            "it has more than {limit} bytes, the most that cooper takes here"
+        )))),
+        false => Ok(bytes),
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// How messages call what [`bytes`] reads.
+pub(super) fn called(path: &Path) -> String {
+    match is_stdin(path) {
+        true => "standard input".into(),
+        false => format!("`{}`", path.display()),
+    }
+}
+
+/// Reads one SPEC: a spec.json, a folder that holds one, or standard input.
 pub(super) fn read_spec(argument: &Path) -> Result<Spec, Failure> {
     let path = locate(argument);
-    let bytes = file::read(&path, SPEC_LIMIT).map_err(|error| Failure::from(error).hint(WHAT))?;
+    let bytes = bytes(&path, SPEC_LIMIT).map_err(|failure| match is_stdin(&path) {
+        true => failure,
+        false => failure.hint(WHAT),
+    })?;
     spec::parse(&bytes).map_err(|error| {
         let failure = spec_failure(&path, error);
         match bytes.trim_ascii_start().first() {
@@ -103,13 +151,18 @@ pub(super) fn spec_failure(path: &Path, error: SpecError) -> Failure {
         SpecError::Json { suggestion, .. } => suggestion.clone(),
         _ => None,
     };
-    let failure = Failure::input(error).during(format!("failed to read `{}`", path.display()));
+    let failure = Failure::input(error).during(format!("failed to read {}", called(path)));
     match suggestion {
         Some(name) => failure.hint(format!("did you mean `{name}`?")),
         None => failure,
     }
 }
 
-fn locate(argument: &Path) -> PathBuf {
-    if argument.is_dir() { argument.join("spec.json") } else { argument.into() }
+/// Where a SPEC's bytes are.
+pub(super) fn locate(argument: &Path) -> PathBuf {
+    if argument.is_dir() && !is_stdin(argument) {
+        argument.join("spec.json")
+    } else {
+        argument.into()
+    }
 }

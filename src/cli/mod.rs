@@ -70,7 +70,8 @@ pub mod exit {
 
 /// Assembles OCI images from Nix store paths, without a daemon.
 ///
-/// SPEC is a spec.json, or a folder or derivation output that holds one.
+/// SPEC is a spec.json, or a folder or derivation output that holds one; `-` reads it from standard
+/// input.
 #[derive(Debug, Parser)]
 #[command(version, name = "cooper", max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 the input is wrong, 2 the environment failed \

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,7 +14,6 @@ use super::layers_lock::{self, LayersLock};
 use super::{Global, assemble, base, input, output, table};
 use crate::base::Base;
 use crate::closure::Closure;
-use crate::file::{self, Context};
 use crate::image::{self, json};
 use crate::plan::{self, ImagePlan, PlannedLayer};
 use crate::spec::{Layering, Spec};
@@ -51,7 +49,7 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     if let Some(path) = &args.closure {
-        let bytes = read_graph(path)?;
+        let bytes = input::bytes(path, GRAPH_LIMIT)?;
         let max_layers = args.max_layers.unwrap_or(Layering::default().max_layers);
         return output::data(&bare(&bytes, max_layers)?);
     }
@@ -167,19 +165,6 @@ fn write_lock(path: &Path, plans: &[Planned]) -> Result<(), Failure> {
         file.insert(spec, plan::lock(plans.values()));
     }
     file.write(path)
-}
-
-fn read_graph(path: &Path) -> Result<Vec<u8>, Failure> {
-    if path.as_os_str() != "-" {
-        return Ok(file::read(path, GRAPH_LIMIT)?);
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(GRAPH_LIMIT)
-        .read_to_end(&mut bytes)
-        .context("read", "standard input")?;
-    Ok(bytes)
 }
 
 /// The graphs of a set, each left as text until it is its turn.

@@ -1,6 +1,5 @@
 //! How registries are reached: options, and the files that other tools log in to.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Failure;
+use super::input;
 use crate::transport::reference::Reference;
 use crate::transport::registry::{
     CredentialFiles, Options, Proxies, Registry, RegistryError, Remote, Secret,
@@ -91,11 +91,10 @@ fn options(args: &RegistryArgs) -> Result<Options, Failure> {
 }
 
 fn token_from_stdin() -> Result<Secret, Failure> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(TOKEN_LIMIT).read_to_string(&mut text);
-    read.map_err(|e| {
-        Failure::environment(e).during("failed to read a token from standard input".into())
-    })?;
+    let during = |failure: Failure| failure.during("failed to read a token".into());
+    let bytes = input::stdin(TOKEN_LIMIT).map_err(during)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| during(Failure::input("standard input holds a token that is no text")))?;
     match text.trim() {
         "" => Err(Failure::input("standard input holds no token")
             .hint("write it there, as in `cooper push … --registry-token-stdin < token`")),

@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::flake_history::FlakeImage;
-use super::{Global, output, plan, table};
+use super::{Global, input, output, plan, table};
 use crate::closure::Closure;
-use crate::file::{self, Context, FileError};
+use crate::file::{Context, FileError};
 use crate::plan::ruler::{self, Layers, Toll, Version};
 use crate::plan::{Request, plan_image};
 use crate::spec::{self, Layering};
 
 /// Show what the versions of an image cost to move and to store, by cooper's plan and by others'
 ///
-/// Each GRAPH is a references graph as Nix writes it, or a SPEC. Given in their order, each
+/// Each GRAPH is a references graph as Nix writes it, or a SPEC; `-` reads standard input. Given in their order, each
 /// version is compared with the one before. A folder with a `base.json` is a fan: each other
 /// graph in it is one change, compared with the base. With `--flake` the versions are those of
 /// the flake's git history in which a lock changed.
@@ -149,9 +149,10 @@ fn fan(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
 }
 
 fn read(path: &Path) -> Result<Closure, Failure> {
-    let path = if path.is_dir() { path.join("spec.json") } else { path.to_owned() };
-    let bytes = file::read(&path, plan::GRAPH_LIMIT)?;
-    let failed = |failure: Failure| failure.during(format!("failed to read `{}`", path.display()));
+    let path = input::locate(path);
+    let bytes = input::bytes(&path, plan::GRAPH_LIMIT)?;
+    let failed =
+        |failure: Failure| failure.during(format!("failed to read {}", input::called(&path)));
     let closure = match spec::parse(&bytes) {
         Ok(spec) => Closure::new(spec.closure),
         Err(_) => Closure::parse(&bytes),

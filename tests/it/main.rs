@@ -18,6 +18,7 @@ mod running;
 mod same_bytes;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod servers;
+mod stdin;
 mod store;
 mod tidy;
 mod trees;

@@ -1,10 +1,11 @@
 //! The planner's verbs, as people call them and as they print.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use super::running;
 use crate::fixture::stdout;
 
 /// A program with its libraries: a name, its size, what it refers to.
@@ -69,16 +70,7 @@ fn printed(args: &[&str]) -> String {
 }
 
 fn fed(args: &[&str], input: &str) -> Output {
-    use std::io::Write;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cooper"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    running::fed(Command::new(env!("CARGO_BIN_EXE_cooper")).args(args), input)
 }
 
 #[test]

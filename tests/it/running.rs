@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -67,9 +67,19 @@ impl Place {
 
     /// Runs cooper here, with a cache of its own.
     pub(crate) fn cooper(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).output().unwrap())
+    }
+
+    /// Runs cooper here and gives it a text to read.
+    pub(crate) fn fed(&self, args: &[&str], input: &str) -> Ran {
+        Ran::of(fed(&mut self.command(args), input))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
         command.current_dir(self.dir.path()).env("XDG_CACHE_HOME", self.path("cache"));
-        Ran::of(command.args(args))
+        command.args(args);
+        command
     }
 
     /// Runs cooper and gives what it printed; it must succeed.
@@ -125,8 +135,7 @@ impl Ran {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
     }
 
-    fn of(command: &mut Command) -> Self {
-        let Output { status, stdout, stderr } = command.output().unwrap();
+    fn of(Output { status, stdout, stderr }: Output) -> Self {
         Self {
             code: status.code(),
             stdout: String::from_utf8(stdout).unwrap(),
@@ -145,6 +154,20 @@ impl Ran {
             assert!(stderr.contains(words), "wanted `{words}`, got: {stderr}");
         }
     }
+}
+
+/// Runs a command and gives it a text to read.
+pub(crate) fn fed(command: &mut Command, input: &str) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    match std::io::Write::write_all(&mut stdin, input.as_bytes()) {
+        // Who reads nothing is done already.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        written => written.unwrap(),
+    }
+    drop(stdin);
+    child.wait_with_output().unwrap()
 }
 
 /// Runs a program of the machine, which must succeed.
