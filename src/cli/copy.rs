@@ -85,7 +85,11 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
         roots.iter().map(named).collect()
     };
     match &args.to {
-        Place::Registry(reference) => push(global, reference, &graphs()?, args, &*reporter),
+        Place::Registry(reference) | Place::Word(reference) => {
+            let graphs = graphs()?;
+            let pushed = push(global, reference, &graphs, args, &*reporter);
+            pushed.map_err(|failure| args.to.hint(failure))
+        }
         Place::Archive(path, _) | Place::Layout(path, _) | Place::Path(path) => {
             build::write(&graphs()?, path, format(&args.to))
         }
@@ -165,10 +169,7 @@ fn roots(source: &dyn Source, name: Option<&str>, to: &Place) -> Result<Vec<Desc
 /// The name that an image gets where it goes, if it gets another one.
 fn renamed(to: &Place) -> Result<Option<Rename>, Failure> {
     let Some(name) = to.image() else {
-        return Ok(match to {
-            Place::Registry(reference) => Some(Rename::Whole(reference.clone())),
-            _ => None,
-        });
+        return Ok(to.in_registry().cloned().map(Rename::Whole));
     };
     // A word alone is a tag, as where skopeo reads and writes it.
     if let (false, Ok(tag)) = (name.contains(['/', ':']), name.parse()) {
@@ -228,10 +229,8 @@ fn push(
         }
     }
     // Within one registry blobs are taken over, not sent.
-    let mount_from = match &args.from {
-        Place::Registry(from) if from.registry == to.registry => vec![from.repository.clone()],
-        _ => Vec::new(),
-    };
+    let from = args.from.in_registry().filter(|from| from.registry == to.registry);
+    let mount_from: Vec<String> = from.iter().map(|from| from.repository.clone()).collect();
     let pushed = registry.push(&parcels, &mount_from, reporter)?;
     super::push::report(global, &pushed, registry.requests(), since)
 }

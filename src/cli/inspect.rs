@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::found::{self, Depth};
 use super::input::{self, Input};
 use super::looked::{Looked, LookedLayer, LookedPath};
-use super::place::{Place, Reach};
+use super::place::Reach;
 use super::{Global, output, table};
 use crate::image::json;
 
@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
         match input::read(word)? {
             Input::Spec(spec) => looked.push(Looked::new(&spec)?),
             Input::Place(place) => {
-                let near = args.fetch || !matches!(place, Place::Registry(_));
+                let near = args.fetch || place.in_registry().is_none();
                 let depth = if near { Depth::Layers } else { Depth::Documents };
                 looked.extend(found::look(global, &place, &args.reach, depth)?);
             }

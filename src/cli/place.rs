@@ -23,6 +23,8 @@ pub(super) enum Place {
     Path(PathBuf),
     /// An image or repository in a registry.
     Registry(Reference),
+    /// A word alone that is no file: an image on Docker Hub, if a file was not meant.
+    Word(Reference),
     /// An image in a daemon.
     #[cfg(feature = "daemon")]
     Daemon(Kind, Reference),
@@ -63,8 +65,12 @@ impl FromStr for Place {
                 return in_daemon(text, kind, rest);
             }
         }
-        text.parse().map(Self::Registry).map_err(|e| {
+        let reference = text.parse().map_err(|e| {
             format!("`{text}` is no file or folder that is there, and no image in a registry: {e}")
+        })?;
+        Ok(match text.contains(['/', ':', '.', '@']) {
+            true => Self::Registry(reference),
+            false => Self::Word(reference),
         })
     }
 }
@@ -106,10 +112,28 @@ impl Place {
     pub(super) fn image(&self) -> Option<&str> {
         match self {
             Self::Layout(_, name) | Self::Archive(_, name) => name.as_deref(),
-            Self::Path(_) | Self::Registry(_) => None,
+            Self::Path(_) | Self::Registry(_) | Self::Word(_) => None,
             #[cfg(feature = "daemon")]
             Self::Daemon(..) => None,
         }
+    }
+
+    /// What it names, if that is in a registry.
+    pub(super) fn in_registry(&self) -> Option<&Reference> {
+        match self {
+            Self::Registry(reference) | Self::Word(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Tells whoever gave a word alone what it was taken for.
+    pub(super) fn hint(&self, failure: Failure) -> Failure {
+        let Self::Word(reference) = self else { return failure };
+        let (name, word) = (reference.name(), reference.familiar());
+        failure.hint(format!(
+            "there is no file `{word}` here, so it was taken for an image on Docker Hub: write \
+             `./{word}` for a file, `{name}` for the image"
+        ))
     }
 }
 
@@ -137,7 +161,9 @@ pub(super) fn open(
         Place::Layout(path, _) => source::Layout::open(path).map(|s| Box::new(s) as Box<_>),
         Place::Archive(path, _) => source::Archive::open(path).map(|s| Box::new(s) as Box<_>),
         Place::Path(path) => source::open_path(path),
-        Place::Registry(reference) => return open_registry(reference, reach),
+        Place::Registry(reference) | Place::Word(reference) => {
+            return open_registry(reference, reach).map_err(|failure| place.hint(failure));
+        }
         #[cfg(feature = "daemon")]
         Place::Daemon(kind, reference) => {
             let daemon = reach.daemon.connect(*kind)?;
@@ -196,6 +222,9 @@ mod tests {
             #[cfg(feature = "daemon")]
             ("podman:t/a", Place::Daemon(Kind::Podman, "t/a".parse().unwrap())),
             ("r.io/a:v1", Place::Registry("r.io/a:v1".parse().unwrap())),
+            ("nope", Place::Word("nope".parse().unwrap())),
+            ("nope:v1", Place::Registry("nope:v1".parse().unwrap())),
+            ("docker://nope", Place::Registry("nope".parse().unwrap())),
             ("docker://r.io/a.tar", Place::Registry("r.io/a.tar".parse().unwrap())),
         ] {
             assert_eq!(text.parse::<Place>().unwrap(), place);

@@ -75,7 +75,8 @@ impl Place {
         Ran::of(fed(&mut self.command(args), input))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// That run, to add to.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
         command.current_dir(self.dir.path()).env("XDG_CACHE_HOME", self.path("cache"));
         command.args(args);
@@ -135,7 +136,7 @@ impl Ran {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
     }
 
-    fn of(Output { status, stdout, stderr }: Output) -> Self {
+    pub(crate) fn of(Output { status, stdout, stderr }: Output) -> Self {
         Self {
             code: status.code(),
             stdout: String::from_utf8(stdout).unwrap(),
