@@ -91,7 +91,10 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
             pushed.map_err(|failure| args.to.hint(failure))
         }
         Place::Archive(path, _) | Place::Layout(path, _) | Place::Path(path) => {
-            build::write(&graphs()?, path, format(&args.to))
+            let graphs = graphs()?;
+            build::write(&graphs, path, format(&args.to))?;
+            say(global, &format!("copied {} to `{}`", count(graphs.len()), path.display()));
+            Ok(())
         }
         #[cfg(feature = "daemon")]
         Place::Daemon(kind, to) => load(global, args, *kind, to, &source),
@@ -147,10 +150,15 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
         }
     }
     build::write(&graphs, &args.output, args.format)?;
-    if !global.quiet {
-        output::note(&format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
-    }
+    say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
     Ok(())
+}
+
+/// Tells people what was done; to programs the exit code does.
+fn say(global: &Global, done: &str) {
+    if !global.quiet && !global.json {
+        output::note(done);
+    }
 }
 
 fn count(images: usize) -> String {

@@ -390,6 +390,22 @@ fn an_archive_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn what_is_copied_to_a_path_is_said_to_be_there() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.builds();
+    for (to, path) in [("out.tar", "out.tar"), ("oci:layout:v1", "layout")] {
+        let ran = place.cooper(&["copy", "image.tar", to]);
+        let says = format!("copied 1 image to `{path}`\n");
+        assert_eq!((ran.code, ran.stderr), (Some(0), says));
+    }
+    for flag in ["--quiet", "--json"] {
+        assert_eq!(place.data(&["copy", "image.tar", "out.tar", flag]), "");
+        assert_eq!(place.data(&["save", "image.tar", "-o", "out.tar", flag]), "");
+    }
+}
+
+#[test]
 fn a_warning_stops_nothing_and_quiet_silences_it() {
     let place = Place::new();
     let users = json!({"app": {"uid": 7, "gid": 7}});
