@@ -211,7 +211,8 @@ fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
              rootless daemon, or run this as root"
         }
         Some(K::ConnectionRefused) => {
-            "the place is right, but nobody listens there: start the daemon, or restart it"
+            "nobody listens there: start the daemon, or restart it; or name another place \
+             (`DOCKER_HOST`, `docker context use`)"
         }
         _ => "see that the daemon runs and can be reached; `--or-save DIR` writes archives instead",
     }

@@ -94,7 +94,7 @@ impl CredentialFiles {
         let all =
             self.required.iter().chain(self.optional.iter().filter(|_| self.required.is_none()));
         let names: Vec<String> = all.map(|path| format!("`{}`", path.display())).collect();
-        if names.is_empty() { "no file".into() } else { names.join(" and ") }
+        if names.is_empty() { "any file".into() } else { names.join(" and ") }
     }
 }
 

@@ -94,7 +94,7 @@ impl Registry {
     /// The error for a refusal when there are no credentials at all.
     pub(super) fn nobody(&self, what: &str) -> RegistryError {
         let files = self.options.credentials.shown();
-        let why = format!("it wants credentials, and {files} has none for it");
+        let why = format!("it wants credentials, and there are none for it in {files}");
         self.unauthorized(what, &why)
     }
 

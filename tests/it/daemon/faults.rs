@@ -27,6 +27,10 @@ fn where_no_daemon_answers_the_error_says_why_and_what_to_do() {
     drop(UnixListener::bind(&dead).unwrap());
     let dead = load(format!("unix://{}", dead.display()));
     assert!(dead.contains("refused") && dead.contains("nobody listens there"), "{dead}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let wrong = load(format!("tcp://{free}"));
+    assert!(wrong.contains("refused") && wrong.contains("or name another place"), "{wrong}");
+    assert!(!wrong.contains("the place is right"), "{wrong}");
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = stranger.local_addr().unwrap().port();
     std::thread::spawn(move || {

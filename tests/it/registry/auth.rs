@@ -27,7 +27,8 @@ fn a_registry_with_passwords_takes_the_right_one_and_names_the_wrong_one() {
     let spec = image(&fixture, "app", 2);
 
     let nobody = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
-    assert!(nobody.contains("it wants credentials") && nobody.contains("docker login"), "{nobody}");
+    assert!(nobody.contains("it wants credentials, and there are none for it in `"), "{nobody}");
+    assert!(nobody.contains("docker login"), "{nobody}");
 
     let auth = log_in(&fixture, &registry.name(), WRONG);
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
