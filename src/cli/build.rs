@@ -76,6 +76,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     input::refuse_twins(&specs, |spec| spec.name.to_string())?;
     check_output(&args.output, args.format)?;
     let reporter = progress::reporter(global);
+    input::warn_of_names(&specs, &*reporter);
     if args.verify_store {
         assemble::verify_store(global, &specs, &*reporter)?;
     }

@@ -48,6 +48,7 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     args.output.iter().try_for_each(|path| build::check_output(path, args.format))?;
     let reporter = progress::reporter(global);
+    input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let index = image::index(images).map_err(|error| match error {

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::failure::Failure;
 use super::place::Place;
 use crate::file::{self, Context};
-use crate::spec::{self, Spec, SpecError, Tag};
+use crate::report::Reporter;
+use crate::spec::{self, LayeringMode, Spec, SpecError, Tag};
 
 /// The largest closures have tens of thousands of paths; their graphs are a few megabytes.
 const SPEC_LIMIT: u64 = 256 << 20;
@@ -138,6 +139,27 @@ pub(super) fn refuse_twins(specs: &[Spec], name: impl Fn(&Spec) -> String) -> Re
         }
     }
     Ok(())
+}
+
+/// Warns of names in `layering.changesOften` that change nothing; of a set's, which its images
+/// share, once.
+pub(super) fn warn_of_names(specs: &[Spec], reporter: &dyn Reporter) {
+    let mut warnings = BTreeSet::new();
+    for spec in specs {
+        let mut set = BTreeSet::from([spec.name.as_str()]);
+        if spec.layering.mode == LayeringMode::Set {
+            set.extend(spec.layering.siblings.keys().map(String::as_str));
+        }
+        let images: Vec<String> = set.into_iter().map(|name| format!("`{name}`")).collect();
+        for name in spec.unknown_often() {
+            warnings.insert(format!(
+                "layering.changesOften has `{name}`, and no store path of {} has that name; \
+                 write it without its hash and version, as `cooper plan` shows it",
+                images.join(", ")
+            ));
+        }
+    }
+    warnings.iter().for_each(|warning| reporter.warn(warning));
 }
 
 /// Reads several SPECs, in the order given.

@@ -49,6 +49,7 @@ pub(super) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
         Err(failure) => return Err(failure),
     };
     let reporter = progress::reporter(global);
+    input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let mut rows = Vec::new();

@@ -79,6 +79,7 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
         (Err(failure), _) => return Err(failure),
     };
     let reporter = progress::reporter(global);
+    input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global)?;
     let (mut images, mut times, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(daemon) = &daemon {

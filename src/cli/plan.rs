@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::layers_lock::{self, LayersLock};
-use super::{Global, assemble, base, input, output, table};
+use super::{Global, assemble, base, input, output, progress, table};
 use crate::base::Base;
 use crate::closure::Closure;
 use crate::image::{self, json};
@@ -55,7 +55,10 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     }
     let kept = args.lock.as_deref().map(LayersLock::read).transpose()?;
     let mut plans = Vec::new();
-    for mut spec in input::read_specs(&args.specs)? {
+    let specs = input::read_specs(&args.specs)?;
+    let reporter = progress::reporter(global);
+    input::warn_of_names(&specs, &*reporter);
+    for mut spec in specs {
         spec.layering.max_layers = args.max_layers.unwrap_or(spec.layering.max_layers);
         if let Some(kept) = &kept {
             kept.apply(&mut spec);
@@ -66,7 +69,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         let laid = plan_spec(&spec)?;
         if let Some(warning) = layers_lock::excess(&spec, &laid.closure, laid.below(), &laid.plan)?
         {
-            output::note(&format!("warning: {warning}"));
+            reporter.warn(&warning);
         }
         let base = laid.base.as_ref().map(|base| FromBase::new(&spec, base)).transpose()?;
         plans.push(Planned { spec, laid, base });

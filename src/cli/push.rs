@@ -81,6 +81,7 @@ pub(super) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     input::refuse_twins(&specs, |spec| args.to.repository(spec.name.as_str()))?;
     let reporter = progress::reporter(global);
+    input::warn_of_names(&specs, &*reporter);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
     let store = assemble::store(global)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FileSource, Spec, SpecError};
+use super::{FileSource, LayeringMode, Spec, SpecError};
 use crate::store_path::{PathInfo, StorePath};
 
 impl Spec {
@@ -40,6 +40,26 @@ impl Spec {
         }
         copied.retain(|path| !self.mentions(path));
         self.closure.iter().filter(|info| !copied.contains(&info.path)).cloned().collect()
+    }
+
+    /// What `layering.changesOften` has that is the name of no store path: not of the image's own
+    /// nor, when it is planned with a set, of another one's.
+    pub fn unknown_often(&self) -> Vec<&str> {
+        let often = &self.layering.changes_often;
+        if often.is_empty() || !self.include_store_paths {
+            return Vec::new();
+        }
+        let stored = self.stored();
+        let siblings = match self.layering.mode {
+            LayeringMode::Set => self.layering.siblings.values().flatten().collect(),
+            LayeringMode::Image => Vec::new(),
+        };
+        let names: BTreeSet<&str> = stored
+            .iter()
+            .chain(siblings)
+            .flat_map(|info| [info.path.package_name(), info.path.name()])
+            .collect();
+        often.iter().map(String::as_str).filter(|name| !names.contains(name)).collect()
     }
 
     /// Whether the image itself, by what is written in it, leads to the path.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::running::{Place, Ran, run};
+use super::running::{Place, run};
 
 /// Each must be refused, with these words beside the file's name.
 fn refused(specs: &[(&[u8], &str)]) {
@@ -275,7 +275,7 @@ fn what_is_only_copied_from_the_store_is_in_the_image_once() {
 }
 
 /// Two specs of these fields, as `one.json` and `two.json`.
-fn two_specs(place: &Place, one: Value, two: Value) {
+pub(crate) fn two_specs(place: &Place, one: Value, two: Value) {
     for (name, fields) in [("one.json", one), ("two.json", two)] {
         std::fs::rename(place.spec(&[], fields), place.path(name)).unwrap();
     }
@@ -348,31 +348,6 @@ fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
     let ran = place.cooper(&["push", "spec.json", "--to=127.0.0.1:1", "--registry-retries=0"]);
     ran.failed(2, &["failed to reach `127.0.0.1:1`", "hint: see that `127.0.0.1:1` is its name"]);
     assert!(!ran.stderr.contains("--ca-file"), "{}", ran.stderr);
-}
-
-#[cfg(feature = "registry")]
-#[test]
-fn a_word_that_is_no_file_is_answered_with_what_it_was_taken_for() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.builds();
-    let offline = |args: &[&str]| {
-        let args = [args, &["--registry-retries=0"]].concat();
-        Ran::of(place.command(&args).env("HTTPS_PROXY", "http://127.0.0.1:1").output().unwrap())
-    };
-    let copies = [["copy", "nope", "out"], ["copy", "image.tar", "nope"]];
-    let verbs = [&["inspect", "nope"][..], &["history", "nope"], &["validate", "nope"]];
-    for args in verbs.into_iter().chain(copies.iter().map(|copy| &copy[..])) {
-        let hint = "hint: there is no file `nope` here, so it was taken for an image on Docker \
-                    Hub: write `./nope` for a file, `docker.io/library/nope` for the image";
-        let ran = offline(args);
-        assert!(ran.code == Some(2) && ran.stderr.contains(hint), "{}", ran.stderr);
-        assert!(!place.path("out").exists());
-    }
-    for image in ["nope:v1", "docker.io/library/nope"] {
-        let ran = offline(&["inspect", image]);
-        assert!(ran.code == Some(2) && !ran.stderr.contains("no file"), "{}", ran.stderr);
-    }
 }
 
 #[test]

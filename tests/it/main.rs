@@ -9,6 +9,7 @@ mod engine;
 mod fixture;
 #[cfg(feature = "registry")]
 mod found;
+mod hints;
 mod input;
 mod looking;
 mod planner;

@@ -1,0 +1,67 @@
+//! Words that mean something else than who wrote them thinks.
+
+use serde_json::json;
+
+use super::input::two_specs;
+use super::running::Place;
+
+#[cfg(feature = "registry")]
+#[test]
+fn a_word_that_is_no_file_is_answered_with_what_it_was_taken_for() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.builds();
+    let offline = |args: &[&str]| {
+        let args = [args, &["--registry-retries=0"]].concat();
+        super::running::Ran::of(
+            place.command(&args).env("HTTPS_PROXY", "http://127.0.0.1:1").output().unwrap(),
+        )
+    };
+    let copies = [["copy", "nope", "out"], ["copy", "image.tar", "nope"]];
+    let verbs = [&["inspect", "nope"][..], &["history", "nope"], &["validate", "nope"]];
+    for args in verbs.into_iter().chain(copies.iter().map(|copy| &copy[..])) {
+        let hint = "hint: there is no file `nope` here, so it was taken for an image on Docker \
+                    Hub: write `./nope` for a file, `docker.io/library/nope` for the image";
+        let ran = offline(args);
+        assert!(ran.code == Some(2) && ran.stderr.contains(hint), "{}", ran.stderr);
+        assert!(!place.path("out").exists());
+    }
+    for image in ["nope:v1", "docker.io/library/nope"] {
+        let ran = offline(&["inspect", image]);
+        assert!(ran.code == Some(2) && !ran.stderr.contains("no file"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_name_in_changes_often_that_nothing_has_is_warned_of_once() {
+    let place = Place::new();
+    place.store_file("one-1.0", "x", "");
+    place.store_file("two-2.0", "x", "");
+    let graph = |name: &str| json!([{"path": place.store_path(name), "narHash": "sha256:0", "narSize": 1000}]);
+    let member = |name: &str, own: &str, other: &str, others: &str| {
+        let often = ["one", "two-2.0", "three"];
+        let siblings = json!({other: graph(others)});
+        let layering = json!({"mode": "set", "changesOften": often, "siblings": siblings});
+        json!({"name": name, "contents": [place.store_path(own)], "closure": graph(own), "layering": layering})
+    };
+    two_specs(
+        &place,
+        member("a", "one-1.0", "b", "two-2.0"),
+        member("b", "two-2.0", "a", "one-1.0"),
+    );
+    for verb in [&["build", "-o", "out"][..], &["plan"]] {
+        let ran = place.cooper(&[verb, &["one.json", "two.json"]].concat());
+        ran.succeeded();
+        let says = "warning: layering.changesOften has `three`, and no store path of `a`, `b` has";
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches("changesOften").count(), 1, "{}", ran.stderr);
+    }
+    place.data(&["plan", "one.json", "--quiet"]);
+    // Alone, an image knows of no other's paths.
+    let layering = json!({"changesOften": ["one", "two"]});
+    let alone = json!({"closure": graph("one-1.0"), "layering": layering});
+    place.spec(&[], alone);
+    let ran = place.cooper(&["plan", "spec.json"]);
+    assert!(ran.stderr.contains("has `two`, and no store path of `app` has"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("`one`"), "{}", ran.stderr);
+}
