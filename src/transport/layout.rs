@@ -14,12 +14,13 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::entries::Entries;
 use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError, Look};
-use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX, json};
+use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX};
 use crate::layer::Layer;
 use crate::spec::{ImageName, Tag};
 
@@ -135,12 +136,9 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
     let mut index = read_index(dir)?;
     write_blobs(graphs, &blobs)?;
     for entry in graphs.iter().flat_map(|named| &named.entries) {
-        match index.manifests.iter_mut().find(|old| same_name(old, entry)) {
-            Some(old) => *old = entry.clone(),
-            None => index.manifests.push(entry.clone()),
-        }
+        index.insert(entry.clone());
     }
-    let bytes = json::to_bytes(&index).map_err(|e| TransportError::Json("index.json", e))?;
+    let bytes = index.into_bytes().map_err(|e| TransportError::Json(INDEX, e))?;
     write_if_other(&dir.join(INDEX), &bytes)?;
     Ok(())
 }
@@ -213,17 +211,6 @@ pub(super) fn index_of(manifests: Vec<Descriptor>) -> ImageIndex {
         media_type: MEDIA_TYPE_INDEX.into(),
         manifests,
         annotations: BTreeMap::new(),
-    }
-}
-
-fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
-    let name = |d: &Descriptor| {
-        d.annotations.get(IMAGE_NAME).or_else(|| d.annotations.get(REF_NAME)).cloned()
-    };
-    match (name(a), name(b)) {
-        // What has no name is the same only by its bytes.
-        (None, None) => a.digest == b.digest,
-        (a_name, b_name) => a_name == b_name && a.platform == b.platform,
     }
 }
 
@@ -350,14 +337,14 @@ fn check_version(dir: &Path) -> Result<(), TransportError> {
     }
 }
 
-fn read_index(dir: &Path) -> Result<ImageIndex, TransportError> {
+fn read_index(dir: &Path) -> Result<Entries, TransportError> {
     let path = dir.join(INDEX);
     if !path.exists() {
-        return Ok(index_of(Vec::new()));
+        return Ok(Entries::default());
     }
     let bytes = file::read(&path, INDEX_LIMIT)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| not_a_layout(dir, format!("its index.json is no image index: {e}")))
+    Entries::parse(&bytes)
+        .map_err(|why| not_a_layout(dir, format!("its index.json is no image index: {why}")))
 }
 
 fn not_a_layout(dir: &Path, why: String) -> TransportError {

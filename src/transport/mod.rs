@@ -20,6 +20,7 @@ mod docker_api;
 pub mod docker_host;
 #[cfg(feature = "daemon")]
 mod docker_ssh;
+mod entries;
 #[cfg(feature = "daemon")]
 mod feeder;
 pub mod graph;

@@ -7,6 +7,7 @@ mod base;
 mod daemon;
 mod engine;
 mod fixture;
+mod foreign;
 #[cfg(feature = "registry")]
 mod found;
 mod hints;

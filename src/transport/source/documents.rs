@@ -173,7 +173,7 @@ pub fn read_manifest(document: &Document) -> Result<Manifest, SourceError> {
 }
 
 /// The entries of a layout's index.json.
-pub(super) fn parse_index(bytes: &[u8]) -> Result<Vec<Descriptor>, String> {
+pub(in crate::transport) fn parse_index(bytes: &[u8]) -> Result<Vec<Descriptor>, String> {
     match parse_manifest(bytes, MEDIA_TYPE_INDEX)? {
         Manifest::Index(entries) => Ok(entries),
         _ => Err("it has no `manifests`".into()),

@@ -1,0 +1,35 @@
+//! Layouts that other tools have made.
+
+use serde_json::{Value, json};
+
+use super::running::Place;
+
+#[test]
+fn what_another_tool_says_of_its_images_stays_in_its_layout() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    let blob = "{}";
+    let digest = cooper::digest::Digest::of(blob.as_bytes()).to_string();
+    place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    place.write(&format!("layout/blobs/{}", digest.replace(':', "/")), blob);
+    let theirs = json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 2,
+        "artifactType": "application/vnd.example+type", "data": "e30=",
+        "urls": ["https://example.com/x"], "com.example.unknown": {"a": [1, null]},
+        "platform": {"os": "windows", "architecture": "amd64", "os.version": "10.0.1",
+                     "os.features": ["win32k"]},
+        "annotations": {"org.opencontainers.image.ref.name": "theirs"},
+    });
+    // Neither the media type nor any other field of an index has to be there.
+    let index = json!({"schemaVersion": 2, "com.example.unknown": 7, "manifests": [theirs]});
+    place.write("layout/index.json", index.to_string());
+    for _ in 0..2 {
+        place.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]).succeeded();
+        let bytes = std::fs::read(place.path("layout/index.json")).unwrap();
+        let mut now: Value = serde_json::from_slice(&bytes).unwrap();
+        let manifests = now["manifests"].as_array_mut().unwrap();
+        assert_eq!(manifests.len(), 2);
+        assert_ne!(manifests.pop().unwrap()["digest"], json!(digest));
+        assert_eq!(now, index);
+    }
+}
