@@ -169,11 +169,16 @@ pub(super) fn read_specs(arguments: &[PathBuf]) -> Result<Vec<Spec>, Failure> {
 
 /// Names the file above a spec's error, and the nearest field below it.
 pub(super) fn spec_failure(path: &Path, error: SpecError) -> Failure {
+    unusable(error, format!("failed to read {}", called(path)))
+}
+
+/// Says above a spec's error what failed by it, and below it the nearest field.
+pub(super) fn unusable(error: SpecError, during: String) -> Failure {
     let suggestion = match &error {
         SpecError::Json { suggestion, .. } => suggestion.clone(),
         _ => None,
     };
-    let failure = Failure::input(error).during(format!("failed to read {}", called(path)));
+    let failure = Failure::input(error).during(during);
     match suggestion {
         Some(name) => failure.hint(format!("did you mean `{name}`?")),
         None => failure,

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::input::spec_failure;
+use super::input::{spec_failure, unusable};
 use super::tree;
 use crate::closure::Closure;
 use crate::file::{self, Context};
 use crate::image::json;
-use crate::spec::{self, Config, Spec};
+use crate::spec::{self, Config, Spec, SpecError};
 use crate::store_path::PathInfo;
 
 /// Attributes hold a references graph; fragments are small.
@@ -72,12 +72,16 @@ struct Outputs {
 fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
     let path = attrs_path(args);
     let bytes = file::read(&path, ATTRS_LIMIT)?;
-    let failed = |error: Box<dyn std::error::Error>| {
-        Failure::input(error).during(format!("failed to read `{}`", path.display()))
-    };
-    let attrs: Attrs = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
+    let unread = || format!("failed to read `{}`", path.display());
+    let attrs: Attrs =
+        serde_json::from_slice(&bytes).map_err(|e| Failure::input(e).during(unread()))?;
+    // Nix made the file: who wrote the flake knows the image, and no line of it.
+    let during = attrs.spec.get("name").and_then(Value::as_str);
+    let during = during.map_or_else(unread, |name| format!("failed to make the spec of `{name}`"));
+    let failed = |error: Box<dyn std::error::Error>| Failure::input(error).during(during.clone());
+    let unfit = |error: SpecError| unusable(error.without_place(), during.clone());
     let text = json::to_bytes(&attrs.spec).map_err(Failure::bug)?;
-    let mut spec = spec::parse(&text).map_err(|error| spec_failure(&path, error))?;
+    let mut spec = spec::parse(&text).map_err(unfit)?;
     spec.closure = graph(&attrs.closure).map_err(failed)?;
     for fragment in &attrs.config_fragments {
         merge_fragment(&mut spec, fragment)?;
@@ -95,7 +99,7 @@ fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&out).context("create", &out)?;
     let bytes = json::to_bytes(&spec).map_err(Failure::bug)?;
     // Once more: what the fragments added has been checked by no one yet.
-    spec::parse(&bytes).map_err(|error| spec_failure(&path, error))?;
+    spec::parse(&bytes).map_err(unfit)?;
     Ok(file::write_atomically(&out.join("spec.json"), &bytes)?)
 }
 

@@ -95,6 +95,20 @@ pub enum SpecError {
     Config(#[from] ConfigError),
 }
 
+impl SpecError {
+    /// The same without line and column: in a text that nobody has seen they lead nowhere.
+    #[must_use]
+    pub fn without_place(self) -> Self {
+        match self {
+            Self::Json { message, suggestion } => {
+                let said = message.rsplit_once(" at line ").map(|(said, _)| said.to_owned());
+                Self::Json { message: said.unwrap_or(message), suggestion }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Reads a spec and checks all that can be known without the store.
 pub fn parse(bytes: &[u8]) -> Result<Spec, SpecError> {
     // serde would take an array as the fields in order.

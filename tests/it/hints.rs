@@ -65,3 +65,26 @@ fn a_name_in_changes_often_that_nothing_has_is_warned_of_once() {
     assert!(ran.stderr.contains("has `two`, and no store path of `app` has"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("`one`"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_is_wrong_in_a_flake_is_said_by_image_and_field() {
+    let place = Place::new();
+    for (field, value, says) in [
+        ("config", json!({"Entrypont": []}), "config.Entrypont: unknown field `Entrypont`"),
+        (
+            "config",
+            json!({"User": 7}),
+            "config.User: invalid type: integer `7`, expected a string\n",
+        ),
+        ("config", json!({"Env": ["A"]}), "config.Env has `A`"),
+        ("tags", json!([".x"]), "tags[0]: `.x` is not a tag"),
+    ] {
+        let spec = json!({"version": 1, "name": "app", field: value});
+        let attrs = json!({"spec": spec, "outputs": {"out": place.path("out")}});
+        place.write(".attrs.json", attrs.to_string());
+        let ran = place.cooper(&["spec", "from-attrs"]);
+        ran.failed(1, &["error: failed to make the spec of `app`\n", says]);
+        let foreign = ran.stderr.contains("attrs.json") || ran.stderr.contains("column");
+        assert!(!foreign, "{}", ran.stderr);
+    }
+}
