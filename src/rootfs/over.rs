@@ -5,10 +5,13 @@
 //! mode (its `/tmp` stays 1777), and what would lie below a link of the base (Debian's `/bin` is
 //! one to `usr/bin`) is put where the link leads. Accounts are added to the base's, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, Node, Rootfs, RootfsError, Tree};
 use crate::spec::Spec;
+
+/// What an error calls the entries.
+const ORIGIN: &str = "the image's own files above its base";
 
 /// What a base has that matters to the files above it. Paths are without leading slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,30 +27,39 @@ pub struct Below {
 impl Rootfs {
     /// Moves and completes the entries so that they fit what is below.
     pub fn over(self, below: &Below, spec: &Spec) -> Result<Self, RootfsError> {
-        let declared = |path: &[u8]| {
-            let path = format!("/{}", String::from_utf8_lossy(path));
-            spec.directories.contains_key(&path)
-        };
+        // Where the declared directories are in the end.
+        let mut declared: BTreeSet<Vec<u8>> = BTreeSet::new();
         let mut tree = Tree::default();
         for (path, mut node) in self.entries {
-            let is_dir = node.kind == Kind::Directory;
-            if is_dir && below.links.contains_key(&path) {
+            if node.kind == Kind::Directory {
+                let name = format!("/{}", String::from_utf8_lossy(&path));
+                let is_declared = spec.directories.contains_key(&name);
+                let target = below.links.get(&path).cloned();
+                if target.is_some() && !is_declared {
+                    continue;
+                }
+                let path = target.unwrap_or_else(|| moved(path, below));
+                if is_declared {
+                    declared.insert(path.clone());
+                } else if declared.contains(&path) {
+                    continue;
+                } else {
+                    adopt(&path, &mut node, below);
+                }
+                tree.insert(path, node, ORIGIN.into())?;
                 continue;
             }
             let path = moved(path, below);
-            if is_dir && !declared(&path) {
-                adopt(&path, &mut node, below);
-            }
             if let (Kind::Bytes(own), Some(theirs)) = (&node.kind, below.files.get(&path))
                 && !spec.files.contains_key(&format!("/{}", String::from_utf8_lossy(&path)))
             {
                 node.kind = Kind::Bytes(accounts(theirs, own));
             }
-            tree.insert(path, node, "the image's own files above its base".into())?;
+            tree.insert(path, node, ORIGIN.into())?;
         }
         // Parents that were added on the way have owners and modes of the base, too.
         let entries = tree.entries.into_iter().map(|(path, (mut node, _))| {
-            if node.kind == Kind::Directory && !declared(&path) && is_plain(&node) {
+            if node.kind == Kind::Directory && !declared.contains(&path) && is_plain(&node) {
                 adopt(&path, &mut node, below);
             }
             (path, node)
@@ -143,6 +155,18 @@ mod tests {
         assert_eq!(tmp.mode, 0o1777);
         let srv = &rootfs.entries[b"srv".as_slice()];
         assert_eq!((srv.mode, srv.uid, srv.gid), (0o700, 9, 0));
+    }
+
+    #[test]
+    fn a_directory_declared_where_the_base_has_a_link_is_the_one_that_it_leads_to() {
+        let rootfs = laid(
+            r#""directories":{"/bin":{"mode":"0700","uid":9},"/bin/own":{"mode":"0711"}},
+               "files":{"/usr/bin/app":{"text":"x"}}"#,
+        );
+        assert!(!rootfs.entries.contains_key(b"bin".as_slice()));
+        let bin = &rootfs.entries[b"usr/bin".as_slice()];
+        assert_eq!((bin.mode, bin.uid), (0o700, 9));
+        assert_eq!(rootfs.entries[b"usr/bin/own".as_slice()].mode, 0o711);
     }
 
     #[test]
