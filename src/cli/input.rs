@@ -28,8 +28,8 @@ pub(super) enum Input {
     Place(Place),
 }
 
-/// Reads an IMAGE: `-` is a spec, a folder is a layout if it says so, a file a spec if it is JSON; what does not
-/// exist is a spec if it is called like one.
+/// Reads an IMAGE: `-` is a spec, a folder is a layout if it says so, a file a spec if it is JSON;
+/// what does not exist is a spec if it is called like one.
 pub(super) fn read(word: &str) -> Result<Input, Failure> {
     let path = Path::new(word);
     let is_spec = if is_stdin(path) {

@@ -42,15 +42,15 @@ impl Entries {
         Ok(Self { rest: Some(rest), manifests })
     }
 
-    /// Puts an entry in the place of the one of its name, or at the end.
+    /// Puts an entry in the place of those of its name, or at the end.
     pub(super) fn insert(&mut self, known: Descriptor) {
-        let entry = Entry { known, whole: None };
-        match self.manifests.iter_mut().find(|old| same_name(&old.known, &entry.known)) {
-            // Its own entry from an earlier time says as much, and perhaps more.
-            Some(old) if old.known == entry.known => {}
-            Some(old) => *old = entry,
-            None => self.manifests.push(entry),
-        }
+        let place = self.manifests.iter().position(|old| same_name(&old.known, &known));
+        // Its own entry from an earlier time says as much, and perhaps more.
+        let old = self.manifests.iter().find(|old| old.known == known);
+        let whole = old.and_then(|old| old.whole.clone());
+        self.manifests.retain(|old| !same_name(&old.known, &known));
+        let place = place.unwrap_or(self.manifests.len());
+        self.manifests.insert(place, Entry { known, whole });
     }
 
     /// The index.json, canonical.
@@ -73,6 +73,10 @@ fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
     match (name(a), name(b)) {
         // What has no name is the same only by its bytes.
         (None, None) => a.digest == b.digest,
-        (a_name, b_name) => a_name == b_name && a.platform == b.platform,
+        (a_name, b_name) => {
+            // What names no platform, such as an index, is for all.
+            let platforms = a.platform.as_ref().zip(b.platform.as_ref());
+            a_name == b_name && platforms.is_none_or(|(a, b)| a == b)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use cooper::digest::Digest;
@@ -10,6 +11,7 @@ use cooper::report::Silent;
 use cooper::spec::Compression;
 use cooper::store_path::PathInfo;
 use cooper::transport::layout;
+use serde_json::Value;
 
 use super::{GZIP, House, errors, succeeded};
 
@@ -166,4 +168,25 @@ fn a_disk_that_fails_under_a_layout_is_said_and_the_next_run_works() {
     succeeded(&house.build(&[], "layout", &args).output().unwrap());
     let mut cooper = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
     succeeded(&cooper.arg("validate").arg(house.path("layout")).output().unwrap());
+}
+
+fn index(layout: &Path) -> Value {
+    serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn an_index_takes_its_name_from_an_image_in_a_layout_and_the_other_way_round() {
+    let house = House::filled(1, 1000, GZIP);
+    let dir = house.path("layout");
+    let build = || house.build(&[], "layout", &["--format", "layout"]);
+    let mut index_of = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
+    index_of.arg("index").arg(house.path("spec.json")).arg("-o").arg(&dir);
+    index_of.args(["--format", "layout"]).arg("--cache").arg(house.path("cache"));
+    for (mut command, kind) in [(build(), "manifest"), (index_of, "index"), (build(), "manifest")] {
+        succeeded(&command.output().unwrap());
+        let index = index(&dir);
+        let entries = index["manifests"].as_array().unwrap();
+        assert_eq!(entries.len(), 1, "{index}");
+        assert!(entries[0]["mediaType"].as_str().unwrap().contains(kind), "{index}");
+    }
 }
