@@ -295,6 +295,14 @@ impl Graph {
         let blobs = match read_manifest(&document)? {
             Manifest::Index(entries) => {
                 for entry in &entries {
+                    // Indexes that name the same one again and again would never end.
+                    let known = |document: &Document| {
+                        let Descriptor { digest, size, .. } = document.descriptor;
+                        (digest, size) == (entry.digest, entry.size)
+                    };
+                    if self.documents.iter().any(known) {
+                        continue;
+                    }
                     let child = read_document(&**source, entry, "manifest", MANIFEST_LIMIT)?;
                     self.follow(source, child, depth + 1)?;
                 }

@@ -115,7 +115,12 @@ pub fn check(
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Report {
-    let mut check = Check { source, report: Report::default(), images: Vec::new() };
+    let mut check = Check {
+        source,
+        report: Report::default(),
+        images: Vec::new(),
+        followed: BTreeMap::new(),
+    };
     for root in roots {
         check.root(root, 0);
     }
@@ -138,6 +143,8 @@ struct Check<'a> {
     source: &'a dyn Source,
     report: Report,
     images: Vec<StoredImage>,
+    /// What was followed already: in a few kilobytes indexes can name each other billions of times.
+    followed: BTreeMap<Digest, Vec<Descriptor>>,
 }
 
 impl Check<'_> {
@@ -149,6 +156,11 @@ impl Check<'_> {
 
     /// Follows a descriptor to its images, minding what cannot be read.
     fn root(&mut self, root: &Descriptor, depth: usize) {
+        let followed = self.followed.entry(root.digest).or_default();
+        if followed.contains(root) {
+            return;
+        }
+        followed.push(root.clone());
         let place = place_of(root);
         if depth > source::INDEX_DEPTH {
             return self.found(Finding::error(

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 
 use super::*;
-use crate::image::{Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
+use crate::image::{
+    Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST,
+};
 use crate::report::Silent;
 use crate::transport::source::tar::TarReader;
 use crate::transport::source::{Encoding, SourceError};
@@ -247,4 +249,18 @@ fn whiteouts_hide_what_is_below_and_nothing_else() {
 #[test]
 fn an_empty_place_is_no_good_image() {
     assert!(!Memory::default().check().is_good());
+}
+
+#[test]
+fn indexes_that_name_the_same_one_many_times_are_followed_once() {
+    let mut memory = Memory::plain(&[tar_of(&[("a", b'0', "x")])]);
+    let mut root = memory.root.clone().unwrap();
+    for _ in 0..source::INDEX_DEPTH {
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": vec![&root; 2000]});
+        root = memory.add(MEDIA_TYPE_INDEX, index.to_string().into_bytes());
+    }
+    memory.root = Some(root);
+    let report = memory.check();
+    assert!(report.is_good(), "{report:?}");
+    assert_eq!(report.images.len(), 1);
 }

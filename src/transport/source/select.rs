@@ -1,10 +1,13 @@
 //! Which of several images is meant.
 
+use std::collections::BTreeSet;
+
 use super::documents::is_index;
 use super::{
     INDEX_DEPTH, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, listed, names_of,
     read_document, read_image, read_manifest,
 };
+use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::spec::Platform;
 use crate::transport::familiar;
@@ -53,7 +56,11 @@ pub fn images(
     platform: Option<&Platform>,
 ) -> Result<Vec<StoredImage>, SourceError> {
     match platform {
-        None => all(source, root, 0),
+        None => {
+            let mut found = Vec::new();
+            all(source, root, 0, &mut BTreeSet::new(), &mut found)?;
+            Ok(found)
+        }
         Some(platform) => {
             let descriptor = for_platform(source, root, platform, 0)?;
             let mut image = read_image(source, &descriptor)?;
@@ -67,15 +74,20 @@ fn all(
     source: &dyn Source,
     root: &Descriptor,
     depth: usize,
-) -> Result<Vec<StoredImage>, SourceError> {
+    indexes: &mut BTreeSet<Digest>,
+    found: &mut Vec<StoredImage>,
+) -> Result<(), SourceError> {
     let Some(entries) = index_entries(source, root, depth)? else {
-        return Ok(vec![read_image(source, root)?]);
+        found.push(read_image(source, root)?);
+        return Ok(());
     };
-    let mut found = Vec::new();
-    for entry in entries.iter().filter(|entry| !is_attestation(entry)) {
-        found.extend(all(source, entry, depth + 1)?);
+    // Indexes that name the same one again and again would never end.
+    if indexes.insert(root.digest) {
+        for entry in entries.iter().filter(|entry| !is_attestation(entry)) {
+            all(source, entry, depth + 1, indexes, found)?;
+        }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The entries of an index, or none if the descriptor names an image.

@@ -3,6 +3,7 @@ use std::io::Cursor;
 
 use super::*;
 use crate::image::{MEDIA_TYPE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST};
+use crate::transport::graph::Graph;
 
 /// A source whose blobs are in memory, under the digests that a test claims for them.
 #[derive(Debug, Default)]
@@ -287,4 +288,17 @@ fn bytes_that_are_not_those_of_their_descriptor_never_pass() {
     }
     let huge = Descriptor { size: 5000, ..good };
     assert!(matches!(read(&memory, &huge), Err(SourceError::TooLarge { .. })));
+}
+
+#[test]
+fn indexes_that_name_the_same_one_many_times_are_followed_once() {
+    let mut memory = Memory::default();
+    let mut root = memory.image("amd64", None, "a");
+    for times in [1, 2000, 2000, 2000] {
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": vec![&root; times]});
+        root = memory.add(MEDIA_TYPE_INDEX, index.to_string().as_bytes());
+    }
+    assert_eq!(images(&memory, &root, None).unwrap().len(), 1);
+    let source: std::sync::Arc<dyn Source> = std::sync::Arc::new(memory);
+    assert_eq!(Graph::read(&source, &root).unwrap().documents().len(), 5);
 }
