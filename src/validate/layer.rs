@@ -98,15 +98,20 @@ impl Scan {
         self.found(|| Finding::error(Kind::Path, path::shown(path), message));
     }
 
-    /// A finding of one of many entries; after too many of them there is one last one.
+    /// A finding of one of many entries.
     fn found(&mut self, finding: impl FnOnce() -> Finding) {
-        match self.findings.len() {
-            0..MOST_FINDINGS => self.findings.push(finding()),
-            MOST_FINDINGS => {
-                self.findings.push(Finding::warning("", "there is more, which is not listed"));
-            }
-            _ => {}
+        push_some(&mut self.findings, finding);
+    }
+}
+
+/// Adds a finding unless there are too many: then a last one says so.
+pub(super) fn push_some(findings: &mut Vec<Finding>, finding: impl FnOnce() -> Finding) {
+    match findings.len() {
+        0..MOST_FINDINGS => findings.push(finding()),
+        MOST_FINDINGS => {
+            findings.push(Finding::warning("", "there is more, which is not listed"));
         }
+        _ => {}
     }
 }
 

@@ -8,7 +8,7 @@ mod layer;
 mod path;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -119,6 +119,7 @@ pub fn check(
         source,
         report: Report::default(),
         images: Vec::new(),
+        known: BTreeSet::new(),
         followed: BTreeMap::new(),
     };
     for root in roots {
@@ -136,20 +137,27 @@ pub fn check(
     check.report
 }
 
-/// Layers by what names their blob and how it is read.
-type Scans = BTreeMap<Digest, Scan>;
+/// What is said of a layer's blob: digest, size and media type. Two manifests may not agree.
+type Said = (Digest, u64, &'static str);
+type Scans = BTreeMap<Said, Scan>;
+
+fn said(layer: &Layer) -> Said {
+    (layer.descriptor.digest, layer.descriptor.size, layer.encoding.media_type())
+}
 
 struct Check<'a> {
     source: &'a dyn Source,
     report: Report,
     images: Vec<StoredImage>,
+    /// Place and message of each finding.
+    known: BTreeSet<(String, String)>,
     /// What was followed already: in a few kilobytes indexes can name each other billions of times.
     followed: BTreeMap<Digest, Vec<Descriptor>>,
 }
 
 impl Check<'_> {
     fn found(&mut self, finding: Finding) {
-        if !self.report.findings.contains(&finding) {
+        if self.known.insert((finding.place.clone(), finding.message.clone())) {
             self.report.findings.push(finding);
         }
     }
@@ -227,7 +235,7 @@ impl Check<'_> {
         let mut tree = Tree::default();
         let mut tar_size = 0;
         for (at, (layer, diff_id)) in image.layers_with_diff_ids().enumerate() {
-            let Some(scan) = scans.get(&layer.descriptor.digest) else { continue };
+            let Some(scan) = scans.get(&said(layer)) else { continue };
             let place = format!("{place}, layer {} of {layers}", at + 1);
             tar_size += scan.tar_size;
             for finding in compared(scan, diff_id).into_iter().chain(tree.add(&scan.entries)) {
@@ -265,13 +273,10 @@ fn scan_all(
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Scans {
-    let layers: BTreeMap<Digest, &Layer> = images
-        .iter()
-        .flat_map(|image| &image.layers)
-        .map(|layer| (layer.descriptor.digest, layer))
-        .collect();
+    let layers = images.iter().flat_map(|image| &image.layers);
+    let layers: BTreeMap<Said, &Layer> = layers.map(|layer| (said(layer), layer)).collect();
     let layers: Vec<&Layer> = layers.into_values().collect();
-    scan_layers(source, &layers, jobs, reporter)
+    scan_each(source, &layers, jobs, reporter)
 }
 
 /// Reads layers, several at once.
@@ -281,6 +286,16 @@ pub fn scan_layers(
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> BTreeMap<Digest, Scan> {
+    let scans = scan_each(source, layers, jobs, reporter);
+    scans.into_iter().map(|((digest, ..), scan)| (digest, scan)).collect()
+}
+
+fn scan_each(
+    source: &dyn Source,
+    layers: &[&Layer],
+    jobs: usize,
+    reporter: &dyn Reporter,
+) -> Scans {
     let bytes = layers.iter().map(|layer| layer.descriptor.size).sum();
     let task = Mutex::new(reporter.start(&format!("reading {}", source.name()), Some(bytes)));
     let next = AtomicUsize::new(0);
@@ -294,7 +309,7 @@ pub fn scan_layers(
                         task.advance(layer.descriptor.size);
                     }
                     if let Ok(mut scans) = scans.lock() {
-                        scans.insert(layer.descriptor.digest, scan);
+                        scans.insert(said(layer), scan);
                     }
                 }
             });

@@ -252,6 +252,32 @@ fn an_empty_place_is_no_good_image() {
 }
 
 #[test]
+fn a_blob_of_another_size_than_one_of_its_manifests_says_is_found() {
+    let tar = tar_of(&[("a", b'0', "x")]);
+    let mut memory = Memory::plain(std::slice::from_ref(&tar));
+    let honest = memory.root.clone().unwrap();
+    let bytes = String::from_utf8(memory.blobs[&honest.digest].clone()).unwrap();
+    let size = |size: usize| format!("\"size\":{size}}}],");
+    let lying = bytes.replace(&size(tar.len()), &size(tar.len() + 5));
+    assert_ne!(lying, bytes);
+    let lying = memory.add(MEDIA_TYPE_MANIFEST, lying.into_bytes());
+    for roots in [[lying.clone(), honest.clone()], [honest, lying]] {
+        let report = check(&memory, &roots, 2, &Silent);
+        assert!(!report.is_good());
+        assert!(report.findings[0].message.contains("its descriptor says"), "{report:?}");
+    }
+}
+
+#[test]
+fn of_a_thousand_and_more_wrong_links_a_thousand_are_listed() {
+    let names: Vec<String> = (0..1500).map(|at| format!("link{at}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), b'1', "gone")).collect();
+    let findings = Memory::plain(&[tar_of(&entries)]).check().findings;
+    assert_eq!(findings.len(), 1001);
+    assert!(findings[1000].message.contains("there is more"), "{:?}", findings[1000]);
+}
+
+#[test]
 fn indexes_that_name_the_same_one_many_times_are_followed_once() {
     let mut memory = Memory::plain(&[tar_of(&[("a", b'0', "x")])]);
     let mut root = memory.root.clone().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Finding;
 use super::Kind as About;
-use super::layer::{Entry, Meta};
+use super::layer::{Entry, Meta, push_some};
 use super::path::{self, Place};
 use crate::transport::source::tar::Kind;
 
@@ -34,10 +34,9 @@ impl Tree {
         let layer = self.layers;
         let mut findings = Vec::new();
         // Whiteouts hide what is below their layer, wherever in it they stand.
-        for entry in entries {
-            if path::name(&entry.path).starts_with(WHITEOUT) {
-                findings.extend(self.whiteout(entry));
-            }
+        let is_whiteout = |entry: &&Entry| path::name(&entry.path).starts_with(WHITEOUT);
+        for finding in entries.iter().filter(is_whiteout).filter_map(|e| self.whiteout(e)) {
+            push_some(&mut findings, || finding);
         }
         for entry in entries {
             if !path::name(&entry.path).starts_with(WHITEOUT) {
@@ -140,11 +139,11 @@ impl Tree {
                      the link, others replace it",
                     path::shown(&dir)
                 );
-                findings.push(Finding::warning(shown(), message));
+                push_some(findings, || Finding::warning(shown(), message));
             }
             Some((dir, node)) if node.kind != Kind::Symlink => {
                 let message = format!("it lies below {}, which is no directory", path::shown(&dir));
-                findings.push(Finding::error(About::Path, shown(), message));
+                push_some(findings, || Finding::error(About::Path, shown(), message));
             }
             _ => {}
         }
@@ -159,11 +158,11 @@ impl Tree {
         let shown = || path::shown(&entry.path);
         let before = self.nodes.get(&entry.path).filter(|node| node.layer < layer);
         match (before.map(|node| node.kind), entry.kind) {
-            (Some(Kind::Symlink), Kind::Directory) => findings.push(Finding::warning(
-                shown(),
-                "it is a directory over a symbolic link of a lower layer, and hides what the \
-                 link led to",
-            )),
+            (Some(Kind::Symlink), Kind::Directory) => push_some(findings, || {
+                let message = "it is a directory over a symbolic link of a lower layer, and hides \
+                               what the link led to";
+                Finding::warning(shown(), message)
+            }),
             (Some(Kind::Directory), kind) if kind != Kind::Directory => {
                 self.remove_below(&entry.path);
             }
@@ -172,16 +171,16 @@ impl Tree {
         if entry.kind != Kind::HardLink || entry.link.is_empty() {
             return;
         }
+        let target = path::shown(&entry.link);
         match self.nodes.get(&entry.link) {
-            None => findings.push(Finding::error(
-                About::Path,
-                shown(),
-                format!("it is a hard link to {}, which is not there", path::shown(&entry.link)),
-            )),
-            Some(node) if node.layer < layer => findings.push(Finding::warning(
-                shown(),
-                format!("it is a hard link to {} in a lower layer", path::shown(&entry.link)),
-            )),
+            None => push_some(findings, || {
+                let message = format!("it is a hard link to {target}, which is not there");
+                Finding::error(About::Path, shown(), message)
+            }),
+            Some(node) if node.layer < layer => push_some(findings, || {
+                let message = format!("it is a hard link to {target} in a lower layer");
+                Finding::warning(shown(), message)
+            }),
             Some(_) => {}
         }
     }
