@@ -3,8 +3,9 @@
 use super::tar::TarError;
 
 /// What extended headers say about the entry that follows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Extended {
+    is_pax: bool,
     pub(super) path: Option<Vec<u8>>,
     pub(super) link: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
@@ -18,6 +19,10 @@ impl Extended {
     /// record back.
     pub(super) fn pax(&mut self, mut bytes: &[u8], offset: u64) -> Result<(), TarError> {
         let error = |why| TarError::Extension { offset, why };
+        // The later one is added to the first, or takes its place.
+        if std::mem::replace(&mut self.is_pax, true) {
+            return Err(error("it is the second one of its entry"));
+        }
         while !bytes.is_empty() {
             let blank = bytes.iter().take(20).position(|byte| *byte == b' ');
             let length = blank
@@ -36,6 +41,17 @@ impl Extended {
             bytes = bytes.get(length..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// A header for all entries that follow: GNU tar heeds it, and Go's reader, which Docker has,
+    /// passes it over. One without anything that matters, such as Git's, is fine.
+    pub(super) fn for_all(bytes: &[u8], offset: u64) -> Result<(), TarError> {
+        let mut global = Self::default();
+        global.pax(bytes, offset)?;
+        if global == (Self { is_pax: true, ..Self::default() }) {
+            return Ok(());
+        }
+        Err(TarError::Extension { offset, why: "it gives all entries one name, size or owner" })
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Option<()> {

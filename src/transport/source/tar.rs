@@ -1,7 +1,8 @@
 //! Reading foreign tars: strict, streaming, in bounded memory.
 //!
 //! What two readers could understand differently is an error: a size that differs between a
-//! header and its PAX record, a record with a wrong length, a sparse file. Paths are returned as
+//! header and its PAX record, a record with a wrong length, a sparse file, a name for all entries
+//! at once. Paths are returned as
 //! they stand; nothing is unpacked.
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -151,7 +152,7 @@ impl<R: Read> TarReader<R> {
             let size = header.number("size", 124, 12)?;
             match header.flag() {
                 b'x' => extended.pax(&self.extension(at, size)?, at)?,
-                b'g' => drop(self.extension(at, size)?),
+                b'g' => Extended::for_all(&self.extension(at, size)?, at)?,
                 b'L' => extended.path = Some(until_nul(&self.extension(at, size)?).to_vec()),
                 b'K' => extended.link = Some(until_nul(&self.extension(at, size)?).to_vec()),
                 b'S' => return Err(TarError::Sparse(at)),

@@ -20,6 +20,10 @@ fn pax(records: &[u8]) -> Vec<u8> {
     [header("pax", b'x', records.len() as u64), padded(records)].concat()
 }
 
+fn global(records: &[u8]) -> Vec<u8> {
+    [header("pax", b'g', records.len() as u64), padded(records)].concat()
+}
+
 fn with_end(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat(), vec![0; 1024]].concat()
 }
@@ -97,6 +101,16 @@ fn what_two_readers_could_read_differently_is_an_error() {
         ("no length", with_end(&[pax(b"x path=a\n"), header("a", b'0', 0)]), "no length"),
         ("length 0", with_end(&[pax(b"0 path=a\n"), header("a", b'0', 0)]), "length is wrong"),
         ("bad size", with_end(&[pax(b"9 size=-\n"), header("a", b'0', 0)]), "should be a number"),
+        (
+            "two headers",
+            with_end(&[pax(b"10 path=b\n"), pax(b"11 mtime=1\n"), header("a", b'0', 0)]),
+            "the second one of its entry",
+        ),
+        (
+            "a name for all",
+            with_end(&[global(b"10 path=b\n"), header("a", b'0', 0)]),
+            "all entries one name",
+        ),
         ("old sparse", with_end(&[header("a", b'S', 0)]), "sparse"),
         (
             "pax sparse",
@@ -113,6 +127,12 @@ fn what_two_readers_could_read_differently_is_an_error() {
         let error = read_all(&tar).unwrap_err().to_string();
         assert!(error.contains(says), "{what}: {error}");
     }
+}
+
+#[test]
+fn a_comment_for_all_entries_is_passed_over() {
+    let tar = with_end(&[global(b"13 comment=x\n"), header("a", b'0', 0)]);
+    assert_eq!(read_all(&tar).unwrap().len(), 1);
 }
 
 #[test]
