@@ -33,18 +33,23 @@ pub(super) fn add(
             roots.push(root);
         }
     }
-    Linker { tree, declared, link: spec.include_store_paths }.merge(&[], &roots)
+    let link = spec.include_store_paths;
+    Linker { tree, declared, link, above: Vec::new() }.merge(&[], &roots)
 }
 
 struct Linker<'a> {
     tree: &'a mut Tree,
     declared: &'a BTreeMap<Vec<u8>, (Node, Origin)>,
     link: bool,
+    /// The directories that are being listed, their links followed.
+    above: Vec<PathBuf>,
 }
 
 impl Linker<'_> {
     /// Brings the children of several directories, all for one place in the image, together.
     fn merge(&mut self, at: &[u8], sources: &[PathBuf]) -> Result<(), RootfsError> {
+        let outer = self.above.len();
+        self.above.extend(sources.iter().filter_map(|source| fs::canonicalize(source).ok()));
         let mut children: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
         for source in sources {
             for child in fs::read_dir(source).context("list", source)? {
@@ -63,13 +68,16 @@ impl Linker<'_> {
             path.extend_from_slice(name.as_bytes());
             self.place(path, &origins)?;
         }
+        self.above.truncate(outer);
         Ok(())
     }
 
     fn place(&mut self, path: Vec<u8>, origins: &[PathBuf]) -> Result<(), RootfsError> {
         let Some(first) = origins.first() else { return Ok(()) };
-        // A link that leads nowhere is a leaf.
-        let is_dir = |path: &PathBuf| fs::metadata(path).is_ok_and(|meta| meta.is_dir());
+        // A link that leads nowhere, or back up, is a leaf.
+        let is_dir = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|meta| meta.is_dir()) && !self.leads_up(path)
+        };
         if let Some(other) = origins.iter().find(|origin| is_dir(origin) != is_dir(first)) {
             return Err(collision(&path, quoted(first), quoted(other)));
         }
@@ -77,7 +85,7 @@ impl Linker<'_> {
             if let Some(other) = origins.iter().skip(1).find(|other| !same_file(first, other)) {
                 return Err(collision(&path, quoted(first), quoted(other)));
             }
-            let node = self.leaf(&path, first)?;
+            let node = self.leaf(&path, first, origins.len() == 1)?;
             return self.tree.insert(path, node, quoted(first));
         }
         if self.link && origins.len() == 1 && path.contains(&b'/') && !self.is_declared(&path) {
@@ -91,12 +99,18 @@ impl Linker<'_> {
         self.merge(&path, origins)
     }
 
-    fn leaf(&self, path: &[u8], origin: &Path) -> Result<Node, RootfsError> {
-        if self.link {
+    fn leaf(&self, path: &[u8], origin: &Path, is_only: bool) -> Result<Node, RootfsError> {
+        // A link back up that several have leads to what all of them have there.
+        if self.link && (is_only || !self.leads_up(origin)) {
             return Ok(link_to(origin));
         }
         let kind = fs::symlink_metadata(origin).context("read", origin)?.file_type();
         copied(&shown(path), origin, kind)
+    }
+
+    /// Whether a path is a link to a directory that it lies in.
+    fn leads_up(&self, path: &Path) -> bool {
+        path.is_symlink() && fs::canonicalize(path).is_ok_and(|real| self.above.contains(&real))
     }
 
     /// Whether the spec declares this path or one below it.
@@ -122,7 +136,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     match (fs::canonicalize(a), fs::canonicalize(b)) {
         (Ok(real_a), Ok(real_b)) if real_a == real_b => true,
-        (Ok(_), Ok(_)) => {
+        (Ok(real), Ok(_)) if !real.is_dir() => {
             let meta = |path| fs::metadata(path).map(|m| (m.len(), m.permissions().mode() & 0o111));
             let read = |path| crate::file::read(path, COMPARED);
             matches!((meta(a), meta(b)), (Ok(ma), Ok(mb)) if ma == mb)

@@ -146,6 +146,26 @@ fn without_store_paths_contents_are_copied() {
 }
 
 #[test]
+fn links_that_lead_back_up_are_not_walked_in_circles() {
+    let store = Store::new();
+    let contents = ["a", "b"].map(|name| store.file(name, &format!("bin/{name}"), ""));
+    for root in &contents {
+        // Followed, each of them has both again, forty levels deep.
+        for (link, target) in [("X11", "."), ("up", "..")] {
+            symlink(target, std::path::Path::new(root).join("bin").join(link)).unwrap();
+        }
+    }
+    let [a, b] = &contents;
+    let copied = Store::rootfs(r#","includeStorePaths":false"#, &[a]).unwrap();
+    let links = ["bin/X11 0777 0:0 -> .", "bin/up 0777 0:0 -> .."];
+    let dir = "bin 0755 0:0 dir";
+    assert_eq!(listing(&copied), [dir, links[0], "bin/a 0644 0:0 copy", links[1]]);
+    let linked = listing(&Store::rootfs("", &[a, b]).unwrap());
+    let own = ["bin/a 0777 0:0 -> -a/bin/a", "bin/b 0777 0:0 -> -b/bin/b"];
+    assert_eq!(linked, [dir, links[0], own[0], own[1], links[1]]);
+}
+
+#[test]
 fn a_source_that_is_a_directory_is_copied_whole_and_a_fifo_is_refused() {
     // fault 26
     let store = Store::new();
