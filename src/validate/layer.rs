@@ -16,6 +16,10 @@ const MOST_TIMES: u64 = 300;
 
 /// Of so many entries the list still fits into memory; real layers have some hundred thousand.
 const MOST_ENTRIES: usize = 4 << 20;
+/// Linux takes no longer path, and no longer target of a link (`PATH_MAX`).
+const LONGEST_NAME: usize = 4096;
+/// So much of a longer one is shown.
+const SHOWN: usize = 100;
 /// So many findings show what is wrong with a layer.
 const MOST_FINDINGS: usize = 1000;
 
@@ -227,6 +231,12 @@ pub(super) fn entries<R: Read>(
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
+        if let Some(long) = [&entry.path, &entry.link].into_iter().find(|n| n.len() > LONGEST_NAME)
+        {
+            let start = long.get(..SHOWN).unwrap_or_default();
+            scan.path(start, "it goes on for more bytes than the 4096 that Linux takes");
+            continue;
+        }
         let path = match path::place(&entry.path, b"") {
             Place::Within(path) => path,
             Place::Root => continue,

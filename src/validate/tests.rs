@@ -290,3 +290,22 @@ fn indexes_that_name_the_same_one_many_times_are_followed_once() {
     assert!(report.is_good(), "{report:?}");
     assert_eq!(report.images.len(), 1);
 }
+
+#[test]
+fn a_name_that_no_kernel_takes_is_found_and_not_kept() {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    for (length, flag) in [(2_047, b'0'), (100_000, b'0'), (100_000, b'1')] {
+        let name = format!("{}a", "a/".repeat(length));
+        let mut header = ::tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_entry_type(::tar::EntryType::new(flag));
+        match flag {
+            b'1' => builder.append_link(&mut header, "link", &name).unwrap(),
+            _ => builder.append_data(&mut header, &name, &[][..]).unwrap(),
+        }
+    }
+    let findings = Memory::plain(&[builder.into_inner().unwrap()]).check().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].message.contains("4096"), "{findings:?}");
+    assert!(findings[0].place.len() < 300, "{findings:?}");
+}
