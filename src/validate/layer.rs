@@ -9,11 +9,6 @@ use crate::digest::{DiffId, HashingWriter};
 use crate::transport::source::tar::{self, TarReader};
 use crate::transport::source::{self, Encoding, Layer, Source, SourceError};
 
-/// Below this, no ratio is suspicious.
-const SMALL: u64 = 1 << 30;
-/// Real layers shrink to a third; zeros, to a thousandth.
-const MOST_TIMES: u64 = 300;
-
 /// Of so many entries the list still fits into memory; real layers have some hundred thousand.
 const MOST_ENTRIES: usize = 4 << 20;
 /// Linux takes no longer path, and no longer target of a link (`PATH_MAX`).
@@ -145,12 +140,8 @@ fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result
         let (named, actual) = (name(layer.encoding), name(actual));
         return Err(Broken::Tar(format!("it is named {named}, and its bytes are {actual}")));
     }
-    let plain: Box<dyn Read + '_> = match actual {
-        Encoding::Plain => Box::new(buffered),
-        Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
-        Encoding::Zstd => Box::new(zstd::Decoder::with_buffer(buffered).map_err(Broken::of)?),
-    };
-    let most = layer.descriptor.size.saturating_mul(MOST_TIMES).max(SMALL);
+    let plain = actual.decoder(buffered).map_err(Broken::of)?;
+    let most = source::most_inflated(layer.descriptor.size);
     let mut tee = Tee { inner: plain, hasher: HashingWriter::new(io::sink()), most };
     let result = entries(&mut TarReader::streaming(&mut tee), scan, MOST_ENTRIES);
     if let Err(tar::TarError::Read(error)) = result {
@@ -207,9 +198,7 @@ impl Read for Tee<'_> {
         let count = self.inner.read(buf)?;
         self.hasher.write_all(buf.get(..count).unwrap_or_default())?;
         match self.hasher.size() > self.most {
-            true => Err(io::Error::other(format!(
-                "it inflates to more than {MOST_TIMES} times its size"
-            ))),
+            true => Err(source::inflates_too_much()),
             false => Ok(count),
         }
     }

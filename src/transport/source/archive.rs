@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::docker::DockerImages;
-use super::documents::{Encoding, parse_index};
+use super::documents::{Encoding, inflates_too_much, most_inflated, parse_index};
 use super::tar::{Entry, Kind, TarError, TarReader};
 use super::{MANIFEST_LIMIT, Source, SourceError, layout};
 use crate::file::{self, Context};
@@ -52,7 +52,10 @@ impl Archive {
         };
         let file = match Encoding::of_magic(start.get(..count).unwrap_or_default()) {
             Encoding::Plain => file,
-            encoding => decompressed(&mut file, encoding).map_err(read)?,
+            encoding => {
+                let most = most_inflated(file.metadata().context("read", path)?.len());
+                decompressed(&mut file, encoding, most).map_err(read)?
+            }
         };
         let members = Members::list(path, file)?;
         let content = match members.has("oci-layout") && members.has("index.json") {
@@ -67,13 +70,13 @@ impl Archive {
     }
 }
 
-fn decompressed(file: &mut File, encoding: Encoding) -> io::Result<File> {
+/// Stops before the folder for temporary files is full of a bomb.
+pub(super) fn decompressed(file: &mut File, encoding: Encoding, most: u64) -> io::Result<File> {
     let mut plain = tempfile::tempfile()?;
-    let compressed = BufReader::new(file);
-    match encoding {
-        Encoding::Zstd => io::copy(&mut zstd::Decoder::with_buffer(compressed)?, &mut plain)?,
-        _ => io::copy(&mut flate2::bufread::MultiGzDecoder::new(compressed), &mut plain)?,
-    };
+    let inflated = encoding.decoder(BufReader::new(file))?;
+    if io::copy(&mut inflated.take(most.saturating_add(1)), &mut plain)? > most {
+        return Err(inflates_too_much());
+    }
     plain.rewind()?;
     Ok(plain)
 }

@@ -4,6 +4,7 @@
 //! types are read as their OCI twins.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -18,6 +19,21 @@ const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+
 const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1";
 const CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// Below this, no ratio is suspicious.
+const SMALL: u64 = 1 << 30;
+/// Real layers shrink to a third; zeros, to a thousandth.
+const MOST_TIMES: u64 = 300;
+
+/// How many bytes may come out of so many compressed ones.
+pub(crate) fn most_inflated(size: u64) -> u64 {
+    size.saturating_mul(MOST_TIMES).max(SMALL)
+}
+
+/// What comes out is more than that.
+pub(crate) fn inflates_too_much() -> io::Error {
+    io::Error::other(format!("it inflates to more than {MOST_TIMES} times its size"))
+}
 
 /// How a layer's blob holds its tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +71,15 @@ impl Encoding {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             _ => Self::Plain,
         }
+    }
+
+    /// Reads what is encoded so.
+    pub(crate) fn decoder<'a>(self, encoded: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Self::Plain => Box::new(encoded),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(encoded)),
+            Self::Zstd => Box::new(zstd::Decoder::with_buffer(encoded)?),
+        })
     }
 
     /// OCI's media type for a layer that is encoded so.

@@ -28,11 +28,11 @@ use crate::spec::Platform;
 
 pub use archive::Archive;
 pub use checked::Checked;
-pub(crate) use documents::is_config;
 pub(super) use documents::parse_index;
 #[cfg(feature = "registry")]
 pub(crate) use documents::{ACCEPTED, is_manifest};
 pub use documents::{Config, Encoding, Layer, Manifest, read_manifest};
+pub(crate) use documents::{inflates_too_much, is_config, most_inflated};
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;

@@ -149,7 +149,7 @@ fn for_platform(
 }
 
 /// The entries that fit best: of the same variant; if there is none, those of which one side
-/// names no variant. An entry without a platform fits when it is the only one, or an index.
+/// names no variant. An entry without a platform fits when it is the only one.
 fn fitting<'a>(entries: &[&'a Descriptor], wanted: &Platform) -> Vec<&'a Descriptor> {
     let same = |entry: &&&Descriptor| match &entry.platform {
         Some(platform) => platform.os == wanted.os && platform.architecture == wanted.architecture,

@@ -302,3 +302,20 @@ fn indexes_that_name_the_same_one_many_times_are_followed_once() {
     let source: std::sync::Arc<dyn Source> = std::sync::Arc::new(memory);
     assert_eq!(Graph::read(&source, &root).unwrap().documents().len(), 5);
 }
+
+#[test]
+fn an_archive_that_inflates_to_more_than_it_may_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.tar.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    std::io::Write::write_all(&mut encoder, &[0; 5000]).unwrap();
+    crate::file::write_atomically(&path, &encoder.finish().unwrap()).unwrap();
+    let within = |most| {
+        let mut file = std::fs::File::open(&path).unwrap();
+        archive::decompressed(&mut file, Encoding::Gzip, most)
+            .map(|file| file.metadata().unwrap().len())
+    };
+    assert_eq!(within(5000).unwrap(), 5000);
+    let error = within(4999).unwrap_err().to_string();
+    assert_eq!(error, "it inflates to more than 300 times its size");
+}
