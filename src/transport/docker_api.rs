@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use reqwest::{Body, Client, Method, Response, StatusCode};
@@ -188,7 +189,7 @@ impl Api {
                 read_progress(answer.as_slice())
             });
             let answer = answer.map_err(|cause| failed("load the archive", cause));
-            let written = writing.join().unwrap_or(Ok(()));
+            let written = writing.join().unwrap_or_else(|panic| resume_unwind(panic));
             match (written, answer) {
                 (Err(error), Err(refused)) if error.is_sinks() => Err(refused),
                 (Err(error), _) => Err(error),
