@@ -17,7 +17,7 @@ use super::{Global, assemble, input, output, progress};
 use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
-use crate::layer::{Layer, LayerError, Sink, Store};
+use crate::layer::{Layer, Sink, Store};
 use crate::report::Reporter;
 use crate::spec::{Spec, Tag};
 use crate::transport::archive::{self, Archive};
@@ -199,8 +199,7 @@ fn write_layers(
 
 /// Names where the bytes were to go: what is written into a stream does not know.
 fn unwritten(error: TransportError, path: &Path) -> Failure {
-    let is_nameless =
-        matches!(&error, TransportError::Stream(_) | TransportError::Layer(LayerError::Sink(_)));
+    let is_nameless = error.is_sinks();
     let failure = Failure::from(error);
     match path.to_str() {
         _ if !is_nameless => failure,

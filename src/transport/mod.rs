@@ -126,10 +126,10 @@ pub enum TransportError {
     Json(&'static str, #[source] serde_json::Error),
 }
 
-#[cfg(feature = "daemon")]
 impl TransportError {
-    /// Whether it says only that the other side stopped reading; why it did, it says itself.
-    fn is_sinks(&self) -> bool {
+    /// Whether it says only that whoever takes the bytes does not; who that is, and why, others
+    /// know.
+    pub fn is_sinks(&self) -> bool {
         matches!(self, Self::Stream(_) | Self::Layer(LayerError::Sink(_)))
     }
 }
