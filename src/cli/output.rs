@@ -4,12 +4,16 @@ use std::io::{self, Write};
 
 use super::failure::Failure;
 
-/// Data, to standard output. A full or closed output is an error, never silence.
+/// Data, to standard output. A full disk is an error, never silence; a reader that has gone has
+/// read what it wanted, and what the verb finds decides how it ends.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|e| Failure::environment(e).during("failed to write to standard output".into()))
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| {
+            Failure::environment(error).during("failed to write to standard output".into())
+        }),
+    }
 }
 
 /// A failure, to standard error.
