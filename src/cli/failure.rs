@@ -96,11 +96,22 @@ impl std::fmt::Display for Failure {
     }
 }
 
+/// What to do about the folder for temporary files.
+const TEMPORARY: &str = "`TMPDIR` names the folder for temporary files, by default `/tmp`";
+
+/// Whether it is about the folder for temporary files, which no argument names.
+fn is_temporary(error: &crate::file::FileError) -> bool {
+    error.path == std::env::temp_dir()
+}
+
 /// The cause of a file's error decides whose fault it is: what is not there was named wrongly,
-/// a full disk was not.
+/// a full disk was not, nor was the folder for temporary files.
 impl From<crate::file::FileError> for Failure {
     fn from(error: crate::file::FileError) -> Self {
         use std::io::ErrorKind as K;
+        if is_temporary(&error) {
+            return Self::environment(error).hint(TEMPORARY);
+        }
         match error.source.kind() {
             K::NotFound
             | K::InvalidInput
@@ -147,10 +158,11 @@ impl From<crate::layer::LayerError> for Failure {
             L::File(error) => error.source.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         };
-        match (is_input, cause) {
-            (true, _) => Self::input(error),
-            (false, L::Compress(..)) => Self::bug(error),
-            (false, _) => Self::environment(error),
+        match cause {
+            L::File(file) if is_temporary(file) => Self::environment(error).hint(TEMPORARY),
+            _ if is_input => Self::input(error),
+            L::Compress(..) => Self::bug(error),
+            _ => Self::environment(error),
         }
     }
 }

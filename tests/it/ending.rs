@@ -1,6 +1,9 @@
-//! With which code a process ends, and what it says then: a reader that leaves early is no error.
+//! With which code a process ends, and what it says then: a reader that leaves early is no error,
+//! and the machine's faults are not the input's.
 
 use std::process::Stdio;
+
+use serde_json::json;
 
 use super::running::{Place, Ran};
 
@@ -46,4 +49,36 @@ fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
     // An image that was cut short is no image.
     unread(&place, &["build", "spec.json", "-o", "-"])
         .failed(2, &["failed to write to standard output", "Broken pipe"]);
+}
+
+#[test]
+fn a_missing_folder_for_temporary_files_is_the_machines_fault() {
+    // fault 118
+    let place = Place::new();
+    place.write("spec.json", SPEC);
+    place.builds();
+    super::running::run("gzip", &["-k".as_ref(), &place.path("image.tar")]);
+    let nowhere = place.path("nowhere");
+    let without = |command: &mut std::process::Command| {
+        Ran::of(command.env("TMPDIR", &nowhere).output().unwrap())
+    };
+    for args in [
+        &["build", "spec.json", "-o", "out.tar", "--cache", "none"][..],
+        &["inspect", "image.tar.gz"],
+    ] {
+        let ran = without(&mut place.command(args));
+        ran.failed(2, &[nowhere.to_str().unwrap(), "No such file", "hint: `TMPDIR` names"]);
+    }
+    // A cache that cannot be written keeps what is new in that folder.
+    let cache = place.path("cache/cooper");
+    place.spec(&["a"], json!({}));
+    place.store_file("a", "x", "x");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 9
+        shift; exec \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(&cache);
+    command.arg(env!("CARGO_BIN_EXE_cooper")).args(["build", "spec.json", "-o", "out.tar"]);
+    command.arg("--cache").arg(&cache).current_dir(place.path(""));
+    without(&mut command).failed(2, &["failed to create a folder in", "hint: `TMPDIR` names"]);
+    assert!(!place.path("out.tar").exists());
 }

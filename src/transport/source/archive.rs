@@ -43,18 +43,15 @@ impl Archive {
     pub fn read(path: &Path, mut file: File) -> Result<Self, SourceError> {
         let mut start = [0; 4];
         let count = file.read_at(&mut start, 0).context("read", path)?;
-        let read = |error| {
-            SourceError::File(file::FileError {
-                verb: "decompress",
-                path: path.into(),
-                source: error,
-            })
-        };
         let file = match Encoding::of_magic(start.get(..count).unwrap_or_default()) {
             Encoding::Plain => file,
             encoding => {
                 let most = most_inflated(file.metadata().context("read", path)?.len());
-                decompressed(&mut file, encoding, most).map_err(read)?
+                let plain = tempfile::tempfile();
+                let mut plain =
+                    plain.context("create a temporary file in", std::env::temp_dir())?;
+                inflate(&mut file, encoding, most, &mut plain).context("decompress", path)?;
+                plain
             }
         };
         let members = Members::list(path, file)?;
@@ -71,14 +68,17 @@ impl Archive {
 }
 
 /// Stops before the folder for temporary files is full of a bomb.
-pub(super) fn decompressed(file: &mut File, encoding: Encoding, most: u64) -> io::Result<File> {
-    let mut plain = tempfile::tempfile()?;
+pub(super) fn inflate(
+    file: &mut File,
+    encoding: Encoding,
+    most: u64,
+    to: &mut File,
+) -> io::Result<()> {
     let inflated = encoding.decoder(BufReader::new(file))?;
-    if io::copy(&mut inflated.take(most.saturating_add(1)), &mut plain)? > most {
+    if io::copy(&mut inflated.take(most.saturating_add(1)), to)? > most {
         return Err(inflates_too_much());
     }
-    plain.rewind()?;
-    Ok(plain)
+    to.rewind()
 }
 
 impl Source for Archive {
