@@ -1,5 +1,7 @@
 //! `cooper history`: an image's layers as its config lists them, or will list them.
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 use super::failure::Failure;
@@ -20,7 +22,7 @@ use crate::image::json;
 pub(super) struct HistoryArgs {
     /// What to look at
     #[arg(value_name = "IMAGE")]
-    image: String,
+    image: OsString,
     #[command(flatten)]
     reach: Reach,
 }
@@ -45,14 +47,15 @@ fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
         Input::Spec(spec) => return Ok(Looked::new(&spec)?.history),
         Input::Place(place) => place,
     };
+    let word = args.image.display();
     let mut images = found::look(global, &place, &args.reach, Depth::Documents)?;
     match (images.pop(), images.is_empty()) {
         (Some(image), true) => Ok(image.history),
-        (None, _) => Err(Failure::input(format!("there is no image in `{}`", args.image))),
+        (None, _) => Err(Failure::input(format!("there is no image in `{word}`"))),
         (Some(last), false) => {
             images.push(last);
             let names: Vec<String> = images.iter().map(called).collect();
-            let what = format!("`{}` has several images: {}", args.image, names.join(", "));
+            let what = format!("`{word}` has several images: {}", names.join(", "));
             let hint = "name one, as `oci:DIR:NAME` or `archive:FILE:NAME`, or by its digest";
             Err(Failure::input(what).hint(hint))
         }

@@ -1,6 +1,7 @@
 //! From a SPEC argument to a spec, and from an IMAGE to what is meant by it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,7 @@ pub(super) enum Input {
 
 /// Reads an IMAGE: `-` is a spec, a folder is a layout if it says so, a file a spec if it is JSON;
 /// what does not exist is a spec if it is called like one.
-pub(super) fn read(word: &str) -> Result<Input, Failure> {
+pub(super) fn read(word: &OsStr) -> Result<Input, Failure> {
     let path = Path::new(word);
     let is_spec = if is_stdin(path) {
         true
@@ -43,7 +44,7 @@ pub(super) fn read(word: &str) -> Result<Input, Failure> {
     };
     match is_spec {
         true => Ok(Input::Spec(Box::new(read_spec(path)?))),
-        false => Ok(Input::Place(word.parse().map_err(Failure::input)?)),
+        false => Ok(Input::Place(Place::of(word).map_err(Failure::input)?)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cooper inspect`: an image as its spec and plan have it, or as it lies somewhere.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -27,7 +28,7 @@ const SHOWN: usize = 5;
 pub(super) struct InspectArgs {
     /// What to look at
     #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<String>,
+    images: Vec<OsString>,
     /// How many of the biggest paths to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     biggest: usize,

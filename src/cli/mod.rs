@@ -187,7 +187,21 @@ pub fn main() -> ExitCode {
 
 /// Help and version are data; a wrong argument is wrong input.
 fn usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        return unreadable_word().print();
+    }
     // A closed standard output leaves nobody to tell.
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { exit::INPUT } else { exit::DONE })
+}
+
+/// clap does not say which argument it could not read.
+fn unreadable_word() -> failure::Failure {
+    let words = std::env::args_os().skip(1).filter(|word| word.to_str().is_none());
+    let words: Vec<String> = words.map(|word| format!("`{}`", word.display())).collect();
+    let what = match words.len() {
+        1 => "this argument is no UTF-8",
+        _ => "one of these arguments is no UTF-8",
+    };
+    failure::Failure::input(format!("{what}, as all but paths must be: {}", words.join(", ")))
 }

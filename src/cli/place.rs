@@ -1,7 +1,11 @@
 //! From a word on the command line to where an image lies.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 
 #[cfg(feature = "daemon")]
 use super::daemons::{DaemonArgs, Kind};
@@ -9,7 +13,7 @@ use super::failure::Failure;
 use crate::report::Reporter;
 #[cfg(feature = "daemon")]
 use crate::transport::daemon;
-use crate::transport::reference::Reference;
+use crate::transport::reference::{Reference, ReferenceError};
 use crate::transport::source::{self, Source, SourceError};
 
 /// Where an image lies or shall lie.
@@ -38,40 +42,54 @@ const DAEMONS: [(&str, &str); 4] = [
     ("containerd:", "containerd"),
 ];
 
-impl FromStr for Place {
-    type Err = String;
-
+impl Place {
     /// skopeo's words for places are taken; without one, what exists is a path, and what looks
-    /// like a path is one.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(rest) = text.strip_prefix("docker://") {
-            return rest.parse().map(Self::Registry).map_err(|e| e.to_string());
-        }
-        if let Some(rest) = text.strip_prefix("oci:") {
-            let (path, name) = path_and_name(rest);
+    /// like a path is one. Paths need not be UTF-8, names must.
+    pub(super) fn of(word: &OsStr) -> Result<Self, String> {
+        let after = |prefix: &str| word.as_bytes().strip_prefix(prefix.as_bytes());
+        if let Some(rest) = after("oci:") {
+            let (path, name) = path_and_name(OsStr::from_bytes(rest))?;
             return Ok(Self::Layout(path, name));
         }
-        for prefix in ["oci-archive:", "docker-archive:", "archive:"] {
-            if let Some(rest) = text.strip_prefix(prefix) {
-                let (path, name) = path_and_name(rest);
-                return Ok(Self::Archive(path, name));
-            }
+        if let Some(rest) =
+            ["oci-archive:", "docker-archive:", "archive:"].into_iter().find_map(after)
+        {
+            let (path, name) = path_and_name(OsStr::from_bytes(rest))?;
+            return Ok(Self::Archive(path, name));
         }
-        if looks_like_a_path(text) {
-            return Ok(Self::Path(text.into()));
+        // Looks alone make no path of what says that it is in a registry.
+        if after("docker://").is_none() && looks_like_a_path(word) {
+            return Ok(Self::Path(word.into()));
+        }
+        let nowhere = |why: &dyn fmt::Display| {
+            let word = word.display();
+            format!(
+                "`{word}` is no file or folder that is there, and no image in a registry: {why}"
+            )
+        };
+        let text = word.to_str().ok_or_else(|| nowhere(&"its name is no UTF-8"))?;
+        if let Some(rest) = text.strip_prefix("docker://") {
+            return rest.parse().map(Self::Registry).map_err(|e| e.to_string());
         }
         for (prefix, kind) in DAEMONS {
             if let Some(rest) = text.strip_prefix(prefix) {
                 return in_daemon(text, kind, rest);
             }
         }
-        let reference = text.parse().map_err(|e| {
-            format!("`{text}` is no file or folder that is there, and no image in a registry: {e}")
-        })?;
+        let reference = text.parse().map_err(|e: ReferenceError| nowhere(&e))?;
         Ok(match text.contains(['/', ':', '.', '@']) {
             true => Self::Registry(reference),
             false => Self::Word(reference),
         })
+    }
+}
+
+/// So that clap takes places that are no UTF-8.
+impl ValueParserFactory for Place {
+    type Parser = TryMapValueParser<OsStringValueParser, fn(OsString) -> Result<Self, String>>;
+
+    fn value_parser() -> Self::Parser {
+        OsStringValueParser::new().try_map(|word| Self::of(&word))
     }
 }
 
@@ -90,21 +108,27 @@ fn in_daemon(text: &str, _: &str, _: &str) -> Result<Place, String> {
     Err(format!("this cooper was built without daemons, and `{text}` is in one"))
 }
 
-fn looks_like_a_path(text: &str) -> bool {
-    let starts = ["/", "./", "../", "~"].iter().any(|start| text.starts_with(start));
-    let ends = [".tar", ".tar.gz", ".tgz", ".tar.zst", "/"].iter().any(|end| text.ends_with(end));
-    starts || ends || text == "." || std::path::Path::new(text).exists()
+fn looks_like_a_path(word: &OsStr) -> bool {
+    let bytes = word.as_bytes();
+    let starts = ["/", "./", "../", "~"].iter().any(|start| bytes.starts_with(start.as_bytes()));
+    let ends = [".tar", ".tar.gz", ".tgz", ".tar.zst", "/"];
+    let ends = ends.iter().any(|end| bytes.ends_with(end.as_bytes()));
+    starts || ends || bytes == b"." || Path::new(word).exists()
 }
 
 /// `PATH` or `PATH:NAME`; a colon within a name is the name's.
-fn path_and_name(text: &str) -> (PathBuf, Option<String>) {
-    if std::path::Path::new(text).exists() {
-        return (text.into(), None);
+fn path_and_name(word: &OsStr) -> Result<(PathBuf, Option<String>), String> {
+    let colon = word.as_bytes().iter().position(|byte| *byte == b':');
+    let Some((path, name)) = colon.and_then(|colon| word.as_bytes().split_at_checked(colon)) else {
+        return Ok((word.into(), None));
+    };
+    if Path::new(word).exists() {
+        return Ok((word.into(), None));
     }
-    match text.split_once(':') {
-        Some((path, name)) => (path.into(), Some(name.to_owned()).filter(|name| !name.is_empty())),
-        None => (text.into(), None),
-    }
+    let name = OsStr::from_bytes(name.get(1..).unwrap_or_default());
+    let name = name.to_str().ok_or_else(|| format!("the name `{}` is no UTF-8", name.display()))?;
+    let name = Some(name.to_owned()).filter(|name| !name.is_empty());
+    Ok((OsStr::from_bytes(path).into(), name))
 }
 
 impl Place {
@@ -227,7 +251,7 @@ mod tests {
             ("docker://nope", Place::Registry("nope".parse().unwrap())),
             ("docker://r.io/a.tar", Place::Registry("r.io/a.tar".parse().unwrap())),
         ] {
-            assert_eq!(text.parse::<Place>().unwrap(), place);
+            assert_eq!(Place::of(OsStr::new(text)).unwrap(), place);
         }
     }
 }

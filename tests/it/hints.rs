@@ -88,3 +88,31 @@ fn what_is_wrong_in_a_flake_is_said_by_image_and_field() {
         assert!(!foreign, "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_place_may_have_any_name_that_a_file_can_have() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    place.spec(&[], json!({"files": {"/x": {"text": "x"}}}));
+    let name = |bytes: &'static [u8]| std::ffi::OsStr::from_bytes(bytes);
+    let cooper = |args: &[&std::ffi::OsStr]| {
+        super::running::Ran::of(place.command(&[]).args(args).output().unwrap())
+    };
+    let (spec, archive, copy) = (name(b"s\xff.json"), name(b"a\xff.tar"), name(b"c\xff.tar"));
+    let layout = name(b"oci:l\xff:v1");
+    std::fs::rename(place.path("spec.json"), place.path("").join(spec)).unwrap();
+    cooper(&[name(b"build"), spec, name(b"-o"), archive]).succeeded();
+    for to in [copy, layout] {
+        cooper(&[name(b"copy"), archive, to]).succeeded();
+        cooper(&[name(b"validate"), to]).succeeded();
+        cooper(&[name(b"history"), to]).succeeded();
+    }
+    cooper(&[name(b"inspect"), spec, archive, copy, layout]).succeeded();
+    // Who names no file is told which word is meant.
+    cooper(&[name(b"inspect"), name(b"n\xff")])
+        .failed(1, &["error: `n\u{fffd}` is no file or folder that is there", "is no UTF-8"]);
+    cooper(&[name(b"history"), name(b"oci:l:\xff")])
+        .failed(1, &["error: the name `\u{fffd}` is no UTF-8"]);
+    cooper(&[name(b"build"), spec, name(b"-o"), archive, name(b"--tag=v\xff")])
+        .failed(1, &["is no UTF-8, as all but paths must be", "`--tag=v\u{fffd}`"]);
+}
