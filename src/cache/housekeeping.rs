@@ -1,6 +1,6 @@
 //! Looking at a cache, checking it, and keeping it within its limit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub struct Freed {
 pub struct Verified {
     /// How many layers are whole.
     pub whole: usize,
-    /// Records and blobs that were not, and are removed unless the cache cannot be written.
+    /// Blobs and records that were not, each once and in order; they are removed unless the cache
+    /// cannot be written.
     pub damaged: Vec<PathBuf>,
 }
 
@@ -111,16 +112,17 @@ impl Cache {
     /// waits for those who use the cache.
     pub fn verify(&self) -> Result<Verified, CacheError> {
         let mut verified = Verified::default();
-        let mut wrong = Vec::new();
+        let (mut damaged, mut wrong) = (BTreeSet::new(), Vec::new());
         for item in list(&self.dir.join("layers"))? {
             match self.check(&item.path)? {
                 None => verified.whole += 1,
-                Some(damaged) => {
-                    verified.damaged.extend(damaged);
+                Some(files) => {
+                    damaged.extend(files);
                     wrong.push(item.path);
                 }
             }
         }
+        verified.damaged = damaged.into_iter().collect();
         if self.writable && !wrong.is_empty() {
             self.alone(|| wrong.iter().try_for_each(|record| self.remove_damaged(record)))?;
         }
