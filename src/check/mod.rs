@@ -30,16 +30,6 @@ pub enum CheckError {
     /// A pattern of cooper's own that this build of it cannot read; a mistake of cooper's.
     #[error("failed to make the patterns of secrets")]
     Patterns(#[from] regex::Error),
-    /// A pattern that no shell would take.
-    #[error("checks.{field} has `{pattern}`, which is no pattern of an absolute path")]
-    Pattern {
-        /// `mustContain` or `mustNotContain`.
-        field: Check,
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        source: Option<globset::Error>,
-    },
     /// All that is wrong, each with the check that found it.
     #[error("{}", Listed(.0))]
     Problems(Vec<Problem>),

@@ -15,15 +15,13 @@ const LISTED: usize = 5;
 
 pub(super) fn check(image: &Image<'_>, out: &mut Findings<'_>) -> Result<(), CheckError> {
     let checks = &image.spec.checks;
-    for pattern in &checks.must_contain {
-        let pattern = Pattern::new(Check::MustContain, pattern)?;
+    for pattern in patterns(&checks.must_contain, Check::MustContain, out) {
         if !image.has_base() && !pattern.resolves(image)? {
             let what = "is not in the image; add to `contents` or `files` what has it";
             out.problem(Check::MustContain, format!("`{}` {what}", pattern.text));
         }
     }
-    for pattern in &checks.must_not_contain {
-        let pattern = Pattern::new(Check::MustNotContain, pattern)?;
+    for pattern in patterns(&checks.must_not_contain, Check::MustNotContain, out) {
         let found = pattern.matches(image)?;
         if !found.is_empty() {
             let mut names: Vec<String> = found
@@ -41,6 +39,18 @@ pub(super) fn check(image: &Image<'_>, out: &mut Findings<'_>) -> Result<(), Che
     Ok(())
 }
 
+/// Those texts that are patterns; the others are problems.
+fn patterns<'a>(texts: &'a [String], field: Check, out: &mut Findings<'_>) -> Vec<Pattern<'a>> {
+    let mut patterns = Vec::new();
+    for text in texts {
+        match Pattern::new(text) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(why) => out.problem(field, format!("`{text}` is no pattern: {why}")),
+        }
+    }
+    patterns
+}
+
 /// An absolute path whose components may have wildcards.
 struct Pattern<'a> {
     text: &'a str,
@@ -55,24 +65,22 @@ enum Part<'a> {
 }
 
 impl<'a> Pattern<'a> {
-    fn new(field: Check, text: &'a str) -> Result<Self, CheckError> {
-        let error = |source| CheckError::Pattern { field, pattern: text.into(), source };
-        let rest = text.strip_prefix('/').filter(|rest| !rest.contains('\0'));
-        let rest = rest.ok_or_else(|| error(None))?;
+    /// Reads a pattern; the error says what is wrong with it.
+    fn new(text: &'a str) -> Result<Self, String> {
+        let plain = || "write an absolute path without `.` or `..`".to_owned();
+        let rest = text.strip_prefix('/').filter(|rest| !rest.contains('\0')).ok_or_else(plain)?;
         let mut parts = Vec::new();
         for part in rest.split('/').filter(|part| !part.is_empty()) {
             parts.push(match part {
-                "." | ".." => return Err(error(None)),
+                "." | ".." => return Err(plain()),
                 "**" => Part::Deep,
-                part if part.contains(['*', '?', '[']) => {
-                    Part::Wild(matcher(part).map_err(|e| error(Some(e)))?)
-                }
+                part if part.contains(['*', '?', '[']) => Part::Wild(matcher(part)?),
                 part => Part::Plain(part),
             });
         }
         // At the end, `**` is everything below, files too.
         if matches!(parts.last(), Some(Part::Deep)) {
-            parts.push(Part::Wild(matcher("*").map_err(|e| error(Some(e)))?));
+            parts.push(Part::Wild(matcher("*")?));
         }
         Ok(Self { text, parts })
     }
@@ -103,8 +111,9 @@ impl<'a> Pattern<'a> {
     }
 }
 
-fn matcher(part: &str) -> Result<GlobMatcher, globset::Error> {
-    Ok(GlobBuilder::new(part).literal_separator(true).build()?.compile_matcher())
+fn matcher(part: &str) -> Result<GlobMatcher, String> {
+    let glob = GlobBuilder::new(part).literal_separator(true).build();
+    Ok(glob.map_err(|error| error.kind().to_string())?.compile_matcher())
 }
 
 /// Adds the paths that one more part of a pattern leads to.

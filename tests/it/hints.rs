@@ -67,6 +67,26 @@ fn a_name_in_changes_often_that_nothing_has_is_warned_of_once() {
 }
 
 #[test]
+fn a_pattern_that_is_none_hides_nothing_else_that_is_wrong() {
+    // fault 8
+    let place = Place::new();
+    let checks =
+        json!({"mustContain": ["bin/x", "/y"], "mustNotContain": ["/x/..", "/[", "/{a,b}"]});
+    place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"]}, "checks": checks}));
+    place.refuses(
+        1,
+        &[
+            "the image does not pass 3 checks",
+            "entrypoint: config.Entrypoint starts `/bin/app`, which is not in the image",
+            "mustContain: `bin/x` is no pattern: write an absolute path without `.` or `..`",
+            "mustContain: `/y` is not in the image",
+            "mustNotContain: `/x/..` is no pattern: write an absolute path",
+            "mustNotContain: `/[` is no pattern: unclosed character class; missing ']'",
+        ],
+    );
+}
+
+#[test]
 fn what_is_wrong_in_a_flake_is_said_by_image_and_field() {
     let place = Place::new();
     for (field, value, says) in [
