@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::store_path::{PathInfo, StorePath};
 
@@ -15,9 +15,28 @@ use crate::store_path::{PathInfo, StorePath};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClosureError {
-    /// Not JSON of a known form.
-    #[error("the references graph is of no known form")]
+    /// Not JSON.
+    #[error("the references graph is no JSON")]
     Json(#[from] serde_json::Error),
+    /// Neither an array nor an object.
+    #[error("the references graph is of no known form; {REMEDY}")]
+    Form,
+    /// A field of the graph itself that is missing or of another kind.
+    #[error("the references graph has no field `{field}` that is {wanted}; {REMEDY}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// A field of one entry that is missing or of another kind.
+    #[error("the references graph's entry `{entry}` is unusable: {why}; {REMEDY}")]
+    Fields {
+        /// The entry's path, or as much of the entry as fits.
+        entry: String,
+        /// The field, and what is wrong with it.
+        why: String,
+    },
     /// An entry without fields.
     #[error("the references graph has the entry `{0}`, which is no object")]
     Entry(String),
@@ -55,6 +74,9 @@ pub enum ClosureError {
     #[error("`{0}` is not valid in the store that wrote the graph; build it first")]
     Invalid(String),
 }
+
+/// What makes a graph of a known form.
+const REMEDY: &str = "write it with `nix path-info --recursive --json PATH`";
 
 /// An exabyte.
 const MOST_BYTES: u64 = 1 << 60;
@@ -129,62 +151,83 @@ impl Closure {
 
 /// Reads the entries of a graph, without asking whether they make a closure.
 pub fn parse_infos(bytes: &[u8]) -> Result<Vec<PathInfo>, ClosureError> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Array(Vec<serde_json::Value>),
-        Object(BTreeMap<String, serde_json::Value>),
-    }
     match serde_json::from_slice(bytes)? {
-        Form::Array(entries) => entries.into_iter().map(entry).collect(),
-        Form::Object(mut object) => {
-            let version = object.get("version").and_then(serde_json::Value::as_u64);
-            let store_dir = object.get("storeDir").and_then(|dir| dir.as_str()).map(str::to_owned);
-            match (version, object.remove("info")) {
-                (Some(version), _) if version > 2 => Err(ClosureError::Version(version)),
-                (_, Some(serde_json::Value::Object(info))) => {
-                    by_path(info.into_iter(), store_dir.as_deref())
-                }
-                _ => by_path(object.into_iter(), None),
-            }
+        Value::Array(entries) => entries.into_iter().map(entry).collect(),
+        Value::Object(object) => match ["version", "storeDir", "info"] {
+            newest if newest.iter().any(|field| object.contains_key(*field)) => versioned(object),
+            _ => by_path(object, None),
+        },
+        _ => Err(ClosureError::Form),
+    }
+}
+
+/// Reads the form that says which one it is.
+fn versioned(mut object: Map<String, Value>) -> Result<Vec<PathInfo>, ClosureError> {
+    match object.get("version").map(Value::as_u64) {
+        None | Some(Some(..=2)) => {}
+        Some(Some(version)) => return Err(ClosureError::Version(version)),
+        Some(None) => {
+            return Err(ClosureError::Field { field: "version", wanted: "the number 1 or 2" });
         }
+    }
+    let Some(Value::Object(info)) = object.remove("info") else {
+        return Err(ClosureError::Field { field: "info", wanted: "an object by store path" });
+    };
+    match object.remove("storeDir") {
+        Some(Value::String(dir)) => by_path(info, Some(&dir)),
+        None if info.keys().all(|path| path.starts_with('/')) => by_path(info, None),
+        _ => Err(ClosureError::Field { field: "storeDir", wanted: "a text such as `/nix/store`" }),
     }
 }
 
 fn by_path(
-    entries: impl Iterator<Item = (String, serde_json::Value)>,
+    entries: Map<String, Value>,
     store_dir: Option<&str>,
 ) -> Result<Vec<PathInfo>, ClosureError> {
     let absolute = |path: &str| match store_dir {
         Some(dir) if !path.starts_with('/') => format!("{dir}/{path}"),
         _ => path.to_owned(),
     };
-    entries
-        .map(|(path, mut value)| {
-            let Some(fields) = value.as_object_mut() else {
-                return Err(ClosureError::Invalid(path));
-            };
-            fields.insert("path".into(), absolute(&path).into());
-            if let Some(references) = fields.get_mut("references").and_then(|r| r.as_array_mut()) {
-                for reference in references {
-                    *reference = absolute(reference.as_str().unwrap_or_default()).into();
-                }
+    let completed = |(path, mut value): (String, Value)| {
+        if value.is_null() {
+            return Err(ClosureError::Invalid(path));
+        }
+        let Some(fields) = value.as_object_mut() else { return Err(no_object(&value)) };
+        fields.insert("path".into(), absolute(&path).into());
+        let references = fields.get_mut("references").and_then(Value::as_array_mut);
+        for reference in references.into_iter().flatten() {
+            if let Value::String(text) = reference {
+                *text = absolute(text);
             }
-            entry(value)
-        })
-        .collect()
+        }
+        entry(value)
+    };
+    entries.into_iter().map(completed).collect()
 }
 
-fn entry(value: serde_json::Value) -> Result<PathInfo, ClosureError> {
-    if value.get("valid").and_then(serde_json::Value::as_bool) == Some(false) {
+fn no_object(value: &Value) -> ClosureError {
+    ClosureError::Entry(short(value))
+}
+
+/// As much of an entry as fits into a message.
+fn short(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
+}
+
+fn entry(value: Value) -> Result<PathInfo, ClosureError> {
+    if value.get("valid").and_then(Value::as_bool) == Some(false) {
         let path = value.get("path").and_then(|path| path.as_str()).unwrap_or_default();
         return Err(ClosureError::Invalid(path.into()));
     }
     // serde would take an array as the fields in order.
     if !value.is_object() {
-        return Err(ClosureError::Entry(value.to_string().chars().take(80).collect()));
+        return Err(no_object(&value));
     }
-    Ok(serde_json::from_value(value)?)
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let path = value.get("path").and_then(Value::as_str).map(str::to_owned);
+        let entry = path.unwrap_or_else(|| short(&value));
+        ClosureError::Fields { entry, why: error.to_string() }
+    })
 }
 
 fn same(a: &PathInfo, b: &PathInfo) -> Result<(), ClosureError> {
@@ -279,8 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn gaps_contradictions_and_foreign_paths_are_errors_that_name_the_path() {
-        // faults 7, 16 and 18
+    fn gaps_contradictions_and_foreign_paths_are_errors_that_name_path_and_field() {
+        // faults 7, 16, 18 and 19
         let foreign = B.replace("/nix/store", "/nix/storefoo");
         let other = entry(A, &[]).replace("sha256:x", "sha256:y");
         let huge = |path| entry(path, &[]).replace('7', "9223372036854775808");
@@ -291,7 +334,19 @@ mod tests {
             (format!(r#"{{"{A}":null}}"#), "is not valid in the store"),
             (r#"{"version":3,"info":{}}"#.to_owned(), "version 3"),
             (format!("[{},{}]", huge(A), huge(B)), "more than any disk holds"),
-            ("7".to_owned(), "no known form"),
+            ("{,".to_owned(), "is no JSON"),
+            ("7".to_owned(), "no known form; write it with `nix path-info --recursive --json"),
+            (r#"{"version":1}"#.to_owned(), "no field `info` that is an object"),
+            (r#"{"version":2,"info":[]}"#.to_owned(), "no field `info` that is an object"),
+            (r#"{"version":"2","info":{}}"#.to_owned(), "`version` that is the number 1 or 2"),
+            (r#"{"version":2,"info":{"a":{}}}"#.to_owned(), "`storeDir` that is a text"),
+            (r#"{"storeDir":7,"info":{}}"#.to_owned(), "`storeDir` that is a text"),
+            (format!(r#"{{"{A}":7}}"#), "has the entry `7`"),
+            (
+                format!("[{}]", entry(A, &[]).replace('7', "\"7\"")),
+                "-a-1` is unusable: narSize: invalid type: string",
+            ),
+            (format!(r#"{{"{A}":{{"narHash":"x"}}}}"#), "-a-1` is unusable: missing field `narS"),
             (r#"[["/nix/store/x","",1]]"#.to_owned(), "which is no object"),
         ] {
             let error = Closure::parse(graph.as_bytes()).unwrap_err().to_string();

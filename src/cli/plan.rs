@@ -51,7 +51,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     if let Some(path) = &args.closure {
         let bytes = input::bytes(path, GRAPH_LIMIT)?;
         let max_layers = args.max_layers.unwrap_or(Layering::default().max_layers);
-        return output::data(&bare(&bytes, max_layers)?);
+        return output::data(&bare(&bytes, max_layers, &input::called(path))?);
     }
     let kept = args.lock.as_deref().map(LayersLock::read).transpose()?;
     let mut plans = Vec::new();
@@ -187,8 +187,9 @@ struct Images<'a> {
     images: BTreeMap<&'a str, Layers<'a>>,
 }
 
-/// Plans graphs that come without a spec, and gives nothing but lists of paths.
-fn bare(bytes: &[u8], max_layers: u32) -> Result<String, Failure> {
+/// Plans graphs that come without a spec, and gives nothing but lists of paths. `called` is what
+/// messages call where they come from.
+fn bare(bytes: &[u8], max_layers: u32, called: &str) -> Result<String, Failure> {
     let layering = Layering::default();
     let request = |name, closure| plan::Request { name, closure, max_layers, layering: &layering };
     // serde would take an array as the fields in order.
@@ -197,7 +198,7 @@ fn bare(bytes: &[u8], max_layers: u32) -> Result<String, Failure> {
     {
         let mut closures = Vec::new();
         for (name, graph) in graphs.images {
-            let closure = parse(graph.get().as_bytes(), &name)?;
+            let closure = parse(graph.get().as_bytes(), &format!("images.\"{name}\" in {called}"))?;
             closures.push((name, closure));
         }
         let requests: Vec<_> =
@@ -206,13 +207,13 @@ fn bare(bytes: &[u8], max_layers: u32) -> Result<String, Failure> {
         let images = plans.iter().map(|(name, plan)| (name.as_str(), layers(plan))).collect();
         return text(&Images { images });
     }
-    let closure = parse(bytes, "--closure")?;
+    let closure = parse(bytes, called)?;
     let plan = plan::plan_image(request("closure", &closure)).map_err(Failure::input)?;
     text(&layers(&plan))
 }
 
-fn parse(graph: &[u8], name: &str) -> Result<Closure, Failure> {
-    let failed = |error| Failure::input(error).during(format!("failed to read graph `{name}`"));
+fn parse(graph: &[u8], called: &str) -> Result<Closure, Failure> {
+    let failed = |error| Failure::input(error).during(format!("failed to read {called}"));
     Closure::parse(graph).map_err(failed)
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::failure::Failure;
 use super::flake_history::FlakeImage;
@@ -151,13 +152,19 @@ fn fan(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
 fn read(path: &Path) -> Result<Closure, Failure> {
     let path = input::locate(path);
     let bytes = input::bytes(&path, plan::GRAPH_LIMIT)?;
-    let failed =
-        |failure: Failure| failure.during(format!("failed to read {}", input::called(&path)));
     let closure = match spec::parse(&bytes) {
         Ok(spec) => Closure::new(spec.closure),
+        Err(error) if is_named(&bytes) => return Err(input::spec_failure(&path, error)),
         Err(_) => Closure::parse(&bytes),
     };
-    closure.map_err(|error| failed(Failure::input(error)))
+    let during = || format!("failed to read {}", input::called(&path));
+    closure.map_err(|error| Failure::input(error).during(during()))
+}
+
+/// Whether it has a name as a spec has, and no graph.
+fn is_named(bytes: &[u8]) -> bool {
+    let json = serde_json::from_slice::<Value>(bytes);
+    json.is_ok_and(|json| json.get("name").is_some())
 }
 
 fn show(lines: &[Line]) -> String {

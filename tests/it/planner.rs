@@ -235,7 +235,13 @@ fn graphs_that_are_none_are_errors_that_name_the_path() {
         (with("/nix/storefoo/a", &[]), "5", "`/nix/storefoo/a` is not a store path".to_owned()),
         (with(&a, &[]), "0", format!("no layer left for them, not even for `{a}`")),
         (with(&a, &[]), "126", "Docker mounts at most 125".to_owned()),
-        (json!({"images": {"web": with(&a, &[&b])}}), "5", "graph `web`".to_owned()),
+        (
+            json!({"images": {"web": with(&a, &[&b])}}),
+            "5",
+            "images.\"web\" in standard input".to_owned(),
+        ),
+        (json!({"version": 1}), "5", "failed to read standard input".to_owned()),
+        (json!({"version": 1}), "5", "the references graph has no field `info`".to_owned()),
     ] {
         let args = ["plan", "--closure", "-", "--max-layers", max_layers];
         let output = fed(&args, &graph.to_string());
@@ -243,6 +249,17 @@ fn graphs_that_are_none_are_errors_that_name_the_path() {
         assert_eq!(output.status.code(), Some(1), "{message}");
         assert!(message.contains(&says), "{message}");
     }
+}
+
+#[test]
+fn a_file_of_versions_is_taken_for_what_it_says_that_it_is() {
+    let place = running::Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"web","entrypont":[]}"#);
+    place.write("graph.json", r#"{"version":2,"storeDir":"/nix/store"}"#);
+    let spec = place.cooper(&["simulate", "spec.json"]);
+    spec.failed(1, &["failed to read `spec.json`", "unknown field `entrypont`"]);
+    let graph = place.cooper(&["simulate", "graph.json"]);
+    graph.failed(1, &["failed to read `graph.json`", "no field `info`", "nix path-info"]);
 }
 
 #[test]
