@@ -15,8 +15,8 @@ test: ## install what the tests need and run all of them
 	@tests/setup
 	@$(MAKE) --no-print-directory test-rust test-demo test-nix test-images test-fuzz
 
-test-rust: ## cooper's own tests, against real daemons and registries
-	cargo test --locked
+test-rust: ## cooper's own tests, against real daemons and registries; with COOPER_TEST_NEW the newest too
+	cargo test --locked $(if $(COOPER_TEST_NEW),-- --include-ignored)
 	cargo check --locked --no-default-features
 
 test-demo: ## the programs that run inside and around images

@@ -25,12 +25,9 @@ impl Podman {
         Self::started_by(|_| vec!["podman".into()])
     }
 
-    /// The newest one, if tests with it are asked for.
-    fn newest() -> Option<Self> {
-        let root = newest_root()?;
-        Some(Self::started_by(|dir| {
-            in_root(&root, dir).into_iter().chain(["podman".into()]).collect()
-        }))
+    fn newest() -> Self {
+        let root = newest_root();
+        Self::started_by(|dir| in_root(&root, dir).into_iter().chain(["podman".into()]).collect())
     }
 
     fn started_by(program: impl Fn(&Path) -> Vec<String>) -> Self {
@@ -82,11 +79,10 @@ fn podman_gets_only_the_changed_layer_wherever_it_is_and_runs_the_image() {
 }
 
 #[test]
+#[ignore = "needs the folder that tests/new-root.sh builds"]
 fn the_newest_podman_too_gets_only_the_changed_layer_and_runs_the_image() {
     // fault 127
-    if let Some(podman) = Podman::newest() {
-        gets_only_what_changed(&podman);
-    }
+    gets_only_what_changed(&Podman::newest());
 }
 
 fn gets_only_what_changed(podman: &Podman) {
