@@ -39,6 +39,16 @@ pub enum RootfsError {
         /// Who has it again.
         second: String,
     },
+    /// Two sources for one path, which is one only above this base.
+    #[error("{first} and {second} are both `{path}` by the links of the base; leave one out")]
+    BehindLinks {
+        /// The path in the image.
+        path: String,
+        /// Who has it first.
+        first: String,
+        /// Who has it again.
+        second: String,
+    },
     /// One of `contents` is no directory, so there is nothing to link.
     #[error("`{0}` in contents is a file; name it in `files` with the path that it should get")]
     ContentIsFile(PathBuf),

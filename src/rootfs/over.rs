@@ -5,13 +5,10 @@
 //! mode (its `/tmp` stays 1777), and what would lie below a link of the base (Debian's `/bin` is
 //! one to `usr/bin`) is put where the link leads. Accounts are added to the base's, by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Kind, Node, Rootfs, RootfsError, Tree};
 use crate::spec::Spec;
-
-/// What an error calls the entries.
-const ORIGIN: &str = "the image's own files above its base";
 
 /// What a base has that matters to the files above it. Paths are without leading slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,12 +24,13 @@ pub struct Below {
 impl Rootfs {
     /// Moves and completes the entries so that they fit what is below.
     pub fn over(self, below: &Below, spec: &Spec) -> Result<Self, RootfsError> {
-        // Where the declared directories are in the end.
-        let mut declared: BTreeSet<Vec<u8>> = BTreeSet::new();
+        // The declared directories by where they are in the end.
+        let mut declared: BTreeMap<Vec<u8>, Node> = BTreeMap::new();
         let mut tree = Tree::default();
         for (path, mut node) in self.entries {
+            let name = super::shown(&path);
+            let origin = field(spec, &name);
             if node.kind == Kind::Directory {
-                let name = format!("/{}", String::from_utf8_lossy(&path));
                 let is_declared = spec.directories.contains_key(&name);
                 let target = below.links.get(&path).cloned();
                 if target.is_some() && !is_declared {
@@ -40,31 +38,59 @@ impl Rootfs {
                 }
                 let path = target.unwrap_or_else(|| moved(path, below));
                 if is_declared {
-                    declared.insert(path.clone());
-                } else if declared.contains(&path) {
+                    let known = declared.insert(path.clone(), node.clone());
+                    if known.is_some_and(|known| known != node)
+                        && let Some((_, first)) = tree.entries.get(&path)
+                    {
+                        return Err(both(super::collision(&path, first.clone(), origin)));
+                    }
+                } else if declared.contains_key(&path) {
                     continue;
                 } else {
                     adopt(&path, &mut node, below);
                 }
-                tree.insert(path, node, ORIGIN.into())?;
+                tree.insert(path, node, origin).map_err(both)?;
                 continue;
             }
             let path = moved(path, below);
             if let (Kind::Bytes(own), Some(theirs)) = (&node.kind, below.files.get(&path))
-                && !spec.files.contains_key(&format!("/{}", String::from_utf8_lossy(&path)))
+                && !spec.files.contains_key(&name)
             {
                 node.kind = Kind::Bytes(accounts(theirs, own));
             }
-            tree.insert(path, node, ORIGIN.into())?;
+            tree.insert(path, node, origin).map_err(both)?;
         }
         // Parents that were added on the way have owners and modes of the base, too.
         let entries = tree.entries.into_iter().map(|(path, (mut node, _))| {
-            if node.kind == Kind::Directory && !declared.contains(&path) && is_plain(&node) {
+            if node.kind == Kind::Directory && !declared.contains_key(&path) && is_plain(&node) {
                 adopt(&path, &mut node, below);
             }
             (path, node)
         });
         Ok(Self { entries: entries.collect() })
+    }
+}
+
+/// What an error calls an entry: the field that declares it, if one does.
+fn field(spec: &Spec, name: &str) -> String {
+    let fields = [
+        ("files", spec.files.contains_key(name)),
+        ("directories", spec.directories.contains_key(name)),
+        ("symlinks", spec.symlinks.contains_key(name)),
+    ];
+    match fields.into_iter().find(|(_, declares)| *declares) {
+        Some((field, _)) => format!("{field}.\"{name}\""),
+        None => format!("the image's own `{name}`"),
+    }
+}
+
+/// What has paths of its own meets only by the base's links.
+fn both(error: RootfsError) -> RootfsError {
+    match error {
+        RootfsError::Collision { path, first, second } => {
+            RootfsError::BehindLinks { path, first, second }
+        }
+        error => error,
     }
 }
 
@@ -183,6 +209,24 @@ mod tests {
     fn two_files_that_meet_behind_a_link_are_an_error() {
         let spec = spec(r#""files":{"/bin/app":{"text":"x"},"/usr/bin/app":{"text":"y"}}"#);
         let error = Rootfs::new(&spec).unwrap().over(&below(), &spec).unwrap_err();
-        assert!(error.to_string().contains("/usr/bin/app"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "files.\"/bin/app\" and files.\"/usr/bin/app\" are both `/usr/bin/app` by the links of \
+             the base; leave one out"
+        );
+    }
+
+    #[test]
+    fn two_directories_that_meet_behind_a_link_are_an_error_unless_they_are_equal() {
+        let over = |fields: &str| {
+            let spec = spec(fields);
+            Rootfs::new(&spec).unwrap().over(&below(), &spec)
+        };
+        let error = over(r#""directories":{"/bin":{"mode":"0700"},"/usr/bin":{"uid":9}}"#);
+        let error = error.unwrap_err().to_string();
+        let both = "directories.\"/bin\" and directories.\"/usr/bin\" are both `/usr/bin`";
+        assert!(error.starts_with(both), "{error}");
+        let equal = over(r#""directories":{"/bin":{"uid":9},"/usr/bin":{"uid":9}}"#).unwrap();
+        assert_eq!(equal.entries[b"usr/bin".as_slice()].uid, 9);
     }
 }
