@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::place::Place;
 use crate::file::{self, Context};
 use crate::report::Reporter;
-use crate::spec::{self, LayeringMode, Spec, SpecError, Tag};
+use crate::spec::{self, Spec, SpecError, Tag};
 
 /// The largest closures have tens of thousands of paths; their graphs are a few megabytes.
 const SPEC_LIMIT: u64 = 256 << 20;
@@ -148,9 +148,7 @@ pub(super) fn warn_of_names(specs: &[Spec], reporter: &dyn Reporter) {
     let mut warnings = BTreeSet::new();
     for spec in specs {
         let mut set = BTreeSet::from([spec.name.as_str()]);
-        if spec.layering.mode == LayeringMode::Set {
-            set.extend(spec.layering.siblings.keys().map(String::as_str));
-        }
+        set.extend(spec.layering.others().map(|(name, _)| name));
         let images: Vec<String> = set.into_iter().map(|name| format!("`{name}`")).collect();
         for name in spec.unknown_often() {
             warnings.insert(format!(

@@ -250,12 +250,10 @@ pub fn plan_image(request: Request<'_>) -> Result<ImagePlan, PlanError> {
 /// Plans one image and gives the plans of its siblings too.
 pub fn plan_with_siblings(request: Request<'_>) -> Result<BTreeMap<String, ImagePlan>, PlanError> {
     let mut siblings = Vec::new();
-    if request.layering.mode == spec::LayeringMode::Set {
-        for (name, infos) in &request.layering.siblings {
-            let closure = Closure::new(infos.iter().cloned())
-                .map_err(|source| PlanError::Sibling { image: name.clone(), source })?;
-            siblings.push((name.as_str(), closure));
-        }
+    for (name, infos) in request.layering.others() {
+        let closure = Closure::new(infos.iter().cloned())
+            .map_err(|source| PlanError::Sibling { image: name.into(), source })?;
+        siblings.push((name, closure));
     }
     let mut requests = vec![request];
     let others = siblings.iter().filter(|(name, _)| *name != request.name);

@@ -167,6 +167,16 @@ impl Default for Layering {
     }
 }
 
+impl Layering {
+    /// The other images that the plan minds, by name, with their references graphs: those of the
+    /// set, or none.
+    pub fn others(&self) -> impl Iterator<Item = (&str, &[PathInfo])> {
+        let minds = self.mode == LayeringMode::Set;
+        let siblings = self.siblings.iter().filter(move |_| minds);
+        siblings.map(|(name, graph)| (name.as_str(), graph.as_slice()))
+    }
+}
+
 /// What a plan may depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use super::{Config, ConfigError, LayeringMode, Platform, Spec, VERSION};
+use super::{Config, ConfigError, Platform, Spec, VERSION};
 
 /// Why bytes are no spec. `cli` names the file.
 #[derive(Debug, thiserror::Error)]
@@ -260,13 +260,6 @@ fn check_accounts(spec: &Spec) -> Result<(), SpecError> {
         }
     }
     Ok(())
-}
-
-impl Spec {
-    /// Whether the plan reads the graphs of the other images of the set.
-    pub fn layers_as_set(&self) -> bool {
-        self.layering.mode == LayeringMode::Set
-    }
 }
 
 /// Reads JSON; an error says in which field and where.

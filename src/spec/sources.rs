@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FileSource, LayeringMode, Spec, SpecError};
+use super::{FileSource, Spec, SpecError};
 use crate::store_path::{PathInfo, StorePath};
 
 impl Spec {
@@ -50,13 +50,10 @@ impl Spec {
             return Vec::new();
         }
         let stored = self.stored();
-        let siblings = match self.layering.mode {
-            LayeringMode::Set => self.layering.siblings.values().flatten().collect(),
-            LayeringMode::Image => Vec::new(),
-        };
+        let others = self.layering.others().flat_map(|(_, graph)| graph);
         let names: BTreeSet<&str> = stored
             .iter()
-            .chain(siblings)
+            .chain(others)
             .flat_map(|info| [info.path.package_name(), info.path.name()])
             .collect();
         often.iter().map(String::as_str).filter(|name| !names.contains(name)).collect()
