@@ -2,7 +2,8 @@
 //! with what its author says must be in it, and without secrets.
 //!
 //! In come a spec and its rootfs; out come warnings, or all problems at once. Nothing is
-//! executed: programs are found as a runtime would find them, through the image's own links.
+//! executed: programs are found as a runtime would find them, through the image's own links. Who
+//! asks where one of its paths leads gets the same answer.
 //! What could come from a base image is never a problem.
 
 mod image;
@@ -18,7 +19,7 @@ use crate::file::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::{Check, Spec};
 
-use image::Image;
+use image::{Found, Image};
 
 /// Why an image does not ship.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,14 @@ impl Findings<'_> {
             self.warnings.push(message);
         }
     }
+}
+
+/// Where a path of the image ends when all links are followed, those of its own files and those in
+/// its store paths; nothing if there is nothing at the end, which may be in a base.
+pub fn leads_to(spec: &Spec, rootfs: &Rootfs, path: &str) -> Result<Option<String>, FileError> {
+    let (end, found) = Image::new(spec, rootfs).find_bytes(path.as_bytes())?;
+    let is_there = !matches!(found, Found::Missing(_));
+    Ok(is_there.then(|| format!("/{}", String::from_utf8_lossy(&end))))
 }
 
 /// Makes all checks that the spec does not skip, and gives the warnings.

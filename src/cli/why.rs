@@ -6,8 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::{Global, input, output, plan};
+use super::{Global, assemble, input, output, plan};
+use crate::check;
 use crate::plan::pulled_in_by;
+use crate::spec::Spec;
 use crate::store_path::StorePath;
 
 /// Show in which layer a store path is, for which images, and what pulled it in
@@ -16,7 +18,8 @@ pub(super) struct WhyArgs {
     /// The image
     #[arg(value_name = "SPEC")]
     spec: PathBuf,
-    /// A store path or a path below one; or a name such as `openssl`
+    /// A store path or a path below one; a path in the image that leads to one, such as `/bin/sh`;
+    /// or a name such as `openssl`
     #[arg(value_name = "PATH")]
     path: String,
 }
@@ -38,7 +41,7 @@ struct Answer {
 pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     let spec = input::read_spec(&args.spec)?;
     let plan::Laid { closure, plan: image, .. } = plan::plan_spec(&spec)?;
-    let wanted = StorePath::parse_prefix(&args.path).map(|(path, _)| path).ok();
+    let wanted = wanted(&spec, &args.path)?;
     let hit = |path: &StorePath| match &wanted {
         Some(wanted) => path == wanted,
         None => path.name() == args.path || path.package_name() == args.path,
@@ -73,6 +76,24 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     }
     let texts: Vec<String> = answers.iter().map(show).collect();
     output::data(&texts.join("\n"))
+}
+
+/// The store path that is asked for, unless a name is; links of the image are followed to it.
+fn wanted(spec: &Spec, word: &str) -> Result<Option<StorePath>, Failure> {
+    let store_path = |path: &str| StorePath::parse_prefix(path).map(|(path, _)| path).ok();
+    if !word.starts_with('/') || store_path(word).is_some() {
+        return Ok(store_path(word));
+    }
+    let end = check::leads_to(spec, &assemble::own_files(spec)?, word)?;
+    match end.as_deref().map(|end| (end, store_path(end))) {
+        Some((_, Some(path))) => Ok(Some(path)),
+        Some((end, None)) => {
+            Err(Failure::input(format!("`{end}` in image `{}` is in no store path", spec.name))
+                .hint("its own files are the top layer; `cooper inspect SPEC` lists them"))
+        }
+        None => Err(Failure::input(format!("image `{}` has no `{word}`", spec.name))
+            .hint("`cooper inspect SPEC` lists what it has; what a base has is not looked at")),
+    }
 }
 
 fn show(answer: &Answer) -> String {

@@ -99,6 +99,19 @@ fn config_of(archive: &Path) -> Value {
 }
 
 #[test]
+fn why_follows_the_images_own_links() {
+    let place = example();
+    let why = |path: &str| place.cooper(&["why", "spec.json", path]);
+    let app = why("app");
+    assert!(app.stdout.contains("-app-1.0\n"), "{}", app.stderr);
+    for path in ["/bin/app", "/bin/../share/doc/readme"] {
+        assert_eq!(why(path).stdout, app.stdout);
+    }
+    why("/etc/app.conf").failed(1, &["`/etc/app.conf` in image `team/app` is in no store path"]);
+    why("/bin/none").failed(1, &["image `team/app` has no `/bin/none`"]);
+}
+
+#[test]
 fn schema_accepts_what_build_accepts() {
     let place = example();
     let schema: Value = serde_json::from_str(&place.data(&["schema"])).unwrap();
