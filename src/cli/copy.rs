@@ -1,5 +1,6 @@
 //! `cooper copy` and `cooper save`: move images as they are, from anywhere to anywhere.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ pub(super) struct CopyArgs {
 
 /// Read images from anywhere and save them in one archive or layout
 ///
-/// The archive is an OCI layout and a Docker archive in one, as `cooper build` writes it.
+/// The archive is an OCI layout and a Docker archive in one, as `cooper build` writes it. An image
+/// that several places have is saved once.
 #[derive(Debug, Args)]
 pub(super) struct SaveArgs {
     /// Where the images are
@@ -82,13 +84,12 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
         let rename = renamed(&args.to)?;
         let roots = roots(&*source, args.from.image(), &args.to)?;
         let named = |root| read(&source, root, args.platform.as_ref(), rename.as_ref());
-        roots.iter().map(named).collect()
+        once(roots.iter().map(named).collect::<Result<_, _>>()?)
     };
     match &args.to {
         Place::Registry(reference) | Place::Word(reference) => {
-            let graphs = graphs()?;
-            let pushed = push(global, reference, &graphs, args, &*reporter);
-            pushed.map_err(|failure| args.to.hint(failure))
+            let push = |graphs: Vec<_>| push(global, reference, &graphs, args, &*reporter);
+            graphs().and_then(push).map_err(|failure| args.to.hint(failure))
         }
         Place::Archive(path, _) | Place::Layout(path, _) | Place::Path(path) => {
             let graphs = graphs()?;
@@ -149,9 +150,30 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
             graphs.push(read(&source, &root, args.platform.as_ref(), None)?);
         }
     }
+    let graphs = once(graphs)?;
     build::write(&graphs, &args.output, args.format)?;
     say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
     Ok(())
+}
+
+/// What is there several times, once. Of two images under one name neither could be found.
+fn once(graphs: Vec<Named>) -> Result<Vec<Named>, Failure> {
+    let mut seen = BTreeMap::new();
+    let mut kept = Vec::new();
+    for named in graphs {
+        let name =
+            named.entries.iter().find_map(|entry| crate::transport::source::names_of(entry).pop());
+        let digest = named.graph.root().descriptor.digest;
+        match name.and_then(|name| seen.insert(name.clone(), digest).map(|known| (name, known))) {
+            Some((name, known)) if known != digest => {
+                return Err(Failure::input(format!("two of the images are called `{name}`"))
+                    .hint("name the one that is meant, or give each a place of its own"));
+            }
+            Some(_) => {}
+            None => kept.push(named),
+        }
+    }
+    Ok(kept)
 }
 
 /// Tells people what was done; to programs the exit code does.

@@ -33,6 +33,37 @@ fn a_word_that_is_no_file_is_answered_with_what_it_was_taken_for() {
 }
 
 #[test]
+fn two_images_of_one_name_are_not_saved_together_and_one_is_saved_once() {
+    let place = Place::new();
+    for text in ["one", "two"] {
+        place.spec(&[], json!({"files": {"/x": {"text": text}}}));
+        std::fs::rename(place.builds(), place.path(&format!("{text}.tar"))).unwrap();
+    }
+    for format in ["archive", "layout"] {
+        let save =
+            |from: &str| place.cooper(&["save", "one.tar", from, "--format", format, "-o", format]);
+        save("two.tar").failed(1, &["two of the images are called `docker.io/library/app:latest`"]);
+        assert!(!place.path(format).exists());
+        assert_eq!(save("one.tar").stderr, format!("saved 1 image in `{format}`\n"));
+    }
+}
+
+#[cfg(feature = "registry")]
+#[test]
+fn several_images_for_a_word_alone_are_answered_with_what_it_was_taken_for() {
+    let place = Place::new();
+    two_specs(
+        &place,
+        json!({"name": "a"}),
+        json!({"name": "b", "config": {"Cmd": ["/b"]}, "checks": {"skip": ["entrypoint"]}}),
+    );
+    place.cooper(&["build", "one.json", "two.json", "-o", "both.tar"]).succeeded();
+    place
+        .cooper(&["copy", "both.tar", "folder"])
+        .failed(1, &["`both.tar` has several images", "write `./folder` for a file"]);
+}
+
+#[test]
 fn a_name_in_changes_often_that_nothing_has_is_warned_of_once() {
     let place = Place::new();
     place.store_file("one-1.0", "x", "");

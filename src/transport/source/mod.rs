@@ -250,7 +250,7 @@ pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage,
 }
 
 /// The names that an entry of an index gives.
-pub(super) fn names_of(descriptor: &Descriptor) -> Vec<String> {
+pub(crate) fn names_of(descriptor: &Descriptor) -> Vec<String> {
     let name = |key| descriptor.annotations.get(key).cloned();
     name(IMAGE_NAME).or_else(|| name(REF_NAME)).into_iter().collect()
 }
