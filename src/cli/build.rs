@@ -67,11 +67,7 @@ type Assembled = (Vec<Image>, Vec<Duration>);
 
 pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     let since = Instant::now();
-    let to_stdout = args.output.as_os_str() == "-";
-    if to_stdout && args.format == Format::Layout {
-        return Err(Failure::input("a layout is a folder and cannot go to standard output")
-            .hint("leave out `--format layout`, or name a folder with `-o`"));
-    }
+    let to_stdout = is_stdout(&args.output);
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     input::refuse_twins(&specs, |spec| spec.name.to_string())?;
     check_output(&args.output, args.format)?;
@@ -208,9 +204,19 @@ fn unwritten(error: TransportError, path: &Path) -> Failure {
     }
 }
 
+/// Whether a path stands for standard output.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// Refuses a path that a result of this format cannot have, before any work is done.
 pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
     match format {
+        Format::Archive if is_stdout(path) => Ok(()),
+        Format::Layout if is_stdout(path) => {
+            Err(Failure::input("a layout is a folder and cannot go to standard output")
+                .hint("leave out `--format layout`, or name a folder with `-o`"))
+        }
         Format::Archive if path.is_dir() => Err(Failure::input(format!(
             "`{}` is a folder, and an archive is a file",
             path.display()
@@ -222,16 +228,22 @@ pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
 }
 
 /// Writes what is named into a layout, or into an archive beside its final path that is then
-/// renamed, so that no half archive is ever found there.
+/// renamed, so that no half archive is ever found there; `-` is standard output.
 pub(super) fn write(graphs: &[Named], path: &Path, format: Format) -> Result<(), Failure> {
     if format == Format::Layout {
         return Ok(layout::write_graphs(graphs, path)?);
     }
+    if is_stdout(path) {
+        return write_stream(graphs, raw_stdout().map_err(TransportError::Stream)?, path);
+    }
     let mut file = AtomicFile::create(path)?;
-    let mut out = BufWriter::with_capacity(BUFFER, file.file());
-    let unwritten = |error| unwritten(error, path);
-    archive::write_graphs(graphs, &BTreeSet::new(), &mut out).map_err(unwritten)?;
-    out.flush().map_err(TransportError::Stream).map_err(unwritten)?;
-    drop(out);
+    write_stream(graphs, file.file(), path)?;
     Ok(file.commit()?)
+}
+
+fn write_stream(graphs: &[Named], to: impl Write + AsFd, path: &Path) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(BUFFER, to);
+    archive::write_graphs(graphs, &BTreeSet::new(), &mut out)
+        .and_then(|()| out.flush().map_err(TransportError::Stream))
+        .map_err(|error| unwritten(error, path))
 }

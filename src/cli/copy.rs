@@ -47,7 +47,7 @@ pub(super) struct SaveArgs {
     /// Where the images are
     #[arg(required = true, value_name = "PLACE")]
     places: Vec<Place>,
-    /// Where they go
+    /// Where they go; `-` streams an archive to standard output
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
     /// What is written
@@ -152,7 +152,9 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
     }
     let graphs = once(graphs)?;
     build::write(&graphs, &args.output, args.format)?;
-    say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
+    if !build::is_stdout(&args.output) {
+        say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
+    }
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub(super) struct IndexArgs {
     #[cfg(feature = "registry")]
     #[arg(long, value_name = "REGISTRY[/NAMESPACE]", group = "where", value_parser = super::push::destination)]
     to: Option<super::push::Destination>,
-    /// Write it to this path
+    /// Write it to this path; `-` streams an archive to standard output
     #[arg(long, short, value_name = "PATH", group = "where")]
     output: Option<PathBuf>,
     /// What is written
@@ -60,7 +60,9 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     })?;
     if let Some(path) = &args.output {
         build::write(&[Named::of_index(&index)], path, args.format)?;
-        report(global, &index, since)?;
+        if !build::is_stdout(path) {
+            report(global, &index, since)?;
+        }
     }
     #[cfg(feature = "registry")]
     if let Some(to) = &args.to {

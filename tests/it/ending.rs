@@ -46,9 +46,6 @@ fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
     place.write("other.json", SPEC.replace("\"x\"}", "\"y\"}"));
     let over = unread(&place, &["diff", "spec.json", "other.json", "--max-bytes=0"]);
     over.failed(1, &["bytes to fetch are over the 0 allowed"]);
-    // An image that was cut short is no image.
-    unread(&place, &["build", "spec.json", "-o", "-"])
-        .failed(2, &["failed to write to standard output", "Broken pipe"]);
 }
 
 #[test]
@@ -81,4 +78,28 @@ fn a_missing_folder_for_temporary_files_is_the_machines_fault() {
     command.arg("--cache").arg(&cache).current_dir(place.path(""));
     without(&mut command).failed(2, &["failed to create a folder in", "hint: `TMPDIR` names"]);
     assert!(!place.path("out.tar").exists());
+}
+
+#[test]
+fn an_archive_goes_to_standard_output_from_every_verb_that_writes_one() {
+    let place = Place::new();
+    place.write("spec.json", SPEC);
+    place.builds();
+    for verb in [["save", "image.tar"], ["index", "spec.json"], ["build", "spec.json"]] {
+        let to = |path: &str| {
+            let args = [&verb[..], &["--json", "-o", path]].concat();
+            let output = place.command(&args).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        to("out.tar");
+        assert!(to("-") == std::fs::read(place.path("out.tar")).unwrap(), "{verb:?}");
+        assert!(!place.path("-").exists(), "{verb:?}");
+        place
+            .cooper(&[&verb[..], &["-o", "-", "--format=layout"]].concat())
+            .failed(1, &["a layout is a folder and cannot go to standard output"]);
+        // An image that was cut short is no image.
+        let cut = unread(&place, &[&verb[..], &["-o", "-"]].concat());
+        cut.failed(2, &["failed to write to standard output", "Broken pipe"]);
+    }
 }
