@@ -23,11 +23,11 @@ pub(super) fn entries(spec: &Spec) -> Result<Entries, RootfsError> {
         let mode = directory.mode.map_or(0o755, crate::spec::Mode::bits);
         let mut node = Node::new(Kind::Directory, mode);
         (node.uid, node.gid) = (directory.uid, directory.gid);
-        insert(&mut entries, relative(path), node, "directories")?;
+        insert(&mut entries, relative(path), node, field("directories", path))?;
     }
     for (path, target) in &spec.symlinks {
         let node = Node::new(Kind::Symlink(target.clone().into_bytes()), 0o777);
-        insert(&mut entries, relative(path), node, "symlinks")?;
+        insert(&mut entries, relative(path), node, field("symlinks", path))?;
     }
     for (path, file) in &spec.files {
         add_file(&mut entries, path, file)?;
@@ -35,12 +35,17 @@ pub(super) fn entries(spec: &Spec) -> Result<Entries, RootfsError> {
     Ok(entries)
 }
 
-fn insert(to: &mut Entries, path: Vec<u8>, node: Node, field: &str) -> Result<(), RootfsError> {
+fn insert(to: &mut Entries, path: Vec<u8>, node: Node, from: Origin) -> Result<(), RootfsError> {
     if let Some((_, first)) = to.get(&path) {
-        return Err(super::collision(&path, first.clone(), field.into()));
+        return Err(super::collision(&path, first.clone(), from));
     }
-    to.insert(path, (node, field.into()));
+    to.insert(path, (node, from));
     Ok(())
+}
+
+/// What an error calls an entry of a field.
+pub(super) fn field(field: &str, path: &str) -> Origin {
+    format!("{field}.\"{path}\"")
 }
 
 fn relative(path: &str) -> Vec<u8> {
@@ -67,7 +72,7 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
         Some(FileSource::Text(text)) => {
             let mode = file.mode.map_or(0o644, crate::spec::Mode::bits);
             let node = owned(Node::new(Kind::Bytes(text.as_bytes().to_vec()), mode), file);
-            return insert(entries, relative(path), node, "files");
+            return insert(entries, relative(path), node, field("files", path));
         }
         Some(FileSource::Path(origin)) => Path::new(origin),
         // `spec` has refused a file without a source.
@@ -88,7 +93,7 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
     if let Some(mode) = file.mode {
         node.mode = mode.bits();
     }
-    insert(entries, relative(path), owned(node, file), "files")
+    insert(entries, relative(path), owned(node, file), field("files", path))
 }
 
 fn owned(mut node: Node, file: &File) -> Node {
@@ -107,7 +112,8 @@ fn add_tree(
     origin: &Path,
     file: &File,
 ) -> Result<(), RootfsError> {
-    insert(entries, at.to_vec(), owned(Node::new(Kind::Directory, 0o755), file), "files")?;
+    let directory = owned(Node::new(Kind::Directory, 0o755), file);
+    insert(entries, at.to_vec(), directory, field("files", path))?;
     for child in fs::read_dir(origin).context("list", origin)? {
         let child = child.context("list", origin)?;
         let mut below = at.to_vec();
@@ -117,7 +123,8 @@ fn add_tree(
         if kind.is_dir() {
             add_tree(entries, path, &below, &child.path(), file)?;
         } else {
-            insert(entries, below, owned(copied(path, &child.path(), kind)?, file), "files")?;
+            let node = owned(copied(path, &child.path(), kind)?, file);
+            insert(entries, below, node, field("files", path))?;
         }
     }
     Ok(())

@@ -29,7 +29,7 @@ impl Rootfs {
         let mut tree = Tree::default();
         for (path, mut node) in self.entries {
             let name = super::shown(&path);
-            let origin = field(spec, &name);
+            let origin = origin(spec, &name);
             if node.kind == Kind::Directory {
                 let is_declared = spec.directories.contains_key(&name);
                 let target = below.links.get(&path).cloned();
@@ -72,14 +72,14 @@ impl Rootfs {
 }
 
 /// What an error calls an entry: the field that declares it, if one does.
-fn field(spec: &Spec, name: &str) -> String {
+fn origin(spec: &Spec, name: &str) -> String {
     let fields = [
         ("files", spec.files.contains_key(name)),
         ("directories", spec.directories.contains_key(name)),
         ("symlinks", spec.symlinks.contains_key(name)),
     ];
     match fields.into_iter().find(|(_, declares)| *declares) {
-        Some((field, _)) => format!("{field}.\"{name}\""),
+        Some((field, _)) => super::declared::field(field, name),
         None => format!("the image's own `{name}`"),
     }
 }

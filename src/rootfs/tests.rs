@@ -126,8 +126,11 @@ fn one_path_from_two_sources_is_an_error_that_names_both_unless_they_are_equal()
         |rest: &str, contents: &[&String]| Store::rootfs(rest, contents).unwrap_err().to_string();
     assert!(error("", &[&a, &b]).contains("-a/bin/x` and from"));
     assert!(error("", &[&a, &dir]).contains("-d/bin/x`"));
-    assert!(error(r#","files":{"/bin/x":{"text":""}}"#, &[&a]).ends_with("and from files"));
-    assert!(error(r#","files":{"/bin/x/y":{"text":""}}"#, &[&a]).ends_with("and from files"));
+    let ends = |rest: &str, end: &str| assert!(error(rest, &[&a]).ends_with(end));
+    ends(r#","files":{"/bin/x":{"text":""}}"#, r#"-a/bin/x` and from files."/bin/x""#);
+    ends(r#","files":{"/bin/x/y":{"text":""}}"#, r#"-a/bin/x` and from files."/bin/x/y""#);
+    let both = r#","files":{"/y":{"text":""},"/y/z":{"text":""}}"#;
+    ends(both, r#"`/y` comes from files."/y" and from files."/y/z""#);
     assert!(Store::rootfs("", &[&a, &same, &a]).is_ok());
 }
 

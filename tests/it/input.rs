@@ -181,7 +181,7 @@ fn two_sources_for_one_path_are_refused_with_both_their_names() {
         place.refuses(1, &["`/bin/x` comes from", &names[0], &names[1]]);
     }
     place.spec(&["a"], json!({"contents": [a], "files": {"/bin/x": {"text": ""}}}));
-    place.refuses(1, &["`/bin/x` comes from", "and from files"]);
+    place.refuses(1, &["`/bin/x` comes from", "and from files.\"/bin/x\""]);
 }
 
 #[test]
@@ -193,7 +193,8 @@ fn the_images_own_files_leave_its_store_alone() {
     for (own, field) in [(&store, "files"), (&a, "symlinks"), (&format!("{a}/bin/x"), "files")] {
         let what = if field == "files" { json!({"text": ""}) } else { json!("elsewhere") };
         place.spec(&["a"], json!({"contents": [a], field: {own: what}}));
-        let both = format!("`{own}` comes from {field} and from the image's store path `{a}`");
+        let both =
+            format!("`{own}` comes from {field}.\"{own}\" and from the image's store path `{a}`");
         place.refuses(1, &[&both]);
     }
     place.spec(&["a"], json!({"contents": [a], "directories": {store: {"mode": "1775"}}}));
