@@ -15,7 +15,8 @@ pub(super) fn find(spec: &Spec) -> Result<Option<Base>, Failure> {
     let Some(base) = &spec.base else { return Ok(None) };
     let found = match (&base.path, &base.lock) {
         (Some(path), _) => {
-            let source: Arc<dyn Source> = Arc::from(open_path(Path::new(path))?);
+            let source: Arc<dyn Source> =
+                Arc::from(open_path(Path::new(path)).map_err(BaseError::from)?);
             Base::find(source, base.reference.as_deref(), None, &spec.platform)
         }
         (None, Some(lock)) => {

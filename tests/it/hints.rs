@@ -167,3 +167,19 @@ fn a_place_may_have_any_name_that_a_file_can_have() {
     cooper(&[name(b"build"), spec, name(b"-o"), archive, name(b"--tag=v\xff")])
         .failed(1, &["is no UTF-8, as all but paths must be", "`--tag=v\u{fffd}`"]);
 }
+
+#[test]
+fn a_base_that_is_not_there_is_called_the_base() {
+    let place = Place::new();
+    place.spec(&[], json!({"base": {"path": "none.tar"}}));
+    for verb in ["plan", "inspect"] {
+        place.cooper(&[verb, "spec.json"]).failed(
+            1,
+            &[
+                "caused by: failed to read the base image\n",
+                "caused by: failed to read `none.tar`\n",
+                "No such file",
+            ],
+        );
+    }
+}
