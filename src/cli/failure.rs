@@ -113,6 +113,9 @@ impl From<crate::file::FileError> for Failure {
             return Self::environment(error).hint(TEMPORARY);
         }
         match error.source.kind() {
+            K::NotFound if error.verb == "create a file beside" => {
+                Self::input(error).hint("its folder is not there; make it first")
+            }
             K::NotFound
             | K::InvalidInput
             | K::NotADirectory

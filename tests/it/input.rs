@@ -359,6 +359,8 @@ fn an_archive_that_cannot_be_written_is_named() {
     let to = |path: &str| place.cooper(&["build", "spec.json", "-o", path]);
     to("/dev/full").failed(2, &["failed to write to `/dev/full`", "No space left on device"]);
     to("folder").failed(1, &["`folder` is a folder", "hint: name a file in it"]);
+    let missing = to("none/out.tar");
+    missing.failed(1, &["file beside `none/out.tar`", "hint: its folder is not there"]);
     place.builds();
     let copy = |to: &str| place.cooper(&["copy", "image.tar", to]);
     copy("archive:/dev/full").failed(2, &["failed to write to `/dev/full`"]);
