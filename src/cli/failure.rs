@@ -51,6 +51,13 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Says what else may be done.
+    #[cfg(feature = "daemon")]
+    pub(super) fn or(self, other: &str) -> Self {
+        let hint = self.hint.as_ref().map(|hint| format!("{hint}; {other}"));
+        self.hint(hint.unwrap_or_else(|| other.to_owned()))
+    }
+
     /// Whether the environment failed, so that another way may do.
     #[cfg(feature = "daemon")]
     pub(super) fn is_environments(&self) -> bool {
@@ -218,8 +225,7 @@ fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
     }
     match kind {
         Some(K::NotFound) => {
-            "start it, or name another place (`DOCKER_HOST`, `docker context use`, `--client`); \
-             `--or-save DIR` writes archives instead"
+            "start it, or name another place (`DOCKER_HOST`, `docker context use`, `--client`)"
         }
         Some(K::PermissionDenied) => {
             "this user may not use it: join its group (`docker`) and log in again, use a \
@@ -229,7 +235,7 @@ fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
             "nobody listens there: start the daemon, or restart it; or name another place \
              (`DOCKER_HOST`, `docker context use`)"
         }
-        _ => "see that the daemon runs and can be reached; `--or-save DIR` writes archives instead",
+        _ => "see that the daemon runs and can be reached",
     }
 }
 

@@ -76,6 +76,9 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
             output::note(&format!("note: {failure}; writing archives instead"));
             None
         }
+        (Err(failure), None) if failure.is_environments() => {
+            return Err(failure.or("`--or-save DIR` writes archives instead"));
+        }
         (Err(failure), _) => return Err(failure),
     };
     let reporter = progress::reporter(global);

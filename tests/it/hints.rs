@@ -183,3 +183,22 @@ fn a_base_that_is_not_there_is_called_the_base() {
         );
     }
 }
+
+#[cfg(feature = "daemon")]
+#[test]
+fn only_load_is_told_that_it_can_save_instead() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.builds();
+    let run = |args: &[&str]| {
+        let mut command = place.command(args);
+        super::running::Ran::of(command.env("DOCKER_HOST", "unix:///none").output().unwrap())
+    };
+    let what = "hint: start it, or name another place (`DOCKER_HOST`, `docker context use`, \
+                `--client`)";
+    let load = run(&["load", "spec.json"]);
+    load.failed(2, &[what, "; `--or-save DIR` writes archives instead\n"]);
+    for args in [["copy", "image.tar", "docker-daemon:a"], ["copy", "docker-daemon:a", "out.tar"]] {
+        run(&args).failed(2, &[&format!("{what}\n")]);
+    }
+}
