@@ -79,7 +79,8 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
         build::check_output(path, format(&args.to))?;
     }
     let reporter = progress::reporter(global);
-    let source: Arc<dyn Source> = Arc::from(place::open(&args.from, &args.reach, &*reporter)?);
+    let source: Arc<dyn Source> =
+        Arc::from(place::open_filled(&args.from, &args.reach, &*reporter)?);
     let graphs = || -> Result<Vec<Named>, Failure> {
         let rename = renamed(&args.to)?;
         let roots = roots(&*source, args.from.image(), &args.to)?;
@@ -144,7 +145,8 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     let mut graphs = Vec::new();
     for place in &args.places {
-        let source: Arc<dyn Source> = Arc::from(place::open(place, &args.reach, &*reporter)?);
+        let source: Arc<dyn Source> =
+            Arc::from(place::open_filled(place, &args.reach, &*reporter)?);
         let to = Place::Path(args.output.clone());
         for root in roots(&*source, place.image(), &to)? {
             graphs.push(read(&source, &root, args.platform.as_ref(), None)?);

@@ -30,7 +30,7 @@ pub(super) fn look(
     reach: &Reach,
     depth: Depth,
 ) -> Result<Vec<Looked>, Failure> {
-    let source = place::open(place, reach, &*progress::reporter(global))?;
+    let source = place::open_filled(place, reach, &*progress::reporter(global))?;
     let stored = stored(&*source, place)?;
     let mut scans = BTreeMap::new();
     if depth == Depth::Layers {

@@ -51,9 +51,8 @@ fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
     let mut images = found::look(global, &place, &args.reach, Depth::Documents)?;
     match (images.pop(), images.is_empty()) {
         (Some(image), true) => Ok(image.history),
-        (None, _) => Err(Failure::input(format!("there is no image in `{word}`"))),
-        (Some(last), false) => {
-            images.push(last);
+        (last, _) => {
+            images.extend(last);
             let names: Vec<String> = images.iter().map(called).collect();
             let what = format!("`{word}` has several images: {}", names.join(", "));
             let hint = "name one, as `oci:DIR:NAME` or `archive:FILE:NAME`, or by its digest";

@@ -48,13 +48,13 @@ impl Place {
     pub(super) fn of(word: &OsStr) -> Result<Self, String> {
         let after = |prefix: &str| word.as_bytes().strip_prefix(prefix.as_bytes());
         if let Some(rest) = after("oci:") {
-            let (path, name) = path_and_name(OsStr::from_bytes(rest))?;
+            let (path, name) = path_and_name(word, rest)?;
             return Ok(Self::Layout(path, name));
         }
         if let Some(rest) =
             ["oci-archive:", "docker-archive:", "archive:"].into_iter().find_map(after)
         {
-            let (path, name) = path_and_name(OsStr::from_bytes(rest))?;
+            let (path, name) = path_and_name(word, rest)?;
             return Ok(Self::Archive(path, name));
         }
         // Looks alone make no path of what says that it is in a registry.
@@ -116,16 +116,15 @@ fn looks_like_a_path(word: &OsStr) -> bool {
     starts || ends || bytes == b"." || Path::new(word).exists()
 }
 
-/// `PATH` or `PATH:NAME`; a colon within a name is the name's.
-fn path_and_name(word: &OsStr) -> Result<(PathBuf, Option<String>), String> {
-    let colon = word.as_bytes().iter().position(|byte| *byte == b':');
-    let Some((path, name)) = colon.and_then(|colon| word.as_bytes().split_at_checked(colon)) else {
-        return Ok((word.into(), None));
-    };
-    if Path::new(word).exists() {
-        return Ok((word.into(), None));
+/// `PATH` or `PATH:NAME` after the first part of a word; a colon within a name is the name's.
+fn path_and_name(word: &OsStr, rest: &[u8]) -> Result<(PathBuf, Option<String>), String> {
+    let whole = Path::new(OsStr::from_bytes(rest));
+    let colon = rest.iter().position(|byte| *byte == b':').filter(|_| !whole.exists());
+    let (path, name) = rest.split_at_checked(colon.unwrap_or(rest.len())).unwrap_or((rest, b""));
+    if path.is_empty() {
+        return Err(format!("`{}` names no path", word.display()));
     }
-    let name = OsStr::from_bytes(name.get(1..).unwrap_or_default());
+    let name = OsStr::from_bytes(name.strip_prefix(b":").unwrap_or_default());
     let name = name.to_str().ok_or_else(|| format!("the name `{}` is no UTF-8", name.display()))?;
     let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     Ok((OsStr::from_bytes(path).into(), name))
@@ -206,6 +205,19 @@ pub(super) fn open(
             false => failure,
         }
     })
+}
+
+/// As [`open`], and something must be there.
+pub(super) fn open_filled(
+    place: &Place,
+    reach: &Reach,
+    reporter: &dyn Reporter,
+) -> Result<Box<dyn Source>, Failure> {
+    let source = open(place, reach, reporter)?;
+    match source.roots()?.is_empty() {
+        true => Err(Failure::input(format!("there is no image in `{}`", source.name()))),
+        false => Ok(source),
+    }
 }
 
 /// `name:tag`, as daemons list it.

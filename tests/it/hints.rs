@@ -184,6 +184,27 @@ fn a_base_that_is_not_there_is_called_the_base() {
     }
 }
 
+#[test]
+fn a_copy_of_nothing_or_to_nowhere_is_no_copy() {
+    let place = Place::new();
+    place.write("empty/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    place.write("empty/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
+    let nothing = "error: there is no image in `empty`";
+    for args in [
+        &["copy", "empty", "out.tar"][..],
+        &["copy", "empty", "oci:out.tar:v1"],
+        &["save", "empty", "-o", "out.tar"],
+        &["inspect", "empty"],
+        &["history", "empty"],
+    ] {
+        place.cooper(args).failed(1, &[nothing]);
+    }
+    place.spec(&[], json!({}));
+    place.builds();
+    place.cooper(&["copy", "image.tar", "oci:"]).failed(1, &["`oci:` names no path"]);
+    place.cooper(&["copy", "archive::v1", "out"]).failed(1, &["`archive::v1` names no path"]);
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn only_load_is_told_that_it_can_save_instead() {
