@@ -128,6 +128,9 @@ pub enum ConfigError {
          1000000 (10000000000 is 10 s, in a flake \"10s\")"
     )]
     Duration(&'static str, u64),
+    /// A signal that Docker, podman and Kubernetes would refuse when a container is made or stopped.
+    #[error("config.StopSignal is `{0}`; write a name such as `SIGTERM` or a number from 1 to 64")]
+    StopSignal(String),
     /// A uid or gid that no kernel has.
     #[error("config.User is `{0}`; a number must be between 0 and 4294967294")]
     User(String),
@@ -207,6 +210,9 @@ impl Config {
         if let Some(port) = self.exposed_ports.iter().find(|port| !is_port(port)) {
             return Err(ConfigError::Port(port.clone()));
         }
+        if let Some(text) = self.stop_signal.as_deref().filter(|text| !is_signal(text)) {
+            return Err(ConfigError::StopSignal(text.into()));
+        }
         self.check_paths()?;
         self.check_user()?;
         self.healthcheck.as_ref().map_or(Ok(()), Healthcheck::check)
@@ -230,6 +236,31 @@ impl Config {
             false => Ok(()),
         }
     }
+}
+
+/// Linux's signals, as `kill` lists them.
+const SIGNALS: [&str; 34] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+    "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CLD", "CONT", "STOP", "TSTP", "TTIN",
+    "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "POLL", "PWR", "SYS",
+];
+
+/// A number or a name, as Docker takes it: with `SIG` or without, in any case. Nothing is none.
+fn is_signal(text: &str) -> bool {
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    let within = |number: &str, most: u8| number.parse().is_ok_and(|n| (1..=most).contains(&n));
+    let real_time = |base: &str, sign: char, most| {
+        let rest = name.strip_prefix(base);
+        rest.is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix(sign).is_some_and(|number| within(number, most))
+        })
+    };
+    text.is_empty()
+        || within(text, 64)
+        || SIGNALS.contains(&name)
+        || real_time("RTMIN", '+', 15)
+        || real_time("RTMAX", '-', 14)
 }
 
 /// `port`, `port/protocol` or a range of ports, as Docker takes it.

@@ -109,3 +109,16 @@ fn a_spec_of_another_version_is_refused() {
     let error = parse(br#"{"version":2,"name":"a"}"#).unwrap_err();
     assert!(matches!(error, SpecError::Version(2)));
 }
+
+#[test]
+fn a_signal_that_no_container_can_be_sent_is_an_error() {
+    let with = |signal: &str| parse_with(&format!(r#","config":{{"StopSignal":"{signal}"}}"#));
+    for signal in ["", "SIGTERM", "term", "9", "64", "SIGRTMIN", "SIGRTMIN+3", "rtmax-14", "SIGPWR"]
+    {
+        with(signal).unwrap();
+    }
+    for signal in ["foo", "SIG", "SIGSIGTERM", "0", "65", "-9", "SIGRTMIN+16", "RTMIN-1", " 9"] {
+        let error = with(signal).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("config.StopSignal is `{signal}`; write")), "{error}");
+    }
+}
