@@ -69,6 +69,14 @@ pub enum SpecError {
         /// The account.
         name: String,
     },
+    /// A uid or gid that to the kernel means none.
+    #[error("{field}.\"{name}\" has the uid or gid 4294967295; the largest is 4294967294")]
+    Id {
+        /// The field.
+        field: &'static str,
+        /// The path or the name in it.
+        name: String,
+    },
     /// A base that is nowhere, or in two places.
     #[error("base needs either `path` (a layout or an archive) or `lock` (from `cooper lock`){0}")]
     Base(&'static str),
@@ -154,6 +162,7 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
     check_platform(&spec.platform)?;
     check_base(spec)?;
     check_paths(spec)?;
+    check_ids(spec)?;
     check_accounts(spec)
 }
 
@@ -240,6 +249,20 @@ fn is_plain_absolute(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
         !path.contains('\0') && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
     })
+}
+
+/// `chown(2)`: -1 leaves the owner as it is.
+fn check_ids(spec: &Spec) -> Result<(), SpecError> {
+    let files = spec.files.iter().map(|(name, f)| ("files", name, [f.uid, f.gid]));
+    let directories = spec.directories.iter();
+    let directories = directories.map(|(name, d)| ("directories", name, [d.uid, d.gid]));
+    let users = spec.users.iter().map(|(name, u)| ("users", name, [u.uid, u.gid]));
+    let groups = spec.groups.iter().map(|(name, g)| ("groups", name, [g.gid, g.gid]));
+    let mut all = files.chain(directories).chain(users).chain(groups);
+    match all.find(|(_, _, ids)| ids.contains(&u32::MAX)) {
+        Some((field, name, _)) => Err(SpecError::Id { field, name: name.clone() }),
+        None => Ok(()),
+    }
 }
 
 fn check_accounts(spec: &Spec) -> Result<(), SpecError> {

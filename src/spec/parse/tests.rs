@@ -111,6 +111,21 @@ fn a_spec_of_another_version_is_refused() {
 }
 
 #[test]
+fn an_owner_that_means_none_is_an_error() {
+    // fault 7
+    for (fields, names) in [
+        (r#""files":{"/a":{"text":"","uid":4294967295}}"#, "files.\"/a\""),
+        (r#""directories":{"/a":{"gid":4294967295}}"#, "directories.\"/a\""),
+        (r#""users":{"a":{"uid":4294967295,"gid":1}}"#, "users.\"a\""),
+        (r#""groups":{"a":{"gid":4294967295}}"#, "groups.\"a\""),
+    ] {
+        let error = parse_with(&format!(",{fields}")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{names} has the uid or gid")), "{error}");
+        parse_with(&format!(",{}", fields.replace("7295", "7294"))).unwrap();
+    }
+}
+
+#[test]
 fn a_signal_that_no_container_can_be_sent_is_an_error() {
     let with = |signal: &str| parse_with(&format!(r#","config":{{"StopSignal":"{signal}"}}"#));
     for signal in ["", "SIGTERM", "term", "9", "64", "SIGRTMIN", "SIGRTMIN+3", "rtmax-14", "SIGPWR"]
