@@ -33,7 +33,8 @@ pub(super) struct IndexArgs {
     #[arg(long, short, value_name = "PATH", group = "where")]
     output: Option<PathBuf>,
     /// What is written
-    #[arg(long, value_enum, default_value_t = Format::Archive, conflicts_with = "to")]
+    #[arg(long, value_enum, default_value_t = Format::Archive)]
+    #[cfg_attr(feature = "registry", arg(conflicts_with = "to"))]
     format: Format,
     /// Tags instead of the specs'; may be given again
     #[arg(long = "tag", value_name = "TAG")]
