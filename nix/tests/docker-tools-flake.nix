@@ -37,24 +37,48 @@
             echo on >etc/app/conf
             chmod 0640 etc/app/conf
           '';
+          # From coreutils 9.2 to 9.4, `-n` fails when it leaves a file.
+          failingCp = pkgs.buildPackages.writeShellScriptBin "cp" ''
+            PATH=''${PATH#*:}
+            cp "$@"
+            for word; do
+              case $word in --) exit 0 ;; --no-clobber | -[!-]*n* | -n*) exit 1 ;; esac
+            done
+          '';
+          withFailingCp =
+            pkgs
+            // {
+              runCommand =
+                name: environment: commands:
+                pkgs.runCommand name environment "PATH=${failingCp}/bin:$PATH\n${commands}";
+            };
+          onOther = (cooper.lib.mkLib withFailingCp).dockerTools;
+          linkedBy =
+            tools:
+            tools.buildLayeredImage {
+              name = "linked";
+              tag = "v1";
+              inherit contents extraCommands;
+              compressor = "none";
+              directories."/data".uid = 999;
+            };
+          copiedBy =
+            tools:
+            tools.buildImage {
+              name = "copied";
+              tag = "v1";
+              copyToRoot = contents;
+              inherit extraCommands;
+              compressor = "none";
+              uid = 7;
+              gid = 8;
+            };
         in
         rec {
-          linked = dockerTools.buildLayeredImage {
-            name = "linked";
-            tag = "v1";
-            inherit contents extraCommands;
-            compressor = "none";
-            directories."/data".uid = 999;
-          };
-          copied = dockerTools.buildImage {
-            name = "copied";
-            tag = "v1";
-            copyToRoot = contents;
-            inherit extraCommands;
-            compressor = "none";
-            uid = 7;
-            gid = 8;
-          };
+          linked = linkedBy dockerTools;
+          copied = copiedBy dockerTools;
+          linkedByFailingCp = linkedBy onOther;
+          copiedByFailingCp = copiedBy onOther;
           streamed = dockerTools.streamLayeredImage {
             name = "streamed";
             tag = "v1";

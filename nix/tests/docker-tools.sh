@@ -31,6 +31,11 @@ docker_tools_image() {
     diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt" && diff <(stored) <(printf '%s\n' "${@:2}")
 }
 
+# As docker_tools_image, where a `cp` that leaves files says that it failed.
+docker_tools_failing_cp() {
+    docker_tools "$1ByFailingCp" && diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt"
+}
+
 docker_tools_stream() {
     docker_tools streamed || return 1
     "$work/image" 2>"$work/streaming" >"$work/streamed.tar" || { cat "$work/streaming"; return 1; }
