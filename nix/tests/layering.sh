@@ -11,6 +11,25 @@ unlike_layering() {
     built like "path:$work/unlike#like"
 }
 
+# Neither of two images of one name and tag is lost; with other tags both are in the layout.
+same_name() {
+    flake_of same 'let
+        image = tag: layering: lib.buildImage { name = "app"; inherit tag layering; contents = [ pkgs.tzdata ]; };
+        set = one: two: mode: lib.buildImageSet { images = { one = image one mode; two = image two mode; }; };
+      in {
+        same = set "v1" "v1" "image";
+        together = set "v1" "debug" "set";
+        other = set "v1" "debug" "image";
+      }'
+    fails --no-link "path:$work/same#same" "${with_inputs[@]}" || return 1
+    says '`images.two`: it is called `app:v1`, as `images.one` is' || return 1
+    fails --no-link "path:$work/same#together" "${with_inputs[@]}" || return 1
+    says '`images.two`: it is called `app`, as `images.one` is' && says 'planned together' || return 1
+    built other "path:$work/same#other" || return 1
+    grep -q '/app:v1"' "$work/other/index.json" && grep -q '/app:debug"' "$work/other/index.json" ||
+        { cat "$work/other/index.json"; return 1; }
+}
+
 # One layers lock, one digest: from nix build, cooper build and what build-all runs.
 layers_lock() {
     flake_of locked '{ image = lib.buildImage {

@@ -1,10 +1,11 @@
 # What buildImageSet makes of the `layering` of its images.
 let
-  image = name: layering: {
+  image = name: layering: tagged name [ "latest" ] layering;
+  tagged = name: tags: layering: {
     imageName = name;
     spec = "the spec of ${name}";
     image = {
-      spec = { inherit name layering; tags = [ "latest" ]; };
+      spec = { inherit name layering tags; };
       configFragments = [ ];
       trees = [ ];
       closure = [ ];
@@ -12,14 +13,18 @@ let
       passthru = { };
     };
   };
-  set =
-    one: two:
-    import ../lib/build-image-set.nix (import ./stand-ins.nix) {
-      images = { one = image "one" one; two = image "two" two; };
-    };
+  setOf = images: import ../lib/build-image-set.nix (import ./stand-ins.nix) { inherit images; };
+  set = one: two: setOf { one = image "one" one; two = image "two" two; };
   together = layering: { mode = "set"; } // layering;
   planned = one: two: (builtins.mapAttrs (_: member: member.image.spec.layering) (set one two).images);
   refused = one: two: !(builtins.tryEval (builtins.deepSeq (planned one two) true)).success;
+  # Two images of one name.
+  twins =
+    one: two: layering:
+    !(builtins.tryEval (setOf {
+      one = tagged "app" one layering;
+      two = tagged "app" two layering;
+    }).specs).success;
   lock = [ [ "glibc" ] [ "app" ] ];
 in
 [
@@ -36,6 +41,20 @@ in
     name = "an image that is planned by itself may have a layering of its own";
     actual = refused (together { }) { maxLayers = 40; };
     expected = false;
+  }
+  {
+    name = "two images of a set have not the same name and tag";
+    actual = [
+      (twins [ "v1" ] [ "v1" ] { })
+      (twins [ "v1" "latest" ] [ "v2" "latest" ] { })
+      (twins [ "v1" ] [ "debug" ] { })
+    ];
+    expected = [ true true false ];
+  }
+  {
+    name = "… and no name twice, if they are planned together";
+    actual = twins [ "v1" ] [ "debug" ] (together { });
+    expected = true;
   }
   {
     name = "an image that is new in a set goes by the lock of the others";
