@@ -5,6 +5,9 @@
 # it they stand. So the paths are found in the text, and cut to the names that those
 # derivations have: a full stop after a path in a text is then not taken for its end.
 # A path written out by hand, which Nix knows nothing of, is not in the image.
+#
+# What is addressed by its content has no path yet: in its place stands a hash, for which Nix
+# writes the path, in the graph too, once that is built.
 value:
 let
   text = builtins.toJSON value;
@@ -32,9 +35,12 @@ let
     builtins.concatLists (map (source: outputNames source context.${source}) (builtins.attrNames context))
   );
 
-  found = builtins.concatMap (part: if builtins.isList part then part else [ ]) (
-    builtins.split "(${prefix}[0-9a-z]{32}-[0-9a-zA-Z+._?=-]+)" plain
-  );
+  matches =
+    pattern:
+    builtins.concatMap (part: if builtins.isList part then part else [ ]) (builtins.split "(${pattern})" plain);
+  found = matches "${prefix}[0-9a-z]{32}-[0-9a-zA-Z+._?=-]+";
+  # In the letters of Nix's base 32. Without a derivation behind it, it stands for nothing.
+  unbuilt = if context == { } then [ ] else matches "/[0-9a-df-np-sv-z]{52}";
   cut =
     path:
     let
@@ -54,7 +60,7 @@ let
       map (name: {
         inherit name;
         value = null;
-      }) (builtins.concatMap cut found)
+      }) (builtins.concatMap cut found ++ unbuilt)
     )
   );
 in
