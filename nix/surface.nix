@@ -14,6 +14,8 @@ let
     "bashInteractive"
     "buildPackages.fakeroot"
     "buildPackages.jq"
+    "buildPackages.nix"
+    "buildPackages.sqlite"
     "buildPackages.writeShellScriptBin"
     "busybox-sandbox-shell"
     "cacert"

@@ -33,7 +33,7 @@ in
 environments
 // import ./tools.nix {
   inherit runScript packages buildSystem;
-  inherit (environments) fakeroot jq;
+  inherit (environments) fakeroot jq sqlite;
 }
 // {
   inherit (packages) pinned;

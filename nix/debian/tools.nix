@@ -6,6 +6,7 @@
   buildSystem,
   fakeroot,
   jq,
+  sqlite,
 }:
 let
   writeShellScriptBin =
@@ -82,11 +83,22 @@ in
     environment = fakeroot;
   };
 
-  # A build tool runs on hosts that lack its libraries: it brings them, and a loader.
+  # Build tools run on hosts that lack their libraries: they bring those, and a loader.
   jq = runScript {
     name = "jq-${packages.version "jq"}";
     script = ./wrap.sh;
     program = "jq";
     environment = jq;
+  };
+  sqlite = runScript {
+    name = "sqlite-${packages.version "sqlite3"}";
+    script = ./wrap.sh;
+    program = "sqlite3";
+    environment = sqlite;
+  };
+
+  nix = runScript {
+    name = "nix-of-the-host";
+    script = ./host-nix.sh;
   };
 }

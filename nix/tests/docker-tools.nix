@@ -28,6 +28,9 @@ let
     runCommand = name: environment: commands: made name (environment // { inherit commands; });
     buildPackages.writeShellScriptBin = name: text: made name { inherit text; };
     buildPackages.fakeroot = package "fakeroot";
+    buildPackages.jq = package "jq";
+    buildPackages.nix = package "nix";
+    buildPackages.sqlite = package "sqlite";
     cacert = package "cacert";
     coreutils = package "coreutils";
     bashInteractive = package "bash";
@@ -287,6 +290,30 @@ in
     ];
   }
   {
+    name = "Nix's database is of the image without it, and nothing is built for one that is not asked for";
+    actual =
+      let
+        trees = arguments: map (tree: tree.given ? sqlite) (layered arguments).trees;
+        with' = layered { includeNixDB = true; contents = hello; };
+      in
+      [
+        (trees { contents = hello; })
+        (trees { contents = hello; includeNixDB = true; })
+        (map (tree: plain "${tree}") (layered { contents = hello; }).trees == [ (plain "${builtins.head with'.trees}") ])
+        (trees { includeNixDB = true; })
+      ];
+    expected = [ [ false ] [ false true ] true [ true ] ];
+  }
+  {
+    name = "buildLayeredImageWithNixDb and buildImageWithNixDb have it";
+    actual = map (make: builtins.length (make (tagged // { includeNixDB = false; })).image.trees) [
+      dockerTools.buildLayeredImageWithNixDb
+      dockerTools.buildImageWithNixDb
+    ];
+    expected = [ 1 1 ];
+  }
+  (throws "a database of store paths that the image has not is refused" (specOf { includeNixDB = true; includeStorePaths = false; }))
+  {
     name = "an image without contents and commands needs no build for its root";
     actual = (layered { config.Cmd = [ "${hello}/bin/hello" ]; }).trees;
     expected = [ ];
@@ -372,7 +399,6 @@ in
 
   (refuses "a virtual machine" "buildImage" { runAsRoot = "mkdir /data"; } "runAsRoot" "directories.\"/data\"")
   (refuses "a chroot" "streamLayeredImage" { enableFakechroot = true; } "enableFakechroot" "in `fakeRootCommands`")
-  (refuses "a database of Nix's" "buildLayeredImage" { includeNixDB = true; } "includeNixDB" "nix-store --load-db")
   (refuses "a pipeline" "buildLayeredImage" { layeringPipeline = [ ]; } "layeringPipeline" "layering.groups")
   (refuses "an owner of the store" "buildLayeredImage" { uid = 1000; } "uid" "give an owner by path")
   (refuses "a group's name for the store" "streamLayeredImage" { gname = "users"; } "gname" "give an owner by path")

@@ -55,9 +55,7 @@ let
     architecture = string;
     created = moment;
     extraCommands = string;
-    includeNixDB =
-      givenUp [ false ]
-        "no database is made; load one in `extraCommands`: NIX_REMOTE=local?root=$PWD nix-store --load-db < \${pkgs.closureInfo { rootPaths = [ … ]; }}/registration";
+    includeNixDB = bool;
     meta = set;
     passthru = set;
   };

@@ -5,11 +5,14 @@
 let
   make = import ./make.nix { inherit pkgs cooper; };
   streamLayeredImage = import ./stream-layered-image.nix { inherit pkgs make; };
-in
-{
-  inherit streamLayeredImage;
   buildLayeredImage = import ./build-layered-image.nix { inherit make streamLayeredImage; };
   buildImage = import ./build-image.nix { inherit make; };
+  withNixDb = function: arguments: function (arguments // { includeNixDB = true; });
+in
+{
+  inherit buildImage buildLayeredImage streamLayeredImage;
+  buildLayeredImageWithNixDb = withNixDb buildLayeredImage;
+  buildImageWithNixDb = withNixDb buildImage;
   mergeImages = import ./merge-images.nix { inherit pkgs cooper; };
   pullImage = import ./pull-image.nix { inherit pkgs cooper; };
 

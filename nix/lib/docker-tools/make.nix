@@ -14,15 +14,21 @@
   settings ? { },
 }:
 let
-  inherit (import ../types.nix) insist;
+  inherit (import ../types.nix) insist problem;
   shown =
     if builtins.isAttrs arguments && builtins.isString (arguments.name or null) then
       "${function} ${builtins.toJSON arguments.name}"
     else
       function;
   native =
-    assert insist shown ((import ./arguments.nix).${function}.check "" arguments);
+    assert insist shown ((import ./arguments.nix).${function}.check "" arguments ++ withoutStore);
     import ./native.nix (arguments // settings);
+  includeNixDB = arguments.includeNixDB or false == true;
+  withoutStore =
+    if includeNixDB && arguments.includeStorePaths or true == false then
+      problem "includeNixDB" "with `includeStorePaths = false` there are no store paths for a database"
+    else
+      [ ];
   name = baseNameOf native.name;
 
   given = if contents == null then [ ] else if builtins.isList contents then contents else [ contents ];
@@ -51,8 +57,20 @@ let
     )
   ) (builtins.readFile ./root.sh);
 
+  rootTrees = if given == [ ] && extraCommands == "" && fakeRootCommands == "" then [ ] else [ root ];
+
+  # Of what the image would be without it.
+  database = pkgs.runCommand "${name}-nix-db" {
+    inherit (image [ ] "latest") spec;
+    cooper = "${cooper.cooper-core}/bin/cooper";
+    jq = "${pkgs.buildPackages.jq}/bin/jq";
+    nixStore = "${pkgs.buildPackages.nix}/bin/nix-store";
+    sqlite = "${pkgs.buildPackages.sqlite}/bin/sqlite3";
+  } (builtins.readFile ./nix-db.sh);
+  databaseTrees = if includeNixDB then [ database ] else [ ];
+
   image =
-    tag:
+    more: tag:
     let
       tagged = native // {
         inherit tag;
@@ -64,7 +82,7 @@ let
     import ../image.nix { inherit pkgs cooper; } {
       inherit spec;
       configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
-      trees = if given == [ ] && extraCommands == "" && fakeRootCommands == "" then [ ] else [ root ];
+      trees = rootTrees ++ more;
       siblings = { };
       meta = arguments.meta or { };
       passthru = arguments.passthru or { };
@@ -73,7 +91,7 @@ let
   # Without a tag, nixpkgs takes the hash of an output path. The spec that has no tag of
   # its own yet has one, and it changes with all that the image is made of.
   hash = builtins.substring 0 32 (
-    baseNameOf (builtins.unsafeDiscardStringContext (image "latest").spec.outPath)
+    baseNameOf (builtins.unsafeDiscardStringContext (image databaseTrees "latest").spec.outPath)
   );
 in
-image (if (arguments.tag or null) == null then hash else arguments.tag)
+image databaseTrees (if (arguments.tag or null) == null then hash else arguments.tag)
