@@ -15,6 +15,7 @@ let
     "buildPackages.fakeroot"
     "buildPackages.jq"
     "buildPackages.nix"
+    "buildPackages.shadow"
     "buildPackages.sqlite"
     "buildPackages.writeShellScriptBin"
     "busybox-sandbox-shell"

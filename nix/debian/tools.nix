@@ -97,8 +97,22 @@ in
     environment = sqlite;
   };
 
+  # A machine that uses this set has these.
   nix = runScript {
     name = "nix-of-the-host";
-    script = ./host-nix.sh;
+    script = ./host.sh;
+    programs = [ "nix-store" ];
+  };
+  shadow = runScript {
+    name = "shadow-of-the-host";
+    script = ./host.sh;
+    programs = [
+      "useradd"
+      "usermod"
+      "userdel"
+      "groupadd"
+      "groupmod"
+      "groupdel"
+    ];
   };
 }

@@ -19,5 +19,6 @@ in
   fakeNss = import ./fake-nss.nix { inherit pkgs; };
   caCertificates = import ./ca-certificates.nix { inherit pkgs; };
   binSh = import ./bin-sh.nix { inherit pkgs; };
+  shadowSetup = import ./shadow-setup.nix { inherit pkgs; };
   usrBinEnv = import ./usr-bin-env.nix { inherit pkgs; };
 }

@@ -23,7 +23,7 @@
               dockerTools = mkTools pkgs;
             };
           };
-          images = import ./plain.nix given // import ./layered.nix given // import ./based.nix given // import ./with-nix.nix given;
+          images = import ./plain.nix given // import ./layered.nix given // import ./based.nix given // import ./with-nix.nix given // import ./accounts.nix given;
           names = builtins.attrNames images;
         in
         images
