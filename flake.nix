@@ -80,6 +80,10 @@
           path = ./nix/examples/from-nix2container;
           description = "Images that nix2container made until now";
         };
+        on-a-base = {
+          path = ./nix/examples/on-a-base;
+          description = "An image on another one, which a lock pins";
+        };
       };
     };
 }

@@ -1,9 +1,13 @@
 # A base image's lock, read while Nix evaluates: which blobs it takes for a platform.
 lock:
 let
-  file = "${lock}";
-  read = builtins.fromJSON (builtins.readFile lock);
-  written = "write it with `cooper lock NAME:TAG -o FILE`";
+  name = baseNameOf (toString lock);
+  written = "write it with `cooper lock NAME:TAG -o ${name}`";
+  there =
+    builtins.pathExists lock
+    || throw "cooper: there is no ${toString lock}; ${written}, and `git add` it where the flake is in git";
+  file = assert there; "${lock}";
+  read = assert there; builtins.fromJSON (builtins.readFile lock);
   content =
     if builtins.isAttrs read && (read.version or null) == 1 && read ? platforms then
       read

@@ -67,6 +67,19 @@ locked_base() {
     "$cooper" lock "$name" -o "$work/user/base.lock.json" || { cat "$work/push.log"; return 1; }
 }
 
+# Without its lock the template says how to get one; with it the image is the base's layers and more.
+template_on_base() {
+    mkdir "$work/on-base" && (cd "$work/on-base" && nix flake init -t "$flake#on-a-base") || return 1
+    fails --no-link "path:$work/on-base#redis" "${with_inputs[@]}" || return 1
+    says 'base.lock.json' && says 'cooper lock NAME:TAG -o base.lock.json' && says 'git add' || return 1
+    [ -e "$work/user/base.lock.json" ] || locked_base || return 1
+    sed -i "s#docker.io/library/debian:12#$COOPER_TEST_REGISTRY/base/linked:v1#
+        s#base.lock = .*#& compression = \"none\";#" "$work/on-base/flake.nix"
+    (cd "$work/on-base" && nix run "path:$work/on-base#lock" "${with_inputs[@]}") &&
+        built image "path:$work/on-base#redis" || return 1
+    stored | grep -x first && stored | grep '^redis' && top_layer | grep -x 'drwxr-xr-x 999/999 data/'
+}
+
 # The lock's blobs are fetched one by one, and the image on top is the same as from an archive.
 base_by_lock() {
     locked_base && docker_tools locked || return 1
