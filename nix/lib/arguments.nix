@@ -31,7 +31,7 @@ let
   capability =
     matching "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
       "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
-  time = matching "a time as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
+  time = matching "one time for every build, as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
   # Docker takes 0, for its default, and nothing shorter than a millisecond.
   nanoseconds = simple "0, or nanoseconds from a millisecond on, 1000000; or a duration such as \"10s\"" (
     value: value == 0 || value >= 1000000
@@ -72,7 +72,7 @@ let
         where: value:
         shape.check where value
         ++ (
-          if (value.text or null != null) == (value.source or null != null) then
+          if builtins.isAttrs value && (value.text or null != null) == (value.source or null != null) then
             types.problem where "this must have either `text` or `source`"
           else
             [ ]
@@ -140,7 +140,8 @@ let
         fields = {
           path = storePath;
           reference = string;
-          lock = storePath;
+          # Of one that is not there yet, lock.nix says how it is written.
+          lock = types.anyStorePath;
         };
       };
     in
@@ -196,8 +197,37 @@ let
     };
   };
 
+  # Names of dockerTools' and nix2container's, and what belongs into `config`.
+  elsewhere =
+    let
+      script = "what it makes as `files`, `directories` and `symlinks`, or call dockerTools.buildLayeredImage, which takes scripts";
+      as =
+        write:
+        builtins.listToAttrs (
+          map (name: {
+            name = write name;
+            value = "`config.${name}`";
+          }) config.names
+        );
+    in
+    as (name: name)
+    // as (import ./small-letters.nix)
+    // {
+      copyToRoot = "`contents`";
+      fromImage = "`base = { path = …; }`";
+      maxLayers = "`layering.maxLayers`";
+      layers = "`layering.groups`";
+      architecture = "`platform.architecture`";
+      compressor = "`compression`";
+      perms = "`directories` and `files`, which have `mode`, `uid` and `gid`";
+      extraCommands = script;
+      fakeRootCommands = script;
+      runAsRoot = script;
+    };
+
   image = record {
     required = [ "name" ];
+    inherit elsewhere;
     fields = {
       name = imageName;
       tag = imageTag;

@@ -25,6 +25,8 @@ let
       if test value then [ ] else problem where "this must be ${expects}, not ${describe value}";
   };
 
+  isPackage = value: builtins.isAttrs value && value ? outPath;
+
   describe =
     value:
     let
@@ -32,14 +34,18 @@ let
       short = builtins.isInt value || builtins.isString value && builtins.stringLength value < 80;
       shown = if short then " ${builtins.toJSON value}" else "";
     in
-    article.${kind} + shown;
+    if isPackage value then
+      "the package" + (if value ? name then " ${value.name}" else "")
+    else
+      article.${kind} + shown;
 
+  # A package is a set too, whose attributes nobody means.
   ifSet =
-    where: value: problems:
-    if builtins.isAttrs value then
+    expects: where: value: problems:
+    if builtins.isAttrs value && !isPackage value then
       problems
     else
-      problem where "this must be an attribute set, not ${describe value}";
+      problem where "this must be ${expects}, not ${describe value}";
 in
 rec {
   inherit problem simple;
@@ -56,15 +62,37 @@ rec {
     expects = "anything";
     check = _: _: [ ];
   };
-  string = simple "a string" builtins.isString;
+  string = {
+    expects = "a string";
+    check =
+      where: value:
+      if isPackage value then
+        problem where "this must be a string, not ${describe value}; write the path of what is meant in it, such as \"\${package}/bin/program\""
+      else
+        (simple "a string" builtins.isString).check where value;
+  };
   bool = simple "true or false" builtins.isBool;
   natural = simple "a number, 0 or more" (value: builtins.isInt value && value >= 0);
   set = simple "an attribute set" builtins.isAttrs;
 
-  # A package, a path of the flake's own source, or a string that names a store path.
-  storePath = simple "a package or a store path" (
-    value: builtins.isPath value || builtins.isString value || (builtins.isAttrs value && value ? outPath)
+  package = simple "a package" isPackage;
+
+  # A package, a path of the flake's own source, or a string that names a store path: of what is
+  # addressed by its content a hash, until it is built.
+  anyStorePath = simple "a package, a file such as ./file, or a store path" (
+    value:
+    builtins.isPath value
+    || isPackage value
+    || builtins.isString value && builtins.match "(${builtins.storeDir}/.|/[0-9a-df-np-sv-z]{52}).*" value != null
   );
+  storePath = anyStorePath // {
+    check =
+      where: value:
+      if builtins.isPath value && !builtins.pathExists value then
+        problem where "there is no ${toString value}; a flake in git has only files that `git add` knows"
+      else
+        anyStorePath.check where value;
+  };
 
   # A file of the flake's own source: ./layers.lock.json.
   lockFile = simple "the path of a lock file, such as ./layers.lock.json" (
@@ -101,11 +129,11 @@ rec {
         );
   };
 
-  attrsOf = type: {
+  attrsOf = type: rec {
     expects = "an attribute set, each value ${type.expects}";
     check =
       where: value:
-      ifSet where value (
+      ifSet expects where value (
         builtins.concatMap (name: type.check "${where}.${builtins.toJSON name}" value.${name}) (
           builtins.attrNames value
         )
@@ -118,13 +146,16 @@ rec {
     check = where: value: if fits value then left.check where value else right.check where value;
   };
 
-  # Known attributes only; `required` ones must be there.
+  # Known attributes only; `required` ones must be there. `elsewhere` says of names that are known
+  # from other tools what to write.
   record =
     {
       required ? [ ],
+      elsewhere ? { },
       fields,
     }:
     let
+      expects = "an attribute set of ${builtins.concatStringsSep ", " known}";
       known = builtins.attrNames fields;
       at = where: name: if where == "" then name else "${where}.${name}";
       ofField =
@@ -132,17 +163,19 @@ rec {
         if fields ? ${name} then
           fields.${name}.check (at where name) value.${name}
         else
-          problem (at where name) "there is no such argument${near.suggest name known}";
+          problem (at where name) "there is no such argument${
+            if elsewhere ? ${name} then "; write ${elsewhere.${name}}" else near.suggest name known
+          }";
       ofMissing =
         where: value: name:
         if value ? ${name} then [ ] else problem (at where name) "this is missing; it must be ${fields.${name}.expects}";
     in
     {
-      expects = "an attribute set of ${builtins.concatStringsSep ", " known}";
+      inherit expects;
       names = known;
       check =
         where: value:
-        ifSet where value (
+        ifSet expects where value (
           builtins.concatMap (ofField where value) (builtins.attrNames value)
           ++ builtins.concatMap (ofMissing where value) required
         );

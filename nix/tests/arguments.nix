@@ -3,6 +3,11 @@ let
   inherit (import ../lib/arguments.nix) image;
   problems = arguments: image.check "" arguments;
   ok = { name = "app"; };
+  package = derivation {
+    name = "hello";
+    system = "x86_64-linux";
+    builder = "/bin/sh";
+  };
   # `arguments` are refused for one reason, which starts with the place and ends as given.
   refused = name: arguments: where: says: {
     inherit name;
@@ -44,7 +49,21 @@ in
   (refused "tag and tags" (ok // { tag = "a"; tags = [ "b" ]; }) "tags" "one of the two")
   (refused "no tags at all" (ok // { tags = [ ]; }) "tags" "one tag at least")
   (refused "contents that is no list" (ok // { contents = "x"; }) "contents" "write [ … ] around it")
-  (refused "contents with a number in it" (ok // { contents = [ 3 ]; }) "contents[0]" "a package or a store path")
+  (refused "contents with a number in it" (ok // { contents = [ 3 ]; }) "contents[0]" "a package, a file such as ./file, or a store path")
+  (refused "contents by a name" (ok // { contents = [ "hello" ]; }) "contents[0]" "a package, a file such as ./file, or a store path")
+  (refused "contents by a path of the machine" (ok // { contents = [ "/usr/bin" ]; }) "contents[0]" "not a string \"/usr/bin\"")
+  (refused "a file that is not there" (ok // { contents = [ ./nothing ]; }) "contents[0]" "`git add`")
+  (refused "a base that is not there" (ok // { base.path = ./nothing.tar; }) "base.path" "`git add`")
+  (refused "a package instead of arguments" package "" "not the package hello")
+  (refused "a package instead of a list" (ok // { contents = package; }) "contents" "not the package hello; write [ … ] around it")
+  (refused "a package instead of a command" (ok // { config.Cmd = [ package ]; }) "config.Cmd[0]" "\"\${package}/bin/program\"")
+  (refused "a package instead of a set" (ok // { users = package; }) "users" "not the package hello")
+  (refused "a config's key beside config" (ok // { Cmd = [ "x" ]; }) "Cmd" "write `config.Cmd`")
+  (refused "… in small letters" (ok // { workingdir = "/"; }) "workingdir" "write `config.WorkingDir`")
+  (refused "dockerTools' name of an argument" (ok // { copyToRoot = [ ]; }) "copyToRoot" "write `contents`")
+  (refused "a script" (ok // { extraCommands = ""; }) "extraCommands" "dockerTools.buildLayeredImage")
+  (refused "a text instead of a file" (ok // { files."/x" = "text"; }) "files.\"/x\"" "an attribute set of capabilities, gid, mode, source, text, uid")
+  (refused "a platform in one word" (ok // { platform = "linux/amd64"; }) "platform" "an attribute set of architecture, os, variant")
   (refused "Env without a name" (ok // { config.Env = [ "A" ]; }) "config.Env[0]" "NAME=value")
   (refused "an Entrypoint in one string" (ok // { config.Entrypoint = "a b"; }) "config.Entrypoint" "must be a list")
   (refused "a duration without a unit" (ok // { config.Healthcheck.Interval = "10"; }) "config.Healthcheck.Interval" "500ms")
@@ -62,7 +81,7 @@ in
   (refused "a uid past 32 bits" (ok // { users.a.uid = 4294967296; }) "users.\"a\".uid" "from 0 to")
   (refused "a relative path" (ok // { files."etc/x".text = ""; }) "files" "absolute path")
   (refused "a file without content" (ok // { files."/x" = { }; }) "files.\"/x\"" "either `text` or `source`")
-  (refused "a file with two contents" (ok // { files."/x" = { text = ""; source = "/y"; }; }) "files.\"/x\"" "either `text` or `source`")
+  (refused "a file with two contents" (ok // { files."/x" = { text = ""; source = ./.; }; }) "files.\"/x\"" "either `text` or `source`")
   (refused "an unknown preset" (ok // { presets = [ "tz" ]; }) "presets[0]" "tzdata")
   (refused "no layers" (ok // { layering.maxLayers = 0; }) "layering.maxLayers" "from 1 to 125")
   (refused "too many layers" (ok // { layering.maxLayers = 126; }) "layering.maxLayers" "from 1 to 125")
@@ -76,9 +95,10 @@ in
   (refused "a base without either" (ok // { base = { }; }) "base" "cooper lock")
   (refused "a base that is a file and a lock" (ok // { base = { path = ./.; lock = ./.; }; }) "base" "either `path`")
   (refused "one image of a lock" (ok // { base = { lock = ./.; reference = "x:1"; }; }) "base.reference" "one image already")
-  (refused "a time that is none" (ok // { created = "now"; }) "created" "RFC 3339")
+  (refused "a time that is none" (ok // { created = "now"; }) "created" "one time for every build, as RFC 3339")
 
   (accepted "a name alone" { })
+  (accepted "contents as a package, a path and a store path" { contents = [ package ./. "${package}/share" ]; })
   (accepted "a name with registry, port and parts" { name = "localhost:5000/a/b-c"; })
   (accepted "Env as a set" { config.Env.A = "b"; })
   (accepted "Env with newlines in a value" { config.Env = [ "A=b\nc" ]; })

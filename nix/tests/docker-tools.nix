@@ -392,6 +392,7 @@ in
     expected = 2;
   }
   (throws "an archive of someone else's cannot be merged" (dockerTools.mergeImages [ hello ]))
+  (throws "a function that is not there says so" (dockerTools.exportImage { }))
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
   (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
   (throws "a mistyped key of config is refused" (specOf { config.entrypont = [ ]; }))

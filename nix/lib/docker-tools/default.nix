@@ -8,11 +8,16 @@ let
   buildLayeredImage = import ./build-layered-image.nix { inherit make streamLayeredImage; };
   buildImage = import ./build-image.nix { inherit make; };
   withNixDb = function: arguments: function (arguments // { includeNixDB = true; });
+  shell = "a derivation's environment builds a package and is not what ships; name the tools in `contents` of buildLayeredImage";
+  notThere = name: instead: _: throw "cooper: dockerTools.${name} is not there: ${instead}";
 in
 {
   inherit buildImage buildLayeredImage streamLayeredImage;
   buildLayeredImageWithNixDb = withNixDb buildLayeredImage;
   buildImageWithNixDb = withNixDb buildImage;
+  exportImage = notThere "exportImage" "nothing is unpacked here; `docker export`, or `umoci unpack` of the image's `layout`, gives its files";
+  buildNixShellImage = notThere "buildNixShellImage" shell;
+  streamNixShellImage = notThere "streamNixShellImage" shell;
   mergeImages = import ./merge-images.nix { inherit pkgs cooper; };
   pullImage = import ./pull-image.nix { inherit pkgs cooper; };
 

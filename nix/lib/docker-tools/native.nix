@@ -5,10 +5,6 @@ let
   optional = condition: attributes: if condition then attributes else { };
   isGiven = name: (arguments.${name} or null) != null;
 
-  letters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
-  upper = letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  lower = letters "abcdefghijklmnopqrstuvwxyz";
-
   given = builtins.listToAttrs (
     map (name: {
       inherit name;
@@ -66,7 +62,7 @@ given
 // unchecked
 // {
   inherit config layering;
-  name = builtins.replaceStrings upper lower arguments.name;
+  name = import ../small-letters.nix arguments.name;
   includeStorePaths = arguments.includeStorePaths or true;
   compression =
     {

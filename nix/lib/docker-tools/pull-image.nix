@@ -9,7 +9,7 @@ let
   isGiven = name: (arguments.${name} or null) != null;
   shape = types.record {
     fields = {
-      lock = types.storePath;
+      lock = types.anyStorePath;
       imageName = string;
       imageDigest = string;
       # A lock has the digest of every blob.

@@ -1,0 +1,5 @@
+# A text in small letters.
+let
+  letters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
+in
+builtins.replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (letters "abcdefghijklmnopqrstuvwxyz")
