@@ -47,6 +47,9 @@
       # mkLib pkgs: buildImage and its like for the caller's own packages.
       lib.mkLib =
         pkgs:
+        assert
+          pkgs ? stdenv.buildPlatform.system
+          || throw "cooper: mkLib wants a package set, such as `nixpkgs.legacyPackages.x86_64-linux`; this is none";
         import ./nix/lib {
           pkgs = surface.restrict pkgs;
           cooper = house.${pkgs.stdenv.buildPlatform.system}.packages;

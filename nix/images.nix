@@ -14,8 +14,25 @@
   source ? "https://github.com/betracehq/betrace",
   licenses ? "MIT",
   tag ? "latest",
-}:
+}@arguments:
 let
+  types = import ./lib/types.nix;
+  package = types.nullOr types.package;
+  fine = types.insist "images" (
+    (types.record {
+      fields = {
+        backend = package;
+        grafana-plugin = package;
+        grafana = package;
+        provisioning = types.storePath;
+        prometheusConfiguration = types.storePath;
+        source = types.string;
+        licenses = types.string;
+        tag = types.anything;
+      };
+    }).check "" arguments
+  );
+
   lib = mkLib pkgs;
   programs = import ./programs.nix { inherit pkgs; };
   demo = import ./demo.nix { inherit pkgs; };
@@ -34,6 +51,7 @@ let
     "org.opencontainers.image.revision" = revision;
   };
 in
+assert fine;
 {
   backend-docker = import ./images/backend.nix {
     inherit lib tag;

@@ -27,6 +27,11 @@ let
         "wanted `${where}`: …${says}…, got: ${text}";
     expected = "refused";
   };
+  images = import ../images.nix {
+    pkgs = { };
+    mkLib = _: { };
+    revision = "dirty";
+  };
   accepted = name: arguments: {
     inherit name;
     actual = problems (ok // arguments);
@@ -97,6 +102,16 @@ in
   (refused "one image of a lock" (ok // { base = { lock = ./.; reference = "x:1"; }; }) "base.reference" "one image already")
   (refused "a time that is none" (ok // { created = "now"; }) "created" "one time for every build, as RFC 3339")
 
+  {
+    name = "the images of one's own packages are made of packages";
+    actual = map (arguments: (builtins.tryEval (builtins.attrNames (images arguments) != [ ])).success) [
+      { backend = "backend"; }
+      { grafana-plugin = ./.; }
+      { source = package; }
+      { backend = package; provisioning = ./.; }
+    ];
+    expected = [ false false false true ];
+  }
   (accepted "a name alone" { })
   (accepted "contents as a package, a path and a store path" { contents = [ package ./. "${package}/share" ]; })
   (accepted "a name with registry, port and parts" { name = "localhost:5000/a/b-c"; })
