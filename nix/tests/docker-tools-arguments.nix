@@ -50,6 +50,7 @@ let
 in
 [
   (refuses "a virtual machine" "buildImage" { runAsRoot = "mkdir /data"; } "runAsRoot" "directories.\"/data\"")
+  (refuses "accounts by a script for root" "buildImage" { runAsRoot = "useradd app"; } "runAsRoot" "dockerTools.shadowSetup")
   (refuses "a chroot" "streamLayeredImage" { enableFakechroot = true; } "enableFakechroot" "in `fakeRootCommands`")
   (refuses "a pipeline" "buildLayeredImage" { layeringPipeline = [ ]; } "layeringPipeline" "layering.groups")
   (refuses "an owner of the store" "buildLayeredImage" { uid = 1000; } "uid" "give an owner by path")

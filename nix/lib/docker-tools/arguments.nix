@@ -38,7 +38,7 @@ let
   };
   owner = what: givenUp [ 0 "root" ] "the store's files are root's in every image, so that images share them; ${what}";
   ownerByFile = owner "give an owner by path: `directories.\"/data\" = { uid = 1000; gid = 1000; }`, or `files`";
-  asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`";
+  asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`, and a script that adds accounts into buildLayeredImage's `fakeRootCommands`, after dockerTools.shadowSetup";
 
   # cooper's own.
   native = builtins.listToAttrs (
