@@ -3,7 +3,6 @@
 let
   types = import ./types.nix;
   inherit (types)
-    anything
     attrsOf
     between
     bool
@@ -274,7 +273,7 @@ let
       mtime = time;
       includeStorePaths = bool;
       meta = set;
-      passthru = anything;
+      passthru = set;
     };
   };
 

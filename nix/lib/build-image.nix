@@ -9,13 +9,10 @@ let
       "the image ${builtins.toJSON arguments.name}"
     else
       "an image";
-
-  spec =
-    assert insist shown ((import ./arguments.nix).image.check "" arguments);
-    import ./spec.nix { inherit pkgs cooper; } arguments;
 in
+assert insist shown ((import ./arguments.nix).image.check "" arguments);
 import ./image.nix { inherit pkgs cooper; } {
-  inherit spec;
+  spec = import ./spec.nix { inherit pkgs cooper; } arguments;
   configFragments = map (item: "${item}") (arguments.configFragments or [ ]);
   trees = [ ];
   siblings = { };

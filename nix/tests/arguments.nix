@@ -100,6 +100,7 @@ in
   (refused "a base without either" (ok // { base = { }; }) "base" "cooper lock")
   (refused "a base that is a file and a lock" (ok // { base = { path = ./.; lock = ./.; }; }) "base" "either `path`")
   (refused "one image of a lock" (ok // { base = { lock = ./.; reference = "x:1"; }; }) "base.reference" "one image already")
+  (refused "passthru that is no set" (ok // { passthru = 3; }) "passthru" "an attribute set")
   (refused "a time that is none" (ok // { created = "now"; }) "created" "one time for every build, as RFC 3339")
 
   {

@@ -349,6 +349,8 @@ in
     expected = 2;
   }
   (throws "an archive of someone else's cannot be merged" (dockerTools.mergeImages [ hello ]))
+  (throws "passthru that is no set is refused" (buildLayeredImage (tagged // { passthru = 3; })).imageName)
+  (throws "… of a stream, too" (streamLayeredImage (tagged // { passthru = 3; })).imageName)
   (throws "a function that is not there says so" (dockerTools.exportImage { }))
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
   (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)

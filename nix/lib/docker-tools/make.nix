@@ -94,4 +94,4 @@ let
     baseNameOf (builtins.unsafeDiscardStringContext (image databaseTrees "latest").spec.outPath)
   );
 in
-image databaseTrees (if (arguments.tag or null) == null then hash else arguments.tag)
+builtins.seq native image databaseTrees (if (arguments.tag or null) == null then hash else arguments.tag)

@@ -14,7 +14,7 @@ in
 pkgs.runCommand "stream-${baseNameOf image.imageName}" { program = image.stream; } ''
   cp "$program"/bin/* "$out"
 ''
-// (arguments.passthru or { })
+// image.image.passthru
 // {
   inherit (image)
     spec
