@@ -17,31 +17,16 @@ let
       shape.check "" arguments
       ++ (if (arguments.images or null) == { } then types.problem "images" "the set is empty" else [ ])
     );
-    assert types.insist "an image set" (twins arguments.images);
+    assert types.insist "an image set" (
+      import ./twins.nix (
+        map (key: {
+          where = "images.${key}";
+          image = arguments.images.${key};
+          together = plannedTogether arguments.images.${key};
+        }) (builtins.attrNames arguments.images)
+      )
+    );
     arguments.images;
-
-  # A layout has one image a name and tag, and a plan one a name.
-  twins =
-    images:
-    let
-      keys = builtins.attrNames images;
-      tagsOf = key: images.${key}.image.spec.tags;
-      sameName = key: other: other < key && images.${other}.imageName == images.${key}.imageName;
-      ofPair =
-        key: other:
-        let
-          common = builtins.filter (tag: builtins.elem tag (tagsOf other)) (tagsOf key);
-          called = images.${key}.imageName;
-          problem = types.problem "images.${key}";
-        in
-        if common != [ ] then
-          problem "it is called `${called}:${builtins.head common}`, as `images.${other}` is; give one of them another `name` or `tag`"
-        else if plannedTogether images.${key} && plannedTogether images.${other} then
-          problem "it is called `${called}`, as `images.${other}` is, and images are planned together by their names; give one of them another `name`, or a `layering.mode` of \"image\""
-        else
-          [ ];
-    in
-    builtins.concatMap (key: builtins.concatMap (ofPair key) (builtins.filter (sameName key) keys)) keys;
   name = arguments.name or "images";
   keys = builtins.attrNames given;
 

@@ -352,6 +352,7 @@ in
   (throws "passthru that is no set is refused" (buildLayeredImage (tagged // { passthru = 3; })).imageName)
   (throws "… of a stream, too" (streamLayeredImage (tagged // { passthru = 3; })).imageName)
   (throws "a function that is not there says so" (dockerTools.exportImage { }))
+  (throws "images of one name and tag cannot be merged" (dockerTools.mergeImages [ (buildImage tagged) (buildLayeredImage tagged) ]))
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
   (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
   (throws "a mistyped key of config is refused" (specOf { config.entrypont = [ ]; }))

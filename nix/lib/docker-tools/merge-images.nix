@@ -8,6 +8,15 @@ let
       (types.listOf (import ../made-image.nix)).check "images" images
       ++ (if images == [ ] then types.problem "images" "the list is empty" else [ ])
     );
+    assert types.insist "mergeImages" (
+      import ../twins.nix (
+        builtins.genList (at: {
+          where = "images[${toString at}]";
+          image = builtins.elemAt images at;
+          together = false;
+        }) (builtins.length images)
+      )
+    );
     images;
   made = (import ../derivations.nix { inherit pkgs cooper; }).everything {
     name = "merged-images";
