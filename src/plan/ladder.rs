@@ -111,45 +111,73 @@ fn marry(rows: Vec<Row>, pairs: &[(u64, usize, usize)], most: usize) -> Vec<Row>
     out
 }
 
-/// Rows, and for each the partner with which it merges most cheaply.
+/// Rows, what merging any two of them costs, and for each the partner with which it merges most
+/// cheaply.
 #[derive(Debug)]
 struct Pool {
     rows: Vec<Option<Row>>,
+    /// The places of those that are left, ascending.
+    live: Vec<usize>,
+    /// For each row, as many costs as there are rows: a row loses its partner some twenty times
+    /// before it is merged itself, and comparing it with all others each time took most of a plan.
+    costs: Vec<u64>,
     near: Vec<Option<(u64, usize)>>,
 }
 
 impl Pool {
     fn new(rows: Vec<Row>) -> Self {
-        let near = vec![None; rows.len()];
-        Self { rows: rows.into_iter().map(Some).collect(), near }
+        let len = rows.len();
+        let mut pool = Self {
+            rows: rows.into_iter().map(Some).collect(),
+            live: (0..len).collect(),
+            costs: vec![0; len * len],
+            near: vec![None; len],
+        };
+        for at in 0..len {
+            pool.price(at, at);
+        }
+        pool
     }
 
     fn live(&self) -> impl Iterator<Item = (usize, &Row)> {
-        self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.as_ref()?)))
+        self.live.iter().filter_map(|at| Some((*at, self.rows.get(*at)?.as_ref()?)))
+    }
+
+    /// Works out what a row costs with each of those before `end`.
+    fn price(&mut self, at: usize, end: usize) {
+        let len = self.rows.len();
+        let Some(Some(row)) = self.rows.get(at) else { return };
+        for other in self.live.iter().copied().take_while(|other| *other < end) {
+            let Some(Some(candidate)) = self.rows.get(other) else { continue };
+            // A sum that saturates is still a partner when there is no other.
+            let cost = row.merger(candidate, u64::MAX).unwrap_or(u64::MAX);
+            for place in [at * len + other, other * len + at] {
+                if let Some(known) = self.costs.get_mut(place) {
+                    *known = cost;
+                }
+            }
+        }
+    }
+
+    /// What a row costs with each row.
+    fn costs(&self, at: usize) -> &[u64] {
+        let len = self.rows.len();
+        self.costs.get(at * len..(at + 1) * len).unwrap_or_default()
     }
 
     fn nearest(&self, at: usize) -> Option<(u64, usize)> {
-        let row = self.rows.get(at)?.as_ref()?;
-        let mut best: Option<(u64, usize)> = None;
-        for (other, candidate) in self.live().filter(|(other, _)| *other != at) {
-            let bound = best.map_or(u64::MAX, |(cost, _)| cost);
-            match row.merger(candidate, bound) {
-                Some(cost) => best = Some((cost, other)),
-                // A sum that saturates is still a partner when there is no other.
-                None => best = best.or(Some((u64::MAX, other))),
-            }
-        }
-        best
+        let costs = self.costs(at);
+        let others = self.live.iter().copied().filter(|other| *other != at);
+        others.filter_map(|other| Some((*costs.get(other)?, other))).min()
     }
 
     fn merge(&mut self, into: usize, gone: usize) {
         let taken = self.rows.get_mut(gone).and_then(Option::take);
+        self.live.retain(|at| *at != gone);
         if let (Some(place), Some(b)) = (self.rows.get_mut(into), taken) {
-            *place = match place.take() {
-                Some(a) => Some(a.union(&b)),
-                None => Some(b),
-            };
+            *place = place.take().map(|a| a.union(&b));
         }
+        self.price(into, self.rows.len());
     }
 
     /// Merges away rows under `floor` bytes, the smallest first.
@@ -164,8 +192,7 @@ impl Pool {
 
     /// Merges until one row is left.
     fn descend(&mut self) -> Vec<Step> {
-        let live: Vec<usize> = self.live().map(|(at, _)| at).collect();
-        for at in live {
+        for at in self.live.clone() {
             self.update(at);
         }
         let mut steps = Vec::new();
@@ -193,25 +220,20 @@ impl Pool {
     /// After a merger: who had one of the two as partner looks again, all others only at the
     /// new row.
     fn refresh(&mut self, into: usize, gone: usize) {
-        self.update(gone);
+        if let Some(place) = self.near.get_mut(gone) {
+            *place = None;
+        }
         self.update(into);
         let mut lost = Vec::new();
-        let mut nearer = Vec::new();
-        let merged = self.rows.get(into).and_then(Option::as_ref);
-        for ((at, row), near) in self.rows.iter().enumerate().zip(&self.near) {
-            let (Some(row), Some((best, other))) = (row, near) else { continue };
-            if at == into {
+        let costs = self.costs.get(into * self.rows.len()..).unwrap_or_default();
+        for at in self.live.iter().copied().filter(|at| *at != into) {
+            let (Some(Some(near)), Some(cost)) = (self.near.get_mut(at), costs.get(at)) else {
                 continue;
-            }
-            if *other == into || *other == gone {
+            };
+            if near.1 == into || near.1 == gone {
                 lost.push(at);
-            } else if let Some(cost) = merged.and_then(|merged| row.merger(merged, *best)) {
-                nearer.push((at, cost));
-            }
-        }
-        for (at, cost) in nearer {
-            if let Some(place) = self.near.get_mut(at) {
-                *place = Some((cost, into));
+            } else if *cost < near.0 {
+                *near = (*cost, into);
             }
         }
         for at in lost {
