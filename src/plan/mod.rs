@@ -43,7 +43,7 @@
 //!
 //! Quadratic in the paths of one class up to a few hundred; larger classes first merge near
 //! neighbours in an order that puts like closures side by side, and fewer of them the larger the
-//! class. Ten thousand paths take half a second, in ten images or in one; `benches/plan.rs`
+//! class. Ten thousand paths take a third of a second, in ten images or in one; `benches/plan.rs`
 //! shows it.
 
 mod bits;
