@@ -77,7 +77,9 @@ impl Cache {
     /// cache; what an older cooper is using stays.
     pub fn gc(&self) -> Result<Freed, CacheError> {
         self.alone(|| {
-            let mut freed = self.remove_least_used()?;
+            let mut freed = Freed::default();
+            self.remove_unfinished(&mut freed)?;
+            self.remove_least_used(self.limit, &mut freed)?;
             self.remove_older(&mut freed)?;
             Ok(freed)
         })
@@ -97,15 +99,23 @@ impl Cache {
     }
 
     /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
-    /// older coopers may be needed still.
+    /// older coopers may be needed still. This comes after every build that made a layer, so no
+    /// record is read while there is room for all.
     pub(super) fn shrink(&self) -> Result<Freed, CacheError> {
+        let mut freed = Freed::default();
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
-            return Ok(Freed::default());
+            return Ok(freed);
         };
         if lock.try_lock().is_err() {
-            return Ok(Freed::default());
+            return Ok(freed);
         }
-        Ok(self.remove_least_used()?)
+        self.remove_unfinished(&mut freed)?;
+        let files = [list(&self.dir.join("layers"))?, list(&self.dir.join("blobs"))?];
+        if files.iter().flatten().map(|item| item.size).sum::<u64>() > self.limit {
+            // And then so much goes that the next builds find room.
+            self.remove_least_used(self.limit / 10 * 9, &mut freed)?;
+        }
+        Ok(freed)
     }
 
     /// Hashes every blob, and removes the entries that are not what they should be; to do that it
@@ -153,11 +163,13 @@ impl Cache {
     }
 
     /// Only for who holds the lock alone.
-    fn remove_least_used(&self) -> Result<Freed, FileError> {
-        let mut freed = Freed::default();
-        for item in list(&self.dir.join("tmp"))? {
-            freed.remove(&item)?;
-        }
+    fn remove_unfinished(&self, freed: &mut Freed) -> Result<(), FileError> {
+        list(&self.dir.join("tmp"))?.iter().try_for_each(|item| freed.remove(item))
+    }
+
+    /// Until there are at most so many bytes; blobs without a record go in any case. Only for who
+    /// holds the lock alone.
+    fn remove_least_used(&self, most: u64, freed: &mut Freed) -> Result<(), FileError> {
         let mut blobs: BTreeMap<PathBuf, Item> = BTreeMap::new();
         for item in list(&self.dir.join("blobs"))? {
             blobs.insert(item.path.clone(), item);
@@ -180,7 +192,7 @@ impl Cache {
             }
         }
         for layer in &layers {
-            if total <= self.limit {
+            if total <= most {
                 break;
             }
             let record = Entry::read(&layer.path)?;
@@ -195,7 +207,7 @@ impl Cache {
                 freed.remove(item)?;
             }
         }
-        Ok(freed)
+        Ok(())
     }
 }
 

@@ -347,6 +347,32 @@ fn what_a_killed_process_left_is_removed_and_a_blob_in_use_is_not() {
 }
 
 #[test]
+fn while_there_is_room_only_what_a_killed_process_left_goes() {
+    let house = House::new();
+    house.gzip(&house.cache());
+    let (left, alone) = (house.within("tmp/left"), house.within("blobs/without-a-record"));
+    for path in [&left, &alone] {
+        fs::write(path, b"x").unwrap();
+    }
+    assert_eq!(house.cache().shrink().unwrap().files, 1);
+    assert!(!left.exists() && alone.exists());
+    assert_eq!(house.cache().gc().unwrap().files, 1);
+    assert!(!alone.exists());
+    assert_eq!(house.cache().info().unwrap().layers, 1);
+}
+
+#[test]
+fn a_cache_above_its_limit_makes_room_for_the_next_builds_too() {
+    let house = House::new();
+    for number in 0..12 {
+        house.build(&house.cache(), &format!("sha256:{number:02}"), Compression::None {});
+    }
+    let total = house.cache().info().unwrap().bytes;
+    let shrunk = |limit| Cache::open(&house.cache_dir(), limit).unwrap().shrink().unwrap().files;
+    assert_eq!((shrunk(total), shrunk(total - 1)), (0, 2));
+}
+
+#[test]
 fn verify_names_and_removes_what_is_damaged() {
     let house = House::new();
     house.gzip(&house.cache());
