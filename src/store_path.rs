@@ -8,12 +8,16 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod nar_hash;
+
+pub use nar_hash::nar_hash;
+
 /// The store directory of nearly every Nix.
 pub const DEFAULT_STORE_DIR: &str = "/nix/store";
 
 const HASH_LEN: usize = 32;
 /// The digits of Nix's base 32, which leaves out e, o, t and u.
-pub const BASE32: &str = "0123456789abcdfghijklmnpqrsvwxyz";
+const BASE32: &str = "0123456789abcdfghijklmnpqrsvwxyz";
 const MAX_NAME_LEN: usize = 211;
 
 /// Why a string is no store path.
@@ -160,7 +164,9 @@ impl<'de> Deserialize<'de> for StorePath {
 pub struct PathInfo {
     /// The path itself.
     pub path: StorePath,
-    /// The hash of its nar, as Nix writes it (`sha256:<base 32>` or SRI).
+    /// The hash of its nar: `sha256:` and base 32. The other forms that Nix writes, base 16 and SRI,
+    /// are read too.
+    #[serde(deserialize_with = "nar_hash::read")]
     pub nar_hash: String,
     /// The size of its nar, in bytes.
     pub nar_size: u64,

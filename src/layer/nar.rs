@@ -8,20 +8,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::LayerError;
-use super::walk::read_some;
-use crate::digest::{Digest, Hasher};
+use super::walk::{children, describe, read_some};
+use crate::digest::Hasher;
 use crate::file::{self, Context};
 use crate::report::{Reporter, Task};
-use crate::store_path::{BASE32, PathInfo};
+use crate::store_path::{self, PathInfo};
 
 const BUFFER: usize = 256 << 10;
 
 /// Reads store paths whole, on `jobs` threads (0: one a core), and compares them with what is
-/// registered; the first that differs is the error.
+/// registered; one that differs is the error.
 pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Result<(), LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
     // Nobody has checked yet that the sizes can be summed up.
@@ -29,50 +28,28 @@ pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Resul
     let task = std::sync::Mutex::new(reporter.start("verifying store paths", Some(total)));
     pool.install(|| {
         infos.into_par_iter().try_for_each(|info| {
-            let actual = nar_hash(Path::new(info.path.as_str()))?;
+            let actual = hash_of(Path::new(info.path.as_str()))?;
             if let Ok(task) = task.lock() {
                 Task::advance(&**task, info.nar_size);
             }
-            let forms = forms(&actual);
-            match forms.contains(&info.nar_hash) {
+            match actual == info.nar_hash {
                 true => Ok(()),
                 false => Err(LayerError::Tampered {
                     path: info.path.to_string(),
                     registered: info.nar_hash.clone(),
-                    actual: forms.into_iter().next().unwrap_or_default(),
+                    actual,
                 }),
             }
         })
     })
 }
 
-/// The ways in which versions of Nix write a SHA-256.
-fn forms(sha256: &[u8; 32]) -> [String; 3] {
-    let hex = Digest::from_bytes(*sha256).hex();
-    [
-        format!("sha256:{}", base32(sha256)),
-        format!("sha256:{hex}"),
-        format!("sha256-{}", BASE64_STANDARD.encode(sha256)),
-    ]
-}
-
-/// Nix's base 32 has the last bits first.
-fn base32(bytes: &[u8; 32]) -> String {
-    let at = |index: usize| u16::from(bytes.get(index).copied().unwrap_or_default());
-    let digit = |number: usize| {
-        let (index, shift) = (number * 5 / 8, number * 5 % 8);
-        let bits = (at(index) | at(index + 1) << 8) >> shift;
-        BASE32.as_bytes().get(usize::from(bits & 31)).copied().map_or('0', char::from)
-    };
-    (0..52).rev().map(digit).collect()
-}
-
-fn nar_hash(path: &Path) -> Result<[u8; 32], LayerError> {
+fn hash_of(path: &Path) -> Result<String, LayerError> {
     let mut nar = Nar { hasher: Hasher::new(), buffer: vec![0; BUFFER] };
     nar.text(b"nix-archive-1");
     let kind = fs::symlink_metadata(path).context("read", path)?.file_type();
     nar.node(path, kind)?;
-    Ok(nar.hasher.finish().sha256)
+    Ok(store_path::nar_hash(&nar.hasher.finish().sha256))
 }
 
 struct Nar {
@@ -107,7 +84,7 @@ impl Nar {
         } else if kind.is_file() {
             self.file(path)?;
         } else {
-            return Err(LayerError::Special { path: path.into(), what: "a special file" });
+            return Err(LayerError::Special { path: path.into(), what: describe(kind) });
         }
         self.text(b")");
         Ok(())
@@ -115,14 +92,7 @@ impl Nar {
 
     fn directory(&mut self, path: &Path) -> Result<(), LayerError> {
         self.text(b"directory");
-        let mut children = Vec::new();
-        for child in fs::read_dir(path).context("list", path)? {
-            let child = child.context("list", path)?;
-            let kind = child.file_type().context("read", child.path())?;
-            children.push((child.file_name(), kind));
-        }
-        children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        for (name, kind) in children {
+        for (name, kind) in children(path)?.into_iter().rev() {
             self.texts(&[b"entry", b"(", b"name", name.as_bytes(), b"node"]);
             self.node(&path.join(&name), kind)?;
             self.text(b")");
@@ -157,24 +127,5 @@ impl Nar {
             self.hasher.update(self.buffer.get(..count).unwrap_or_default());
             size += count as u64;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hashes_are_written_as_nix_writes_them() {
-        // `nix hash file --type sha256` of no bytes, in three forms.
-        let empty = Hasher::new().finish().sha256;
-        assert_eq!(
-            forms(&empty),
-            [
-                "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73",
-                "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-                "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-            ]
-        );
     }
 }

@@ -35,7 +35,12 @@ pub(super) enum Kind {
     Directory,
     Symlink(Vec<u8>),
     Bytes(Vec<u8>),
-    File { file: File, size: u64, path: PathBuf },
+    /// As it was when it was opened.
+    File {
+        file: File,
+        meta: fs::Metadata,
+        path: PathBuf,
+    },
 }
 
 impl Entry {
@@ -101,7 +106,7 @@ impl StoreWalk {
         }
         let (file, meta) = open_file(&path, rustix::fs::OFlags::NOFOLLOW)?;
         let mode = if meta.mode() & 0o100 == 0 { 0o444 } else { 0o555 };
-        Ok(Entry::store(name, Kind::File { file, size: meta.len(), path }, mode))
+        Ok(Entry::store(name, Kind::File { file, meta, path }, mode))
     }
 
     fn step(&mut self) -> Option<Result<Entry, LayerError>> {
@@ -132,7 +137,7 @@ impl Iterator for StoreWalk {
 }
 
 /// A directory's children, the last one first, so that the next one is popped.
-fn children(dir: &Path) -> Result<Vec<(OsString, FileType)>, FileError> {
+pub(super) fn children(dir: &Path) -> Result<Vec<(OsString, FileType)>, FileError> {
     let mut children = Vec::new();
     for child in fs::read_dir(dir).context("list", dir)? {
         let child = child.context("list", dir)?;
@@ -162,7 +167,7 @@ fn open_file(path: &Path, flags: rustix::fs::OFlags) -> Result<(File, fs::Metada
     }
 }
 
-fn describe(kind: FileType) -> &'static str {
+pub(super) fn describe(kind: FileType) -> &'static str {
     match kind {
         kind if kind.is_fifo() => "a FIFO",
         kind if kind.is_socket() => "a socket",
@@ -196,7 +201,7 @@ impl RootfsWalk {
             rootfs::Kind::Symlink(target) => Kind::Symlink(target.clone()),
             rootfs::Kind::Copy(origin) => {
                 let (file, meta) = open_file(origin, rustix::fs::OFlags::empty())?;
-                Kind::File { file, size: meta.len(), path: origin.clone() }
+                Kind::File { file, meta, path: origin.clone() }
             }
         };
         Ok(Entry {
