@@ -25,7 +25,9 @@ impl Blob {
             return Ok(file.commit_without_name()?);
         };
         let committed = file.commit_without_name();
-        if let (Err(_), Some(kept)) = (&committed, self.file()) {
+        if let (Err(error), Some(kept)) = (&committed, self.file())
+            && error.verb == "sync"
+        {
             // What the disk did not take is right in memory only. A read-only store stays as it is.
             let _ = fs::remove_file(&kept.path);
         }

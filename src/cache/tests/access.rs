@@ -1,4 +1,4 @@
-//! Who else may read or write a cache.
+//! Who else may read or write a cache, and what its blobs are shared with.
 
 use std::os::unix::fs::chown;
 
@@ -42,4 +42,14 @@ fn a_record_that_others_can_write_is_said_and_made_again() {
         house.gzip(&house.cache());
         assert_eq!(house.heard.0.lock().unwrap().len(), number, "it is mended");
     }
+}
+
+#[test]
+fn a_blob_that_cannot_get_its_name_in_a_layout_stays_in_the_cache() {
+    let house = House::new();
+    let layer = house.gzip(&house.cache());
+    let taken = house.dir.path().join("taken");
+    fs::create_dir(&taken).unwrap();
+    assert!(layer.blob.write_file(&taken).is_err());
+    assert_eq!(fs::read(house.only("blobs")).unwrap(), bytes(&layer));
 }
