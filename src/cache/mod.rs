@@ -182,7 +182,7 @@ impl Cache {
                 let seen = seen.map(|(digest, _)| *digest);
                 let (record, temps, boot) = (entry.record, self.dir.join("tmp"), self.boot.clone());
                 let renew = Arc::new(Renewal { path, temps, record, boot });
-                return Ok(Lookup::Hit(record, Had::Plain(Some(Before { seen, renew }))));
+                return Ok(Lookup::Hit(record, Had::Plain(Before { seen, renew })));
             }
         };
         let blob = self.blob_path(&entry.record.digest.hex());

@@ -38,7 +38,7 @@ enum Origin {
     Elsewhere(Arc<dyn Elsewhere>),
     /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
     /// hashed, if that is known.
-    Tar { source: Source, mtime: u64, seen: Option<Seen> },
+    Tar { source: Source, mtime: u64, seen: Seen },
 }
 
 /// By whom store paths were hashed, and how they looked: [`TarReader::seen`].
@@ -87,13 +87,7 @@ impl Blob {
         Self { digest, size, origin: Origin::File { file, written } }
     }
 
-    pub(super) fn tar(
-        source: Source,
-        mtime: u64,
-        digest: Digest,
-        size: u64,
-        seen: Option<Seen>,
-    ) -> Self {
+    pub(super) fn tar(source: Source, mtime: u64, digest: Digest, size: u64, seen: Seen) -> Self {
         Self { digest, size, origin: Origin::Tar { source, mtime, seen } }
     }
 
@@ -165,7 +159,7 @@ impl Blob {
         let mut check = Check::Bytes(Box::default(), None);
         let (bytes, name) = match &self.origin {
             Origin::Tar { source, mtime, seen } => {
-                check = seen.as_ref().map_or(check, |seen| seen.check(source, *mtime));
+                check = seen.check(source, *mtime);
                 (Bytes::Tar(Box::new(source.open(*mtime))), None)
             }
             Origin::Elsewhere(place) => {
@@ -219,7 +213,7 @@ enum Bytes {
 
 /// How it is known that the bytes are the right ones.
 enum Check {
-    /// They are hashed again, and who wants to hears how the store paths look.
+    /// They are hashed again, and whoever wants to know hears how the store paths look.
     Bytes(Box<Hasher>, Option<Arc<dyn Renew>>),
     /// They come from what looks as it did when it was hashed.
     Seen(Digest),

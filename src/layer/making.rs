@@ -52,9 +52,8 @@ impl Work<'_> {
                 let (digest, size) = (record.digest, record.blob_size);
                 let blob = match had {
                     Had::Blob(kept) => Blob::kept(kept, digest, size, false),
-                    Had::Plain(seen) => {
-                        let seen = seen.map(Seen::Before);
-                        Blob::tar(source, request.mtime, digest, size, seen)
+                    Had::Plain(before) => {
+                        Blob::tar(source, request.mtime, digest, size, Seen::Before(before))
                     }
                 };
                 return Ok(Begun::Made(Box::new(layer(request, record, blob))));
@@ -96,14 +95,15 @@ pub(super) struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Reads a block of the tar and sends it on its way; whether there was one.
+    /// Reads a block of the tar and sends it on its way; whether there may be another.
     pub(super) fn step(&mut self) -> Result<bool, LayerError> {
         let mut buffer = self.pipeline.buffer();
+        let size = buffer.len();
         let count = self.reader.fill(&mut buffer)?;
         if count > 0 {
             self.task.advance(self.pipeline.push(buffer, count)?);
         }
-        Ok(count > 0)
+        Ok(count == size)
     }
 
     pub(super) fn finish(self, store: &dyn Store) -> Result<Layer, LayerError> {
@@ -121,7 +121,7 @@ impl Making<'_> {
         let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, bytes)? {
             Blob::kept(kept, digest, size, true)
         } else {
-            Blob::tar(self.source, self.request.mtime, digest, size, Some(Seen::Now(seen)))
+            Blob::tar(self.source, self.request.mtime, digest, size, Seen::Now(seen))
         };
         Ok(layer(self.request, record, blob))
     }

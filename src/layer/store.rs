@@ -131,8 +131,8 @@ pub enum New {
 pub enum Had {
     /// A compressed blob.
     Blob(Kept),
-    /// A plain tar, to be made anew; none if the store keeps nothing of how store paths looked.
-    Plain(Option<Before>),
+    /// A plain tar, to be made anew.
+    Plain(Before),
 }
 
 /// What a store keeps of the store paths that a plain tar is made of.

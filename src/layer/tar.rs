@@ -5,7 +5,6 @@
 //! and nothing behind them.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +64,7 @@ struct Content {
     lent: bool,
 }
 
-/// The tar's bytes. Errors are [`LayerError`]s inside of [`io::Error`].
+/// The tar's bytes.
 pub(super) struct TarReader {
     entries: Box<dyn Iterator<Item = Result<Entry, LayerError>> + Send>,
     mtime: u64,
@@ -222,7 +221,7 @@ impl TarReader {
             Kind::Directory => header::Kind::Directory,
             Kind::Symlink(target) => header::Kind::Symlink(target),
             Kind::Bytes(bytes) => header::Kind::File(bytes.len() as u64),
-            Kind::File { size, .. } => header::Kind::File(*size),
+            Kind::File { meta, .. } => header::Kind::File(meta.len()),
         };
         let meta = Meta {
             path: &entry.path,
@@ -235,13 +234,14 @@ impl TarReader {
         };
         header::encode(&meta, &mut self.ready);
         self.seen.update(&self.ready);
-        if let Kind::File { file, path, .. } = &entry.kind {
-            self.seen.update(stamp_at(file, path)?.as_flattened());
+        if let Kind::File { meta, .. } = &entry.kind {
+            self.seen.update(stamp(meta).as_flattened());
         }
         self.body = match entry.kind {
             Kind::Directory | Kind::Symlink(_) => Body::None,
             Kind::Bytes(bytes) => Body::Bytes(bytes),
-            Kind::File { file, path, size } => {
+            Kind::File { file, path, meta } => {
+                let size = meta.len();
                 Body::File(Content { file, path, size, left: size, lent: false })
             }
         };
@@ -266,12 +266,6 @@ fn stamp(meta: &Metadata) -> Stamp {
     let mtime = [meta.mtime(), meta.mtime_nsec()].map(i64::to_le_bytes);
     let ctime = [meta.ctime(), meta.ctime_nsec()].map(i64::to_le_bytes);
     [dev, ino, len, mtime[0], mtime[1], ctime[0], ctime[1]]
-}
-
-impl Read for TarReader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.take(buf).map_err(io::Error::other)
-    }
 }
 
 impl std::fmt::Debug for TarReader {

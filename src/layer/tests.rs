@@ -322,7 +322,7 @@ fn a_look_ahead_comes_to_what_was_seen_after_reading() {
     let paths = [fake.info("p").path].into();
     for source in [tar::Source::StorePaths(paths), tar::Source::Rootfs(rootfs.into())] {
         let mut reader = source.open(1);
-        reader.read_to_end(&mut Vec::new()).unwrap();
+        while reader.fill(&mut [0; 100]).unwrap() > 0 {}
         assert_eq!(source.open(1).look_ahead().unwrap(), reader.seen());
     }
 }

@@ -9,7 +9,7 @@ fn how_store_paths_looked_is_believed_in_the_life_of_the_machine_that_it_was_wri
         let infos = [house.info("one", "sha256:a")];
         let key = Key::new(&infos, Compression::None {}, 1);
         match cache.get(&key, false).unwrap() {
-            Lookup::Hit(_, Had::Plain(Some(before))) => before.seen.is_some(),
+            Lookup::Hit(_, Had::Plain(before)) => before.seen.is_some(),
             other => panic!("{other:?}"),
         }
     };
