@@ -16,7 +16,8 @@ use crate::validate::{self, Report, Severity};
 ///
 /// Prints everything that is wrong, and exits with 1 if anything is. PLACE is a layout, an
 /// archive, or an image in a registry; `oci:DIR:NAME` and `archive:FILE:NAME` name one image of
-/// several.
+/// several. An archive that is a layout and Docker's own at once is read as both, and both must
+/// say the same.
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
     /// What to check

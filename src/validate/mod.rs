@@ -4,6 +4,7 @@
 //! In comes a [`Source`]; out goes a [`Report`] with every mismatch, not the first one. Nothing
 //! is trusted because another tool took it: daemons run images whose diff ids are all zero.
 
+mod docker;
 mod layer;
 mod path;
 mod tree;
@@ -68,6 +69,12 @@ impl Finding {
         let (severity, kind) = (Severity::Warning, Kind::Path);
         Self { severity, kind, place: place.into(), message: message.into() }
     }
+
+    /// The same, found in a part of `place`.
+    fn below(self, place: &str) -> Self {
+        let comma = if self.place.is_empty() { "" } else { ", " };
+        Self { place: format!("{place}{comma}{}", self.place), ..self }
+    }
 }
 
 /// An image that was looked at.
@@ -121,6 +128,7 @@ pub fn check(
         images: Vec::new(),
         known: BTreeSet::new(),
         followed: BTreeMap::new(),
+        indexes: BTreeMap::new(),
     };
     for root in roots {
         check.root(root, 0);
@@ -129,6 +137,9 @@ pub fn check(
     let images = std::mem::take(&mut check.images);
     for image in &images {
         check.image(image, &scans);
+    }
+    for finding in docker::compare(&check, roots, &images, jobs, reporter) {
+        check.found(finding);
     }
     if check.report.images.is_empty() && check.report.findings.is_empty() {
         let nothing = Finding::error(Kind::Document, source.name(), "it holds no image");
@@ -153,6 +164,8 @@ struct Check<'a> {
     known: BTreeSet<(String, String)>,
     /// What was followed already: in a few kilobytes indexes can name each other billions of times.
     followed: BTreeMap<Digest, Vec<Descriptor>>,
+    /// What the indexes that were followed name.
+    indexes: BTreeMap<Digest, BTreeSet<Digest>>,
 }
 
 impl Check<'_> {
@@ -184,6 +197,7 @@ impl Check<'_> {
         match read_manifest(&document) {
             Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
             Ok(Manifest::Index(entries)) => {
+                self.indexes.insert(root.digest, entries.iter().map(|e| e.digest).collect());
                 for entry in &entries {
                     self.root(entry, depth + 1);
                 }
@@ -239,11 +253,7 @@ impl Check<'_> {
             let place = format!("{place}, layer {} of {layers}", at + 1);
             tar_size += scan.tar_size;
             for finding in compared(scan, diff_id).into_iter().chain(tree.add(&scan.entries)) {
-                let below = if finding.place.is_empty() { "" } else { ", " };
-                self.found(Finding {
-                    place: format!("{place}{below}{}", finding.place),
-                    ..finding
-                });
+                self.found(finding.below(&place));
             }
         }
         self.report.images.push(Checked {

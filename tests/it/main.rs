@@ -12,6 +12,7 @@ mod foreign;
 #[cfg(feature = "registry")]
 mod found;
 mod hints;
+mod hybrid;
 mod input;
 mod looking;
 mod planner;

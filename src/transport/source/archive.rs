@@ -22,7 +22,7 @@ const MOST_LINKS: usize = 8;
 /// An archive whose entries have been looked through.
 #[derive(Debug)]
 pub struct Archive {
-    members: Members,
+    members: Arc<Members>,
     content: Content,
 }
 
@@ -63,7 +63,7 @@ impl Archive {
                 return Err(members.unusable(why));
             }
         };
-        Ok(Self { members, content })
+        Ok(Self { members: Arc::new(members), content })
     }
 }
 
@@ -106,6 +106,14 @@ impl Source for Archive {
             digest: descriptor.digest,
             wanted_by: "its index or a manifest names".into(),
         })
+    }
+
+    fn docker_half(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
+        if matches!(self.content, Content::Docker(_)) || !self.members.has("manifest.json") {
+            return Ok(None);
+        }
+        let content = Content::Docker(DockerImages::read(&self.members)?);
+        Ok(Some(Box::new(Self { members: Arc::clone(&self.members), content })))
     }
 }
 

@@ -60,6 +60,12 @@ pub trait Source: Debug + Send + Sync {
 
     /// The bytes of a manifest, config or layer. Nothing is checked yet.
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError>;
+
+    /// The same images once more, as Docker's `manifest.json` says them, where a place says them
+    /// twice: an archive that is a layout too, of which only older Dockers read this half.
+    fn docker_half(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
+        Ok(None)
+    }
 }
 
 /// Why an image could not be read.

@@ -138,3 +138,22 @@ fn a_layout_is_read_from_plain_files_only() {
     write(&path, "blob");
     open().unwrap();
 }
+
+#[test]
+fn a_layer_of_a_docker_archive_that_is_not_what_its_name_says_is_no_layer() {
+    let name = format!("blobs/sha256/{}", Digest::of(b"honest").hex());
+    let list = format!(r#"[{{"Config":"c","Layers":["{name}"]}}]"#);
+    let diff_ids = format!(r#"{{"diff_ids":["{}"]}}"#, Digest::of(b"honest"));
+    let config = format!(r#"{{"os":"linux","architecture":"amd64","rootfs":{diff_ids}}}"#);
+    for (bytes, is_good) in [(b"honest", true), (b"forged", false)] {
+        let file = tar_of(&[
+            ("manifest.json", list.as_bytes(), false),
+            ("c", config.as_bytes(), false),
+            (&name, bytes, false),
+        ]);
+        let archive = Archive::open(file.path()).unwrap();
+        let images = images(&archive, &choose(&archive, None).unwrap(), None).unwrap();
+        let mut layer = Checked::new(&archive, &images[0].layers[0].descriptor).unwrap();
+        assert_eq!(layer.read_to_end(&mut Vec::new()).is_ok(), is_good);
+    }
+}
