@@ -10,7 +10,7 @@ use crate::transport::source::tar::{self, TarReader};
 use crate::transport::source::{self, Encoding, Layer, Source, SourceError};
 
 /// Of so many entries the list still fits into memory; real layers have some hundred thousand.
-const MOST_ENTRIES: usize = 4 << 20;
+const MOST: Most = Most { entries: 4 << 20, names: 256 << 20 };
 /// Linux takes no longer path, and no longer target of a link (`PATH_MAX`).
 const LONGEST_NAME: usize = 4096;
 /// So much of a longer one is shown.
@@ -143,7 +143,7 @@ fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result
     let plain = actual.decoder(buffered).map_err(Broken::of)?;
     let most = source::most_inflated(layer.descriptor.size);
     let mut tee = Tee { inner: plain, hasher: HashingWriter::new(io::sink()), most };
-    let result = entries(&mut TarReader::streaming(&mut tee), scan, MOST_ENTRIES);
+    let result = entries(&mut TarReader::streaming(&mut tee), scan, MOST);
     if let Err(tar::TarError::Read(error)) = result {
         return Err(Broken::of(error));
     }
@@ -204,17 +204,25 @@ impl Read for Tee<'_> {
     }
 }
 
-/// Reads at most so many entries.
+/// The most that is kept of a layer: so many entries, and so many bytes of names and links.
+#[derive(Clone, Copy)]
+pub(super) struct Most {
+    pub(super) entries: usize,
+    pub(super) names: usize,
+}
+
+/// Reads entries, to the end or until there are too many to keep.
 pub(super) fn entries<R: Read>(
     reader: &mut TarReader<R>,
     scan: &mut Scan,
-    most: usize,
+    most: Most,
 ) -> Result<(), tar::TarError> {
     let mut seen: BTreeMap<Vec<u8>, tar::Kind> = BTreeMap::new();
+    let mut names = 0;
     let result = loop {
         let entry = match reader.next_entry() {
-            Ok(Some(_)) if scan.entries.len() >= most => {
-                break Err(tar::TarError::TooMany(most));
+            Ok(Some(_)) if scan.entries.len() >= most.entries => {
+                break Err(tar::TarError::TooMany(most.entries));
             }
             Ok(Some(entry)) => entry,
             Ok(None) => break Ok(()),
@@ -223,8 +231,13 @@ pub(super) fn entries<R: Read>(
         if let Some(long) = [&entry.path, &entry.link].into_iter().find(|n| n.len() > LONGEST_NAME)
         {
             let start = long.get(..SHOWN).unwrap_or_default();
-            scan.path(start, "it goes on for more bytes than the 4096 that Linux takes");
+            let message = format!("it is longer than the {LONGEST_NAME} bytes that Linux takes");
+            scan.path(start, &message);
             continue;
+        }
+        names += entry.path.len() + entry.link.len();
+        if names > most.names {
+            break Err(tar::TarError::Names(most.names));
         }
         let path = match path::place(&entry.path, b"") {
             Place::Within(path) => path,

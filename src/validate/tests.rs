@@ -209,15 +209,18 @@ fn a_layer_of_too_many_entries_or_faults_is_told_of_in_bounded_memory() {
     let text = messages(&report);
     assert!(report.findings.len() < 1010, "{}", report.findings.len());
     assert!(text.contains("there is more, which is not listed"), "{text}");
-    let tar = tar_of(&[("a", b'0', ""), ("b", b'0', ""), ("c", b'0', "")]);
-    let entries = |most| {
+    let tar = tar_of(&[("a", b'0', ""), ("b", b'2', "to"), ("c", b'0', "")]);
+    let entries = |entries, names| {
         let mut scan = Scan::default();
+        let most = layer::Most { entries, names };
         let result = layer::entries(&mut TarReader::streaming(&tar[..]), &mut scan, most);
         (scan.entries.len(), result.map_err(|error| error.to_string()))
     };
-    assert_eq!(entries(3), (3, Ok(())));
-    let (count, result) = entries(2);
+    assert_eq!(entries(3, 5), (3, Ok(())));
+    let (count, result) = entries(2, 5);
     assert!(count == 2 && result.unwrap_err().contains("more than 2 entries"));
+    let (count, result) = entries(3, 4);
+    assert!(count == 2 && result.unwrap_err().contains("more than 4 bytes"));
 }
 
 #[test]

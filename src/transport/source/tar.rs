@@ -60,6 +60,9 @@ pub enum TarError {
     /// More entries than a list of them should have.
     #[error("the tar has more than {0} entries, the most that cooper reads")]
     TooMany(usize),
+    /// Names that are too many bytes to keep.
+    #[error("the tar's names have more than {0} bytes together, the most that cooper keeps")]
+    Names(usize),
     /// A sparse file, which image-spec tells tools not to write.
     #[error("the tar's entry at byte {0} is a sparse file; image layers may not have any")]
     Sparse(u64),
