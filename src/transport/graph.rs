@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::names::references;
 use super::reference::Reference;
 use super::source::{
-    Checked, IMAGE_NAME, INDEX_DEPTH, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError,
+    Checked, IMAGE_NAME, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError, check_depth,
     is_config, read_document, read_error, read_manifest,
 };
 use super::{TransportError, layout};
@@ -287,13 +287,9 @@ impl Graph {
         document: Document,
         depth: usize,
     ) -> Result<(), SourceError> {
-        let digest = document.descriptor.digest;
-        if depth > INDEX_DEPTH {
-            let why = "indexes lie within indexes deeper than cooper follows".into();
-            return Err(SourceError::Document { what: "index", digest, why });
-        }
         let blobs = match read_manifest(&document)? {
             Manifest::Index(entries) => {
+                check_depth(&document.descriptor, depth)?;
                 for entry in &entries {
                     // Indexes that name the same one again and again would never end.
                     let known = |document: &Document| {

@@ -183,13 +183,6 @@ impl Check<'_> {
         }
         followed.push(root.clone());
         let place = place_of(root);
-        if depth > source::INDEX_DEPTH {
-            return self.found(Finding::error(
-                Kind::Document,
-                place,
-                "indexes lie within indexes deeper than cooper follows",
-            ));
-        }
         let document = match read_document(self.source, root, "manifest", MANIFEST_LIMIT) {
             Ok(document) => document,
             Err(error) => return self.found(Finding::error(kind_of(&error), place, chain(&error))),
@@ -197,6 +190,9 @@ impl Check<'_> {
         match read_manifest(&document) {
             Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
             Ok(Manifest::Index(entries)) => {
+                if let Err(error) = source::check_depth(root, depth) {
+                    return self.found(Finding::error(Kind::Document, place, chain(&error)));
+                }
                 self.indexes.insert(root.digest, entries.iter().map(|e| e.digest).collect());
                 for entry in &entries {
                     self.root(entry, depth + 1);

@@ -284,14 +284,17 @@ fn of_a_thousand_and_more_wrong_links_a_thousand_are_listed() {
 fn indexes_that_name_the_same_one_many_times_are_followed_once() {
     let mut memory = Memory::plain(&[tar_of(&[("a", b'0', "x")])]);
     let mut root = memory.root.clone().unwrap();
-    for _ in 0..source::INDEX_DEPTH {
+    for _ in 0..4 {
         let index = serde_json::json!({"schemaVersion": 2, "manifests": vec![&root; 2000]});
         root = memory.add(MEDIA_TYPE_INDEX, index.to_string().into_bytes());
     }
-    memory.root = Some(root);
+    memory.root = Some(root.clone());
     let report = memory.check();
     assert!(report.is_good(), "{report:?}");
     assert_eq!(report.images.len(), 1);
+    let fifth = serde_json::json!({"schemaVersion": 2, "manifests": [root]});
+    memory.root = Some(memory.add(MEDIA_TYPE_INDEX, fifth.to_string().into_bytes()));
+    assert!(messages(&memory.check()).contains("it lies within 4 others"));
 }
 
 #[test]

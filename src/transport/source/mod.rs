@@ -43,8 +43,9 @@ pub use stored::unread_layer;
 pub const MANIFEST_LIMIT: u64 = 4 << 20;
 /// Configs hold a history and labels; a hundred kilobytes are many.
 pub const CONFIG_LIMIT: u64 = 8 << 20;
-/// An index in an index is rare, in a third a mistake or an attack.
-pub(crate) const INDEX_DEPTH: usize = 4;
+/// So many indexes may lie one within the other. One in another is rare, in a third a mistake or
+/// an attack.
+const INDEX_DEPTH: usize = 4;
 /// In a layout's index and in annotations: the tag, or the whole name.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// In a layout's index: the whole name, which containerd and Docker read.
@@ -253,6 +254,15 @@ pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage,
     let config = read_document(source, &config, "config", CONFIG_LIMIT)?;
     let parsed = Config::parse(&config, layers.len())?;
     Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed })
+}
+
+/// Refuses an index that lies within too many others: `depth` of them.
+pub(crate) fn check_depth(index: &Descriptor, depth: usize) -> Result<(), SourceError> {
+    if depth < INDEX_DEPTH {
+        return Ok(());
+    }
+    let why = format!("it lies within {depth} others, and cooper follows {INDEX_DEPTH} in all");
+    Err(SourceError::Document { what: "index", digest: index.digest, why })
 }
 
 /// The names that an entry of an index gives.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::documents::is_index;
 use super::{
-    INDEX_DEPTH, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, listed, names_of,
+    MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, check_depth, listed, names_of,
     read_document, read_image, read_manifest,
 };
 use crate::digest::Digest;
@@ -100,10 +100,7 @@ fn index_entries(
         return Ok(None);
     }
     let digest = root.digest;
-    if depth >= INDEX_DEPTH {
-        let why = format!("it is the {}th index within an index", depth + 1);
-        return Err(SourceError::Document { what: "index", digest, why });
-    }
+    check_depth(root, depth)?;
     let document = read_document(source, root, "index", MANIFEST_LIMIT)?;
     if let Manifest::Index(entries) = read_manifest(&document)? {
         Ok(Some(entries))

@@ -137,14 +137,25 @@ fn attestations_are_no_images() {
 }
 
 #[test]
-fn indexes_within_indexes_end_somewhere() {
+fn the_fifth_index_within_indexes_is_one_too_many_for_every_reader() {
     // fault 60
-    let mut memory = Memory::default();
-    let mut root = memory.image("amd64", None, "deep");
-    for depth in 1..=INDEX_DEPTH + 1 {
-        root = memory.index(&[root]);
-        let found = images(&memory, &root, None);
-        assert_eq!(found.is_ok(), depth <= INDEX_DEPTH, "{depth}: {found:?}");
+    for is_empty in [false, true] {
+        let mut memory = Memory::default();
+        let mut root = memory.image("amd64", None, "deep");
+        if is_empty {
+            root = memory.index(&[]);
+        }
+        for depth in 1 + usize::from(is_empty)..=INDEX_DEPTH + 1 {
+            root = memory.index(&[root]);
+            let error = |result: Result<(), SourceError>| result.err().map(|e| e.to_string());
+            let selected = error(images(&memory, &root, None).map(drop));
+            let blobs = memory.blobs.clone();
+            let source: std::sync::Arc<dyn Source> =
+                std::sync::Arc::new(Memory { roots: Vec::new(), blobs });
+            let followed = error(Graph::read(&source, &root).map(drop));
+            assert_eq!(selected.is_none(), depth <= INDEX_DEPTH, "{depth}: {selected:?}");
+            assert_eq!(selected, followed);
+        }
     }
 }
 
