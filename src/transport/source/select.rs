@@ -74,18 +74,19 @@ fn all(
     source: &dyn Source,
     root: &Descriptor,
     depth: usize,
-    indexes: &mut BTreeSet<Digest>,
+    known: &mut BTreeSet<(Digest, u64, String)>,
     found: &mut Vec<StoredImage>,
 ) -> Result<(), SourceError> {
+    // Indexes that name the same one again and again would never end, nor fit into memory.
+    if !known.insert((root.digest, root.size, root.media_type.clone())) {
+        return Ok(());
+    }
     let Some(entries) = index_entries(source, root, depth)? else {
         found.push(read_image(source, root)?);
         return Ok(());
     };
-    // Indexes that name the same one again and again would never end.
-    if indexes.insert(root.digest) {
-        for entry in entries.iter().filter(|entry| !is_attestation(entry)) {
-            all(source, entry, depth + 1, indexes, found)?;
-        }
+    for entry in entries.iter().filter(|entry| !is_attestation(entry)) {
+        all(source, entry, depth + 1, known, found)?;
     }
     Ok(())
 }
