@@ -143,5 +143,5 @@ impl LockedImage {
 
 /// A descriptor without what an index says about it.
 fn bare(descriptor: &Descriptor) -> Descriptor {
-    Descriptor { platform: None, annotations: BTreeMap::new(), ..descriptor.clone() }
+    Descriptor::new(&descriptor.media_type, descriptor.digest, descriptor.size)
 }

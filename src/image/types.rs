@@ -33,18 +33,27 @@ pub struct Descriptor {
     /// Free metadata; `org.opencontainers.image.ref.name` holds the tag in a layout.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What else somebody says of it, such as `artifactType` and `data`.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Descriptor {
-    /// Names a layer's blob.
-    pub fn of_layer(layer: &Layer) -> Self {
+    /// Names bytes and says nothing more of them; `size` in bytes.
+    pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         Self {
-            media_type: layer.media_type().into(),
-            digest: layer.digest,
-            size: layer.blob_size,
+            media_type: media_type.into(),
+            digest,
+            size,
             platform: None,
             annotations: BTreeMap::new(),
+            other: BTreeMap::new(),
         }
+    }
+
+    /// Names a layer's blob.
+    pub fn of_layer(layer: &Layer) -> Self {
+        Self::new(layer.media_type(), layer.digest, layer.blob_size)
     }
 }
 
@@ -65,13 +74,7 @@ impl Document {
 
     /// Takes bytes that somebody else made.
     pub fn from_bytes(media_type: &str, bytes: Vec<u8>) -> Self {
-        let descriptor = Descriptor {
-            media_type: media_type.into(),
-            digest: Digest::of(&bytes),
-            size: bytes.len() as u64,
-            platform: None,
-            annotations: BTreeMap::new(),
-        };
+        let descriptor = Descriptor::new(media_type, Digest::of(&bytes), bytes.len() as u64);
         Self { descriptor, bytes }
     }
 }

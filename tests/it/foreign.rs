@@ -33,3 +33,30 @@ fn what_another_tool_says_of_its_images_stays_in_its_layout() {
         assert_eq!(now, index);
     }
 }
+
+#[test]
+fn what_another_tool_says_of_an_image_goes_with_it() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    let read = |layout: &str| -> Value {
+        let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let mut index = read("from");
+    let entry = index["manifests"][0].as_object_mut().unwrap();
+    for (field, value) in [
+        ("artifactType", json!("application/vnd.example+type")),
+        ("data", json!("e30=")),
+        ("urls", json!(["https://example.com/x"])),
+        ("com.example.unknown", json!({"a": [1, null]})),
+    ] {
+        entry.insert(field.into(), value);
+    }
+    place.write("from/index.json", index.to_string());
+    place.cooper(&["copy", "oci:from:latest", "oci:to:latest"]).succeeded();
+    assert_eq!(read("to")["manifests"], index["manifests"]);
+    place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "all.tar"]).succeeded();
+    place.cooper(&["copy", "all.tar", "./last"]).succeeded();
+    assert_eq!(read("last")["manifests"], index["manifests"]);
+}

@@ -116,13 +116,7 @@ fn layer(members: &Members, name: &str, field: &str) -> Result<Descriptor, Sourc
         Some(Ok(digest)) => digest,
         _ => hashed(section).map_err(failed)?,
     };
-    Ok(Descriptor {
-        media_type: Encoding::of_magic(&start).media_type().into(),
-        digest,
-        size,
-        platform: None,
-        annotations: BTreeMap::new(),
-    })
+    Ok(Descriptor::new(Encoding::of_magic(&start).media_type(), digest, size))
 }
 
 fn hashed(mut section: Section) -> io::Result<Digest> {

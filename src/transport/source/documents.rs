@@ -161,6 +161,8 @@ struct ForeignDescriptor {
     platform: Option<ForeignPlatform>,
     urls: Option<Vec<String>>,
     annotations: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    other: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -179,12 +181,15 @@ impl From<ForeignDescriptor> for Descriptor {
             architecture: p.architecture,
             variant: p.variant.filter(|variant| !variant.is_empty()),
         });
+        let mut other = foreign.other;
+        other.extend(foreign.urls.map(|urls| ("urls".to_owned(), urls.into())));
         Self {
             media_type: foreign.media_type,
             digest: foreign.digest,
             size: foreign.size,
             platform,
             annotations: foreign.annotations.unwrap_or_default(),
+            other,
         }
     }
 }
