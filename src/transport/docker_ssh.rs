@@ -5,7 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use super::TransportError;
 use crate::file::Context;
@@ -14,6 +16,9 @@ use crate::file::Context;
 #[derive(Debug)]
 pub(super) struct Tunnel {
     dir: tempfile::TempDir,
+    closed: Arc<AtomicBool>,
+    /// Takes connections.
+    door: Option<JoinHandle<()>>,
 }
 
 impl Tunnel {
@@ -21,23 +26,35 @@ impl Tunnel {
     pub(super) fn open(url: &str) -> Result<Self, TransportError> {
         // Only this user may enter the folder.
         let dir = tempfile::tempdir().context("create a folder in", std::env::temp_dir())?;
-        let tunnel = Self { dir };
+        let mut tunnel = Self { dir, closed: Arc::default(), door: None };
         let path = tunnel.socket();
         let listener = UnixListener::bind(&path).context("listen on", &path)?;
-        let url = url.to_owned();
-        thread::spawn(move || {
-            for connection in listener.incoming().map_while(Result::ok) {
+        let (url, closed) = (url.to_owned(), Arc::clone(&tunnel.closed));
+        tunnel.door = Some(thread::spawn(move || {
+            let is_open = |_: &UnixStream| !closed.load(Ordering::Acquire);
+            for connection in listener.incoming().map_while(Result::ok).take_while(is_open) {
                 let url = url.clone();
                 // Without a carrier the connection closes, which the request notices.
                 thread::spawn(move || carry(&connection, &url));
             }
-        });
+        }));
         Ok(tunnel)
     }
 
     /// Where it is.
     pub(super) fn socket(&self) -> PathBuf {
         Path::new(self.dir.path()).join("docker.sock")
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+        // Who waits for a connection sees it only when one comes.
+        let woken = UnixStream::connect(self.socket()).is_ok();
+        if let Some(door) = self.door.take().filter(|_| woken) {
+            let _ = door.join();
+        }
     }
 }
 
@@ -74,5 +91,18 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
         };
         to.write_all(bytes)?;
         to.flush()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_connections_to_a_tunnel_that_is_gone() {
+        let tunnel = Tunnel::open("ssh://nowhere.example").unwrap();
+        let closed = Arc::downgrade(&tunnel.closed);
+        drop(tunnel);
+        assert_eq!(closed.strong_count(), 0);
     }
 }
