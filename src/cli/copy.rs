@@ -20,6 +20,8 @@ use crate::transport::source::{Source, choose, images};
 /// Copy an image as it is, between layouts, archives, registries and daemons
 ///
 /// Every byte stays what it was, and so does the digest; an index goes with all that it names.
+/// Only podman, and Docker by its older store, hand out layers in other bytes than they took: the
+/// same config and files, but another manifest, and so another digest than in a registry.
 /// What refers to it, such as a signature or an SBOM in the registry, stays behind: copy that by
 /// its own tag or digest.
 /// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`,

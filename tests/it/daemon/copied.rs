@@ -56,6 +56,14 @@ fn an_image_goes_into_docker_and_podman_and_out_again_and_stays_what_it_is() {
     assert_eq!(podman.podman(&["run", "--rm", "--network=none", "app:v8"]), "moved\n");
     stdout(&copy(&["--client", &client, "podman:app:v8", "c.tar"]).output().unwrap());
     assert_eq!(content(fixture, "c.tar"), meant);
+    // Both keep layers unpacked, so the manifest is another one.
+    let digest = |file: &str| {
+        let checked = fixture.cooper().args(["validate", "--json", file]).output().unwrap();
+        let checked: Value = serde_json::from_str(&stdout(&checked)).unwrap();
+        checked[0]["images"][0]["digest"].clone()
+    };
+    assert_ne!(digest("b.tar"), digest("a.tar"));
+    assert_ne!(digest("c.tar"), digest("a.tar"));
 
     // What is there already is not sent, from wherever it would come.
     let again = copy(&["a.tar", "docker-daemon:team/app:v7"]).output().unwrap();
