@@ -28,8 +28,9 @@ pub(super) struct RegistryArgs {
     /// Take certificates from this folder: *.crt of authorities, *.cert with *.key to show
     ///
     /// Otherwise from ~/.config/containers, /etc/containers or /etc/docker, of these the first
-    /// that has a folder certs.d/HOST[:PORT]. What lies there counts for the registry alone; a
-    /// host that it leads to has a folder certs.d/HOST[:PORT] of its own, or none.
+    /// that has a folder certs.d/HOST[:PORT]. What lies there counts for the registry alone, and
+    /// for a proxy before it that is spoken to over TLS; a host that it leads to has a folder
+    /// certs.d/HOST[:PORT] of its own, or none.
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
     /// Speak plain HTTP with this host; may be given again. This machine needs no leave

@@ -56,6 +56,10 @@ impl Way {
     }
 
     /// The same for the HTTP client.
+    ///
+    /// A proxy that is spoken to over TLS itself is given the trust of the host behind it, and
+    /// shown the certificate of this client for that host if it asks for one: reqwest has one
+    /// configuration for both. It learns the name in it, and not the key.
     pub(super) fn proxy(&self) -> reqwest::Result<reqwest::Proxy> {
         let proxy = reqwest::Proxy::all(self.url.reveal())?;
         Ok(proxy.no_proxy(NoProxy::from_string(&self.except)))
