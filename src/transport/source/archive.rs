@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::docker::DockerImages;
-use super::documents::{Encoding, inflates_too_much, most_inflated, parse_index};
+use super::documents::parse_index;
+use super::encoding::{Encoding, inflates_too_much, most_inflated};
 use super::tar::{Entry, Kind, TarError, TarReader};
 use super::{MANIFEST_LIMIT, Source, SourceError, layout};
 use crate::file::{self, Context};

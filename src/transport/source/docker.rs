@@ -10,7 +10,7 @@ use std::io::{self, Cursor, Read};
 use serde::Deserialize;
 
 use super::archive::{Members, Section};
-use super::documents::Encoding;
+use super::encoding::Encoding;
 use super::{SourceError, name_annotations};
 use crate::digest::{Digest, HashingWriter};
 use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};

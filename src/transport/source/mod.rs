@@ -8,6 +8,7 @@ mod archive;
 mod checked;
 mod docker;
 mod documents;
+mod encoding;
 mod layout;
 mod pax;
 mod pinned;
@@ -28,11 +29,13 @@ use crate::spec::Platform;
 
 pub use archive::Archive;
 pub use checked::Checked;
+pub(crate) use documents::is_config;
 pub(super) use documents::parse_index;
 #[cfg(feature = "registry")]
 pub(crate) use documents::{ACCEPTED, is_manifest};
-pub use documents::{Config, Encoding, Layer, Manifest, read_manifest};
-pub(crate) use documents::{inflates_too_much, is_config, most_inflated};
+pub use documents::{Config, Layer, Manifest, read_manifest};
+pub use encoding::Encoding;
+pub(crate) use encoding::{inflates_too_much, most_inflated};
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
