@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
-use crate::transport::source::{Source, StoredImage, choose, images};
+use crate::transport::source::{Source, StoredImage, check_configs, choose, images};
 use crate::validate::{self, Entry, Scan, scan_layers};
 
 /// Whether layers are read, or only what their descriptors say.
@@ -58,9 +58,11 @@ fn stored(source: &dyn Source, place: &Place) -> Result<Vec<StoredImage>, Failur
                 known.manifest.descriptor.digest == image.manifest.descriptor.digest
                     && repository(known) == repository(&image)
             };
-            match stored.iter_mut().find(same) {
-                Some(known) => known.names.extend(image.names),
-                None => stored.push(image),
+            if let Some(known) = stored.iter_mut().find(same) {
+                known.names.extend(image.names);
+            } else {
+                check_configs(&stored, &image)?;
+                stored.push(image);
             }
         }
     }

@@ -127,7 +127,8 @@ pub fn check(
         report: Report::default(),
         images: Vec::new(),
         known: BTreeSet::new(),
-        followed: BTreeMap::new(),
+        followed: BTreeSet::new(),
+        read: BTreeSet::new(),
         indexes: BTreeMap::new(),
     };
     for root in roots {
@@ -162,8 +163,11 @@ struct Check<'a> {
     images: Vec<StoredImage>,
     /// Place and message of each finding.
     known: BTreeSet<(String, String)>,
-    /// What was followed already: in a few kilobytes indexes can name each other billions of times.
-    followed: BTreeMap<Digest, Vec<Descriptor>>,
+    /// What was followed already, by digest, size and media type: in a few kilobytes indexes can
+    /// name each other billions of times.
+    followed: BTreeSet<(Digest, u64, String)>,
+    /// Blobs of what is no image, by digest and size.
+    read: BTreeSet<(Digest, u64)>,
     /// What the indexes that were followed name.
     indexes: BTreeMap<Digest, BTreeSet<Digest>>,
 }
@@ -177,11 +181,9 @@ impl Check<'_> {
 
     /// Follows a descriptor to its images, minding what cannot be read.
     fn root(&mut self, root: &Descriptor, depth: usize) {
-        let followed = self.followed.entry(root.digest).or_default();
-        if followed.contains(root) {
-            return;
+        if !self.followed.insert((root.digest, root.size, root.media_type.clone())) {
+            return self.again(root);
         }
-        followed.push(root.clone());
         let place = place_of(root);
         let document = match read_document(self.source, root, "manifest", MANIFEST_LIMIT) {
             Ok(document) => document,
@@ -209,6 +211,9 @@ impl Check<'_> {
     /// Something that is no image has blobs all the same.
     fn artifact(&mut self, place: &str, blobs: &[Descriptor]) {
         for blob in blobs {
+            if !self.read.insert((blob.digest, blob.size)) {
+                continue;
+            }
             let read = source::Checked::new(self.source, blob).and_then(|mut checked| {
                 std::io::copy(&mut checked, &mut std::io::sink())
                     .map_err(|e| source::read_error(self.source, blob.digest, e))
@@ -220,15 +225,33 @@ impl Check<'_> {
     }
 
     fn keep(&mut self, root: &Descriptor, image: StoredImage) {
-        let stated = root.platform.as_ref();
-        if let Some(stated) = stated.filter(|stated| !is_same(stated, image.platform())) {
-            let message =
-                format!("the index says {stated}, and the image's config {}", image.platform());
-            self.found(Finding::error(Kind::Document, place_of(root), message));
+        self.compare_platform(root, image.platform());
+        if let Err(error) = source::check_configs(&self.images, &image) {
+            return self.found(Finding::error(Kind::Document, place_of(root), chain(&error)));
         }
         match self.images.iter_mut().find(|known| known.manifest.bytes == image.manifest.bytes) {
             Some(known) => known.names.extend(image.names),
             None => self.images.push(image),
+        }
+    }
+
+    /// Another entry for what was followed already.
+    fn again(&mut self, root: &Descriptor) {
+        let is_same = |image: &&mut StoredImage| image.manifest.descriptor.digest == root.digest;
+        let Some(image) = self.images.iter_mut().find(is_same) else { return };
+        let platform = image.platform().clone();
+        for name in source::names_of(root) {
+            if !image.names.contains(&name) {
+                image.names.push(name);
+            }
+        }
+        self.compare_platform(root, &platform);
+    }
+
+    fn compare_platform(&mut self, root: &Descriptor, own: &Platform) {
+        if let Some(stated) = root.platform.as_ref().filter(|stated| !is_same(stated, own)) {
+            let message = format!("the index says {stated}, and the image's config {own}");
+            self.found(Finding::error(Kind::Document, place_of(root), message));
         }
     }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::image::{
@@ -14,6 +15,7 @@ use crate::transport::source::{Encoding, SourceError};
 struct Memory {
     root: Option<Descriptor>,
     blobs: BTreeMap<Digest, Vec<u8>>,
+    opened: AtomicUsize,
 }
 
 impl Source for Memory {
@@ -26,6 +28,7 @@ impl Source for Memory {
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let bytes = self.blobs.get(&descriptor.digest).cloned().ok_or(SourceError::Missing {
             place: self.name(),
             digest: descriptor.digest,
@@ -314,4 +317,46 @@ fn a_name_that_no_kernel_takes_is_found_and_not_kept() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].message.contains("4096"), "{findings:?}");
     assert!(findings[0].place.len() < 300, "{findings:?}");
+}
+
+#[test]
+fn what_has_a_thousand_names_is_read_once() {
+    let mut memory = Memory::plain(&[tar_of(&[("a", b'0', "x")])]);
+    let image = memory.root.clone().unwrap();
+    let config = memory.add("x/y", b"{}".to_vec());
+    let artifact =
+        serde_json::json!({"schemaVersion": 2, "config": &config, "layers": vec![&config; 1000]});
+    let artifact = memory.add(MEDIA_TYPE_MANIFEST, artifact.to_string().into_bytes());
+    let named = |descriptor: &Descriptor, at: usize| Descriptor {
+        annotations: BTreeMap::from([(source::REF_NAME.into(), format!("v{at}"))]),
+        ..descriptor.clone()
+    };
+    let roots: Vec<_> = (0..2000).map(|at| named([&image, &artifact][at % 2], at)).collect();
+    let report = check(&memory, &roots, 2, &Silent);
+    assert!(report.is_good(), "{}", messages(&report));
+    assert_eq!(report.images[0].names.len(), 1000);
+    let opened = memory.opened.load(Ordering::Relaxed);
+    assert!(opened < 10, "{opened}");
+}
+
+#[test]
+fn manifests_that_share_a_huge_config_do_not_fill_the_memory() {
+    let mut memory = Memory::plain(&[]);
+    let config = serde_json::json!({
+        "os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []},
+        "config": {"Labels": {"a": "a".repeat(8_000_000)}},
+    });
+    let config = memory.add(MEDIA_TYPE_CONFIG, config.to_string().into_bytes());
+    let mut images = Vec::new();
+    for at in 0..17 {
+        let manifest =
+            serde_json::json!({"schemaVersion": 2, "config": config, "layers": [], "at": at});
+        images.push(memory.add(MEDIA_TYPE_MANIFEST, manifest.to_string().into_bytes()));
+    }
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": images});
+    let index = memory.add(MEDIA_TYPE_INDEX, index.to_string().into_bytes());
+    memory.root = Some(index.clone());
+    assert!(messages(&memory.check()).contains("more than cooper keeps"));
+    let error = source::images(&memory, &index, None).unwrap_err().to_string();
+    assert!(error.contains("bytes of configs, more than cooper keeps"), "{error}");
 }

@@ -46,6 +46,8 @@ pub use stored::unread_layer;
 pub const MANIFEST_LIMIT: u64 = 4 << 20;
 /// Configs hold a history and labels; a hundred kilobytes are many.
 pub const CONFIG_LIMIT: u64 = 8 << 20;
+/// Thousands of images have less together.
+const CONFIGS_LIMIT: u64 = 128 << 20;
 /// So many indexes may lie one within the other. One in another is rare, in a third a mistake or
 /// an attack.
 const INDEX_DEPTH: usize = 4;
@@ -257,6 +259,19 @@ pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage,
     let config = read_document(source, &config, "config", CONFIG_LIMIT)?;
     let parsed = Config::parse(&config, layers.len())?;
     Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed })
+}
+
+/// Refuses an image more where the configs of those that are kept are too large: many manifests of
+/// a few bytes may name one large config.
+pub(crate) fn check_configs(kept: &[StoredImage], next: &StoredImage) -> Result<(), SourceError> {
+    let size = |image: &StoredImage| image.config.descriptor.size;
+    let sum = kept.iter().chain([next]).map(size).fold(0, u64::saturating_add);
+    if sum <= CONFIGS_LIMIT {
+        return Ok(());
+    }
+    let why =
+        format!("with those before it there are {sum} bytes of configs, more than cooper keeps");
+    Err(SourceError::Document { what: "config", digest: next.config.descriptor.digest, why })
 }
 
 /// Refuses an index that lies within too many others: `depth` of them.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::documents::is_index;
 use super::{
-    MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, check_depth, listed, names_of,
-    read_document, read_image, read_manifest,
+    MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, check_configs, check_depth, listed,
+    names_of, read_document, read_image, read_manifest,
 };
 use crate::digest::Digest;
 use crate::image::Descriptor;
@@ -82,7 +82,9 @@ fn all(
         return Ok(());
     }
     let Some(entries) = index_entries(source, root, depth)? else {
-        found.push(read_image(source, root)?);
+        let image = read_image(source, root)?;
+        check_configs(found, &image)?;
+        found.push(image);
         return Ok(());
     };
     for entry in entries.iter().filter(|entry| !is_attestation(entry)) {
