@@ -1,6 +1,7 @@
 //! An image or an index with all that it names: what moves from one place to another, byte for
 //! byte.
 
+use std::collections::BTreeSet;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -126,6 +127,8 @@ pub struct Graph {
     /// Manifests and indexes, each after those that it names; the last one is the root.
     documents: Vec<Document>,
     blobs: Vec<Blob>,
+    /// The digests of those.
+    known: BTreeSet<Digest>,
     root: Document,
 }
 
@@ -220,15 +223,14 @@ impl Blob {
 impl Graph {
     /// One image.
     pub fn of_image(image: &Image) -> Self {
-        let mut graph =
-            Self { documents: Vec::new(), blobs: Vec::new(), root: image.manifest.clone() };
+        let mut graph = Self::new(&image.manifest);
         graph.add(image);
         graph
     }
 
     /// An index and its images.
     pub fn of_index(index: &Document, images: &[Image]) -> Self {
-        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: index.clone() };
+        let mut graph = Self::new(index);
         images.iter().for_each(|image| graph.add(image));
         graph.document(index);
         graph
@@ -238,9 +240,14 @@ impl Graph {
     /// documents are read and checked now, the blobs when they move.
     pub fn read(source: &Arc<dyn Source>, root: &Descriptor) -> Result<Self, SourceError> {
         let document = read_document(&**source, root, "manifest", MANIFEST_LIMIT)?;
-        let mut graph = Self { documents: Vec::new(), blobs: Vec::new(), root: document.clone() };
+        let mut graph = Self::new(&document);
         graph.follow(source, document, 0)?;
         Ok(graph)
+    }
+
+    fn new(root: &Document) -> Self {
+        let (documents, blobs) = (Vec::new(), Vec::new());
+        Self { documents, blobs, known: BTreeSet::new(), root: root.clone() }
     }
 
     /// The document that names all others.
@@ -269,7 +276,7 @@ impl Graph {
     }
 
     fn blob(&mut self, descriptor: Descriptor, bytes: Bytes) {
-        if self.blobs.iter().all(|known| known.descriptor.digest != descriptor.digest) {
+        if self.known.insert(descriptor.digest) {
             self.blobs.push(Blob { descriptor, bytes });
         }
     }
