@@ -17,6 +17,8 @@ use crate::image::Descriptor;
 
 /// Archives with more entries are no images: an image has at most some hundred blobs.
 const MOST_ENTRIES: usize = 100_000;
+/// Bytes of their names and links together; those of an image have a hundred each.
+const MOST_NAMES: usize = 32 << 20;
 /// `docker save` of old names a layer that several images have by links.
 const MOST_LINKS: usize = 8;
 
@@ -136,9 +138,13 @@ impl Members {
     fn list(path: &Path, file: File) -> Result<Self, SourceError> {
         let tar = |source| SourceError::Tar { path: path.into(), source };
         let mut reader = TarReader::seeking(BufReader::new(file));
-        let mut by_name = BTreeMap::new();
+        let (mut by_name, mut names) = (BTreeMap::new(), 0);
         while let Some(entry) = reader.next_entry().map_err(tar)? {
             let Some((name, member)) = member(&entry) else { continue };
+            names += entry.path.len() + entry.link.len();
+            if names > MOST_NAMES {
+                return Err(tar(TarError::Names(MOST_NAMES)));
+            }
             if by_name.len() >= MOST_ENTRIES {
                 let why = format!("it has more than {MOST_ENTRIES} entries");
                 return Err(SourceError::NoImage { path: path.into(), why });

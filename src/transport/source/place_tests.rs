@@ -98,6 +98,17 @@ fn an_archive_that_leads_out_of_itself_or_nowhere_is_refused() {
 }
 
 #[test]
+fn an_archive_whose_names_would_fill_the_memory_is_refused() {
+    let mut builder = ::tar::Builder::new(tempfile::NamedTempFile::new().unwrap());
+    for at in 0..34 {
+        let name = format!("{at}{}", "/a".repeat(500_000));
+        builder.append_data(&mut ::tar::Header::new_gnu(), &name, &[][..]).unwrap();
+    }
+    let error = Archive::open(builder.into_inner().unwrap().path()).unwrap_err();
+    assert!(matches!(error, SourceError::Tar { source: tar::TarError::Names(_), .. }), "{error}");
+}
+
+#[test]
 fn a_cut_archive_is_noticed_when_it_is_opened() {
     let file = tar_of(&[("manifest.json", b"[]", false), ("big", &[7; 5000], false)]);
     let whole = crate::file::read(file.path(), 1 << 20).unwrap();
