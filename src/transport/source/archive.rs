@@ -252,6 +252,11 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// Where the next byte is.
+    pub(super) fn place(&self) -> u64 {
+        self.offset
+    }
+
     /// How many bytes are left.
     pub(super) fn len(&self) -> u64 {
         self.left

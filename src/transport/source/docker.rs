@@ -39,7 +39,7 @@ impl DockerImages {
             .map_err(|e| members.unusable(format!("its manifest.json is unusable: {e}")))?;
         let mut images =
             Self { roots: Vec::new(), documents: BTreeMap::new(), layers: BTreeMap::new() };
-        let mut known = BTreeMap::new();
+        let mut known = Known::default();
         for (at, entry) in entries.into_iter().enumerate() {
             images.add(members, at, entry, &mut known)?;
         }
@@ -67,24 +67,20 @@ impl DockerImages {
         members: &Members,
         at: usize,
         entry: Entry,
-        known: &mut BTreeMap<String, Descriptor>,
+        known: &mut Known,
     ) -> Result<(), SourceError> {
-        let config = members.small(&entry.config, &format!("manifest.json in [{at}].Config"))?;
-        let config = Document::from_bytes(MEDIA_TYPE_CONFIG, config);
+        let config = self.config(members, &entry.config, at, known)?;
         let mut layers = Vec::new();
         for (number, name) in entry.layers.unwrap_or_default().into_iter().enumerate() {
-            let descriptor = match known.get(&name) {
-                Some(descriptor) => descriptor.clone(),
-                None => layer(members, &name, &format!("[{at}].Layers[{number}]"))?,
-            };
-            self.layers.insert(descriptor.digest, name.clone());
-            known.insert(name, descriptor.clone());
+            let field = format!("[{at}].Layers[{number}]");
+            let descriptor = layer(members, &name, &field, &mut known.layers)?;
+            self.layers.insert(descriptor.digest, name);
             layers.push(descriptor);
         }
         let manifest = ImageManifest {
             schema_version: 2,
             media_type: MEDIA_TYPE_MANIFEST.into(),
-            config: config.descriptor.clone(),
+            config,
             layers,
             annotations: BTreeMap::new(),
         };
@@ -95,17 +91,50 @@ impl DockerImages {
             [] => self.roots.push(root(BTreeMap::new())),
             tags => self.roots.extend(tags.iter().map(|tag| root(name_annotations(tag)))),
         }
-        self.documents.insert(config.descriptor.digest, config.bytes);
         self.documents.insert(manifest.descriptor.digest, manifest.bytes);
         Ok(())
     }
+
+    fn config(
+        &mut self,
+        members: &Members,
+        name: &str,
+        at: usize,
+        known: &mut Known,
+    ) -> Result<Descriptor, SourceError> {
+        let place = members.open(name)?.map(|section| section.place());
+        if let Some(known) = place.and_then(|place| known.configs.get(&place)) {
+            return Ok(known.clone());
+        }
+        let bytes = members.small(name, &format!("manifest.json in [{at}].Config"))?;
+        let Document { descriptor, bytes } = Document::from_bytes(MEDIA_TYPE_CONFIG, bytes);
+        self.documents.insert(descriptor.digest, bytes);
+        known.configs.extend(place.map(|place| (place, descriptor.clone())));
+        Ok(descriptor)
+    }
+}
+
+/// Files that were looked at, by their place in the archive: one may have many names.
+#[derive(Default)]
+struct Known {
+    configs: BTreeMap<u64, Descriptor>,
+    layers: BTreeMap<u64, Descriptor>,
 }
 
 /// Names a layer's file as it lies there.
-fn layer(members: &Members, name: &str, field: &str) -> Result<Descriptor, SourceError> {
+fn layer(
+    members: &Members,
+    name: &str,
+    field: &str,
+    known: &mut BTreeMap<u64, Descriptor>,
+) -> Result<Descriptor, SourceError> {
     let unusable =
         |why| members.unusable(format!("its manifest.json's {field}: the layer `{name}` {why}"));
     let section = members.open(name)?.ok_or_else(|| unusable("is not in it".into()))?;
+    let place = section.place();
+    if let Some(known) = known.get(&place) {
+        return Ok(known.clone());
+    }
     let mut start = Vec::new();
     let failed = |error: io::Error| unusable(format!("cannot be read: {error}"));
     section.clone().take(4).read_to_end(&mut start).map_err(failed)?;
@@ -116,7 +145,9 @@ fn layer(members: &Members, name: &str, field: &str) -> Result<Descriptor, Sourc
         Some(Ok(digest)) => digest,
         _ => hashed(section).map_err(failed)?,
     };
-    Ok(Descriptor::new(Encoding::of_magic(&start).media_type(), digest, size))
+    let descriptor = Descriptor::new(Encoding::of_magic(&start).media_type(), digest, size);
+    known.insert(place, descriptor.clone());
+    Ok(descriptor)
 }
 
 fn hashed(mut section: Section) -> io::Result<Digest> {
