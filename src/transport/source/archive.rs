@@ -1,6 +1,6 @@
 //! Reading an archive: an OCI layout in a tar, a `docker save`, or both in one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::os::unix::fs::FileExt;
@@ -126,6 +126,8 @@ pub(super) struct Members {
     path: PathBuf,
     file: Arc<File>,
     by_name: BTreeMap<String, Member>,
+    /// Names of which there are several; readers differ in which one they take.
+    ambiguous: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -138,7 +140,7 @@ impl Members {
     fn list(path: &Path, file: File) -> Result<Self, SourceError> {
         let tar = |source| SourceError::Tar { path: path.into(), source };
         let mut reader = TarReader::seeking(BufReader::new(file));
-        let (mut by_name, mut names) = (BTreeMap::new(), 0);
+        let (mut by_name, mut ambiguous, mut names) = (BTreeMap::new(), BTreeSet::new(), 0);
         while let Some(entry) = reader.next_entry().map_err(tar)? {
             let Some((name, member)) = member(&entry) else { continue };
             names += entry.path.len() + entry.link.len();
@@ -149,7 +151,9 @@ impl Members {
                 let why = format!("it has more than {MOST_ENTRIES} entries");
                 return Err(SourceError::NoImage { path: path.into(), why });
             }
-            by_name.insert(name, member);
+            if by_name.insert(name.clone(), member).is_some() {
+                ambiguous.insert(name);
+            }
         }
         let file = Arc::new(reader.into_inner().into_inner());
         let length = file.metadata().context("read", path)?.len();
@@ -160,7 +164,7 @@ impl Members {
                 return Err(tar(TarError::Cut(length)));
             }
         }
-        Ok(Self { path: path.into(), file, by_name })
+        Ok(Self { path: path.into(), file, by_name, ambiguous })
     }
 
     fn has(&self, name: &str) -> bool {
@@ -185,6 +189,12 @@ impl Members {
     pub(super) fn open(&self, name: &str) -> Result<Option<Section>, SourceError> {
         let mut name = name.to_owned();
         for _ in 0..MOST_LINKS {
+            // Whatever is called by its digest is compared with that.
+            if self.ambiguous.contains(&name) && !name.starts_with("blobs/sha256/") {
+                return Err(self.unusable(format!(
+                    "it has two entries `{name}`, and readers differ in which they take"
+                )));
+            }
             match self.by_name.get(&name) {
                 None => return Ok(None),
                 Some(Member::File { offset, size }) => {

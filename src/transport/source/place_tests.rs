@@ -98,6 +98,17 @@ fn an_archive_that_leads_out_of_itself_or_nowhere_is_refused() {
 }
 
 #[test]
+fn what_an_archive_says_twice_is_refused() {
+    let list: &[u8] = br#"[{"Config":"c","Layers":[]}]"#;
+    let lists = [("manifest.json", list, false), ("./manifest.json", list, false)];
+    let configs = [("manifest.json", list, false), ("c", b"{}", false), ("c", b"{ }", false)];
+    for (name, entries) in [("manifest.json", &lists[..]), ("c", &configs)] {
+        let error = Archive::open(tar_of(entries).path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("two entries `{name}`")), "{error}");
+    }
+}
+
+#[test]
 fn an_archive_whose_names_would_fill_the_memory_is_refused() {
     let mut builder = ::tar::Builder::new(tempfile::NamedTempFile::new().unwrap());
     for at in 0..34 {
