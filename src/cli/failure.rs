@@ -190,7 +190,7 @@ impl From<crate::transport::TransportError> for Failure {
         match error {
             T::File(error) => Self::from(error),
             T::Source(error) => Self::from(error),
-            T::NotALayout { .. } | T::Setting { .. } => Self::input(error),
+            T::NotALayout { .. } | T::Full { .. } | T::Setting { .. } => Self::input(error),
             T::Json(..) => Self::bug(error),
             T::NoDaemon { .. } => {
                 let hint = no_daemon_hint(&error);

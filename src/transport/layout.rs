@@ -134,11 +134,15 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
     remove_unfinished(dir)?;
     remove_unfinished(&blobs)?;
     let mut index = read_index(dir)?;
-    write_blobs(graphs, &blobs)?;
     for entry in graphs.iter().flat_map(|named| &named.entries) {
         index.insert(entry.clone());
     }
     let bytes = index.into_bytes().map_err(|e| TransportError::Json(INDEX, e))?;
+    let size = bytes.len() as u64;
+    if size > INDEX_LIMIT {
+        return Err(TransportError::Full { path: dir.into(), size, limit: INDEX_LIMIT });
+    }
+    write_blobs(graphs, &blobs)?;
     write_if_other(&dir.join(INDEX), &bytes)?;
     Ok(())
 }

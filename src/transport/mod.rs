@@ -67,6 +67,19 @@ pub enum TransportError {
         /// What is wrong.
         why: String,
     },
+    /// A layout of so many images that nobody would read its index with one more.
+    #[error(
+        "the index.json of `{path}` would have {size} bytes, and cooper reads at most {limit}; \
+         name another folder"
+    )]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// The index with the new images.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// An image that could not be read back.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -60,3 +60,21 @@ fn what_another_tool_says_of_an_image_goes_with_it() {
     place.cooper(&["copy", "all.tar", "./last"]).succeeded();
     assert_eq!(read("last")["manifests"], index["manifests"]);
 }
+
+#[test]
+fn a_layout_whose_index_would_be_too_large_to_read_stays_as_it_is() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    let theirs = json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+        "digest": cooper::digest::Digest::of(b"{}").to_string(),
+        "annotations": {"com.example.long": "a".repeat((4 << 20) - 400)},
+    });
+    let index = json!({"schemaVersion": 2, "manifests": [theirs]}).to_string();
+    assert!(index.len() < 4 << 20);
+    place.write("layout/index.json", &index);
+    let ran = place.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]);
+    ran.failed(1, &["the index.json of `layout` would have 4194", "name another folder"]);
+    assert_eq!(std::fs::read_to_string(place.path("layout/index.json")).unwrap(), index);
+}
