@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
+use super::finding::push_some;
 use super::path::{self, Place};
 use super::{Finding, Kind, chain, kind_of};
 use crate::digest::{DiffId, HashingWriter};
@@ -16,7 +17,7 @@ const LONGEST_NAME: usize = 4096;
 /// So much of a longer one is shown.
 const SHOWN: usize = 100;
 /// So many findings show what is wrong with a layer.
-const MOST_FINDINGS: usize = 1000;
+pub(super) const MOST_FINDINGS: usize = 1000;
 
 /// What an entry of a layer is, once its path has one spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,18 +100,7 @@ impl Scan {
 
     /// A finding of one of many entries.
     fn found(&mut self, finding: impl FnOnce() -> Finding) {
-        push_some(&mut self.findings, finding);
-    }
-}
-
-/// Adds a finding unless there are too many: then a last one says so.
-pub(super) fn push_some(findings: &mut Vec<Finding>, finding: impl FnOnce() -> Finding) {
-    match findings.len() {
-        0..MOST_FINDINGS => findings.push(finding()),
-        MOST_FINDINGS => {
-            findings.push(Finding::warning("", "there is more, which is not listed"));
-        }
-        _ => {}
+        push_some(&mut self.findings, MOST_FINDINGS, finding);
     }
 }
 

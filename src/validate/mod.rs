@@ -5,6 +5,7 @@
 //! is trusted because another tool took it: daemons run images whose diff ids are all zero.
 
 mod docker;
+mod finding;
 mod layer;
 mod path;
 mod tree;
@@ -22,60 +23,12 @@ use crate::transport::source::{
     read_image, read_manifest,
 };
 
+pub use finding::{Finding, Kind, Severity};
 pub use layer::{Entry, Meta, Scan, scan};
 pub use tree::Tree;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Some consumers take the image otherwise than others, or its author would be surprised.
-    Warning,
-    /// The image is not what it says, or consumers refuse it.
-    Error,
-}
-
-/// What a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Bytes that could not be read, which is not the image's fault.
-    Unread,
-    /// Bytes that are not those that were named.
-    Bytes,
-    /// A document that contradicts itself or another one.
-    Document,
-    /// A path or link within a layer.
-    Path,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is about.
-    pub kind: Kind,
-    /// Where: the image, the layer, the path.
-    pub place: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl Finding {
-    fn error(kind: Kind, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, kind, place: place.into(), message: message.into() }
-    }
-
-    fn warning(place: impl Into<String>, message: impl Into<String>) -> Self {
-        let (severity, kind) = (Severity::Warning, Kind::Path);
-        Self { severity, kind, place: place.into(), message: message.into() }
-    }
-
-    /// The same, found in a part of `place`.
-    fn below(self, place: &str) -> Self {
-        let comma = if self.place.is_empty() { "" } else { ", " };
-        Self { place: format!("{place}{comma}{}", self.place), ..self }
-    }
-}
+/// So many findings are listed; many images may share what is wrong with one layer.
+const MOST_FINDINGS: usize = 100_000;
 
 /// An image that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +99,9 @@ pub fn check(
         let nothing = Finding::error(Kind::Document, source.name(), "it holds no image");
         check.report.findings.push(nothing);
     }
+    if let Some(more) = check.report.findings.get_mut(MOST_FINDINGS) {
+        more.place = source.name();
+    }
     check.report
 }
 
@@ -161,8 +117,8 @@ struct Check<'a> {
     source: &'a dyn Source,
     report: Report,
     images: Vec<StoredImage>,
-    /// Place and message of each finding.
-    known: BTreeSet<(String, String)>,
+    /// Severity, place and message of each finding.
+    known: BTreeSet<(Severity, String, String)>,
     /// What was followed already, by digest, size and media type: in a few kilobytes indexes can
     /// name each other billions of times.
     followed: BTreeSet<(Digest, u64, String)>,
@@ -174,8 +130,10 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn found(&mut self, finding: Finding) {
-        if self.known.insert((finding.place.clone(), finding.message.clone())) {
-            self.report.findings.push(finding);
+        let Finding { severity, place, message, .. } = finding.clone();
+        let is_full = self.known.len() >= MOST_FINDINGS;
+        if is_full || self.known.insert((severity, place, message)) {
+            finding::push_some(&mut self.report.findings, MOST_FINDINGS, || finding);
         }
     }
 

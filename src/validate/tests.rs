@@ -284,6 +284,36 @@ fn of_a_thousand_and_more_wrong_links_a_thousand_are_listed() {
 }
 
 #[test]
+fn what_many_images_share_is_listed_a_hundred_thousand_times_at_most() {
+    let names: Vec<String> = (0..1000).map(|at| format!("link{at}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), b'1', "gone")).collect();
+    let mut memory = Memory::plain(&[tar_of(&entries)]);
+    let image = memory.root.clone().unwrap();
+    let bytes = String::from_utf8(memory.blobs[&image.digest].clone()).unwrap();
+    let other = |at: usize| format!("{}{}", bytes, " ".repeat(at)).into_bytes();
+    let roots: Vec<_> = (0..102).map(|at| memory.add(MEDIA_TYPE_MANIFEST, other(at))).collect();
+    let findings = check(&memory, &roots, 2, &Silent).findings;
+    assert_eq!(findings.len(), 100_001);
+    assert_eq!(findings[100_000].place, "memory");
+    assert_eq!(findings[100_000].severity, Severity::Error);
+}
+
+#[test]
+fn an_error_behind_a_thousand_warnings_is_not_lost() {
+    let names: Vec<String> = (0..1500).map(|at| format!("link{at}")).collect();
+    for worst in [("../a", b'0', ""), ("hard", b'1', "gone"), ("link0", b'0', "")] {
+        let mut entries: Vec<_> =
+            names.iter().map(|name| (name.as_str(), b'2', "../../x")).collect();
+        let warned = Memory::plain(&[tar_of(&entries)]).check();
+        assert!(warned.is_good(), "{:?}", warned.findings.last());
+        entries.push(worst);
+        // What lies over a lower layer's links warns as often.
+        let report = Memory::plain(&[tar_of(&entries[..1500]), tar_of(&entries)]).check();
+        assert!(!report.is_good(), "{worst:?} {:?}", report.findings.last());
+    }
+}
+
+#[test]
 fn indexes_that_name_the_same_one_many_times_are_followed_once() {
     let mut memory = Memory::plain(&[tar_of(&[("a", b'0', "x")])]);
     let mut root = memory.root.clone().unwrap();

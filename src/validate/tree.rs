@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Finding;
 use super::Kind as About;
-use super::layer::{Entry, Meta, push_some};
+use super::finding::push_some;
+use super::layer::{Entry, MOST_FINDINGS, Meta};
 use super::path::{self, Place};
 use crate::transport::source::tar::Kind;
 
@@ -36,7 +37,7 @@ impl Tree {
         // Whiteouts hide what is below their layer, wherever in it they stand.
         let is_whiteout = |entry: &&Entry| path::name(&entry.path).starts_with(WHITEOUT);
         for finding in entries.iter().filter(is_whiteout).filter_map(|e| self.whiteout(e)) {
-            push_some(&mut findings, || finding);
+            push_some(&mut findings, MOST_FINDINGS, || finding);
         }
         for entry in entries {
             if !path::name(&entry.path).starts_with(WHITEOUT) {
@@ -139,11 +140,13 @@ impl Tree {
                      the link, others replace it",
                     path::shown(&dir)
                 );
-                push_some(findings, || Finding::warning(shown(), message));
+                push_some(findings, MOST_FINDINGS, || Finding::warning(shown(), message));
             }
             Some((dir, node)) if node.kind != Kind::Symlink => {
                 let message = format!("it lies below {}, which is no directory", path::shown(&dir));
-                push_some(findings, || Finding::error(About::Path, shown(), message));
+                push_some(findings, MOST_FINDINGS, || {
+                    Finding::error(About::Path, shown(), message)
+                });
             }
             _ => {}
         }
@@ -158,7 +161,7 @@ impl Tree {
         let shown = || path::shown(&entry.path);
         let before = self.nodes.get(&entry.path).filter(|node| node.layer < layer);
         match (before.map(|node| node.kind), entry.kind) {
-            (Some(Kind::Symlink), Kind::Directory) => push_some(findings, || {
+            (Some(Kind::Symlink), Kind::Directory) => push_some(findings, MOST_FINDINGS, || {
                 let message = "it is a directory over a symbolic link of a lower layer, and hides \
                                what the link led to";
                 Finding::warning(shown(), message)
@@ -173,11 +176,11 @@ impl Tree {
         }
         let target = path::shown(&entry.link);
         match self.nodes.get(&entry.link) {
-            None => push_some(findings, || {
+            None => push_some(findings, MOST_FINDINGS, || {
                 let message = format!("it is a hard link to {target}, which is not there");
                 Finding::error(About::Path, shown(), message)
             }),
-            Some(node) if node.layer < layer => push_some(findings, || {
+            Some(node) if node.layer < layer => push_some(findings, MOST_FINDINGS, || {
                 let message = format!("it is a hard link to {target} in a lower layer");
                 Finding::warning(shown(), message)
             }),
