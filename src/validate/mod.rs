@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::digest::{DiffId, Digest};
 use crate::image::Descriptor;
 use crate::report::Reporter;
@@ -137,8 +139,20 @@ impl Check<'_> {
         }
     }
 
+    /// A copy of a blob in its descriptor is read instead of it by some clients (image-spec,
+    /// descriptor.md, "data").
+    fn embedded(&mut self, descriptor: &Descriptor) {
+        let Some(data) = descriptor.other.get("data") else { return };
+        let bytes = data.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        if bytes.is_none_or(|bytes| Digest::of(&bytes) != descriptor.digest) {
+            let message = "the `data` in its descriptor is not the bytes that its digest names";
+            self.found(Finding::error(Kind::Bytes, place_of(descriptor), message));
+        }
+    }
+
     /// Follows a descriptor to its images, minding what cannot be read.
     fn root(&mut self, root: &Descriptor, depth: usize) {
+        self.embedded(root);
         if !self.followed.insert((root.digest, root.size, root.media_type.clone())) {
             return self.again(root);
         }
@@ -169,6 +183,7 @@ impl Check<'_> {
     /// Something that is no image has blobs all the same.
     fn artifact(&mut self, place: &str, blobs: &[Descriptor]) {
         for blob in blobs {
+            self.embedded(blob);
             if !self.read.insert((blob.digest, blob.size)) {
                 continue;
             }
@@ -183,6 +198,8 @@ impl Check<'_> {
     }
 
     fn keep(&mut self, root: &Descriptor, image: StoredImage) {
+        let layers = image.layers.iter().map(|layer| &layer.descriptor);
+        layers.chain([&image.config.descriptor]).for_each(|blob| self.embedded(blob));
         self.compare_platform(root, image.platform());
         if let Err(error) = source::check_configs(&self.images, &image) {
             return self.found(Finding::error(Kind::Document, place_of(root), chain(&error)));
@@ -347,5 +364,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+#[cfg(test)]
+mod bound_tests;
 #[cfg(test)]
 mod tests;
