@@ -104,11 +104,7 @@ impl Base {
             choices: "none".into(),
         })?;
         let base = image.platform();
-        let variants = base.variant.as_ref().zip(platform.variant.as_ref());
-        let same = base.os == platform.os
-            && base.architecture == platform.architecture
-            && variants.is_none_or(|(base, image)| base == image);
-        if !same {
+        if !base.fits(platform) {
             let (place, base, image) = (source.name(), base.clone(), platform.clone());
             return Err(BaseError::Platform { place, base, image });
         }

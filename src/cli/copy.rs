@@ -15,7 +15,7 @@ use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::graph::{Graph, Named, Rename};
 use crate::transport::reference::Reference;
-use crate::transport::source::{Source, choose, images};
+use crate::transport::source::{Source, StoredImage, choose, images};
 
 /// Copy an image as it is, between layouts, archives, registries and daemons
 ///
@@ -127,7 +127,10 @@ fn load(
     let since = std::time::Instant::now();
     let daemon = args.reach.daemon.connect(kind)?;
     let root = choose(&**source, args.from.image())?;
-    let found = images(&**source, &root, args.platform.as_ref())?;
+    let found = match &args.platform {
+        Some(platform) => vec![image_for(source, &root, platform)?],
+        None => images(&**source, &root, None)?,
+    };
     let [stored] = &found[..] else {
         let platforms: Vec<String> = found.iter().map(|i| i.platform().to_string()).collect();
         return Err(Failure::input(format!("{} has several images", source.name()))
@@ -223,14 +226,31 @@ fn read(
     let Some(platform) = platform else {
         return Ok(Named::of_graph(Graph::read(source, root)?, root, rename));
     };
-    let image = images(&**source, root, Some(platform))?.into_iter().next();
-    let image = image.ok_or_else(|| Failure::input(format!("there is no image for {platform}")))?;
+    let image = image_for(source, root, platform)?;
     let root = Descriptor {
         annotations: root.annotations.clone(),
         platform: Some(image.platform().clone()),
         ..image.manifest.descriptor.clone()
     };
     Ok(Named::of_graph(Graph::read(source, &root)?, &root, rename))
+}
+
+/// The image for a platform, which an index may name wrongly, and an image alone not have.
+fn image_for(
+    source: &Arc<dyn Source>,
+    root: &Descriptor,
+    platform: &Platform,
+) -> Result<StoredImage, Failure> {
+    let image = images(&**source, root, Some(platform))?.into_iter().next();
+    let image = image.ok_or_else(|| Failure::input(format!("there is no image for {platform}")))?;
+    if image.platform().fits(platform) {
+        return Ok(image);
+    }
+    let (digest, own, place) = (image.manifest.descriptor.digest, image.platform(), source.name());
+    let message = format!(
+        "the image {digest} of `{place}` is for {own} by its config, and not for {platform}"
+    );
+    Err(Failure::input(message))
 }
 
 fn is_archive(path: &Path) -> bool {

@@ -26,6 +26,16 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+impl Platform {
+    /// Whether both are one; where one of them names no variant, any will do.
+    pub fn fits(&self, other: &Self) -> bool {
+        let variants = self.variant.as_ref().zip(other.variant.as_ref());
+        self.os == other.os
+            && self.architecture == other.architecture
+            && variants.is_none_or(|(own, other)| own == other)
+    }
+}
+
 impl Default for Platform {
     fn default() -> Self {
         Self { os: "linux".into(), architecture: "amd64".into(), variant: None }

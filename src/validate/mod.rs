@@ -224,7 +224,7 @@ impl Check<'_> {
     }
 
     fn compare_platform(&mut self, root: &Descriptor, own: &Platform) {
-        if let Some(stated) = root.platform.as_ref().filter(|stated| !is_same(stated, own)) {
+        if let Some(stated) = root.platform.as_ref().filter(|stated| !stated.fits(own)) {
             let message = format!("the index says {stated}, and the image's config {own}");
             self.found(Finding::error(Kind::Document, place_of(root), message));
         }
@@ -320,12 +320,6 @@ fn scan_each(
         }
     });
     scans.into_inner().unwrap_or_default()
-}
-
-fn is_same(stated: &Platform, own: &Platform) -> bool {
-    let variant_fits =
-        stated.variant.is_none() || own.variant.is_none() || stated.variant == own.variant;
-    stated.os == own.os && stated.architecture == own.architecture && variant_fits
 }
 
 fn place_of(root: &Descriptor) -> String {

@@ -78,3 +78,15 @@ fn a_layout_whose_index_would_be_too_large_to_read_stays_as_it_is() {
     ran.failed(1, &["the index.json of `layout` would have 4194", "name another folder"]);
     assert_eq!(std::fs::read_to_string(place.path("layout/index.json")).unwrap(), index);
 }
+
+#[test]
+fn only_an_image_for_the_platform_that_was_asked_for_is_copied() {
+    // fault 71
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "-o", "app.tar"]).succeeded();
+    let copy = |platform: &str| place.cooper(&["copy", "--platform", platform, "app.tar", "x.tar"]);
+    copy("linux/arm64").failed(1, &["of `app.tar` is for linux/amd64 by its config"]);
+    assert!(!place.path("x.tar").exists());
+    copy("linux/amd64").succeeded();
+}
