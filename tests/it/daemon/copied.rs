@@ -49,6 +49,11 @@ fn an_image_goes_into_docker_and_podman_and_out_again_and_stays_what_it_is() {
     stdout(&copy(&["a.tar", "docker-daemon:team/app:v7"]).output().unwrap());
     let run = ["run", "--rm", "--network=none", "team/app:v7"];
     assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "moved\n");
+    // Newer Dockers write a layout and their own list in one file.
+    let saved = fixture.dir().join("saved.tar");
+    let save = ["save", "team/app:v7", "-o", saved.to_str().unwrap()];
+    stdout(&docker.docker().args(save).output().unwrap());
+    assert_eq!(content(fixture, "saved.tar"), meant);
     stdout(&copy(&["docker-daemon:team/app:v7", "b.tar"]).output().unwrap());
     assert_eq!(content(fixture, "b.tar"), meant);
 

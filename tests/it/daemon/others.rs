@@ -213,6 +213,11 @@ fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() 
     let whole = stdout(&fixture.cooper().args(["validate", "--json", "out.tar"]).output().unwrap());
     let digest = rows[0].split_whitespace().find(|cell| cell.starts_with("sha256:")).unwrap();
     assert!(whole.contains(digest), "{whole}");
+    let saved = fixture.dir().join("saved.tar");
+    let (export, name) = (["--namespace", "k8s.io", "images", "export"], "docker.io/library/a:v1");
+    stdout(&ctr(&[&export[..], &[saved.to_str().unwrap(), name]].concat()));
+    let whole = stdout(&fixture.cooper().args(["validate", "saved.tar"]).output().unwrap());
+    assert!(whole.lines().all(|line| line.contains("is whole")), "{whole}");
     drop(server);
     unmount_below(dir.path());
 }
