@@ -46,8 +46,10 @@ fn a_docker_archive_with_shared_layers_and_links_is_read() {
 #[test]
 fn an_archive_that_leads_out_of_itself_or_nowhere_is_refused() {
     // fault 72
-    type Entries<'a> = &'a [(&'a str, &'a [u8], bool)];
-    let config: &[u8] = b"{}";
+    type Entry<'a> = (&'a str, &'a [u8], bool);
+    type Entries<'a> = &'a [Entry<'a>];
+    let config: Entry<'_> = ("c", b"{}", false);
+    let list: Entry<'_> = ("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#, false);
     let cases: &[(&str, Entries<'_>)] = &[
         ("it has neither", &[("x", b"", false)]),
         ("unusable", &[("manifest.json", b"{", false)]),
@@ -57,31 +59,9 @@ fn an_archive_that_leads_out_of_itself_or_nowhere_is_refused() {
         ),
         ("no `/etc/passwd`", &[("manifest.json", br#"[{"Config":"/etc/passwd"}]"#, false)]),
         ("missing field `Config`", &[("manifest.json", b"[{}]", false)]),
-        (
-            "`l` is not in it",
-            &[
-                ("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#, false),
-                ("c", config, false),
-                ("l", b"../../etc/passwd", true),
-            ],
-        ),
-        (
-            "`l` is not in it",
-            &[
-                ("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#, false),
-                ("c", config, false),
-                ("l", b"/etc/passwd", true),
-            ],
-        ),
-        (
-            "leads in a circle",
-            &[
-                ("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#, false),
-                ("c", config, false),
-                ("l", b"m", true),
-                ("m", b"l", true),
-            ],
-        ),
+        ("`l` is not in it", &[list, config, ("l", b"../../etc/passwd", true)]),
+        ("`l` is not in it", &[list, config, ("l", b"/etc/passwd", true)]),
+        ("leads in a circle", &[list, config, ("l", b"m", true), ("m", b"l", true)]),
         (
             "version is `2.0.0`",
             &[
