@@ -120,7 +120,8 @@ fn cold(corpus: &Corpus, cores: usize) -> Vec<Line> {
     if cores > 1 {
         let all = || corpus.cold("gzip", cores).seconds.into();
         let one = timing::compare(all, || corpus.cold("gzip", 1));
-        let goal = 0.85 * cores as f64;
+        // Two cores get in each other's way less than four.
+        let goal = if cores == 2 { 1.85 } else { 0.85 * cores as f64 };
         lines.push(Line::of("layout, gzip 6, one thread", "all threads; at least", one, goal));
     }
     lines

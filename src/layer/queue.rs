@@ -63,7 +63,7 @@ impl<'a> InOrder<'a> {
     }
 }
 
-/// What the tar will be large, roughly.
+/// Roughly how large the tar will be, in bytes; not known of own files.
 pub(super) fn nar_size(content: Content<'_>) -> Option<u64> {
     match content {
         Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),

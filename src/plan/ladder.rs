@@ -9,9 +9,10 @@ use super::row::Row;
 /// Above so many rows, the first merges look for partners among near neighbours only: the whole
 /// table of pairs is quadratic in rows and each entry linear in sources.
 const EXACT: usize = 512;
-/// How many neighbours, in an order that puts like closures side by side: fewer where there are
-/// many rows, so that a round over all of them costs no more than this, and never less than a few.
-const NEIGHBOURS: usize = 60_000;
+/// How many comparisons a round over all rows may take; each row is compared with so many of those
+/// that come next, in an order that puts like closures side by side.
+const COMPARISONS: usize = 60_000;
+/// The fewest and the most that it is compared with.
 const WINDOW: (usize, usize) = (6, 24);
 
 /// One merger: the row at `gone` goes into the row at `into`.
@@ -74,7 +75,7 @@ fn gather(mut rows: Vec<Row>) -> Vec<Row> {
         rows.sort_by(|a, b| {
             a.exposed.first_apart(&b.exposed).then_with(|| a.members.cmp(&b.members))
         });
-        let window = (NEIGHBOURS / rows.len()).clamp(WINDOW.0, WINDOW.1);
+        let window = (COMPARISONS / rows.len()).clamp(WINDOW.0, WINDOW.1);
         let mut pairs: Vec<(u64, usize, usize)> = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
             let mut best: Option<(u64, usize, usize)> = None;

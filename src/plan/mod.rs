@@ -179,6 +179,13 @@ pub struct Request<'a> {
     pub layering: &'a spec::Layering,
 }
 
+/// The layers of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImagePlan {
+    /// Bottom first.
+    pub layers: Vec<PlannedLayer>,
+}
+
 impl ImagePlan {
     /// The bytes that a change is expected to move, times the weight of all sources: what plans of
     /// the same images can be compared by.
@@ -186,13 +193,6 @@ impl ImagePlan {
         let layers = self.layers.iter();
         layers.map(|l| u128::from(l.nar_size) * u128::from(l.chance.sources)).sum()
     }
-}
-
-/// The layers of one image.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ImagePlan {
-    /// Bottom first.
-    pub layers: Vec<PlannedLayer>,
 }
 
 /// One layer of store paths.
