@@ -1,4 +1,4 @@
-//! Digests: what names a blob, and the writer that computes them.
+//! Digests: what names a blob, and how it is computed.
 //!
 //! Two types, so that one is never taken for the other: a [`Digest`] names the bytes of a blob as
 //! stored and sent, a [`DiffId`] names a layer's tar before compression. Both are SHA-256, as the
@@ -243,39 +243,15 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// Hashes and counts all that is written through it.
-#[derive(Debug)]
-pub struct HashingWriter<W> {
-    inner: W,
-    hasher: Hasher,
-}
-
-impl<W: Write> HashingWriter<W> {
-    /// Starts at zero bytes.
-    pub fn new(inner: W) -> Self {
-        Self { inner, hasher: Hasher::new() }
-    }
-
-    /// How many bytes have passed so far.
-    pub fn size(&self) -> u64 {
-        self.hasher.size()
-    }
-
-    /// Gives back what is behind, and what passed.
-    pub fn finish(self) -> (W, Hashed) {
-        (self.inner, self.hasher.finish())
-    }
-}
-
-impl<W: Write> Write for HashingWriter<W> {
+/// What is written to it is hashed.
+impl Write for Hasher {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(buf)?;
-        self.hasher.update(buf.get(..written).unwrap_or(buf));
-        Ok(written)
+        self.update(buf);
+        Ok(buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        Ok(())
     }
 }
 
@@ -290,16 +266,6 @@ mod tests {
         let digest: Digest = EMPTY.parse().unwrap();
         assert_eq!(digest, Digest::of(b""));
         assert_eq!(digest.to_string(), EMPTY);
-    }
-
-    #[test]
-    fn the_writer_counts_and_hashes_what_the_inner_writer_took() {
-        let mut writer = HashingWriter::new(Vec::new());
-        writer.write_all(b"cask").unwrap();
-        let (inner, hashed) = writer.finish();
-        assert_eq!(inner, b"cask");
-        assert_eq!(hashed.size, 4);
-        assert_eq!(hashed.digest(), Digest::of(b"cask"));
     }
 
     #[test]

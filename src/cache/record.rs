@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{Digest, HashingWriter};
+use crate::digest::{Digest, Hasher};
 use crate::file::{self, Context, Exposed, FileError, Look, Unfinished};
 use crate::layer::{Record, Renew};
 
@@ -186,15 +186,12 @@ pub(super) fn holds(path: &Path, record: &Record) -> Result<bool, FileError> {
     if file.metadata().context("read", path)?.len() != record.blob_size {
         return Ok(false);
     }
-    let mut hasher = HashingWriter::new(io::sink());
+    let mut hasher = Hasher::new();
     let mut buf = vec![0; 1 << 18];
     loop {
         match io::Read::read(&mut file, &mut buf).context("read", path)? {
-            0 => return Ok(hasher.finish().1.digest() == record.digest),
-            count => {
-                let read = buf.get(..count).unwrap_or_default();
-                io::Write::write_all(&mut hasher, read).context("hash", path)?;
-            }
+            0 => return Ok(hasher.finish().digest() == record.digest),
+            count => hasher.update(buf.get(..count).unwrap_or_default()),
         }
     }
 }

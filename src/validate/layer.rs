@@ -1,12 +1,12 @@
 //! One layer, read from its first byte to its last.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 
 use super::finding::push_some;
 use super::path::{self, Place};
 use super::{Finding, Kind, chain, kind_of};
-use crate::digest::{DiffId, HashingWriter};
+use crate::digest::{DiffId, Hasher};
 use crate::transport::source::tar::{self, TarReader};
 use crate::transport::source::{self, Encoding, Layer, Source, SourceError};
 
@@ -132,13 +132,13 @@ fn scan_tar(raw: &mut source::Checked, layer: &Layer, scan: &mut Scan) -> Result
     }
     let plain = actual.decoder(buffered).map_err(Broken::of)?;
     let most = source::most_inflated(layer.descriptor.size);
-    let mut tee = Tee { inner: plain, hasher: HashingWriter::new(io::sink()), most };
+    let mut tee = Tee { inner: plain, hasher: Hasher::new(), most };
     let result = entries(&mut TarReader::streaming(&mut tee), scan, MOST);
     if let Err(tar::TarError::Read(error)) = result {
         return Err(Broken::of(error));
     }
     let rest = trailing(&mut tee).map_err(Broken::of)?;
-    let (_, hashed) = tee.hasher.finish();
+    let hashed = tee.hasher.finish();
     scan.diff_id = Some(hashed.diff_id());
     scan.tar_size = hashed.size;
     match result {
@@ -179,14 +179,14 @@ fn trailing(tee: &mut Tee<'_>) -> io::Result<bool> {
 /// Hashes what is read, and ends what grows beyond all measure.
 struct Tee<'a> {
     inner: Box<dyn Read + 'a>,
-    hasher: HashingWriter<io::Sink>,
+    hasher: Hasher,
     most: u64,
 }
 
 impl Read for Tee<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buf)?;
-        self.hasher.write_all(buf.get(..count).unwrap_or_default())?;
+        self.hasher.update(buf.get(..count).unwrap_or_default());
         match self.hasher.size() > self.most {
             true => Err(source::inflates_too_much()),
             false => Ok(count),

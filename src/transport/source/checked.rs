@@ -1,17 +1,17 @@
 //! A blob's bytes, hashed on their way.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use super::{Source, SourceError};
-use crate::digest::{Digest, HashingWriter};
+use crate::digest::{Digest, Hasher};
 use crate::image::Descriptor;
 
 /// Reads a blob and compares digest and size at its end, where a wrong one is an error instead
 /// of the end; a blob that is too long is an error at the first byte too many.
 pub struct Checked {
     inner: Box<dyn Read + Send>,
-    hasher: Option<HashingWriter<io::Sink>>,
+    hasher: Option<Hasher>,
     digest: Digest,
     size: u64,
 }
@@ -24,13 +24,13 @@ impl Checked {
 
     /// Checks a stream that is open already.
     pub fn around(inner: Box<dyn Read + Send>, descriptor: &Descriptor) -> Self {
-        let hasher = Some(HashingWriter::new(io::sink()));
+        let hasher = Some(Hasher::new());
         Self { inner, hasher, digest: descriptor.digest, size: descriptor.size }
     }
 
     fn compare(&mut self) -> Result<(), SourceError> {
         let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let (_, hashed) = hasher.finish();
+        let hashed = hasher.finish();
         let (expected, actual) = (self.digest, hashed.digest());
         if hashed.size != self.size {
             return Err(self.wrong_size(hashed.size));
@@ -57,7 +57,7 @@ impl Read for Checked {
             return self.compare().map(|()| 0).map_err(io::Error::other);
         }
         let Some(hasher) = &mut self.hasher else { return Ok(count) };
-        hasher.write_all(buf.get(..count).unwrap_or_default())?;
+        hasher.update(buf.get(..count).unwrap_or_default());
         match hasher.size() {
             read if read > self.size => Err(io::Error::other(self.wrong_size(read))),
             _ => Ok(count),

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::archive::{Members, Section};
 use super::encoding::Encoding;
 use super::{SourceError, name_annotations};
-use crate::digest::{Digest, HashingWriter};
+use crate::digest::{Digest, Hasher};
 use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 
 #[derive(Deserialize)]
@@ -152,9 +152,9 @@ fn layer(
 
 fn hashed(mut section: Section) -> io::Result<Digest> {
     let size = section.len();
-    let mut hasher = HashingWriter::new(io::sink());
+    let mut hasher = Hasher::new();
     io::copy(&mut section, &mut hasher)?;
-    let (_, hashed) = hasher.finish();
+    let hashed = hasher.finish();
     match hashed.size == size {
         true => Ok(hashed.digest()),
         false => Err(io::ErrorKind::UnexpectedEof.into()),
