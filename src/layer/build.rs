@@ -53,8 +53,11 @@ pub(crate) fn build_with(
     let queue = Queue::new(requests);
     let in_order = InOrder::new(told);
     let failed = AtomicBool::new(false);
-    let made = pool.broadcast(|_| {
-        let mut driver = Driver { work: &work, queue: &queue, open: VecDeque::new(), waits: None };
+    let made = pool.broadcast(|thread| {
+        // A thread that is done here takes the others' tasks.
+        let most = work.shared.at_a_time(thread.index());
+        let open = VecDeque::with_capacity(most);
+        let mut driver = Driver { work: &work, queue: &queue, most, open, waits: None };
         let mut made = Vec::new();
         // None after a failure.
         while !failed.load(Ordering::Relaxed)
@@ -82,6 +85,8 @@ pub(crate) fn build_with(
 struct Driver<'a> {
     work: &'a Work<'a>,
     queue: &'a Queue<'a>,
+    /// So many at a time.
+    most: usize,
     open: VecDeque<(Next<'a>, Box<Making<'a>>)>,
     /// One that somebody else is making. While this thread holds claims itself it waits for
     /// nobody's, so that no two wait for each other.
@@ -109,7 +114,7 @@ impl<'a> Driver<'a> {
         loop {
             let next = match self.waits.take() {
                 Some(next) => next,
-                None if self.open.len() >= self.work.shared.at_a_time => return None,
+                None if self.open.len() >= self.most => return None,
                 None => self.queue.next()?,
             };
             match self.work.begin(next.request, self.open.is_empty()) {

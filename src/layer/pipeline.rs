@@ -21,10 +21,10 @@ use crate::spec::Compression;
 const OWN_BLOCKS: usize = 2;
 /// Blocks for each thread that whichever layers are under way may have beside those.
 const SHARED_BLOCKS: usize = 2;
-/// Layers that are under way when several are hashed at once: each takes up to three of the 64
+/// Layers that are under way at most, on however many threads: each takes up to three of the 64
 /// file descriptors that have to be enough.
 const OPEN: usize = 14;
-/// Bytes that their blocks may take together.
+/// Bytes that the blocks of all may take together where a thread has several.
 const OPEN_BYTES: usize = 16 << 20;
 
 /// What all layers of a build share.
@@ -32,20 +32,35 @@ const OPEN_BYTES: usize = 16 << 20;
 pub(super) struct Shared {
     blocks: Arc<Blocks>,
     hashing: Arc<Hashing>,
-    /// How many layers each thread has under way: as many as are hashed at once, if so many files
-    /// and blocks may be open.
-    pub(super) at_a_time: usize,
+    /// Blocks that a layer may have under way, whatever the others have.
+    own_blocks: usize,
+    /// So many threads have layers under way; the others compress and hash.
+    drivers: usize,
+    /// So many layers they share.
+    open: usize,
+    at_once: usize,
 }
 
 impl Shared {
     /// For a build on so many threads, which hashes so many streams at once.
     pub(super) fn new(requests: &[Request<'_>], threads: usize, at_once: usize) -> Self {
         let sizes = requests.iter().map(|request| compress::block_size(request.compression));
-        let open = OPEN.min(OPEN_BYTES / sizes.max().unwrap_or(OPEN_BYTES));
-        let at_a_time = open.div_ceil(threads).min(at_once);
-        let extra = threads * SHARED_BLOCKS.div_ceil(at_a_time);
+        let drivers = threads.min(OPEN);
+        let open = OPEN.min(OPEN_BYTES / sizes.max().unwrap_or(OPEN_BYTES)).max(drivers);
+        let most = open.div_ceil(drivers).min(at_once);
+        let blocks = Blocks::new(threads * SHARED_BLOCKS.div_ceil(most));
+        let own_blocks = OWN_BLOCKS.div_ceil(most);
         let hashing = Arc::new(Hashing::new(at_once));
-        Self { blocks: Blocks::new(extra), hashing, at_a_time }
+        Self { blocks, hashing, own_blocks, drivers, open, at_once }
+    }
+
+    /// How many layers a thread of the pool has under way: as many as are hashed at once, if so
+    /// many files and blocks may be open.
+    pub(super) fn at_a_time(&self, thread: usize) -> usize {
+        if thread >= self.drivers {
+            return 0;
+        }
+        (self.open - thread).div_ceil(self.drivers).min(self.at_once)
     }
 }
 
@@ -106,7 +121,7 @@ impl Pipeline {
     pub(super) fn push(&mut self, buffer: Vec<u8>, len: usize) -> Result<u64, LayerError> {
         let mut done = 0;
         let mut extra = false;
-        while self.flights.len() >= OWN_BLOCKS.div_ceil(self.shared.at_a_time) {
+        while self.flights.len() >= self.shared.own_blocks {
             extra = self.shared.blocks.take_extra();
             if extra {
                 break;

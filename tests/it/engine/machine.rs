@@ -97,11 +97,16 @@ fn what_a_killed_process_left_in_a_layout_goes_with_the_next_run() {
 fn sixty_four_descriptors_are_enough() {
     // fault 120
     let house = House::new();
-    house.fill(90, 10_000);
-    for compression in [GZIP, NONE] {
+    house.fill(90, 400_000);
+    for (compression, jobs) in [(GZIP, "64"), (ZSTD, "64"), (NONE, "64"), (GZIP, "13"), (NONE, "8")]
+    {
         house.spec(compression);
-        let output = house.build(&["prlimit", "--nofile=64"], "out.tar", &["--jobs", "8"]).output();
-        succeeded(&output.unwrap());
+        for (out, format) in [("out.tar", "archive"), ("layout", "layout")] {
+            let _ = fs::remove_dir_all(house.path("cache"));
+            let more = ["--jobs", jobs, "--format", format];
+            succeeded(&house.build(&["prlimit", "--nofile=64"], out, &more).output().unwrap());
+        }
+        fs::remove_dir_all(house.path("layout")).unwrap();
     }
 }
 
