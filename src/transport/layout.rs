@@ -18,7 +18,6 @@ use super::entries::Entries;
 use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
-use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context, FileError, Look};
 use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX};
 use crate::layer::Layer;
@@ -43,17 +42,20 @@ pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
 }
 
 /// Layers on their way into a layout, before anything names them. What was written is taken away
-/// again when it is dropped, unless [`Layers::keep`] was called or somebody names images there.
+/// again when it is dropped, and so is a layout that was made for it, unless [`Layers::keep`] was
+/// called or somebody names images there.
 #[derive(Debug)]
 pub struct Layers<'a> {
     dir: &'a Path,
-    written: Mutex<Vec<Digest>>,
+    was_there: bool,
+    written: Mutex<Vec<PathBuf>>,
+    named: bool,
 }
 
 impl<'a> Layers<'a> {
     /// Nothing is made before the first layer comes that is not there.
     pub fn new(dir: &'a Path) -> Self {
-        Self { dir, written: Mutex::default() }
+        Self { dir, was_there: dir.exists(), written: Mutex::default(), named: false }
     }
 
     /// Adds layers as they come; [`write()`] then finds them there.
@@ -66,7 +68,7 @@ impl<'a> Layers<'a> {
             // For one blob: whoever has images to name shall not wait for layers to be made.
             let _lock = open(self.dir, file::Lock::Shared)?;
             layer.blob.write_file(&path(&layer))?;
-            self.written().push(layer.digest);
+            self.written().push(path(&layer));
             Ok(())
         })?;
         if !self.written().is_empty() {
@@ -76,36 +78,52 @@ impl<'a> Layers<'a> {
     }
 
     /// They stay, as something names them now.
-    pub fn keep(self) {
-        self.written().clear();
+    pub fn keep(mut self) {
+        self.named = true;
     }
 
-    fn written(&self) -> MutexGuard<'_, Vec<Digest>> {
+    fn written(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Layers<'_> {
     fn drop(&mut self) {
-        let written = std::mem::take(&mut *self.written());
-        if written.is_empty() {
+        if self.named || !self.dir.is_dir() {
             return;
         }
-        let blobs = self.dir.join(BLOBS);
-        let Ok(_lock) = open(self.dir, file::Lock::Alone) else { return };
-        if self.dir.join(INDEX).exists() {
+        // Not as for writing: on a full disk nothing can be made.
+        let Ok(lock) = File::open(self.dir) else { return };
+        let locked = file::lock(&lock, self.dir, file::Lock::Alone).is_ok();
+        let is_ours = locked && is_same(&lock, self.dir) && check(self.dir).is_ok();
+        if !is_ours || self.dir.join(INDEX).exists() {
             return;
         }
-        for digest in written {
-            let _ = fs::remove_file(blobs.join(digest.hex()));
+        for path in self.written().drain(..) {
+            let _ = fs::remove_file(path);
         }
         // Folders go only when they are empty: another process may be at work here.
-        let empty = [blobs.as_path()].into_iter().chain(blobs.parent());
-        if empty.map(fs::remove_dir).all(|removed| removed.is_ok()) {
+        let blobs = self.dir.join(BLOBS);
+        let mut folders = [blobs.as_path()].into_iter().chain(blobs.parent());
+        if folders.all(is_gone) {
             let _ = fs::remove_file(self.dir.join(OCI_LAYOUT_FILE));
-            let _ = fs::remove_dir(self.dir);
+            if !self.was_there {
+                let _ = fs::remove_dir(self.dir);
+            }
         }
     }
+}
+
+/// Removes an empty folder; whether it is not there then.
+fn is_gone(dir: &Path) -> bool {
+    fs::remove_dir(dir).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
+}
+
+/// Whether the folder that is locked has the name still: whoever gave up meanwhile may have removed
+/// it.
+fn is_same(lock: &File, dir: &Path) -> bool {
+    let now = fs::metadata(dir);
+    now.is_ok_and(|now| lock.metadata().is_ok_and(|old| old.ino() == now.ino()))
 }
 
 /// Makes the layout if there is none and locks it.
@@ -114,9 +132,7 @@ fn open(dir: &Path, kind: file::Lock) -> Result<File, TransportError> {
         create_dir(dir)?;
         let lock = File::open(dir).context("open", dir)?;
         file::lock(&lock, dir, kind)?;
-        // Whoever gave up while we waited may have removed it.
-        let is_same = |now: fs::Metadata| lock.metadata().is_ok_and(|old| old.ino() == now.ino());
-        if fs::metadata(dir).is_ok_and(is_same) {
+        if is_same(&lock, dir) {
             check(dir)?;
             // First of all, so that what a killed process leaves is a layout to go on with.
             write_if_other(&dir.join(OCI_LAYOUT_FILE), OCI_LAYOUT)?;
@@ -129,6 +145,7 @@ fn open(dir: &Path, kind: file::Lock) -> Result<File, TransportError> {
 /// Adds images and indexes; see [`write()`].
 pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     let blobs = dir.join(BLOBS);
+    let layers = Layers::new(dir);
     // Held until the end: another process must not read the index before ours is in it.
     let _lock = open(dir, file::Lock::Alone)?;
     remove_unfinished(dir)?;
@@ -142,8 +159,9 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
     if size > INDEX_LIMIT {
         return Err(TransportError::Full { path: dir.into(), size, limit: INDEX_LIMIT });
     }
-    write_blobs(graphs, &blobs)?;
+    write_blobs(graphs, &blobs, &layers)?;
     write_if_other(&dir.join(INDEX), &bytes)?;
+    layers.keep();
     Ok(())
 }
 
@@ -219,7 +237,7 @@ pub(super) fn index_of(manifests: Vec<Descriptor>) -> ImageIndex {
 }
 
 /// Writes the blobs that are missing.
-fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
+fn write_blobs(graphs: &[Named], dir: &Path, layers: &Layers<'_>) -> Result<(), TransportError> {
     let mut missing: BTreeMap<PathBuf, Bytes<'_>> = BTreeMap::new();
     for Named { graph, .. } in graphs {
         let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
@@ -234,7 +252,11 @@ fn write_blobs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
     if missing.is_empty() {
         return Ok(());
     }
-    write_all(missing.into_iter(), |(path, bytes)| bytes.write_file(&path))?;
+    write_all(missing.into_iter(), |(path, bytes)| {
+        bytes.write_file(&path)?;
+        layers.written().push(path);
+        Ok(())
+    })?;
     Ok(file::sync_dir(dir)?)
 }
 
