@@ -2,10 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::file::Unfinished;
+use crate::file::{self, Lock, Tried, Unfinished, has_name};
 
 /// A layer that this process is making: it holds the lock of the file that has the layer's name.
 #[derive(Debug)]
@@ -23,7 +22,10 @@ impl Claimed {
         loop {
             let locked = || {
                 let file = options.clone().create(true).open(&path)?;
-                file.try_lock()?;
+                // Without locks two processes may make one layer, which is only slower.
+                if file::try_lock(&file)? == Tried::InUse {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
                 // Who had the lock has removed the file, and another may have made a new one.
                 if has_name(&file, &path)? { Ok(file) } else { Err(again()) }
             };
@@ -34,10 +36,10 @@ impl Claimed {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) if !may_wait => return Ok(None),
-                Err(_) => match options.open(&path).and_then(|file| file.lock()) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(_) => match options.open(&path) {
                     // Its maker is done, or has gone.
-                    _ => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    file => file::lock(&file?, &path, Lock::Alone).map_err(|e| e.source)?,
                 },
             }
         }
@@ -57,17 +59,9 @@ fn again() -> io::Error {
     io::ErrorKind::Interrupted.into()
 }
 
-fn has_name(file: &File, path: &Path) -> io::Result<bool> {
-    let there = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        there => there?,
-    };
-    let meta = file.metadata()?;
-    Ok((meta.dev(), meta.ino()) == (there.dev(), there.ino()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     use super::*;

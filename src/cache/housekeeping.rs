@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::record::{self, Entry, Seen, Witness};
 use super::{Cache, CacheError, Older};
-use crate::file::{self, Context, FileError};
+use crate::file::{self, Context, FileError, Tried};
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Cache {
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
             return Ok(freed);
         };
-        if lock.try_lock().is_err() {
+        if file::try_lock(lock).context("lock", self.dir.join("lock"))? == Tried::InUse {
             return Ok(freed);
         }
         self.remove_unfinished(&mut freed)?;

@@ -151,7 +151,7 @@ impl Cache {
         let path = self.dir.join("tmp").join(format!("{key}.lock"));
         match Claimed::get(path, may_wait).transpose()? {
             Ok(claimed) => Some(Some(Box::new(claimed))),
-            // A file system without locks lets two processes make one layer, which is only slower.
+            // Without a claim two processes may make one layer, which is only slower.
             Err(_) => Some(None),
         }
     }

@@ -1,12 +1,12 @@
 //! What coopers left whose caches had another form.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::housekeeping::{list, remove};
 use super::{Cache, Freed, VERSION, name_of};
-use crate::file::{self, Context, FileError};
+use crate::file::{self, Context, FileError, Tried};
 
 /// The folder of an older version of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Cache {
     pub(super) fn remove_older(&self, freed: &mut Freed) -> Result<(), FileError> {
         for Older { dir, files, bytes } in self.older()? {
             let lock = file::open(&dir.join("lock"));
-            let tried = lock.as_ref().map(File::try_lock);
-            if matches!(tried, Ok(Err(TryLockError::WouldBlock))) {
+            let tried = lock.as_ref().map(file::try_lock);
+            if matches!(tried, Ok(Ok(Tried::InUse))) {
                 continue;
             }
             // Out of the way first: an older cooper that starts meanwhile makes itself another.
@@ -69,6 +69,7 @@ fn count(dir: &Path) -> Result<Older, FileError> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cooper::digest::Digest;
 
-use super::{GZIP, House, ZSTD, errors, run, succeeded};
+use super::{GZIP, House, Lives, ZSTD, errors, run, succeeded};
 
 const LAYOUT: [&str; 2] = ["--format", "layout"];
 /// As a file system is that cannot make clones, whatever is below the tests.
@@ -230,11 +230,10 @@ fn a_full_disk_at_any_call_leaves_no_half_layout_and_the_next_run_works() {
 fn a_process_killed_anywhere_damages_no_layout_and_no_cache() {
     // fault 105
     let house = House::filled(4, 300_000, GZIP);
-    let mut killed = 0;
+    let (mut killed, mut lives) = (0, Lives::new());
     for number in 0..20 {
         let mut child = house.build(&[], "layout", &LAYOUT).spawn().unwrap();
-        // From before the first byte until about when it is done.
-        std::thread::sleep(Duration::from_micros(500 + number * 5_000));
+        std::thread::sleep(lives.next(Duration::from_millis(100)));
         child.kill().unwrap();
         killed += u32::from(!child.wait().unwrap().success());
         succeeded(&house.build(&[], "layout", &LAYOUT).output().unwrap());

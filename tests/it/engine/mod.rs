@@ -15,6 +15,7 @@ mod warm;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -85,11 +86,16 @@ impl House {
 
     /// `cooper build`, behind other words of a command line if there are any.
     fn build(&self, before: &[&str], out: &str, more: &[&str]) -> Command {
+        self.build_told("--quiet", before, out, more)
+    }
+
+    /// As [`build`](House::build), and tells of it as that option says.
+    fn build_told(&self, told: &str, before: &[&str], out: &str, more: &[&str]) -> Command {
         let cooper = env!("CARGO_BIN_EXE_cooper");
         let mut words = before.iter().copied().chain([cooper]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).arg("--cache").arg(self.path("cache"));
-        command.args(["--quiet", "build"]).arg(self.path("spec.json"));
+        command.args([told, "build"]).arg(self.path("spec.json"));
         command.arg("-o").arg(if out == "-" { "-".into() } else { self.path(out) }).args(more);
         // Nothing of whoever runs the tests.
         command.env("TMPDIR", self.dir.path());
@@ -129,6 +135,35 @@ fn noise(seed: usize, size: usize) -> Vec<u8> {
         b'a' + (state >> 60) as u8
     };
     (0..size).map(|_| next()).collect()
+}
+
+/// How long a process lives before it is killed.
+struct Lives(u64);
+
+impl Lives {
+    /// `COOPER_TEST_SEED` gives those of a run that failed.
+    fn new() -> Self {
+        let seed = std::env::var("COOPER_TEST_SEED").map_or_else(
+            |_| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
+            |seed| seed.parse().unwrap(),
+        );
+        println!("COOPER_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    /// From before the first byte until about when it is done.
+    fn next(&mut self, most: Duration) -> Duration {
+        let factor = 6_364_136_223_846_793_005;
+        self.0 = self.0.wrapping_mul(factor).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_micros((self.0 >> 32) % u64::try_from(most.as_micros()).unwrap())
+    }
+}
+
+/// What is told on standard error with `--json`, of one kind.
+fn events(output: &Output, kind: &str) -> Vec<Value> {
+    let text = errors(output);
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["event"] == kind).collect()
 }
 
 fn succeeded(output: &Output) {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::{Child, Stdio};
 
-use super::{GZIP, House, errors, mounting, run, succeeded};
+use serde_json::Value;
+
+use super::{GZIP, House, errors, events, mounting, run, succeeded};
 
 #[test]
 fn eight_processes_share_one_cache_and_one_layout() {
@@ -12,14 +14,22 @@ fn eight_processes_share_one_cache_and_one_layout() {
     let tags: Vec<String> = (0..8).map(|number| format!("v{number}")).collect();
     let start = |tag: &String| {
         let args = ["--format", "layout", "--tag", tag];
-        house.build(&[], "layout", &args).stderr(Stdio::piped()).spawn().unwrap()
+        let mut command = house.build_told("--json", &[], "layout", &args);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let children: Vec<Child> = tags.iter().map(start).collect();
+    let mut made = 0;
     for child in children {
         let output = child.wait_with_output().unwrap();
         succeeded(&output);
-        assert_eq!(errors(&output), "");
+        assert_eq!(events(&output, "warning"), [Value::Null; 0]);
+        let starts = events(&output, "start");
+        made += starts
+            .iter()
+            .filter(|start| start["what"].as_str().unwrap().contains("package"))
+            .count();
     }
+    assert_eq!(made, 6, "each layer is made once");
     assert_eq!(fs::read_dir(house.cached("tmp")).unwrap().count(), 0);
     let index = fs::read(house.path("layout/index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
@@ -169,4 +179,26 @@ fn the_layer_of_own_files_is_made_again_only_when_something_in_it_changed() {
     );
     spec("sha256:two");
     assert_eq!(reads("third.tar"), first, "another content, another key");
+}
+
+/// As a file system is that knows no locks.
+const NO_LOCKS: [&str; 7] =
+    ["strace", "-f", "-qq", "-e", "inject=flock:error=ENOLCK", "-o", "/dev/null"];
+
+#[test]
+fn without_locks_a_cache_is_kept_within_its_limit_and_no_lock_is_left() {
+    // fault 111
+    let house = House::filled(3, 100_000, GZIP);
+    succeeded(&house.build(&NO_LOCKS, "-", &["--cache-size", "100kB"]).output().unwrap());
+    let files = |below| fs::read_dir(house.cached(below)).unwrap().map(|file| file.unwrap());
+    assert_eq!(files("tmp").count(), 0);
+    assert!(files("blobs").map(|file| file.metadata().unwrap().len()).sum::<u64>() <= 100_000);
+}
+
+#[test]
+fn a_lock_that_a_signal_interrupts_is_waited_for_again() {
+    let house = House::filled(1, 1000, GZIP);
+    let inject = "inject=flock:error=EINTR:when=1..2";
+    let before = ["strace", "-f", "-qq", "-e", inject, "-o", "/dev/null"];
+    succeeded(&house.build(&before, "-", &[]).output().unwrap());
 }
