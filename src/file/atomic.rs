@@ -1,16 +1,21 @@
 //! Writes that leave a whole file or none.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
-use super::{Context, FileError, Unfinished, open, sync_dir};
+use super::{Context, FileError, Lock, Tried, Unfinished, open, sync_dir};
 
 /// How the names of temporary files start.
 pub const TEMP_PREFIX: &str = ".cooper-";
+/// And how they end: whatever else starts so may be somebody's own.
+const TEMP_SUFFIX: &str = ".tmp";
 
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left. What takes bytes as they come, such as `/dev/null`, a terminal or a
@@ -42,6 +47,7 @@ impl AtomicFile {
         let bytes = if through {
             Bytes::Through(File::options().write(true).open(path).context("open", path)?)
         } else {
+            sweep_once(parent(path));
             let made = Unfinished::make(|| temp_in(parent(path)), |temp| temp.path().into());
             let (temp, unfinished) = made.context("create a file beside", path)?;
             Bytes::Beside { temp, _unfinished: unfinished }
@@ -52,8 +58,9 @@ impl AtomicFile {
     /// As [`create`](AtomicFile::create), but another name of a regular file that is there already,
     /// on the same file system. It is not to be written to.
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
+        sweep_once(parent(path));
         let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(TEMP_PREFIX);
+        let builder = builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX);
         let linked = || builder.make_in(parent(path), |to| fs::hard_link(from, to));
         let linked = Unfinished::make(linked, |temp| temp.path().into());
         let (linked, unfinished) = linked.context("link a file to", path)?;
@@ -63,6 +70,9 @@ impl AtomicFile {
             return Err(io::Error::from(io::ErrorKind::InvalidInput)).context("link", from);
         }
         let temp = NamedTempFile::from_parts(open(&name)?, name);
+        if !is_held(&temp).context("lock", temp.path())? {
+            return Err(io::Error::from(io::ErrorKind::NotFound)).context("link", from);
+        }
         Ok(Self { bytes: Bytes::Beside { temp, _unfinished: unfinished }, path: path.into() })
     }
 
@@ -99,10 +109,58 @@ pub const MODE: u32 = 0o644;
 fn temp_in(dir: &Path) -> io::Result<NamedTempFile> {
     let mode = fs::Permissions::from_mode(MODE);
     let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(TEMP_PREFIX).permissions(mode.clone());
-    let temp = builder.tempfile_in(dir)?;
-    temp.as_file().set_permissions(mode)?;
-    Ok(temp)
+    let builder = builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX).permissions(mode.clone());
+    loop {
+        let temp = builder.tempfile_in(dir)?;
+        if is_held(&temp)? {
+            temp.as_file().set_permissions(mode)?;
+            return Ok(temp);
+        }
+    }
+}
+
+/// Locks a file that is to be written, which says that its process lives; false if another process
+/// removed it before. Shared, as a link is the same file as other links.
+fn is_held(temp: &NamedTempFile) -> io::Result<bool> {
+    super::lock(temp.as_file(), temp.path(), Lock::Shared).map_err(|error| error.source)?;
+    super::has_name(temp.as_file(), temp.path())
+}
+
+/// Removes what killed processes of this user left in a folder, which is read for that once.
+fn sweep_once(dir: &Path) {
+    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if SWEPT.lock().is_ok_and(|mut swept| swept.insert(dir.into())) {
+        sweep(dir);
+    }
+}
+
+fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(TEMP_PREFIX.as_bytes()) && name.ends_with(TEMP_SUFFIX.as_bytes()) {
+            // What stays is in nobody's way.
+            let _ = remove_if_left(&entry.path());
+        }
+    }
+}
+
+/// Removes a temporary file that no process holds.
+fn remove_if_left(path: &Path) -> io::Result<()> {
+    let user = rustix::process::geteuid().as_raw();
+    let is_ours = |meta: fs::Metadata| meta.is_file() && meta.uid() == user;
+    if !is_ours(fs::symlink_metadata(path)?) {
+        return Ok(());
+    }
+    // Whatever has taken its place since is neither followed nor waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = File::options().read(true).write(true).custom_flags(flags).open(path)?;
+    let is_left = is_ours(file.metadata()?) && super::try_lock(&file)? == Tried::Locked;
+    if is_left && super::has_name(&file, path)? {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Writes a whole file or none.
@@ -121,8 +179,6 @@ fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     #[test]
@@ -133,6 +189,52 @@ mod tests {
         file.file().write_all(b"half").unwrap();
         drop(file);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// As a process that was killed leaves a file.
+    fn left(dir: &Path, name: &str) -> PathBuf {
+        let path = dir.join(name);
+        File::create(&path).unwrap().write_all(b"half").unwrap();
+        path
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_when_the_next_file_is_made_there() {
+        // fault 105
+        let dir = tempfile::tempdir().unwrap();
+        for link in [false, true] {
+            let dir = dir.path().join(format!("{link}"));
+            fs::create_dir(&dir).unwrap();
+            let (half, from) = (left(&dir, ".cooper-a1B2c3.tmp"), left(&dir, "from"));
+            let path = dir.join("to");
+            let made =
+                if link { AtomicFile::link(&from, &path) } else { AtomicFile::create(&path) };
+            made.unwrap().commit().unwrap();
+            assert!(!half.exists());
+        }
+    }
+
+    #[test]
+    fn what_lives_and_what_is_none_of_ours_is_not_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let from = left(dir, "from");
+        let living = [
+            AtomicFile::create(&dir.join("living")).unwrap(),
+            AtomicFile::link(&from, &dir.join("linked")).unwrap(),
+        ];
+        left(dir, ".cooper-notes");
+        left(dir, "cooper.tmp");
+        std::os::unix::fs::symlink(&from, dir.join(".cooper-link.tmp")).unwrap();
+        fs::create_dir(dir.join(".cooper-folder.tmp")).unwrap();
+        if rustix::process::geteuid().is_root() {
+            let foreign = left(dir, ".cooper-foreign.tmp");
+            std::os::unix::fs::chown(foreign, Some(65534), None).unwrap();
+        }
+        let before = fs::read_dir(dir).unwrap().count();
+        sweep(dir);
+        assert_eq!(fs::read_dir(dir).unwrap().count(), before);
+        living.into_iter().try_for_each(AtomicFile::commit).unwrap();
     }
 
     #[test]
