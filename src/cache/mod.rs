@@ -17,7 +17,8 @@
 //! A layout on the same file system may share a blob: that it comes or goes changes nothing here,
 //! what is removed here stays there, and who writes to it there damages it here.
 //!
-//! A cache that cannot be written to is read, and what cannot even be read is passed over. One that
+//! A cache that cannot be written to is read, and what cannot even be read is passed over. Where its
+//! disk is full, layers are made elsewhere, and the one that found no room is made again. One that
 //! other users can write to is refused: who can put a blob there decides what is in the image. A
 //! cooper whose records look different has another version, and so another folder.
 
@@ -88,8 +89,10 @@ pub struct Cache {
     /// Nothing in a read-only cache that nobody ever locked can go away.
     lock: Option<Arc<File>>,
     writable: bool,
-    /// Whether something was added, so that something may have to go.
-    grown: AtomicBool,
+    /// Whether its disk has no room.
+    full: AtomicBool,
+    /// Whether something may have to go: something was added, or somebody gave a limit.
+    above: AtomicBool,
     boot: String,
     /// Takes new blobs when the cache cannot.
     elsewhere: OnceLock<TempStore>,
@@ -101,14 +104,17 @@ impl Cache {
         let home = folder(dir);
         let writable = match make_folders(&home) {
             Ok(()) => true,
-            Err(error) if is_read_only(&error.source) => false,
+            Err(error) if is_read_only(&error.source) || is_full(&error) => false,
             Err(error) => return Err(error.into()),
         };
         refuse_exposed(dir)?;
         for folder in FOLDERS.map(|name| home.join(name)).iter().chain([&home]) {
             refuse_exposed(folder)?;
         }
-        let lock = open_lock(&home.join("lock"), writable)?;
+        let (writable, lock) = match open_lock(&home.join("lock"), writable) {
+            Err(error) if is_full(&error) => (false, None),
+            lock => (writable, lock?),
+        };
         if let Some(lock) = &lock {
             file::lock(lock, &home.join("lock"), file::Lock::Shared)?;
         }
@@ -117,7 +123,8 @@ impl Cache {
             limit,
             lock: lock.map(Arc::new),
             writable,
-            grown: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            above: AtomicBool::new(false),
             boot: boot_id(),
             elsewhere: OnceLock::new(),
         })
@@ -237,11 +244,14 @@ impl Cache {
             }
             New::Plain(digest) => (None, Some(Seen::of_plain(digest, &self.boot))),
         };
-        self.grown.store(true, Ordering::Relaxed);
+        self.above.store(true, Ordering::Relaxed);
         if let (Some(key), Some(seen)) = (key, seen) {
             let path = self.layer_path(&key.hex());
             make_way(&path)?;
-            Entry { record: *record, seen }.write(&path, &self.dir.join("tmp"))?;
+            match (Entry { record: *record, seen }).write(&path, &self.dir.join("tmp")) {
+                Err(error) if is_full(&error) => self.full.store(true, Ordering::Relaxed),
+                written => written?,
+            }
         }
         Ok(kept)
     }
@@ -250,6 +260,8 @@ impl Cache {
 impl Store for Cache {
     fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
+        // Only who uses the cache makes it smaller, and not who looks at it.
+        self.above.fetch_or(self.limit != DEFAULT_LIMIT, Ordering::Relaxed);
         if let found @ Lookup::Hit(..) = self.look_up(&key)? {
             return Ok(found);
         }
@@ -263,7 +275,7 @@ impl Store for Cache {
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {
-        if !self.writable {
+        if !self.writable || self.full.load(Ordering::Relaxed) {
             return self.elsewhere()?.create();
         }
         Ok(NewBlob::create(&self.dir.join("tmp"), self.guard())?)
@@ -275,10 +287,23 @@ impl Store for Cache {
         record: &Record,
         bytes: New,
     ) -> Result<Option<Kept>, LayerError> {
-        if !self.writable {
+        let is_elsewhere = matches!(&bytes, New::Blob(blob) if !blob.path().starts_with(&self.dir));
+        if !self.writable || is_elsewhere {
             return self.elsewhere()?.put(key, record, bytes);
         }
         Ok(self.keep(key, record, bytes)?)
+    }
+
+    fn goes_elsewhere(&self, error: &FileError) -> Option<String> {
+        let is_full = is_full(error) && error.path.starts_with(&self.dir);
+        self.full.fetch_or(is_full, Ordering::Relaxed);
+        let dir = self.dir.display();
+        is_full.then(|| {
+            format!(
+                "there is no room for the cache in `{dir}`; `cooper cache gc` with a smaller \
+                 `--cache-size` makes some, `--cache` names another folder"
+            )
+        })
     }
 }
 
@@ -303,6 +328,10 @@ fn make_folders(home: &Path) -> Result<(), FileError> {
 
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+fn is_full(error: &FileError) -> bool {
+    matches!(error.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// What cannot even be looked at cannot be read either.
@@ -336,7 +365,7 @@ fn boot_id() -> String {
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        if self.writable && self.grown.load(Ordering::Relaxed) {
+        if self.writable && self.above.load(Ordering::Relaxed) {
             // Somebody else is using the cache, or is cleaning it: the next process will.
             let _ = self.shrink();
         }

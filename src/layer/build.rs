@@ -9,6 +9,7 @@ use super::pipeline::Shared;
 use super::queue::{InOrder, Next, Queue};
 use super::{Layer, LayerError, Request, Store};
 use crate::digest::Hasher;
+use crate::file::FileError;
 use crate::report::Reporter;
 
 /// Hears of finished layers. An error says that nobody wants more of them.
@@ -57,7 +58,7 @@ pub(crate) fn build_with(
         // A thread that is done here takes the others' tasks.
         let most = work.shared.at_a_time(thread.index());
         let open = VecDeque::with_capacity(most);
-        let mut driver = Driver { work: &work, queue: &queue, most, open, waits: None };
+        let mut driver = Driver { work: &work, queue: &queue, most, open, waits: Vec::new() };
         let mut made = Vec::new();
         // None after a failure.
         while !failed.load(Ordering::Relaxed)
@@ -88,9 +89,9 @@ struct Driver<'a> {
     /// So many at a time.
     most: usize,
     open: VecDeque<(Next<'a>, Box<Making<'a>>)>,
-    /// One that somebody else is making. While this thread holds claims itself it waits for
+    /// Those that somebody else is making. While this thread holds claims itself it waits for
     /// nobody's, so that no two wait for each other.
-    waits: Option<Next<'a>>,
+    waits: Vec<Next<'a>>,
 }
 
 impl<'a> Driver<'a> {
@@ -101,27 +102,58 @@ impl<'a> Driver<'a> {
         }
         loop {
             let (next, mut making) = self.open.pop_front()?;
-            match making.step() {
-                Ok(true) => self.open.push_back((next, making)),
-                Ok(false) => return Some((next, making.finish(self.work.store))),
-                Err(error) => return Some((next, Err(error))),
+            let made = match making.step() {
+                Ok(true) => {
+                    self.open.push_back((next, making));
+                    continue;
+                }
+                Ok(false) => making.finish(self.work.store),
+                Err(error) => {
+                    drop(making);
+                    Err(error)
+                }
+            };
+            let made = match made {
+                Err(LayerError::File(error)) => self.again(next, error).transpose(),
+                made => Some(made),
+            };
+            if let Some(made) = made {
+                return Some((next, made));
             }
         }
+    }
+
+    /// Begins a layer once more if its blob is written elsewhere then.
+    fn again(&mut self, next: Next<'a>, error: FileError) -> Result<Option<Layer>, LayerError> {
+        let Some(why) = self.work.store.goes_elsewhere(&error) else { return Err(error.into()) };
+        let name = &next.request.name;
+        self.work.reporter.warn(&format!("the layer of {name} is made again: {why}"));
+        match self.work.begin(next.request, self.open.is_empty())? {
+            Begun::Made(layer) => return Ok(Some(*layer)),
+            Begun::Making(making) => self.open.push_back((next, making)),
+            Begun::Elsewhere => self.waits.push(next),
+        }
+        Ok(None)
     }
 
     /// Gives one that needs no work, or cannot be begun.
     fn open_more(&mut self) -> Option<(Next<'a>, Result<Layer, LayerError>)> {
         loop {
-            let next = match self.waits.take() {
+            let next = match self.waits.pop() {
                 Some(next) => next,
                 None if self.open.len() >= self.most => return None,
                 None => self.queue.next()?,
             };
             match self.work.begin(next.request, self.open.is_empty()) {
+                Err(LayerError::File(error)) => {
+                    if let Some(made) = self.again(next, error).transpose() {
+                        return Some((next, made));
+                    }
+                }
                 Ok(Begun::Made(layer)) => return Some((next, Ok(*layer))),
                 Ok(Begun::Making(making)) => self.open.push_back((next, making)),
                 Ok(Begun::Elsewhere) => {
-                    self.waits = Some(next);
+                    self.waits.push(next);
                     return None;
                 }
                 Err(error) => return Some((next, Err(error))),

@@ -187,6 +187,11 @@ impl NewBlob {
         Ok(Self { _unfinished: unfinished, temp, guard })
     }
 
+    /// Where it is while it is written.
+    pub fn path(&self) -> &Path {
+        self.temp.path()
+    }
+
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.temp.as_file_mut().write_all(bytes).context("write", self.temp.path())
     }
@@ -217,6 +222,13 @@ pub trait Store: fmt::Debug + Send + Sync {
         record: &Record,
         bytes: New,
     ) -> Result<Option<Kept>, LayerError>;
+
+    /// Whether a layer that could not be written is to be begun once more, as blobs are written
+    /// elsewhere now: says why.
+    fn goes_elsewhere(&self, error: &FileError) -> Option<String> {
+        let _ = error;
+        None
+    }
 }
 
 /// A store that lives as long as this process needs it, for machines without a home.

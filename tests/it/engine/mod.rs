@@ -4,6 +4,7 @@ mod consumers;
 mod elsewhere;
 mod events;
 mod golden;
+mod kept;
 mod layout;
 mod linked;
 mod machine;

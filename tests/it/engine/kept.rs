@@ -1,0 +1,99 @@
+//! What a cache keeps, and what it does when there is no room.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::{GZIP, House, NONE, ZSTD, events, mounting, succeeded};
+
+/// The size of all blobs and records.
+fn size(house: &House) -> u64 {
+    let files = ["layers", "blobs"].map(|below| fs::read_dir(house.cached(below)).unwrap());
+    files.into_iter().flatten().map(|file| file.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn a_build_that_makes_layers_leaves_a_cache_within_its_limit() {
+    // fault 111
+    let house = House::filled(4, 100_000, GZIP);
+    succeeded(&house.build(&[], "-", &["--cache-size", "150kB"]).output().unwrap());
+    assert!((1..=150_000).contains(&size(&house)), "{}", size(&house));
+}
+
+#[test]
+fn a_build_that_makes_nothing_keeps_to_the_limit_that_it_is_given() {
+    // fault 111
+    let house = House::filled(2, 100_000, GZIP);
+    succeeded(&house.build(&[], "-", &[]).output().unwrap());
+    succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    let whole = size(&house);
+    assert!(whole > 100_000);
+    succeeded(&house.build(&[], "-", &["--cache-size", "1MB"]).output().unwrap());
+    assert_eq!(size(&house), whole, "there is room");
+    let limit = ["--cache-size", "1kB"];
+    succeeded(&house.build(&[], "-", &limit).output().unwrap());
+    assert!(size(&house) <= 1000, "{}", size(&house));
+}
+
+#[test]
+fn a_layer_that_was_used_again_is_the_last_to_go() {
+    // fault 111
+    for compression in [GZIP, NONE] {
+        let house = House::filled(3, 100_000, compression);
+        house.expected();
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let records = || -> Vec<PathBuf> {
+            let records = fs::read_dir(house.cached("layers")).unwrap();
+            records.map(|record| record.unwrap().path()).collect()
+        };
+        for record in records() {
+            fs::File::open(record).unwrap().set_modified(long_ago).unwrap();
+        }
+        for number in [0, 2] {
+            fs::remove_dir_all(house.store_path(number)).unwrap();
+        }
+        house.spec(compression);
+        house.expected();
+        let used = |record: &PathBuf| fs::metadata(record).unwrap().modified().unwrap() > long_ago;
+        let kept: Vec<PathBuf> = records().into_iter().filter(used).collect();
+        assert_eq!(kept.len(), 1);
+        let limit = (size(&house) / 2).to_string();
+        succeeded(&house.build(&[], "-", &["--cache-size", &limit]).output().unwrap());
+        assert_eq!(records(), kept);
+    }
+}
+
+#[test]
+fn a_build_needs_no_room_in_its_cache() {
+    // fault 104
+    let house = House::new();
+    house.fill(5, 400_000);
+    let cache = house.path("cache");
+    let mount = |options: &str| {
+        format!("mount -t tmpfs -o mode=755,{options} cooper \"$1\" || exit 9; shift; exec \"$@\"")
+    };
+    let options = (0..12).map(|number| format!("size={}k", 4 + number * 120));
+    let options: Vec<String> =
+        options.chain((1..16).map(|number| format!("nr_inodes={number}"))).collect();
+    for compression in [GZIP, ZSTD, NONE] {
+        house.spec(compression);
+        let _ = fs::remove_dir_all(&cache);
+        let expected = house.expected();
+        let mut full = 0;
+        for options in &options {
+            let script = mount(options);
+            let output = house.build_told("--json", &mounting(&script, &cache), "-", &[]).output();
+            let output = output.unwrap();
+            succeeded(&output);
+            assert!(output.stdout == expected, "{options}");
+            let warnings = events(&output, "warning");
+            full += warnings.len();
+            let text = |warning: &Value| warning["message"].as_str().unwrap().to_owned();
+            assert!(warnings.iter().map(text).all(|text| text.contains("`cooper cache gc`")));
+        }
+        assert_eq!(full > 0, compression != NONE);
+        assert_eq!(house.leftovers(), [""; 0]);
+    }
+}
