@@ -1,4 +1,6 @@
-//! SIGINT and SIGTERM: remove what is half written, then go as the signal asks.
+//! SIGHUP, SIGINT and SIGTERM: remove what is half written, then go as the signal asks.
+
+use std::path::Path;
 
 use crate::file;
 
@@ -6,16 +8,25 @@ use crate::file;
 const SIGNALLED: i32 = 128;
 
 /// Installs the handler. Without one the process ends all the same, with its temporary files
-/// left behind.
+/// left behind. What whoever started this ignores, as `nohup` does, is ignored still.
 pub(super) fn install() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
-        return;
-    };
+    let ignored = ignored();
+    let heard =
+        [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             file::remove_unfinished();
             signal_hook::low_level::exit(SIGNALLED + signal);
         }
     });
+}
+
+/// The signals that this process ignores, a bit each; none where the kernel does not tell.
+fn ignored() -> u64 {
+    let status = file::read(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -173,21 +173,38 @@ fn a_full_or_closed_standard_output_is_noticed() {
     assert_eq!(house.leftovers(), [""; 0]);
 }
 
-#[test]
-fn a_signal_ends_the_work_and_nothing_is_left() {
-    // fault 106
-    let house = House::filled(1, 60_000_000, GZIP);
-    let mut child = house.build(&[], "out.tar", &["--jobs", "1"]).spawn().unwrap();
-    // Until it is in the middle of the layer.
+/// Starts a build and sends it a signal in the middle of its layer.
+fn signalled(house: &House, before: &[&str], signal: &str) -> Child {
+    let mut child = house.build(before, "out.tar", &["--jobs", "1"]).spawn().unwrap();
     let temps = house.cached("tmp");
     while !temps.read_dir().is_ok_and(|mut files| files.next().is_some()) {
         assert!(child.try_wait().unwrap().is_none(), "it was done before the signal");
         std::thread::sleep(Duration::from_millis(1));
     }
-    super::run("kill", &[&"-TERM", &child.id().to_string()]);
-    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
-    assert_eq!(house.leftovers(), [""; 0]);
-    assert_eq!(temps.read_dir().unwrap().count(), 0);
+    super::run("kill", &[&signal, &child.id().to_string()]);
+    child
+}
+
+#[test]
+fn a_signal_ends_the_work_and_nothing_is_left() {
+    // fault 106
+    for (signal, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
+        let house = House::filled(1, 60_000_000, GZIP);
+        let mut child = signalled(&house, &[], signal);
+        assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{signal}");
+        assert_eq!(house.leftovers(), [""; 0], "{signal}");
+        assert_eq!(house.cached("tmp").read_dir().unwrap().count(), 0, "{signal}");
+    }
+}
+
+#[test]
+fn a_signal_that_was_ignored_before_ends_nothing() {
+    // fault 106
+    let house = House::filled(1, 20_000_000, GZIP);
+    let ignoring = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
+    let mut child = signalled(&house, &ignoring, "-HUP");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(house.leftovers(), ["out.tar"]);
 }
 
 #[test]
