@@ -1,6 +1,7 @@
 //! Several processes, and what the cache saves.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use serde_json::Value;
@@ -46,37 +47,76 @@ fn eight_processes_share_one_cache_and_one_layout() {
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
+/// Builds a layout; gives the lines of what was opened and read, each with its file.
+fn traced(house: &House) -> Vec<String> {
+    let calls = "trace=open,openat,openat2,read,pread64,readv,preadv,mmap,copy_file_range,sendfile,\
+                 splice";
+    // A file for each thread, so that no call is told of in two parts.
+    let traces = tempfile::tempdir().unwrap();
+    let trace = traces.path().join("of").to_str().unwrap().to_owned();
+    let strace = ["strace", "-ff", "-qq", "-y", "-e", calls, "-o", &trace];
+    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
+    let files = fs::read_dir(traces.path()).unwrap();
+    let text: String =
+        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert!(text.contains("spec.json"), "the trace shows what is read");
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Lines about what is below a folder.
+fn below<'a>(trace: &'a [String], folder: &Path) -> Vec<&'a str> {
+    let folder = folder.to_str().unwrap();
+    trace.iter().filter(|line| line.contains(folder)).map(String::as_str).collect()
+}
+
 #[test]
 fn when_nothing_changed_no_byte_of_the_store_is_read() {
     let house = House::filled(4, 200_000, GZIP);
     succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
-    let trace = house.path("trace");
-    let strace =
-        ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace.to_str().unwrap()];
-    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
-    let trace = fs::read_to_string(trace).unwrap();
-    assert!(trace.contains("spec.json"), "the trace shows what is opened");
-    let store = house.path("store");
-    let read: Vec<_> =
-        trace.lines().filter(|line| line.contains(store.to_str().unwrap())).collect();
-    assert_eq!(read, [""; 0]);
+    let trace = traced(&house);
+    assert_eq!(below(&trace, &house.path("store")), [""; 0]);
+    assert_eq!(below(&trace, &house.cached("blobs")), [""; 0]);
+}
+
+#[test]
+fn when_nothing_changed_only_the_header_of_the_program_is_read() {
+    let house = House::new();
+    house.fill(4, 200_000);
+    let program = house.store_path(0).join("bin/program");
+    fs::create_dir(program.parent().unwrap()).unwrap();
+    fs::copy("/bin/true", &program).unwrap();
+    let spec = house.spec(GZIP);
+    let mut with: Value = serde_json::from_slice(&fs::read(&spec).unwrap()).unwrap();
+    with["config"] = serde_json::json!({"Entrypoint": [program]});
+    with["checks"] = serde_json::json!({"skip": ["interpreter"]});
+    fs::write(&spec, with.to_string()).unwrap();
+    succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    let trace = traced(&house);
+    let of_store = below(&trace, &house.path("store"));
+    let bytes = of_store.iter().filter(|line| !line.contains("open")).map(|line| {
+        assert!(line.contains(program.to_str().unwrap()), "{line}");
+        line.rsplit("= ").next().unwrap().parse::<u64>().expect(line)
+    });
+    let bytes = bytes.sum::<u64>();
+    assert!((1..=16 << 10).contains(&bytes), "{bytes}: {of_store:?}");
+    assert_eq!(below(&trace, &house.cached("blobs")), [""; 0]);
 }
 
 #[test]
 fn when_one_path_changed_only_that_one_is_read() {
     let house = House::filled(4, 200_000, GZIP);
     succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    let old: Vec<_> = fs::read_dir(house.cached("blobs")).unwrap().collect();
     let new = house.path("store/cccccccccccccccccccccccccccccccc-package-1");
     fs::rename(house.store_path(1), &new).unwrap();
     house.spec(GZIP);
-    let trace = house.path("trace");
-    let strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o", trace.to_str().unwrap()];
-    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
-    let trace = fs::read_to_string(trace).unwrap();
-    let store = house.path("store");
-    let mut read = trace.lines().filter(|line| line.contains(store.to_str().unwrap()));
-    assert!(read.clone().count() > 0);
-    assert!(read.all(|line| line.contains(new.to_str().unwrap())), "{trace}");
+    let trace = traced(&house);
+    let read = below(&trace, &house.path("store"));
+    assert!(!read.is_empty());
+    assert!(read.iter().all(|line| line.contains(new.to_str().unwrap())), "{read:?}");
+    for blob in old {
+        assert_eq!(below(&trace, &blob.unwrap().path()), [""; 0]);
+    }
 }
 
 #[test]
