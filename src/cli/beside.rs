@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::plan::Laid;
-use super::{Global, assemble, output};
+use super::{Global, assemble};
 use crate::closure::Closure;
 use crate::digest::DiffId;
 use crate::image::{self, Document};
 use crate::layer::{self, Content, Layer, TempStore};
 use crate::plan::causes;
-use crate::report::Silent;
+use crate::report::Reporter;
 use crate::rootfs::{Kind, Node, Rootfs};
 use crate::spec::{Compression, Spec};
 use crate::store_path::StorePath;
@@ -45,26 +45,57 @@ pub(super) struct Part {
 }
 
 impl Beside {
-    /// Makes the small layer and nothing else. Own files whose sources are gone from the store
-    /// are left out, which is said.
-    pub(super) fn new(global: &Global, spec: &Spec, laid: &Laid) -> Result<Self, Failure> {
-        let read = laid.base.as_ref().map(|base| base.read(global.jobs(), &Silent));
+    /// Of an image that is to be built, and fails where that would. Makes the small layer and
+    /// nothing else.
+    pub(super) fn of_new(
+        global: &Global,
+        spec: &Spec,
+        laid: &Laid,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Failure> {
+        let during = |f: Failure| f.during(format!("failed to assemble `{}`", spec.name));
+        Self::of(global, spec, laid, reporter, Err).map_err(during)
+    }
+
+    /// Of an image that clients have. Own files whose sources are gone from the store since are
+    /// left out, which is said.
+    pub(super) fn of_old(
+        global: &Global,
+        spec: &Spec,
+        laid: &Laid,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Failure> {
+        Self::of(global, spec, laid, reporter, |why| match why.is_of_what_is_gone() {
+            true => {
+                let name = &spec.name;
+                reporter.warn(&format!("the own files of `{name}` are left out: {why}"));
+                Ok(Rootfs::default())
+            }
+            false => Err(why),
+        })
+    }
+
+    fn of(
+        global: &Global,
+        spec: &Spec,
+        laid: &Laid,
+        reporter: &dyn Reporter,
+        without: impl FnOnce(Failure) -> Result<Rootfs, Failure>,
+    ) -> Result<Self, Failure> {
+        let read = laid.base.as_ref().map(|base| base.read(global.jobs(), reporter));
         let read = read.transpose()?;
         let rootfs = assemble::own_files(spec).and_then(|rootfs| match &read {
             Some(read) => Ok(rootfs.over(&read.below, spec)?),
             None => Ok(rootfs),
         });
-        let rootfs = rootfs.unwrap_or_else(|why| {
-            output::note(&format!("warning: the own files of `{}` are left out: {why}", spec.name));
-            Rootfs::default()
-        });
+        let rootfs = rootfs.or_else(without)?;
         let infos = assemble::layer_infos(&laid.plan, &laid.closure);
         let requests = assemble::requests(spec, &laid.plan, &infos, &rootfs);
         let names = requests.iter().map(|request| request.name.clone()).collect();
         let own = requests.into_iter().filter(|r| matches!(r.content, Content::Rootfs(..)));
         let own: Vec<_> =
             own.map(|own| layer::Request { compression: Compression::None {}, ..own }).collect();
-        let made = layer::build(&own, &TempStore::new()?, global.jobs(), &Silent)?;
+        let made = layer::build(&own, &TempStore::new()?, global.jobs(), reporter)?;
         let own = made.first().map(|layer| (layer.diff_id, layer.tar_size));
         let config = image::draft_config(spec, read.as_ref().map(|read| &read.lower), names);
         Ok(Self {
@@ -86,12 +117,13 @@ impl Beside {
     }
 
     /// What of it a client of `old` has to fetch, the config first and the base last;
-    /// `other_layers` are new too.
+    /// `other_layers` are new too. Whatever is in them, layers are new when they are `remade`.
     pub(super) fn fetches(
         &self,
         old: &Self,
         closures: (&Closure, &Closure),
         other_layers: bool,
+        remade: Option<&str>,
     ) -> Vec<Part> {
         let had: BTreeSet<DiffId> = old.base.iter().map(|layer| layer.diff_id).collect();
         let base = self.base.iter().rev().filter(|layer| !had.contains(&layer.diff_id));
@@ -103,8 +135,9 @@ impl Beside {
                 because: "another base image".into(),
             })
             .collect();
-        let own = self.own.as_ref().and_then(|own| own.fetch(old.own.as_ref(), closures));
-        let layers = other_layers || own.is_some() || !base.is_empty();
+        let own = self.own.as_ref().and_then(|own| own.fetch(old.own.as_ref(), closures, remade));
+        let tar = |of: &Self| of.own.as_ref().map(|own| own.diff_id);
+        let layers = other_layers || tar(self) != tar(old) || !base.is_empty();
         let config = self.config(&old.config, closures, layers);
         config.into_iter().chain(own).chain(base).collect()
     }
@@ -136,8 +169,13 @@ impl Beside {
 }
 
 impl OwnFiles {
-    fn fetch(&self, old: Option<&Self>, closures: (&Closure, &Closure)) -> Option<Part> {
-        if old.is_some_and(|old| old.diff_id == self.diff_id) {
+    fn fetch(
+        &self,
+        old: Option<&Self>,
+        closures: (&Closure, &Closure),
+        remade: Option<&str>,
+    ) -> Option<Part> {
+        if remade.is_none() && old.is_some_and(|old| old.diff_id == self.diff_id) {
             return None;
         }
         let same = |path: &[u8], node: &Node| {
@@ -151,7 +189,7 @@ impl OwnFiles {
         let (old_closure, new_closure) = closures;
         let shown = |(path, _): &(&Vec<u8>, &Node)| format!("/{}", String::from_utf8_lossy(path));
         let because = match changed.as_slice() {
-            [] => "files that are gone".to_owned(),
+            [] => remade.unwrap_or("files that are gone").to_owned(),
             [one] => shown(one),
             [first, rest @ ..] => format!("{} and {} more", shown(first), rest.len()),
         };

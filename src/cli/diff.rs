@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::beside::{Beside, Part};
 use super::failure::Failure;
-use super::{Global, input, output, plan, table};
+use super::{Global, input, output, plan, progress, table};
 use crate::plan::{Fetch, ImagePlan, Planned, fetches};
+use crate::spec::Spec;
 use crate::store_path::StorePath;
 
 /// Show what a client of OLD has to fetch for NEW, layer by layer, and which path caused it
@@ -36,6 +37,8 @@ struct Difference {
     plan: ImagePlan,
     of_bytes: u64,
     of_layers: usize,
+    /// What makes each layer another one, whatever is in it.
+    remade: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +56,7 @@ struct LayerJson<'a> {
     layer: usize,
     nar_size: u64,
     paths: &'a [StorePath],
+    because: String,
     causes: &'a [StorePath],
 }
 
@@ -86,26 +90,38 @@ pub(super) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failure> {
 fn difference(global: &Global, args: &DiffArgs) -> Result<Difference, Failure> {
     let (old, new) = (input::read_spec(&args.old)?, input::read_spec(&args.new)?);
     let (had_laid, laid) = (plan::plan_spec(&old)?, plan::plan_spec(&new)?);
+    let remade = remade(&old, &new);
     let (old_closure, old_plan) = (&had_laid.closure, &had_laid.plan);
     let (new_closure, new_plan) = (&laid.closure, &laid.plan);
     let fetches = fetches(
         Planned { closure: old_closure, plan: old_plan },
         Planned { closure: new_closure, plan: new_plan },
+        remade.is_some(),
     );
-    let beside = Beside::new(global, &new, &laid)?;
-    let had = Beside::new(global, &old, &had_laid)?;
-    // Other layers, or the same in another order.
-    let other_layers =
-        !new_plan.layers.iter().map(|l| &l.paths).eq(old_plan.layers.iter().map(|l| &l.paths))
-            || !fetches.is_empty();
+    let reporter = progress::reporter(global);
+    let beside = Beside::of_new(global, &new, &laid, &*reporter)?;
+    let had = Beside::of_old(global, &old, &had_laid, &*reporter)?;
+    // Other layers, or the same in another order; compression alone leaves the tars as they were.
+    let other_layers = new.mtime != old.mtime
+        || !new_plan.layers.iter().map(|l| &l.paths).eq(old_plan.layers.iter().map(|l| &l.paths))
+        || fetches.iter().any(|fetch| !fetch.causes.is_empty());
     let stored: u64 = new_plan.layers.iter().map(|layer| layer.nar_size).sum();
     Ok(Difference {
-        parts: beside.fetches(&had, (old_closure, new_closure), other_layers),
+        parts: beside.fetches(&had, (old_closure, new_closure), other_layers, remade.as_deref()),
         of_bytes: stored + beside.size(),
         of_layers: new_plan.layers.len() + beside.layers(),
         fetches,
         plan: laid.plan,
+        remade,
     })
+}
+
+/// What of a spec makes all layers other bytes.
+fn remade(old: &Spec, new: &Spec) -> Option<String> {
+    let fields =
+        [(old.compression != new.compression, "compression"), (old.mtime != new.mtime, "mtime")];
+    let other: Vec<&str> = fields.iter().filter(|(is, _)| *is).map(|(_, field)| *field).collect();
+    (!other.is_empty()).then(|| format!("another {}", other.join(" and ")))
 }
 
 impl Difference {
@@ -117,6 +133,14 @@ impl Difference {
     fn layers(&self) -> usize {
         self.fetches.len() + self.parts.iter().filter(|part| part.what != "config").count()
     }
+
+    fn because(&self, fetch: &Fetch) -> String {
+        match (fetch.causes.as_slice(), &self.remade) {
+            ([], Some(remade)) => remade.clone(),
+            ([], None) => "the same paths, divided otherwise".to_owned(),
+            (causes, _) => because(causes),
+        }
+    }
 }
 
 fn to_json(difference: &Difference) -> Result<String, Failure> {
@@ -125,6 +149,7 @@ fn to_json(difference: &Difference) -> Result<String, Failure> {
         layer: fetch.layer + 1,
         nar_size: fetch.nar_size,
         paths: paths(fetch.layer),
+        because: difference.because(fetch),
         causes: &fetch.causes,
     });
     let others = difference.parts.iter().map(|part| PartJson {
@@ -166,7 +191,7 @@ fn show(difference: &Difference) -> String {
     let layer = |fetch: &Fetch| {
         let what = difference.plan.layers.get(fetch.layer).map(plan::what).unwrap_or_default();
         let size = table::bytes(fetch.nar_size);
-        vec![(fetch.layer + 1).to_string(), size, what, because(&fetch.causes)]
+        vec![(fetch.layer + 1).to_string(), size, what, difference.because(fetch)]
     };
     let (above, base): (Vec<&Part>, Vec<&Part>) =
         difference.parts.iter().partition(|part| part.what != "base");
@@ -183,8 +208,7 @@ fn show(difference: &Difference) -> String {
 fn because(causes: &[StorePath]) -> String {
     let names: Vec<&str> = causes.iter().take(3).map(StorePath::name).collect();
     match causes.len() {
-        0 => "the same paths, divided otherwise".to_owned(),
-        1..=3 => names.join(", "),
+        0..=3 => names.join(", "),
         more => format!("{} and {} more", names.join(", "), more - 3),
     }
 }

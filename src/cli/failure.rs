@@ -58,6 +58,11 @@ impl Failure {
         self.hint(hint.unwrap_or_else(|| other.to_owned()))
     }
 
+    /// Whether a file is not there.
+    pub(super) fn is_of_what_is_gone(&self) -> bool {
+        systems(&*self.error) == Some(std::io::ErrorKind::NotFound)
+    }
+
     /// Whether the environment failed, so that another way may do.
     #[cfg(feature = "daemon")]
     pub(super) fn is_environments(&self) -> bool {
@@ -214,16 +219,21 @@ impl From<crate::transport::SourceError> for Failure {
     }
 }
 
-/// What to do when nobody answers: it depends on what the system says.
-fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
-    use std::io::ErrorKind as K;
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+/// What the system says below an error.
+fn systems(error: &(dyn Error + 'static)) -> Option<std::io::ErrorKind> {
+    let mut cause = Some(error);
     let mut kind = None;
     while let Some(error) = cause {
         kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(kind);
         cause = error.source();
     }
-    match kind {
+    kind
+}
+
+/// What to do when nobody answers: it depends on what the system says.
+fn no_daemon_hint(error: &crate::transport::TransportError) -> &'static str {
+    use std::io::ErrorKind as K;
+    match systems(error) {
         Some(K::NotFound) => {
             "start it, or name another place (`DOCKER_HOST`, `docker context use`, `--client`)"
         }

@@ -24,20 +24,21 @@ pub struct Fetch {
     /// Its bytes.
     pub nar_size: u64,
     /// Paths that are new or changed and refer to nothing that is: what started it. Ascending;
-    /// empty where all paths are known and only lie together with others now.
+    /// empty where all paths are known and only lie together with others now, or are remade.
     pub causes: Vec<StorePath>,
 }
 
 /// The layers of `new` that `old` does not have, bottom first.
 ///
-/// Layers are the same when they hold the same paths with the same contents.
-pub fn fetches(old: Planned<'_>, new: Planned<'_>) -> Vec<Fetch> {
+/// Layers are the same when they hold the same paths with the same contents, unless they are
+/// `remade`: written or compressed otherwise, so that none is the same.
+pub fn fetches(old: Planned<'_>, new: Planned<'_>, remade: bool) -> Vec<Fetch> {
     let had: BTreeSet<Vec<(&StorePath, &str)>> =
         old.plan.layers.iter().map(|layer| contents(layer, old.closure)).collect();
     let causes = Causes::new(old.closure, new.closure);
     let layers = new.plan.layers.iter().enumerate();
     layers
-        .filter(|(_, layer)| !had.contains(&contents(layer, new.closure)))
+        .filter(|(_, layer)| remade || !had.contains(&contents(layer, new.closure)))
         .map(|(at, layer)| Fetch {
             layer: at,
             nar_size: layer.nar_size,

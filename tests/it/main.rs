@@ -5,6 +5,7 @@
 mod base;
 #[cfg(feature = "daemon")]
 mod daemon;
+mod differing;
 mod ending;
 mod engine;
 mod fixture;
