@@ -30,7 +30,7 @@ pub trait Reporter: Debug + Send + Sync {
 }
 
 /// One piece of work under way; dropping it ends it.
-pub trait Task: Debug + Send {
+pub trait Task: Debug + Send + Sync {
     /// So many more bytes are done.
     fn advance(&self, bytes: u64) {
         let _ = bytes;

@@ -1,7 +1,7 @@
 //! Looking at a cache, checking it, and keeping it within its limit.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::record::{self, Entry, Seen, Witness};
 use super::{Cache, CacheError, Older};
 use crate::file::{self, Context, FileError, Tried};
+use crate::report::Task;
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +93,11 @@ impl Cache {
     ) -> Result<T, CacheError> {
         let Some(lock) = &self.lock else { return Ok(T::default()) };
         let path = self.dir.join("lock");
+        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+            let dir = self.dir.display();
+            let told = format!("another process is using the cache `{dir}`, which is waited for");
+            self.reporter.warn(&told);
+        }
         file::lock(lock, &path, file::Lock::Alone)?;
         let done = act();
         file::lock(lock, &path, file::Lock::Shared)?;
@@ -123,8 +129,11 @@ impl Cache {
     pub fn verify(&self) -> Result<Verified, CacheError> {
         let mut verified = Verified::default();
         let (mut damaged, mut wrong) = (BTreeSet::new(), Vec::new());
+        let blobs = list(&self.dir.join("blobs"))?;
+        let bytes = blobs.iter().map(|blob| blob.size).sum();
+        let task = self.reporter.start("checking the cache", Some(bytes));
         for item in list(&self.dir.join("layers"))? {
-            match self.check(&item.path)? {
+            match self.check(&item.path, &*task)? {
                 None => verified.whole += 1,
                 Some(files) => {
                     damaged.extend(files);
@@ -141,12 +150,13 @@ impl Cache {
 
     /// Only for who holds the lock alone: until then somebody may have mended it.
     fn remove_damaged(&self, record: &Path) -> Result<(), FileError> {
-        let damaged = self.check(record)?.unwrap_or_default();
+        let task = self.reporter.start("checking a damaged layer again", None);
+        let damaged = self.check(record, &*task)?.unwrap_or_default();
         damaged.iter().try_for_each(|path| remove(path))
     }
 
     /// The files that are wrong about one layer.
-    fn check(&self, path: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
+    fn check(&self, path: &Path, task: &dyn Task) -> Result<Option<Vec<PathBuf>>, FileError> {
         let record::Read::Entry(entry) = Entry::read(path)? else {
             return Ok(Some(vec![path.into()]));
         };
@@ -155,7 +165,7 @@ impl Cache {
         }
         let blob = self.blob_path(&entry.record.digest.hex());
         match Witness::of(&blob, &self.boot)? {
-            Some(_) if record::holds(&blob, &entry.record)? => Ok(None),
+            Some(_) if record::holds(&blob, &entry.record, task)? => Ok(None),
             Some(_) => Ok(Some(vec![blob, path.into()])),
             None if blob.exists() => Ok(Some(vec![blob, path.into()])),
             None => Ok(Some(vec![path.into()])),

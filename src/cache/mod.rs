@@ -43,6 +43,7 @@ use crate::layer::{
     Before, Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store,
     TempStore,
 };
+use crate::report::{Reporter, Silent};
 use claim::Claimed;
 use record::{Entry, Renewal, Seen, Witness};
 
@@ -96,6 +97,8 @@ pub struct Cache {
     boot: String,
     /// Takes new blobs when the cache cannot.
     elsewhere: OnceLock<TempStore>,
+    /// Hears of what is hashed and of what is waited for.
+    reporter: Arc<dyn Reporter>,
 }
 
 impl Cache {
@@ -127,7 +130,15 @@ impl Cache {
             above: AtomicBool::new(false),
             boot: boot_id(),
             elsewhere: OnceLock::new(),
+            reporter: Arc::new(Silent),
         })
+    }
+
+    /// Tells of what takes long: hashing blobs, and waiting for other processes.
+    #[must_use]
+    pub fn telling(mut self, reporter: Arc<dyn Reporter>) -> Self {
+        self.reporter = reporter;
+        self
     }
 
     fn layer_path(&self, key: &str) -> PathBuf {
@@ -198,7 +209,7 @@ impl Cache {
                 self.touch(&path);
                 now.look
             }
-            Some(now) if record::holds(&blob, &entry.record)? => {
+            Some(now) if self.holds(&blob, &entry.record)? => {
                 let look = now.look;
                 let seen = Entry { record: entry.record, seen: Seen::Blob(now) };
                 if self.writable {
@@ -227,6 +238,11 @@ impl Cache {
             // An entry that looks older than it is goes earlier, which costs time only.
             let _ = File::open(path).and_then(|file| file.set_modified(now));
         }
+    }
+
+    fn holds(&self, blob: &Path, record: &Record) -> Result<bool, FileError> {
+        let what = format!("checking the kept {}", record.digest);
+        record::holds(blob, record, &*self.reporter.start(&what, Some(record.blob_size)))
     }
 
     fn keep(

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::{Digest, Hasher};
 use crate::file::{self, Context, Exposed, FileError, Look, Unfinished};
 use crate::layer::{Record, Renew};
+use crate::report::Task;
 
 const FIRST_LINE: &str = "cooper layer";
 /// A record is some five hundred bytes.
@@ -181,7 +182,7 @@ fn parse_seen(text: &str) -> Option<Seen> {
 }
 
 /// Whether the file holds what the record says.
-pub(super) fn holds(path: &Path, record: &Record) -> Result<bool, FileError> {
+pub(super) fn holds(path: &Path, record: &Record, task: &dyn Task) -> Result<bool, FileError> {
     let mut file = File::open(path).context("open", path)?;
     if file.metadata().context("read", path)?.len() != record.blob_size {
         return Ok(false);
@@ -191,7 +192,10 @@ pub(super) fn holds(path: &Path, record: &Record) -> Result<bool, FileError> {
     loop {
         match io::Read::read(&mut file, &mut buf).context("read", path)? {
             0 => return Ok(hasher.finish().digest() == record.digest),
-            count => hasher.update(buf.get(..count).unwrap_or_default()),
+            count => {
+                hasher.update(buf.get(..count).unwrap_or_default());
+                task.advance(count as u64);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Global;
@@ -24,22 +25,29 @@ use crate::store_path::PathInfo;
 const OWN_FILES: u32 = 1;
 
 /// Where layers are kept between one call and the next, or only for this one.
-pub(super) fn store(global: &Global) -> Result<Box<dyn layer::Store>, Failure> {
-    match cache(global)? {
+pub(super) fn store(
+    global: &Global,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Box<dyn layer::Store>, Failure> {
+    match cache(global, reporter)? {
         Some(cache) => Ok(Box::new(cache)),
         None => Ok(Box::new(TempStore::new()?)),
     }
 }
 
 /// The cache, if there is to be one.
-pub(super) fn cache(global: &Global) -> Result<Option<Cache>, Failure> {
+pub(super) fn cache(
+    global: &Global,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Option<Cache>, Failure> {
     let dir = match &global.cache {
         Some(dir) if dir.as_os_str() == "none" => None,
         Some(dir) => Some(dir.clone()),
         None => default_cache(),
     };
     let limit = global.cache_size.map_or(cache::DEFAULT_LIMIT, |size| size.0);
-    Ok(dir.map(|dir| Cache::open(&dir, limit)).transpose()?)
+    let cache = dir.map(|dir| Cache::open(&dir, limit)).transpose()?;
+    Ok(cache.map(|cache| cache.telling(Arc::clone(reporter))))
 }
 
 /// The XDG base directory specification's cache folder; none without a home, as in Nix's

@@ -18,9 +18,10 @@ use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
 use crate::layer::{Layer, Sink, Store};
-use crate::report::Reporter;
+use crate::report::{Reporter, Task};
 use crate::spec::{Spec, Tag};
 use crate::transport::archive::{self, Archive};
+use crate::transport::counted::Counted;
 use crate::transport::graph::Named;
 use crate::transport::{TransportError, layout};
 
@@ -76,15 +77,15 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     if args.verify_store {
         assemble::verify_store(global, &specs, &*reporter)?;
     }
-    let store = assemble::store(global)?;
+    let store = assemble::store(global, &reporter)?;
     let assembled = match args.format {
         Format::Layout => {
             let layers = layout::Layers::new(&args.output);
-            let write = |arriving| layers.write(arriving);
+            let write = |arriving| layers.write(arriving, &*reporter);
             let unwritten = |error| unwritten(error, &args.output);
             let (assembled, ()) =
                 meanwhile(global, &specs, &*store, &*reporter, write, &unwritten)?;
-            layout::write(&assembled.0, &args.output)?;
+            layout::write(&assembled.0, &args.output, &*reporter)?;
             layers.keep();
             assembled
         }
@@ -149,7 +150,9 @@ fn stream(
     path: &Path,
 ) -> Result<Assembled, Failure> {
     let unwritten = |error| unwritten(error, path);
+    let task = reporter.start(&writing(path), None);
     let mut out = BufWriter::with_capacity(BUFFER, to);
+    let mut out = Counted { to: &mut out, task: &*task };
     let write = |layers| write_layers(layers, &mut out);
     let (assembled, written) = meanwhile(global, specs, store, reporter, write, &unwritten)?;
     let named: Vec<Named> = assembled.0.iter().map(Named::of_image).collect();
@@ -229,20 +232,40 @@ pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
 
 /// Writes what is named into a layout, or into an archive beside its final path that is then
 /// renamed, so that no half archive is ever found there; `-` is standard output.
-pub(super) fn write(graphs: &[Named], path: &Path, format: Format) -> Result<(), Failure> {
+pub(super) fn write(
+    graphs: &[Named],
+    path: &Path,
+    format: Format,
+    reporter: &dyn Reporter,
+) -> Result<(), Failure> {
     if format == Format::Layout {
-        return Ok(layout::write_graphs(graphs, path)?);
+        return Ok(layout::write_graphs(graphs, path, reporter)?);
     }
+    let task = reporter.start(&writing(path), None);
     if is_stdout(path) {
-        return write_stream(graphs, raw_stdout().map_err(TransportError::Stream)?, path);
+        return write_stream(graphs, raw_stdout().map_err(TransportError::Stream)?, path, &*task);
     }
     let mut file = AtomicFile::create(path)?;
-    write_stream(graphs, file.file(), path)?;
+    write_stream(graphs, file.file(), path, &*task)?;
     Ok(file.commit()?)
 }
 
-fn write_stream(graphs: &[Named], to: impl Write + AsFd, path: &Path) -> Result<(), Failure> {
+/// What people read while something is written.
+fn writing(path: &Path) -> String {
+    match is_stdout(path) {
+        true => "writing to standard output".into(),
+        false => format!("writing `{}`", path.display()),
+    }
+}
+
+fn write_stream(
+    graphs: &[Named],
+    to: impl Write + AsFd,
+    path: &Path,
+    task: &dyn Task,
+) -> Result<(), Failure> {
     let mut out = BufWriter::with_capacity(BUFFER, to);
+    let mut out = Counted { to: &mut out, task };
     archive::write_graphs(graphs, &BTreeSet::new(), &mut out)
         .and_then(|()| out.flush().map_err(TransportError::Stream))
         .map_err(|error| unwritten(error, path))

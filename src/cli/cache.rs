@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::{Global, assemble, output, table};
+use super::{Global, assemble, output, progress, table};
 use crate::cache::{self, Cache};
 use crate::image::json;
 
@@ -87,7 +87,7 @@ struct Verified {
 }
 
 pub(super) fn run(global: &Global, verb: &CacheVerb) -> Result<(), Failure> {
-    let Some(cache) = assemble::cache(global)? else {
+    let Some(cache) = assemble::cache(global, &progress::reporter(global))? else {
         return Err(Failure::input("there is no cache to look at")
             .hint("name one with `--cache DIR`; without HOME there is no default"));
     };

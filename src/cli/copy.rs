@@ -96,12 +96,12 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
         }
         Place::Archive(path, _) | Place::Layout(path, _) | Place::Path(path) => {
             let graphs = graphs()?;
-            build::write(&graphs, path, format(&args.to))?;
+            build::write(&graphs, path, format(&args.to), &*reporter)?;
             say(global, &format!("copied {} to `{}`", count(graphs.len()), path.display()));
             Ok(())
         }
         #[cfg(feature = "daemon")]
-        Place::Daemon(kind, to) => load(global, args, *kind, to, &source),
+        Place::Daemon(kind, to) => load(global, args, (*kind, to), &source, &*reporter),
     }
 }
 
@@ -120,9 +120,9 @@ fn format(to: &Place) -> Format {
 fn load(
     global: &Global,
     args: &CopyArgs,
-    kind: super::daemons::Kind,
-    to: &Reference,
+    (kind, to): (super::daemons::Kind, &Reference),
     source: &Arc<dyn Source>,
+    reporter: &dyn Reporter,
 ) -> Result<(), Failure> {
     let since = std::time::Instant::now();
     let daemon = args.reach.daemon.connect(kind)?;
@@ -141,7 +141,7 @@ fn load(
     let tag = tag.parse().map_err(Failure::input)?;
     let image = stored.under(source, name.parse().map_err(Failure::input)?, vec![tag])?;
     let images = std::slice::from_ref(&image);
-    let notes = super::load::put(&*daemon, images, &*progress::reporter(global))?;
+    let notes = super::load::put(&*daemon, images, reporter)?;
     super::load::report(global, images, &[since.elapsed()], &notes, since)
 }
 
@@ -158,7 +158,7 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
         }
     }
     let graphs = once(graphs)?;
-    build::write(&graphs, &args.output, args.format)?;
+    build::write(&graphs, &args.output, args.format, &*reporter)?;
     if !build::is_stdout(&args.output) {
         say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
     }

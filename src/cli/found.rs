@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Global;
 use super::failure::Failure;
 use super::looked::{Looked, LookedLayer, LookedPath, Step};
 use super::place::{self, Place, Reach};
-use super::{Global, progress};
 use crate::digest::Digest;
+use crate::report::Reporter;
 use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
@@ -29,8 +30,9 @@ pub(super) fn look(
     place: &Place,
     reach: &Reach,
     depth: Depth,
+    reporter: &dyn Reporter,
 ) -> Result<Vec<Looked>, Failure> {
-    let source = place::open_filled(place, reach, &*progress::reporter(global))?;
+    let source = place::open_filled(place, reach, reporter)?;
     let stored = stored(&*source, place)?;
     let mut scans = BTreeMap::new();
     if depth == Depth::Layers {
@@ -40,7 +42,7 @@ pub(super) fn look(
             .map(|layer| (layer.descriptor.digest, layer))
             .collect();
         let layers: Vec<_> = layers.into_values().collect();
-        scans = scan_layers(&*source, &layers, global.jobs(), &*progress::reporter(global));
+        scans = scan_layers(&*source, &layers, global.jobs(), reporter);
     }
     let name = source.name();
     stored.iter().map(|image| looked(&name, image, &scans)).collect()

@@ -9,7 +9,7 @@ use super::found::{self, Depth};
 use super::input::{self, Input};
 use super::looked::{Looked, Step};
 use super::place::Reach;
-use super::{Global, output, table};
+use super::{Global, output, progress, table};
 use crate::image::json;
 
 /// Show an image's history: a line a layer, the top one first
@@ -47,8 +47,8 @@ fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
         Input::Spec(spec) => return Ok(Looked::new(&spec)?.history),
         Input::Place(place) => place,
     };
-    let word = args.image.display();
-    let mut images = found::look(global, &place, &args.reach, Depth::Documents)?;
+    let (word, reporter) = (args.image.display(), progress::reporter(global));
+    let mut images = found::look(global, &place, &args.reach, Depth::Documents, &*reporter)?;
     match (images.pop(), images.is_empty()) {
         (Some(image), true) => Ok(image.history),
         (last, _) => {

@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     args.output.iter().try_for_each(|path| build::check_output(path, args.format))?;
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
-    let store = assemble::store(global)?;
+    let store = assemble::store(global, &reporter)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let index = image::index(images).map_err(|error| match error {
         ImageError::Json { .. } => Failure::bug(error),
@@ -60,7 +60,7 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
         error => Failure::input(error),
     })?;
     if let Some(path) = &args.output {
-        build::write(&[Named::of_index(&index)], path, args.format)?;
+        build::write(&[Named::of_index(&index)], path, args.format, &*reporter)?;
         if !build::is_stdout(path) {
             report(global, &index, since)?;
         }

@@ -12,7 +12,7 @@ use super::found::{self, Depth};
 use super::input::{self, Input};
 use super::looked::{Looked, LookedLayer, LookedPath};
 use super::place::Reach;
-use super::{Global, output, table};
+use super::{Global, output, progress, table};
 use crate::image::json;
 
 /// Paths that a layer shows before it counts the rest; JSON has all.
@@ -55,6 +55,7 @@ struct Inspected<'a> {
 }
 
 pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
+    let reporter = progress::reporter(global);
     let mut looked = Vec::new();
     for word in &args.images {
         match input::read(word)? {
@@ -62,7 +63,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
             Input::Place(place) => {
                 let near = args.fetch || place.in_registry().is_none();
                 let depth = if near { Depth::Layers } else { Depth::Documents };
-                looked.extend(found::look(global, &place, &args.reach, depth)?);
+                looked.extend(found::look(global, &place, &args.reach, depth, &*reporter)?);
             }
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
     };
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
-    let store = assemble::store(global)?;
+    let store = assemble::store(global, &reporter)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let mut rows = Vec::new();
     for image in &images {

@@ -83,7 +83,7 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
     };
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
-    let store = assemble::store(global)?;
+    let store = assemble::store(global, &reporter)?;
     let (mut images, mut times, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(daemon) = &daemon {
         (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;

@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::registry::{self, RegistryArgs};
-use super::{Global, output};
+use super::{Global, output, progress};
 use crate::base::{BaseError, Lock};
 use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Context};
 use crate::image::{Descriptor, json};
+use crate::report::Task;
 use crate::transport::reference::Reference;
 use crate::transport::registry::Remote;
 use crate::transport::source::{Checked, Source};
@@ -69,7 +70,7 @@ pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn fetch(_: &Global, args: &FetchArgs) -> Result<(), Failure> {
+pub(super) fn fetch(global: &Global, args: &FetchArgs) -> Result<(), Failure> {
     let lock = Lock::read(&args.lock).map_err(BaseError::from)?;
     let descriptor = lock.blob(args.digest).ok_or_else(|| {
         Failure::input(format!("`{}` names no blob {}", args.lock.display(), args.digest))
@@ -77,10 +78,17 @@ pub(super) fn fetch(_: &Global, args: &FetchArgs) -> Result<(), Failure> {
     let reference: Reference = lock.reference.parse().map_err(Failure::input)?;
     let registry = registry::connect(&reference.registry, &args.registry)?;
     let source = Remote::pinned(&registry, &reference, descriptor.clone());
-    write(&source, descriptor, &args.output)
+    let what = format!("fetching {}", descriptor.digest);
+    let task = progress::reporter(global).start(&what, Some(descriptor.size));
+    write(&source, descriptor, &args.output, &*task)
 }
 
-fn write(source: &dyn Source, descriptor: &Descriptor, path: &Path) -> Result<(), Failure> {
+fn write(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    path: &Path,
+    task: &dyn Task,
+) -> Result<(), Failure> {
     let mut file = AtomicFile::create(path)?;
     let mut reader = Checked::new(source, descriptor)?;
     let mut buf = vec![0; 1 << 18];
@@ -90,6 +98,7 @@ fn write(source: &dyn Source, descriptor: &Descriptor, path: &Path) -> Result<()
         })?;
         let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
         std::io::Write::write_all(file.file(), bytes).context("write", path)?;
+        task.advance(bytes.len() as u64);
     }
     Ok(file.commit()?)
 }

@@ -83,7 +83,7 @@ pub(super) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
-    let store = assemble::store(global)?;
+    let store = assemble::store(global, &reporter)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let parcel = |image: &Image| Parcel {
         repository: args.to.repository(image.name.as_str()),

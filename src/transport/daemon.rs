@@ -8,17 +8,17 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Debug;
-use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{Seek, Write};
 use std::path::Path;
 
+use super::counted::Counted;
 use super::source::Archive;
 use super::{TransportError, archive};
 use crate::digest::Digest;
 use crate::file::Context;
 use crate::image::Image;
 use crate::layer::Sink;
-use crate::report::{self, Reporter, Task};
+use crate::report::{self, Reporter};
 use crate::spec::Tag;
 
 /// Writes an archive; called at most once for each call of [`Daemon::load`].
@@ -205,12 +205,8 @@ fn attempt(
         [image] => format!("sending {} to {}", image.name, daemon.label()),
         images => format!("sending {} images to {}", images.len(), daemon.label()),
     };
-    // The writer may run in another thread, where a task alone cannot be shared.
-    let task = std::sync::Mutex::new(reporter.start(&what, Some(bytes)));
-    daemon.load(&|to| {
-        let Ok(task) = task.lock() else { return Ok(()) };
-        archive::write(images, omit, &mut Counted { to, task: &**task })
-    })?;
+    let task = reporter.start(&what, Some(bytes));
+    daemon.load(&|to| archive::write(images, omit, &mut Counted { to, task: &*task }))?;
     for image in images {
         if !daemon.is_whole(image)? {
             return Err(TransportError::NotWhole {
@@ -252,34 +248,4 @@ fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
-}
-
-/// Tells a task how many bytes have passed.
-struct Counted<'a> {
-    to: &'a mut dyn Sink,
-    task: &'a dyn Task,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(buf)?;
-        self.task.advance(written as u64);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
-impl Sink for Counted<'_> {
-    fn capacity(&self) -> Option<u64> {
-        self.to.capacity()
-    }
-
-    fn splice(&mut self, file: &File, most: u64) -> io::Result<u64> {
-        let taken = self.to.splice(file, most)?;
-        self.task.advance(taken);
-        Ok(taken)
-    }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::counted::{self, Counted};
 use super::names::references;
 use super::reference::Reference;
 use super::source::{
@@ -17,6 +18,7 @@ use crate::digest::Digest;
 use crate::file::{self, AtomicFile, Look};
 use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer::{self, Sink};
+use crate::report::Task;
 use crate::spec::Tag;
 
 const BUFFER: usize = 1 << 20;
@@ -175,13 +177,13 @@ impl Blob {
         }
     }
 
-    /// Makes `path` a file with the bytes; durable but for its name.
-    pub fn write_file(&self, path: &Path) -> Result<(), TransportError> {
+    /// Makes `path` a file with the bytes, of which the task hears; durable but for its name.
+    pub fn write_file(&self, path: &Path, task: &dyn Task) -> Result<(), TransportError> {
         if let Bytes::Layer(blob) = &self.bytes {
-            return Ok(blob.write_file(path)?);
+            return counted::write_file(blob, self.descriptor.size, path, task);
         }
         let mut file = AtomicFile::create(path)?;
-        self.write_to(file.file())?;
+        self.write_to(&mut Counted { to: file.file(), task })?;
         Ok(file.commit_without_name()?)
     }
 

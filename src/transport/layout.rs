@@ -12,8 +12,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::counted;
 use super::entries::Entries;
 use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
@@ -21,6 +22,7 @@ use super::{TransportError, full_name};
 use crate::file::{self, AtomicFile, Context, FileError, Look};
 use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX};
 use crate::layer::Layer;
+use crate::report::{Reporter, Task};
 use crate::spec::{ImageName, Tag};
 
 /// So many blobs are copied at a time.
@@ -36,9 +38,14 @@ const INDEX_LIMIT: u64 = 4 << 20;
 
 /// Adds images to the layout at `dir`, making it if there is none. Blobs that are there stay;
 /// a tag of the same name moves. Any number of processes may write into one layout.
-pub fn write(images: &[Image], dir: &Path) -> Result<(), TransportError> {
+pub fn write(images: &[Image], dir: &Path, reporter: &dyn Reporter) -> Result<(), TransportError> {
     let named: Vec<Named> = images.iter().map(Named::of_image).collect();
-    write_graphs(&named, dir)
+    write_graphs(&named, dir, reporter)
+}
+
+/// What people read while something is written.
+fn writing(dir: &Path) -> String {
+    format!("writing to `{}`", dir.display())
 }
 
 /// Layers on their way into a layout, before anything names them. What was written is taken away
@@ -59,7 +66,13 @@ impl<'a> Layers<'a> {
     }
 
     /// Adds layers as they come; [`write()`] then finds them there.
-    pub fn write(&self, layers: impl Iterator<Item = Layer> + Send) -> Result<(), TransportError> {
+    pub fn write(
+        &self,
+        layers: impl Iterator<Item = Layer> + Send,
+        reporter: &dyn Reporter,
+    ) -> Result<(), TransportError> {
+        // Who knows how many layers will come, and whether any will be missing?
+        let task = OnceLock::new();
         let blobs = self.dir.join(BLOBS);
         let path = |layer: &Layer| blobs.join(layer.digest.hex());
         let is_missing =
@@ -67,7 +80,9 @@ impl<'a> Layers<'a> {
         write_all(layers.filter(is_missing), |layer| {
             // For one blob: whoever has images to name shall not wait for layers to be made.
             let _lock = open(self.dir, file::Lock::Shared)?;
-            layer.blob.write_file(&path(&layer))?;
+            let task: &Box<dyn Task> =
+                task.get_or_init(|| reporter.start(&writing(self.dir), None));
+            counted::write_file(&layer.blob, layer.blob_size, &path(&layer), &**task)?;
             self.written().push(path(&layer));
             Ok(())
         })?;
@@ -143,7 +158,11 @@ fn open(dir: &Path, kind: file::Lock) -> Result<File, TransportError> {
 }
 
 /// Adds images and indexes; see [`write()`].
-pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> {
+pub fn write_graphs(
+    graphs: &[Named],
+    dir: &Path,
+    reporter: &dyn Reporter,
+) -> Result<(), TransportError> {
     let blobs = dir.join(BLOBS);
     let layers = Layers::new(dir);
     // Held until the end: another process must not read the index before ours is in it.
@@ -159,7 +178,7 @@ pub fn write_graphs(graphs: &[Named], dir: &Path) -> Result<(), TransportError> 
     if size > INDEX_LIMIT {
         return Err(TransportError::Full { path: dir.into(), size, limit: INDEX_LIMIT });
     }
-    write_blobs(graphs, &blobs, &layers)?;
+    write_blobs(graphs, &blobs, &layers, |bytes| reporter.start(&writing(dir), Some(bytes)))?;
     write_if_other(&dir.join(INDEX), &bytes)?;
     layers.keep();
     Ok(())
@@ -237,23 +256,29 @@ pub(super) fn index_of(manifests: Vec<Descriptor>) -> ImageIndex {
 }
 
 /// Writes the blobs that are missing.
-fn write_blobs(graphs: &[Named], dir: &Path, layers: &Layers<'_>) -> Result<(), TransportError> {
-    let mut missing: BTreeMap<PathBuf, Bytes<'_>> = BTreeMap::new();
+fn write_blobs(
+    graphs: &[Named],
+    dir: &Path,
+    layers: &Layers<'_>,
+    start: impl FnOnce(u64) -> Box<dyn Task>,
+) -> Result<(), TransportError> {
+    let mut missing: BTreeMap<PathBuf, (Bytes<'_>, u64)> = BTreeMap::new();
     for Named { graph, .. } in graphs {
         let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
         let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
         for (descriptor, bytes) in blobs.chain(documents) {
             let path = dir.join(descriptor.digest.hex());
             if !is_there(&path, descriptor.size, bytes.look()) {
-                missing.insert(path, bytes);
+                missing.insert(path, (bytes, descriptor.size));
             }
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
-    write_all(missing.into_iter(), |(path, bytes)| {
-        bytes.write_file(&path)?;
+    let task = start(missing.values().map(|(_, size)| size).sum());
+    write_all(missing.into_iter(), |(path, (bytes, _))| {
+        bytes.write_file(&path, &*task)?;
         layers.written().push(path);
         Ok(())
     })?;
@@ -308,12 +333,13 @@ impl Bytes<'_> {
         }
     }
 
-    fn write_file(&self, path: &Path) -> Result<(), TransportError> {
+    fn write_file(&self, path: &Path, task: &dyn Task) -> Result<(), TransportError> {
         match self {
-            Self::Blob(blob) => blob.write_file(path),
+            Self::Blob(blob) => blob.write_file(path, task),
             Self::Document(document) => {
                 let mut file = AtomicFile::create(path)?;
                 file.file().write_all(&document.bytes).context("write", path)?;
+                task.advance(document.bytes.len() as u64);
                 Ok(file.commit_without_name()?)
             }
         }

@@ -10,6 +10,7 @@ mod certificates;
 mod client_program;
 #[cfg(feature = "daemon")]
 pub mod containerd;
+pub mod counted;
 #[cfg(feature = "daemon")]
 pub mod daemon;
 #[cfg(feature = "daemon")]

@@ -378,8 +378,11 @@ fn what_is_copied_to_a_path_is_said_to_be_there() {
         assert_eq!((ran.code, ran.stderr), (Some(0), says));
     }
     for flag in ["--quiet", "--json"] {
-        assert_eq!(place.data(&["copy", "image.tar", "out.tar", flag]), "");
-        assert_eq!(place.data(&["save", "image.tar", "-o", "out.tar", flag]), "");
+        for words in [["copy", "image.tar", "out.tar"], ["save", "image.tar", "-oout.tar"]] {
+            let ran = place.cooper(&[&words[..], &[flag]].concat());
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+            assert!(!ran.stderr.contains("1 image"), "{}", ran.stderr);
+        }
     }
 }
 

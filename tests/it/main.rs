@@ -25,5 +25,6 @@ mod same_bytes;
 mod servers;
 mod stdin;
 mod store;
+mod telling;
 mod tidy;
 mod trees;

@@ -24,12 +24,20 @@ fn machines_hear_of_every_layer_from_its_start_to_its_end() {
     house.fill(3, 300_000);
     house.spec(GZIP);
     let events = events(&house, &["--json"]);
-    let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).collect::<Vec<_>>();
+    let is_layers = |event: &Value| event["what"].as_str().unwrap().contains("package");
+    let layers = events.iter().filter(|event| event["event"] == "start" && is_layers(event));
+    let layers: BTreeSet<_> = layers.map(|event| event["task"].as_u64().unwrap()).collect();
+    let of = |kind: &str| {
+        let is_one = |event: &&Value| {
+            let task = event["task"].as_u64();
+            event["event"] == kind && task.is_some_and(|task| layers.contains(&task))
+        };
+        events.iter().filter(is_one).collect::<Vec<_>>()
+    };
     let tasks =
         |kind| of(kind).iter().map(|e| e["task"].as_u64().unwrap()).collect::<BTreeSet<_>>();
     assert_eq!(of("start").len(), 3);
     assert_eq!(tasks("start"), tasks("done"));
-    assert!(of("start").iter().all(|event| event["what"].as_str().unwrap().contains("package")));
     assert!(of("start").iter().all(|event| event["bytes"] == 1000), "by the store's own word");
     assert!(of("done").iter().all(|event| event["bytesDone"].as_u64().unwrap() > 300_000));
     assert!(of("done").iter().all(|event| event["milliseconds"].is_u64()));

@@ -47,7 +47,7 @@ fn a_layer_is_in_the_layout_while_the_next_one_is_being_made() {
         next
     });
     let dir = house.path("layout");
-    layout::Layers::new(&dir).write(layers).unwrap();
+    layout::Layers::new(&dir).write(layers, &Silent).unwrap();
 }
 
 #[test]
@@ -58,14 +58,14 @@ fn after_a_failure_no_more_layers_are_taken() {
     fs::write(layer.blob.path().unwrap(), "something else").unwrap();
     let endless = std::iter::repeat_with(|| layer.clone());
     let dir = house.path("layout");
-    let error = layout::Layers::new(&dir).write(endless).unwrap_err();
+    let error = layout::Layers::new(&dir).write(endless, &Silent).unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
 }
 
 #[test]
 fn when_nothing_is_missing_nothing_is_made() {
     let house = House::new();
-    layout::Layers::new(&house.path("layout")).write(std::iter::empty()).unwrap();
+    layout::Layers::new(&house.path("layout")).write(std::iter::empty(), &Silent).unwrap();
     assert_eq!(house.leftovers(), [""; 0]);
 }
 
@@ -84,7 +84,7 @@ fn layers_that_nothing_came_to_name_are_taken_away_again() {
     let layer = made(&house);
     let dir = house.path("layout");
     let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer.clone())).unwrap();
+    layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
     assert!(dir.join("blobs/sha256").join(layer.digest.hex()).exists());
     drop(layers);
     assert!(!dir.exists());
@@ -97,12 +97,12 @@ fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
     let (layer, dir) = (made(&house), house.path("layout"));
     let blob = dir.join("blobs/sha256").join(layer.digest.hex());
     let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer.clone())).unwrap();
+    layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
     fs::write(dir.join("blobs/sha256/other"), "").unwrap();
     drop(layers);
     assert!(!blob.exists() && dir.join("oci-layout").exists());
     let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer)).unwrap();
+    layers.write(std::iter::once(layer), &Silent).unwrap();
     fs::write(dir.join("index.json"), "{}").unwrap();
     drop(layers);
     assert!(blob.exists());
@@ -115,7 +115,7 @@ fn what_was_made_without_a_cache_is_the_layouts_alone_in_the_end() {
     let layer = made(&house);
     let dir = house.path("layout");
     let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer.clone())).unwrap();
+    layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
     let (kept, digest) = (layer.blob.path().unwrap().to_path_buf(), layer.digest);
     assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o7777, 0o644);
     layers.keep();

@@ -1,0 +1,61 @@
+//! Bytes that somebody hears of on their way.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::TransportError;
+use crate::file::AtomicFile;
+use crate::layer::{Blob, Sink};
+use crate::report::Task;
+
+/// Tells a task how many bytes have passed.
+#[derive(Debug)]
+pub struct Counted<'a, S: ?Sized> {
+    /// Where they go.
+    pub to: &'a mut S,
+    /// Who hears of them.
+    pub task: &'a dyn Task,
+}
+
+impl<S: Sink + ?Sized> Write for Counted<'_, S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(buf)?;
+        self.task.advance(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for Counted<'_, S> {
+    fn capacity(&self) -> Option<u64> {
+        self.to.capacity()
+    }
+
+    fn splice(&mut self, file: &File, most: u64) -> io::Result<u64> {
+        let taken = self.to.splice(file, most)?;
+        self.task.advance(taken);
+        Ok(taken)
+    }
+}
+
+/// Makes `path` a file with a layer's bytes; durable but for its name. What another file holds is
+/// not read where it can be shared, and told of when it is there.
+pub(super) fn write_file(
+    blob: &Blob,
+    size: u64,
+    path: &Path,
+    task: &dyn Task,
+) -> Result<(), TransportError> {
+    if blob.path().is_some() {
+        blob.write_file(path)?;
+        task.advance(size);
+        return Ok(());
+    }
+    let mut file = AtomicFile::create(path)?;
+    blob.write_to(&mut Counted { to: file.file(), task })?;
+    Ok(file.commit_without_name()?)
+}
