@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::{Global, assemble, output, progress, table};
 use crate::cache::{self, Cache};
-use crate::image::json;
 
 /// Look at the layers that are kept, check them, or remove some
 #[derive(Debug, Subcommand)]
@@ -147,8 +146,7 @@ fn print<T: Serialize>(global: &Global, data: &T, text: &str) -> Result<(), Fail
     if !global.json {
         return output::data(text);
     }
-    let bytes = json::to_bytes(data).map_err(Failure::bug)?;
-    output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)))
+    output::data(&output::json(data)?)
 }
 
 #[cfg(test)]

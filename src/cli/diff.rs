@@ -158,7 +158,7 @@ fn to_json(difference: &Difference) -> Result<String, Failure> {
         because: &part.because,
         causes: &part.causes,
     });
-    plan::text(&Report {
+    output::json(&Report {
         bytes: difference.bytes(),
         of_bytes: difference.of_bytes,
         layers: layers.collect(),

@@ -10,7 +10,6 @@ use super::input::{self, Input};
 use super::looked::{Looked, Step};
 use super::place::Reach;
 use super::{Global, output, progress, table};
-use crate::image::json;
 
 /// Show an image's history: a line a layer, the top one first
 ///
@@ -30,8 +29,7 @@ pub(super) struct HistoryArgs {
 pub(super) fn run(global: &Global, args: &HistoryArgs) -> Result<(), Failure> {
     let steps = steps(global, args)?;
     if global.json {
-        let bytes = json::to_bytes(&steps).map_err(Failure::bug)?;
-        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+        return output::data(&output::json(&steps)?);
     }
     let heading = ["CREATED", "CREATED BY", "SIZE", "COMMENT"].map(str::to_owned).to_vec();
     let row = |step: &Step| {

@@ -11,7 +11,7 @@ use super::build::{self, Format};
 use super::failure::Failure;
 use super::summary::{self, Row};
 use super::{Global, assemble, input, output, progress};
-use crate::image::{self, Image, ImageError, Index, json};
+use crate::image::{self, Image, ImageError, Index};
 use crate::spec::Tag;
 use crate::transport::graph::Named;
 
@@ -88,8 +88,7 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
             digest: index.document.descriptor.digest.to_string(),
             manifests: index.images.iter().map(|i| (i.platform.to_string(), digest(i))).collect(),
         };
-        let bytes = json::to_bytes(&made).map_err(Failure::bug)?;
-        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+        return output::data(&output::json(&made)?);
     }
     if !global.quiet {
         let row = |image| Row { image, time: since.elapsed(), sent: None };

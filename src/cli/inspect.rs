@@ -13,7 +13,6 @@ use super::input::{self, Input};
 use super::looked::{Looked, LookedLayer, LookedPath};
 use super::place::Reach;
 use super::{Global, output, progress, table};
-use crate::image::json;
 
 /// Paths that a layer shows before it counts the rest; JSON has all.
 const SHOWN: usize = 5;
@@ -70,8 +69,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
     if global.json {
         let inspected: Vec<Inspected<'_>> =
             looked.iter().map(|looked| Inspected::new(looked, args.biggest)).collect();
-        let bytes = json::to_bytes(&inspected).map_err(Failure::bug)?;
-        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+        return output::data(&output::json(&inspected)?);
     }
     let texts: Vec<String> = looked.iter().map(|looked| text(looked, args.biggest)).collect();
     output::data(&texts.join("\n"))

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::{assemble, plan, table};
+use super::{assemble, output, table};
 use crate::closure::Closure;
 use crate::file;
 use crate::plan::ImagePlan;
@@ -69,7 +69,7 @@ impl LayersLock {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
-        Ok(file::write_atomically(path, plan::text(self)?.as_bytes())?)
+        Ok(file::write_atomically(path, output::json(self)?.as_bytes())?)
     }
 }
 

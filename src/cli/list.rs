@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::load::Target;
 use super::{Global, assemble, input, output, progress, summary, table};
-use crate::image::{Image, json};
+use crate::image::Image;
 use crate::transport::daemon::Daemon;
 use crate::transport::references;
 
@@ -57,8 +57,7 @@ pub(super) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
         rows.extend(listed(image, daemon.as_deref())?);
     }
     if global.json {
-        let bytes = json::to_bytes(&rows).map_err(Failure::bug)?;
-        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+        return output::data(&output::json(&rows)?);
     }
     output::data(&text(&rows, daemon.as_deref()))
 }

@@ -115,8 +115,7 @@ pub(super) fn put(
     reporter: &dyn crate::report::Reporter,
 ) -> Result<Vec<Note>, Failure> {
     let loaded = daemon::load(daemon, images, reporter).map_err(|error| {
-        let moved =
-            matches!(&error, TransportError::Daemon { doing, .. } if doing.starts_with("move"));
+        let moved = error.is_of_a_tag();
         let refused = matches!(&error, TransportError::Daemon { daemon: "Docker", .. });
         let failure = Failure::from(error);
         if moved {

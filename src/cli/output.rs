@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::failure::Failure;
+use crate::image::json;
 
 /// Data, to standard output. A full disk is an error, never silence; a reader that has gone has
 /// read what it wanted, and what the verb finds decides how it ends.
@@ -14,6 +17,12 @@ pub(super) fn data(text: &str) -> Result<(), Failure> {
             Failure::environment(error).during("failed to write to standard output".into())
         }),
     }
+}
+
+/// Data as programs read it, with a line break after it.
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    let bytes = json::to_bytes(value).map_err(Failure::bug)?;
+    Ok(format!("{}\n", String::from_utf8_lossy(&bytes)))
 }
 
 /// A failure, to standard error.

@@ -14,7 +14,7 @@ use super::layers_lock::{self, LayersLock};
 use super::{Global, assemble, base, input, output, progress, table};
 use crate::base::Base;
 use crate::closure::Closure;
-use crate::image::{self, json};
+use crate::image;
 use crate::plan::{self, ImagePlan, PlannedLayer};
 use crate::spec::{Layering, Spec};
 use crate::store_path::StorePath;
@@ -205,11 +205,11 @@ fn bare(bytes: &[u8], max_layers: u32, called: &str) -> Result<String, Failure> 
             closures.iter().map(|(name, closure)| request(name.as_str(), closure)).collect();
         let plans = plan::plan_set(&requests).map_err(Failure::input)?;
         let images = plans.iter().map(|(name, plan)| (name.as_str(), layers(plan))).collect();
-        return text(&Images { images });
+        return output::json(&Images { images });
     }
     let closure = parse(bytes, called)?;
     let plan = plan::plan_image(request("closure", &closure)).map_err(Failure::input)?;
-    text(&layers(&plan))
+    output::json(&layers(&plan))
 }
 
 fn parse(graph: &[u8], called: &str) -> Result<Closure, Failure> {
@@ -219,11 +219,6 @@ fn parse(graph: &[u8], called: &str) -> Result<Closure, Failure> {
 
 fn layers(plan: &ImagePlan) -> Layers<'_> {
     Layers { layers: plan.layers.iter().map(|layer| layer.paths.as_slice()).collect() }
-}
-
-pub(super) fn text<T: Serialize>(value: &T) -> Result<String, Failure> {
-    let bytes = json::to_bytes(value).map_err(Failure::bug)?;
-    Ok(format!("{}\n", String::from_utf8_lossy(&bytes)))
 }
 
 #[derive(Serialize)]
@@ -269,7 +264,7 @@ fn to_json(plans: &[Planned]) -> Result<String, Failure> {
             base: base.as_ref(),
         })
         .collect();
-    text(&plans)
+    output::json(&plans)
 }
 
 /// A line a layer, the top one first, as an image is drawn.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::registry::{self, RegistryArgs};
 use super::{Global, assemble, input, output, progress, table};
-use crate::image::{Image, json};
+use crate::image::Image;
 use crate::spec::Tag;
 use crate::transport::graph::Graph;
 use crate::transport::reference::Reference;
@@ -131,8 +131,7 @@ pub(super) fn report(
             present: pushed.moved.present,
         });
         let summary = Summary { images: images.collect(), requests };
-        let bytes = json::to_bytes(&summary).map_err(Failure::bug)?;
-        return output::data(&format!("{}\n", String::from_utf8_lossy(&bytes)));
+        return output::data(&output::json(&summary)?);
     }
     if global.quiet {
         return Ok(());

@@ -44,7 +44,7 @@ pub(super) struct SimulateArgs {
     #[arg(long)]
     from_first: bool,
     /// At most so many layers for store paths
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = Layering::default().max_layers)]
     max_layers: u32,
 }
 
@@ -90,7 +90,7 @@ pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
         lines.push(Line { plan: name, pulled: toll.pulled, chained, stored: toll.stored });
     }
     if global.json {
-        return output::data(&plan::text(&lines)?);
+        return output::data(&output::json(&lines)?);
     }
     output::data(&show(&lines))
 }

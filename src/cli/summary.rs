@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::table;
-use crate::image::{Image, json};
+use super::{output, table};
+use crate::image::Image;
 use crate::transport::references;
 
 /// How much of a digest people need to tell images apart.
@@ -52,8 +52,7 @@ pub(super) fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
             sent_bytes: *sent,
         })
         .collect();
-    let bytes = json::to_bytes(&made).map_err(Failure::bug)?;
-    Ok(format!("{}\n", String::from_utf8_lossy(&bytes)))
+    output::json(&made)
 }
 
 /// Image, tag, digest, layers, size and time; what was sent, when anything could be.

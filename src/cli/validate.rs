@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::place::{self, Place, Reach};
 use super::{Global, output, progress, table};
-use crate::image::json;
 use crate::transport::source::choose;
 use crate::validate::{self, Report, Severity};
 
@@ -137,6 +136,5 @@ fn as_json(reports: &[(String, Report)]) -> Result<String, Failure> {
             })
             .collect(),
     });
-    let bytes = json::to_bytes(&validated.collect::<Vec<_>>()).map_err(Failure::bug)?;
-    Ok(format!("{}\n", String::from_utf8_lossy(&bytes)))
+    output::json(&validated.collect::<Vec<_>>())
 }

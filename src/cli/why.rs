@@ -72,7 +72,7 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
         return Err(Failure::input(message).hint("`cooper plan --json SPEC` lists all paths"));
     }
     if global.json {
-        return output::data(&plan::text(&answers)?);
+        return output::data(&output::json(&answers)?);
     }
     let texts: Vec<String> = answers.iter().map(show).collect();
     output::data(&texts.join("\n"))

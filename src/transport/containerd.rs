@@ -124,7 +124,7 @@ impl Daemon for Containerd {
     }
 
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {
-        let doing = format!("move the tag `{reference}`");
+        let doing = super::moving(reference);
         let from = self.any_name(image)?.unwrap_or_else(|| self.id_of(image));
         self.client.run(&doing, &["images", "tag", "--force", &from, &full(reference)]).map(drop)
     }

@@ -200,7 +200,7 @@ impl Daemon for Docker {
         // What follows the last colon is the tag; the name may hold a port.
         let (name, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
         let path = format!("/images/{}/tag?repo={name}&tag={tag}", self.id_of(image));
-        self.api.act(&format!("move the tag `{reference}`"), Method::POST, &path)
+        self.api.act(&super::moving(reference), Method::POST, &path)
     }
 
     fn untag(&self, _image: &Image, reference: &str) -> Result<(), TransportError> {

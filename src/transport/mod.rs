@@ -140,7 +140,21 @@ pub enum TransportError {
     Json(&'static str, #[source] serde_json::Error),
 }
 
+/// What a daemon is asked for last.
+const MOVE: &str = "move the tag";
+
+/// Says that a tag is to be moved, as [`TransportError::is_of_a_tag`] knows it.
+#[cfg(feature = "daemon")]
+fn moving(reference: &str) -> String {
+    format!("{MOVE} `{reference}`")
+}
+
 impl TransportError {
+    /// Whether a daemon that has the image would not move a tag to it.
+    pub fn is_of_a_tag(&self) -> bool {
+        matches!(self, Self::Daemon { doing, .. } if doing.starts_with(MOVE))
+    }
+
     /// Whether it says only that whoever takes the bytes does not; who that is, and why, others
     /// know.
     pub fn is_sinks(&self) -> bool {

@@ -128,7 +128,7 @@ impl Daemon for Podman {
     }
 
     fn tag(&self, image: &Image, reference: &str) -> Result<(), TransportError> {
-        let doing = format!("move the tag `{reference}`");
+        let doing = super::moving(reference);
         self.client.run(&doing, &["tag", &self.id_of(image), &full(reference)]).map(drop)
     }
 
