@@ -7,8 +7,9 @@ use std::process::{Command, Output};
 use serde::Deserialize;
 
 use super::failure::Failure;
-use super::{input, output};
+use super::input;
 use crate::closure::Closure;
+use crate::report::Reporter;
 
 /// An image of a flake whose folder is a git repository.
 #[derive(Debug)]
@@ -36,13 +37,18 @@ impl<'a> FlakeImage<'a> {
 
     /// The closures at the newest `last` commits that touched one of the locks, oldest first.
     /// What cannot be had is left out, with a line that says why.
-    pub(super) fn closures(&self, locks: &[PathBuf], last: usize) -> Result<Vec<Closure>, Failure> {
+    pub(super) fn closures(
+        &self,
+        locks: &[PathBuf],
+        last: usize,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<Closure>, Failure> {
         let commits = self.commits(locks, last)?;
         let mut closures = Vec::new();
         for commit in &commits {
             match self.closure(commit) {
                 Ok(closure) => closures.push(closure),
-                Err(why) => output::note(&format!("left out {}: {why}", commit.shown)),
+                Err(why) => reporter.warn(&format!("left out {}: {why}", commit.shown)),
             }
         }
         if closures.len() < 2 {

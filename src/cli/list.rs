@@ -40,15 +40,15 @@ struct Listed {
 
 pub(super) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
     let specs = input::read_specs(&args.specs)?;
+    let reporter = progress::reporter(global);
     let daemon = match args.target.connect() {
         Ok(daemon) => Some(daemon),
         Err(failure) if failure.is_environments() => {
-            output::note(&format!("note: {failure}"));
+            reporter.warn(&failure.to_string());
             None
         }
         Err(failure) => return Err(failure),
     };
-    let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;

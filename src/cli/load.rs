@@ -70,10 +70,11 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = choose(input::read_tagged_specs(&args.specs, &args.tags)?, &args.only)?;
     input::refuse_twins(&specs, |spec| spec.name.to_string())?;
+    let reporter = progress::reporter(global);
     let daemon = match (args.target.connect(), &args.or_save) {
         (Ok(daemon), _) => Some(daemon),
         (Err(failure), Some(_)) if failure.is_environments() => {
-            output::note(&format!("note: {failure}; writing archives instead"));
+            reporter.warn(&format!("{failure}; writing archives instead"));
             None
         }
         (Err(failure), None) if failure.is_environments() => {
@@ -81,7 +82,6 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
         }
         (Err(failure), _) => return Err(failure),
     };
-    let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;
     let (mut images, mut times, mut notes) = (Vec::new(), Vec::new(), Vec::new());

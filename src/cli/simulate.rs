@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::flake_history::FlakeImage;
-use super::{Global, input, output, plan, table};
+use super::{Global, input, output, plan, progress, table};
 use crate::closure::Closure;
 use crate::file::{Context, FileError};
 use crate::plan::ruler::{self, Layers, Toll, Version};
 use crate::plan::{Request, plan_image};
+use crate::report::Reporter;
 use crate::spec::{self, Layering};
 
 /// Show what the versions of an image cost to move and to store, by cooper's plan and by others'
@@ -73,7 +74,7 @@ const PLANNERS: [Planner; 4] = [
 
 pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
     let mut lines = Vec::new();
-    let (series, steps) = series(args)?;
+    let (series, steps) = series(args, &*progress::reporter(global))?;
     for (name, planner) in PLANNERS {
         let mut toll = Toll::default();
         for (closures, steps) in series.iter().zip(&steps) {
@@ -104,10 +105,13 @@ fn cooper(closure: &Closure, max_layers: u32) -> Result<Layers, Failure> {
 type Steps = Vec<(usize, usize)>;
 
 /// The closures of each series, and which version follows which.
-fn series(args: &SimulateArgs) -> Result<(Vec<Vec<Closure>>, Vec<Steps>), Failure> {
+fn series(
+    args: &SimulateArgs,
+    reporter: &dyn Reporter,
+) -> Result<(Vec<Vec<Closure>>, Vec<Steps>), Failure> {
     if let Some(reference) = &args.flake {
         let image = FlakeImage::new(reference, &args.nix_argument)?;
-        let closures = image.closures(&args.lock, args.last)?;
+        let closures = image.closures(&args.lock, args.last, reporter)?;
         let steps = steps(closures.len(), args.from_first);
         return Ok((vec![closures], vec![steps]));
     }

@@ -16,6 +16,7 @@ mod hints;
 mod hybrid;
 mod input;
 mod looking;
+mod manners;
 mod planner;
 #[cfg(feature = "registry")]
 mod registry;

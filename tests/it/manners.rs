@@ -1,0 +1,45 @@
+//! What a verb refuses to do, and how it says what it did.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::running::{Place, Ran};
+
+const SPEC: &str = r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#;
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("spec.json", SPEC);
+    place
+}
+
+/// Runs cooper on a terminal of its own; both outputs come as one.
+fn on_a_terminal(place: &Place, env: &[(&str, &str)], args: &str) -> Output {
+    let mut script = Command::new("script");
+    let command = format!("{} {args}", env!("CARGO_BIN_EXE_cooper"));
+    script.args(["-qec", &command, "/dev/null"]).current_dir(place.path(""));
+    script.env_remove("NO_COLOR").env("TERM", "xterm").env("XDG_CACHE_HOME", place.path("cache"));
+    script.envs(env.iter().copied()).output().unwrap()
+}
+
+#[cfg(feature = "daemon")]
+#[test]
+fn notes_are_quiet_with_quiet_and_json_with_json() {
+    let place = place();
+    let run = |args: &[&str]| {
+        let mut command = place.command(args);
+        let ran = Ran::of(command.env("DOCKER_HOST", "unix:///nowhere").output().unwrap());
+        ran.succeeded();
+        ran.stderr
+    };
+    for verb in [&["list", "spec.json"][..], &["load", "spec.json", "--or-save", "saved"]] {
+        assert_eq!(run(&[verb, &["--quiet"]].concat()), "", "{verb:?}");
+        let told = run(&[verb, &["--json"]].concat());
+        let events = told.lines().map(|line| serde_json::from_str(line).expect(line));
+        let events: Vec<Value> = events.collect();
+        let warned = |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
+        assert!(events.iter().any(warned), "{told}");
+    }
+}
