@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -215,6 +215,10 @@ pub(super) fn is_stdout(path: &Path) -> bool {
 /// Refuses a path that a result of this format cannot have, before any work is done.
 pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
     match format {
+        Format::Archive if is_stdout(path) && io::stdout().is_terminal() => {
+            Err(Failure::input("an archive is nothing for a terminal")
+                .hint("name a file with `-o`, or pipe it to who reads it"))
+        }
         Format::Archive if is_stdout(path) => Ok(()),
         Format::Layout if is_stdout(path) => {
             Err(Failure::input("a layout is a folder and cannot go to standard output")

@@ -24,6 +24,28 @@ fn on_a_terminal(place: &Place, env: &[(&str, &str)], args: &str) -> Output {
     script.envs(env.iter().copied()).output().unwrap()
 }
 
+#[test]
+fn no_archive_is_written_onto_a_terminal() {
+    let place = place();
+    place.builds();
+    for verb in ["build spec.json", "save image.tar", "index spec.json"] {
+        let output = on_a_terminal(&place, &[], &format!("{verb} -o -"));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.starts_with("error: an archive is nothing for a terminal"), "{text}");
+        assert!(text.contains("hint: "), "{text}");
+    }
+}
+
+#[test]
+fn no_color_takes_the_colours_from_help() {
+    let place = place();
+    let help = |env: &[_]| on_a_terminal(&place, env, "--help").stdout.contains(&0x1b);
+    assert!(help(&[]));
+    assert!(!help(&[("NO_COLOR", "1")]));
+    assert!(!help(&[("TERM", "dumb")]));
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
