@@ -108,11 +108,13 @@ fn in_daemon(text: &str, _: &str, _: &str) -> Result<Place, String> {
     Err(format!("this cooper was built without daemons, and `{text}` is in one"))
 }
 
+/// How names of archives end that are compressed; such are only read.
+pub(super) const COMPRESSED: [&str; 3] = [".tar.gz", ".tgz", ".tar.zst"];
+
 fn looks_like_a_path(word: &OsStr) -> bool {
     let bytes = word.as_bytes();
     let starts = ["/", "./", "../", "~"].iter().any(|start| bytes.starts_with(start.as_bytes()));
-    let ends = [".tar", ".tar.gz", ".tgz", ".tar.zst", "/"];
-    let ends = ends.iter().any(|end| bytes.ends_with(end.as_bytes()));
+    let ends = COMPRESSED.iter().chain(&[".tar", "/"]).any(|end| bytes.ends_with(end.as_bytes()));
     starts || ends || bytes == b"." || Path::new(word).exists()
 }
 

@@ -46,6 +46,19 @@ fn no_color_takes_the_colours_from_help() {
     assert!(!help(&[("TERM", "dumb")]));
 }
 
+#[test]
+fn an_archive_is_not_named_as_if_it_were_compressed() {
+    let place = place();
+    place.builds();
+    for name in ["out.tar.gz", "out.tgz", "out.tar.zst"] {
+        let ran = place.cooper(&["copy", "image.tar", name]);
+        ran.failed(1, &[name, "an archive is a plain tar", "`.tar`"]);
+        assert!(!place.path(name).exists());
+    }
+    // Whoever says what it is to be gets that.
+    place.cooper(&["copy", "image.tar", "oci:out.tgz"]).succeeded();
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
