@@ -51,7 +51,7 @@ pub(super) fn read(word: &OsStr) -> Result<Input, Failure> {
 /// No tar starts so, compressed or not.
 fn starts_with_brace(path: &Path) -> Result<bool, Failure> {
     let mut start = Vec::new();
-    let file = std::fs::File::open(path).context("open", path)?;
+    let file = file::open(path)?;
     file.take(512).read_to_end(&mut start).context("read", path)?;
     let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
     Ok(first.is_none_or(|byte| *byte == b'{'))

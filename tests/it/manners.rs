@@ -59,6 +59,18 @@ fn an_archive_is_not_named_as_if_it_were_compressed() {
     place.cooper(&["copy", "image.tar", "oci:out.tgz"]).succeeded();
 }
 
+#[test]
+fn a_fifo_is_no_image_and_is_never_waited_for() {
+    let place = place();
+    super::running::run("mkfifo", &[&place.path("fifo")]);
+    for verb in ["inspect", "history"] {
+        let mut command = Command::new("timeout");
+        command.args(["20", env!("CARGO_BIN_EXE_cooper"), verb, "fifo"]);
+        let ran = Ran::of(command.current_dir(place.path("")).output().unwrap());
+        ran.failed(1, &["failed to read `fifo`", "no regular file"]);
+    }
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
