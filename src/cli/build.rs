@@ -105,7 +105,7 @@ fn report(
     times: &[Duration],
     since: Instant,
 ) -> Result<(), Failure> {
-    let row = |(image, time): (_, &Duration)| Row { image, time: *time, sent: None };
+    let row = |(image, time): (_, &Duration)| Row { image, time: Some(*time), sent: None };
     let rows: Vec<Row<'_>> = images.iter().zip(times).map(row).collect();
     if global.json {
         return output::data(&summary::json(&rows)?);

@@ -91,7 +91,7 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
         return output::data(&output::json(&made)?);
     }
     if !global.quiet {
-        let row = |image| Row { image, time: since.elapsed(), sent: None };
+        let row = |image| Row { image, time: None, sent: None };
         let rows: Vec<Row<'_>> = index.images.iter().map(row).collect();
         let table = summary::table(&rows, since.elapsed());
         output::note(&format!("{table}\nindex {}", index.document.descriptor.digest));

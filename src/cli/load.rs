@@ -180,7 +180,7 @@ pub(super) fn report(
         .iter()
         .zip(times)
         .zip(notes)
-        .map(|((image, time), note)| Row { image, time: *time, sent: note.sent })
+        .map(|((image, time), note)| Row { image, time: Some(*time), sent: note.sent })
         .collect();
     if global.json {
         return output::data(&summary::json(&rows)?);

@@ -17,8 +17,8 @@ const SHORT: usize = 19;
 pub(super) struct Row<'a> {
     /// What was made.
     pub(super) image: &'a Image,
-    /// How long assembling it took.
-    pub(super) time: Duration,
+    /// How long assembling it took, where that is known.
+    pub(super) time: Option<Duration>,
     /// Bytes sent to a daemon, if any were.
     pub(super) sent: Option<u64>,
 }
@@ -55,10 +55,15 @@ pub(super) fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
     output::json(&made)
 }
 
-/// Image, tag, digest, layers, size and time; what was sent, when anything could be.
+/// Image, tag, digest, layers and size; the time where it is known; what was sent, when anything
+/// could be.
 pub(super) fn table(rows: &[Row<'_>], time: Duration) -> String {
     let sends = rows.iter().any(|row| row.sent.is_some());
-    let mut heading = ["IMAGE", "TAG", "DIGEST", "LAYERS", "SIZE", "TIME"].to_vec();
+    let is_timed = rows.iter().any(|row| row.time.is_some());
+    let mut heading = ["IMAGE", "TAG", "DIGEST", "LAYERS", "SIZE"].to_vec();
+    if is_timed {
+        heading.push("TIME");
+    }
     if sends {
         heading.push("SENT");
     }
@@ -70,8 +75,10 @@ pub(super) fn table(rows: &[Row<'_>], time: Duration) -> String {
             short(&image.manifest.descriptor.digest.to_string()),
             image.layers.len().to_string(),
             table::bytes(image.blob_size()),
-            table::seconds(*time),
         ];
+        if is_timed {
+            cells.push(time.map(table::seconds).unwrap_or_default());
+        }
         if sends {
             cells.push(sent.map_or_else(|| "nothing".to_owned(), table::bytes));
         }

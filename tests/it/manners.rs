@@ -71,6 +71,14 @@ fn a_fifo_is_no_image_and_is_never_waited_for() {
     }
 }
 
+#[test]
+fn an_index_has_no_time_in_each_row_but_the_time_of_all_below() {
+    let place = place();
+    let told = place.cooper(&["index", "spec.json", "-o", "out.tar"]).stderr;
+    assert!(told.starts_with("IMAGE") && !told.contains("TIME"), "{told}");
+    assert!(told.lines().any(|line| line.starts_with("in ")), "{told}");
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
