@@ -18,7 +18,7 @@ pub struct Info {
     pub dir: PathBuf,
     /// How many layers it knows.
     pub layers: usize,
-    /// How many of them have a blob there; plain ones need none.
+    /// How many blobs it has. Several layers may be one, and a plain one has none.
     pub blobs: usize,
     /// The size of all its files.
     pub bytes: u64,
@@ -124,7 +124,7 @@ impl Cache {
         Ok(freed)
     }
 
-    /// Hashes every blob, and removes the entries that are not what they should be; to do that it
+    /// Hashes the blob of every layer that it knows, and removes the entries that are not what they should be; to do that it
     /// waits for those who use the cache.
     pub fn verify(&self) -> Result<Verified, CacheError> {
         let mut verified = Verified::default();

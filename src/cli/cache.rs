@@ -22,7 +22,7 @@ pub(super) enum CacheVerb {
     Gc,
     /// Hash every blob, and remove what is damaged
     ///
-    /// Waits for processes that are using the cache before it removes something.
+    /// Exits with 1 if anything was. Waits for processes that are using the cache before it removes something.
     Verify,
 }
 
@@ -102,8 +102,9 @@ fn info(global: &Global, cache: &Cache) -> Result<(), Failure> {
     let dir = info.dir.display().to_string();
     let (bytes, limit) = (table::bytes(info.bytes), table::bytes(info.limit));
     let mut text = format!(
-        "{dir}\n{} layers, {} of them with a blob; {bytes} of {limit}\n",
-        info.layers, info.blobs
+        "{dir}\n{}, {}; {bytes} of {limit}\n",
+        count(info.layers, "layer"),
+        count(info.blobs, "blob")
     );
     let mut older = Vec::new();
     for cache::Older { dir, files, bytes } in info.older {
@@ -124,6 +125,10 @@ fn info(global: &Global, cache: &Cache) -> Result<(), Failure> {
     print(global, &data, &text)
 }
 
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn gc(global: &Global, cache: &Cache) -> Result<(), Failure> {
     let freed = cache.gc()?;
     let text = format!("removed {} files, {}\n", freed.files, table::bytes(freed.bytes));
@@ -139,7 +144,16 @@ fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "damaged: {path}");
     }
-    print(global, &Verified { whole: verified.whole, damaged }, &text)
+    let count = count(damaged.len(), "file");
+    let is_whole = damaged.is_empty();
+    print(global, &Verified { whole: verified.whole, damaged }, &text)?;
+    match is_whole {
+        true => Ok(()),
+        false => Err(Failure::input(format!("{count} of the cache damaged")).hint(
+            "unless the cache cannot be written they are removed, and what they held is made \
+             again when it is wanted",
+        )),
+    }
 }
 
 fn print<T: Serialize>(global: &Global, data: &T, text: &str) -> Result<(), Failure> {

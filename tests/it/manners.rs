@@ -79,6 +79,37 @@ fn an_index_has_no_time_in_each_row_but_the_time_of_all_below() {
     assert!(told.lines().any(|line| line.starts_with("in ")), "{told}");
 }
 
+#[test]
+fn a_cache_says_how_many_layers_and_how_many_blobs_it_has() {
+    let place = place();
+    let other = SPEC.replace("app", "b");
+    place.write("b.json", other);
+    for spec in ["spec.json", "b.json"] {
+        place.cooper(&["build", spec, "-o", "out.tar"]).succeeded();
+    }
+    let info = place.data(&["cache", "info"]);
+    assert!(info.contains("\n1 layer, 1 blob; "), "{info}");
+    place.write("b.json", SPEC.replace("\"x\"}", "\"y\"}"));
+    place.cooper(&["build", "b.json", "-o", "out.tar"]).succeeded();
+    let info = place.data(&["cache", "info"]);
+    assert!(info.contains("\n2 layers, 2 blobs; "), "{info}");
+}
+
+#[test]
+fn damage_in_the_cache_is_an_error_once() {
+    let place = place();
+    place.builds();
+    let blobs = cooper::cache::folder(&place.path("cache/cooper")).join("blobs");
+    for blob in std::fs::read_dir(blobs).unwrap() {
+        std::fs::write(blob.unwrap().path(), "junk").unwrap();
+    }
+    let verified = place.cooper(&["cache", "verify"]);
+    assert_eq!(verified.code, Some(1), "{}", verified.stderr);
+    assert!(verified.stdout.contains("damaged: "), "{}", verified.stdout);
+    assert!(verified.stderr.contains("removed"), "{}", verified.stderr);
+    assert_eq!(place.cooper(&["cache", "verify"]).code, Some(0));
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
