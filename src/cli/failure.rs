@@ -58,6 +58,18 @@ impl Failure {
         self.hint(hint.unwrap_or_else(|| other.to_owned()))
     }
 
+    /// The first error of this type, from the top.
+    pub(super) fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        let mut at: Option<&(dyn Error + 'static)> = Some(&*self.error);
+        while let Some(error) = at {
+            match error.downcast_ref::<E>() {
+                Some(found) => return Some(found),
+                None => at = error.source(),
+            }
+        }
+        None
+    }
+
     /// Whether a file is not there.
     pub(super) fn is_of_what_is_gone(&self) -> bool {
         systems(&*self.error) == Some(std::io::ErrorKind::NotFound)

@@ -15,7 +15,7 @@ use super::{Global, assemble, base, input, output, progress, table};
 use crate::base::Base;
 use crate::closure::Closure;
 use crate::image;
-use crate::plan::{self, ImagePlan, PlannedLayer};
+use crate::plan::{self, ImagePlan, PlanError, PlannedLayer};
 use crate::spec::{Layering, Spec};
 use crate::store_path::StorePath;
 
@@ -32,7 +32,8 @@ pub(super) struct PlanArgs {
     /// `{"layers": …}`; `-` reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "specs")]
     closure: Option<PathBuf>,
-    /// At most so many layers for store paths [default with --closure: 60; else the spec's]
+    /// At most so many layers, with those of the base and of the image's own files; with --closure
+    /// for store paths alone [default with --closure: 60; else the spec's]
     #[arg(long, value_name = "N")]
     max_layers: Option<u32>,
     /// Keep packages where this lock has them, instead of the spec's `layering.lock`
@@ -51,7 +52,8 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     if let Some(path) = &args.closure {
         let bytes = input::bytes(path, GRAPH_LIMIT)?;
         let max_layers = args.max_layers.unwrap_or(Layering::default().max_layers);
-        return output::data(&bare(&bytes, max_layers, &input::called(path))?);
+        let planned = bare(&bytes, max_layers, &input::called(path));
+        return output::data(&planned.map_err(|failure| named(failure, args))?);
     }
     let kept = args.lock.as_deref().map(LayersLock::read).transpose()?;
     let mut plans = Vec::new();
@@ -66,7 +68,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         if args.repack {
             spec.layering.lock.clear();
         }
-        let laid = plan_spec(&spec)?;
+        let laid = plan_spec(&spec).map_err(|failure| named(failure, args))?;
         if let Some(warning) = layers_lock::excess(&spec, &laid.closure, laid.below(), &laid.plan)?
         {
             reporter.warn(&warning);
@@ -82,6 +84,22 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     }
     let texts: Vec<String> = plans.iter().map(show).collect();
     output::data(&texts.join("\n"))
+}
+
+/// Names the option that asked for a number of layers which cannot be.
+fn named(failure: Failure, args: &PlanArgs) -> Failure {
+    let is_of_it = |error: &PlanError| {
+        matches!(error, PlanError::NoRoom { .. } | PlanError::TooManyLayers { .. })
+    };
+    match args.max_layers.filter(|_| failure.cause().is_some_and(is_of_it)) {
+        Some(most) if args.closure.is_some() => {
+            failure.hint(format!("`--max-layers {most}` asked for that"))
+        }
+        Some(most) => failure.hint(format!(
+            "`--max-layers {most}` counts the layers of the base and of the own files too"
+        )),
+        None => failure,
+    }
 }
 
 /// An image's layers, and what comes from below them.

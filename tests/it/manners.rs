@@ -110,6 +110,16 @@ fn damage_in_the_cache_is_an_error_once() {
     assert_eq!(place.cooper(&["cache", "verify"]).code, Some(0));
 }
 
+#[test]
+fn an_option_that_leaves_no_room_is_named() {
+    let place = Place::new();
+    place.spec(&["a"], serde_json::json!({}));
+    let ran = place.cooper(&["plan", "spec.json", "--max-layers", "1"]);
+    ran.failed(1, &["no layer left", "hint: `--max-layers 1`", "own files"]);
+    let ran = place.cooper(&["plan", "spec.json", "--max-layers", "1000"]);
+    ran.failed(1, &["at most 125", "hint: `--max-layers 1000`"]);
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
