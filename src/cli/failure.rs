@@ -7,6 +7,13 @@ use std::process::ExitCode;
 use super::exit;
 use super::output;
 
+/// What to do about a mistake of cooper's.
+pub(super) const REPORT: &str = concat!(
+    "this is a mistake in cooper; please report it with the spec at ",
+    env!("CARGO_PKG_REPOSITORY"),
+    "/issues"
+);
+
 /// Something went wrong: what, whose fault it is, and what to do.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -36,8 +43,7 @@ impl Failure {
 
     /// cooper is wrong.
     pub(super) fn bug(error: impl Into<Box<dyn Error>>) -> Self {
-        let hint = "this is a mistake in cooper; please report it with the spec";
-        Self { code: exit::BUG, error: error.into(), hint: Some(hint.into()) }
+        Self { code: exit::BUG, error: error.into(), hint: Some(REPORT.into()) }
     }
 
     /// Says what it was for, above the error.

@@ -49,6 +49,7 @@ mod tree;
 mod validate;
 mod why;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 #[cfg(fuzzing)]
@@ -56,7 +57,7 @@ pub use layers_lock::is_layers_lock;
 
 use clap::{Args, Parser, Subcommand};
 
-/// The documented exit codes.
+/// The documented exit codes; a process that a signal ends leaves 128 and the signal's number.
 pub mod exit {
     /// It is done.
     pub const DONE: u8 = 0;
@@ -75,7 +76,7 @@ pub mod exit {
 #[derive(Debug, Parser)]
 #[command(version, name = "cooper", max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 the input is wrong, 2 the environment failed \
-                        (disk, daemon, registry), 3 a bug in cooper.")]
+                        (disk, daemon, registry), 3 a bug in cooper, 128 + N signal N ended it.")]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -150,6 +151,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    signals::install_hook();
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
@@ -190,9 +192,14 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
         return unreadable_word().print();
     }
-    // A closed standard output leaves nobody to tell.
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { exit::INPUT } else { exit::DONE })
+    let printed = error.print();
+    if error.use_stderr() {
+        return ExitCode::from(exit::INPUT);
+    }
+    match output::told(printed.and_then(|()| std::io::stdout().flush())) {
+        Ok(()) => ExitCode::from(exit::DONE),
+        Err(failure) => failure.print(),
+    }
 }
 
 /// clap does not say which argument it could not read.

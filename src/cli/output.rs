@@ -11,7 +11,12 @@ use crate::image::json;
 /// read what it wanted, and what the verb finds decides how it ends.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    told(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// As [`data`], of what somebody else has written there.
+pub(super) fn told(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| {
             Failure::environment(error).during("failed to write to standard output".into())

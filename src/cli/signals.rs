@@ -1,7 +1,11 @@
-//! SIGHUP, SIGINT and SIGTERM: remove what is half written, then go as the signal asks.
+//! SIGHUP, SIGINT and SIGTERM: remove what is half written, then go as the signal asks. A mistake
+//! of cooper's: the same, and ask for a report.
 
 use std::path::Path;
 
+use super::exit;
+use super::failure::REPORT;
+use super::output;
 use crate::file;
 
 /// By convention a process that a signal ends leaves 128 and the signal's number.
@@ -29,4 +33,13 @@ fn ignored() -> u64 {
     let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default()
+}
+
+/// Installs what a panic ends in. It is of the thread that panics, and nothing is unwound.
+pub(super) fn install_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        output::error(&format!("error: {panic}\nhint: {REPORT}\n"));
+        file::remove_unfinished();
+        signal_hook::low_level::exit(exit::BUG.into());
+    }));
 }

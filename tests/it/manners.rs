@@ -120,6 +120,30 @@ fn an_option_that_leaves_no_room_is_named() {
     ran.failed(1, &["at most 125", "hint: `--max-layers 1000`"]);
 }
 
+#[test]
+fn help_that_nobody_gets_is_an_error() {
+    let place = place();
+    for args in [&["--help"][..], &["--version"], &["help", "build"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = place.command(args).stdout(full).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains("failed to write to standard output"), "{told}");
+    }
+}
+
+#[test]
+fn every_exit_code_is_in_the_help_and_in_the_readme() {
+    let place = place();
+    let help = place.data(&["--help"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(help.contains("128"), "{help}");
+    for code in ["0", "1", "2", "3", "128 + N"] {
+        assert!(readme.lines().any(|line| line.starts_with(&format!("| {code} |"))), "{code}");
+    }
+}
+
 #[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
@@ -138,4 +162,16 @@ fn notes_are_quiet_with_quiet_and_json_with_json() {
         let warned = |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
         assert!(events.iter().any(warned), "{told}");
     }
+}
+
+#[test]
+fn a_panic_ends_as_a_mistake_of_coopers() {
+    let place = place();
+    // Nobody but root may start a thread, which the standard library has no answer for.
+    let script = "[ $(id -u) = 0 ] && set -- setpriv --reuid 65534 --clear-groups \"$@\"
+        exec prlimit --nproc=0 \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_cooper"), "schema"]);
+    let ran = Ran::of(command.output().unwrap());
+    ran.failed(3, &["panicked", "hint: this is a mistake in cooper", "/issues"]);
 }
