@@ -47,11 +47,14 @@ enum Event<'a> {
 }
 
 impl Event<'_> {
-    fn tell(&self) {
+    fn text(&self) -> String {
         // Text and numbers always have a JSON.
-        if let Ok(bytes) = json::to_bytes(self) {
-            output::note(&String::from_utf8_lossy(&bytes));
-        }
+        let bytes = json::to_bytes(self).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn tell(&self) {
+        output::note(&self.text());
     }
 }
 
@@ -65,8 +68,7 @@ impl Reporter for Events {
     fn start(&self, what: &str, bytes: Option<u64>) -> Box<dyn Task> {
         let task = self.tasks.fetch_add(1, Ordering::Relaxed) + 1;
         Event::Start { task, what, bytes }.tell();
-        let since = Instant::now();
-        Box::new(Running { task, since, done: AtomicU64::new(0), told: AtomicU64::new(0) })
+        Box::new(Running::new(task, INTERVAL))
     }
 
     fn warn(&self, message: &str) {
@@ -79,17 +81,30 @@ impl Reporter for Events {
 struct Running {
     task: u64,
     since: Instant,
+    interval: Duration,
     done: AtomicU64,
     told: AtomicU64,
 }
 
+impl Running {
+    fn new(task: u64, interval: Duration) -> Self {
+        let (done, told) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { task, since: Instant::now(), interval, done, told }
+    }
+
+    /// What there is to tell of so many more bytes.
+    fn progress(&self, bytes: u64) -> Option<Event<'static>> {
+        let bytes_done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let intervals = self.since.elapsed().as_nanos() / self.interval.as_nanos().max(1);
+        let intervals = u64::try_from(intervals).unwrap_or(u64::MAX);
+        let is_due = self.told.fetch_max(intervals, Ordering::Relaxed) < intervals;
+        is_due.then_some(Event::Progress { task: self.task, bytes_done })
+    }
+}
+
 impl Task for Running {
     fn advance(&self, bytes: u64) {
-        let bytes_done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let intervals = self.since.elapsed().as_secs() / INTERVAL.as_secs();
-        if self.told.fetch_max(intervals, Ordering::Relaxed) < intervals {
-            Event::Progress { task: self.task, bytes_done }.tell();
-        }
+        self.progress(bytes).iter().for_each(Event::tell);
     }
 }
 
@@ -98,5 +113,24 @@ impl Drop for Running {
         let bytes_done = self.done.load(Ordering::Relaxed);
         let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         Event::Done { task: self.task, bytes_done, milliseconds }.tell();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_once_an_interval_with_all_that_is_done() {
+        assert_eq!(INTERVAL, Duration::from_secs(1));
+        let running = Running::new(7, Duration::from_secs(3600));
+        assert!(running.progress(5).is_none());
+        // Each nanosecond has one of its own.
+        let running = Running::new(7, Duration::from_nanos(1));
+        running.done.store(5, Ordering::Relaxed);
+        let event = running.progress(3).unwrap();
+        assert_eq!(event.text(), r#"{"bytesDone":8,"event":"progress","task":7}"#);
+        running.told.store(u64::MAX, Ordering::Relaxed);
+        assert!(running.progress(3).is_none(), "that has been told of");
     }
 }

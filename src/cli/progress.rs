@@ -1,9 +1,10 @@
 //! Progress: bars on a terminal, plain lines elsewhere, events for machines, nothing when asked
 //! to be quiet.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,22 +19,53 @@ const KNOWN: &str = "{msg:32!} {wide_bar} {decimal_bytes:>9}/{decimal_total_byte
                      {decimal_bytes_per_sec:>11}";
 const UNKNOWN: &str = "{msg:32!} {spinner} {decimal_bytes} {decimal_bytes_per_sec}";
 
-/// The reporter that suits standard error.
+/// The bars of this process, for [`clear`].
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Nothing,
+    Events,
+    Bars,
+    Lines,
+}
+
+/// The reporter that suits standard error; one a process.
 pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
-    if global.quiet {
-        Arc::new(Silent)
-    } else if global.json {
-        Arc::new(events::Events::default())
-    } else if std::io::stderr().is_terminal() && !is_dumb() {
-        Arc::new(Bars { multi: MultiProgress::new(), whole: None, patience: WORTH_TELLING })
-    } else {
-        Arc::new(Lines)
+    let term = std::env::var_os("TERM");
+    match style(global.quiet, global.json, std::io::stderr().is_terminal(), term.as_deref()) {
+        Style::Nothing => Arc::new(Silent),
+        Style::Events => Arc::new(events::Events::default()),
+        Style::Bars => {
+            let multi = BARS.get_or_init(MultiProgress::new).clone();
+            Arc::new(Bars { multi, whole: None, patience: WORTH_TELLING })
+        }
+        Style::Lines => Arc::new(Lines { patience: WORTH_TELLING }),
     }
 }
 
-/// A terminal that cannot move its cursor, by the convention of `TERM`; Nix's build log is one.
-fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+/// A terminal that cannot move its cursor, by the convention of `TERM`, gets lines; Nix's build
+/// log is one.
+fn style(quiet: bool, json: bool, is_terminal: bool, term: Option<&OsStr>) -> Style {
+    let is_dumb = term.is_none_or(|term| term == "dumb");
+    match (quiet, json) {
+        (true, _) => Style::Nothing,
+        (false, true) => Style::Events,
+        (false, false) if is_terminal && !is_dumb => Style::Bars,
+        (false, false) => Style::Lines,
+    }
+}
+
+/// Takes the bars from the terminal for good: whoever goes on there finds its line empty.
+pub(super) fn clear() {
+    BARS.get().into_iter().for_each(wipe);
+}
+
+fn wipe(multi: &MultiProgress) {
+    // A terminal that is gone shows none.
+    let _ = multi.clear();
+    multi.set_draw_target(ProgressDrawTarget::hidden());
 }
 
 /// Bars, each above that of the whole which it is part of.
@@ -148,13 +180,17 @@ impl Drop for Shown {
     }
 }
 
+/// A line for each work at its end.
 #[derive(Debug)]
-struct Lines;
+struct Lines {
+    /// Work that takes less has no line.
+    patience: Duration,
+}
 
 impl Reporter for Lines {
     fn start(&self, what: &str, _bytes: Option<u64>) -> Box<dyn Task> {
-        let what = what.to_owned();
-        Box::new(Line { what, since: Instant::now(), bytes: AtomicU64::new(0) })
+        let (what, patience) = (what.to_owned(), self.patience);
+        Box::new(Line { what, since: Instant::now(), patience, bytes: AtomicU64::new(0) })
     }
 
     fn warn(&self, message: &str) {
@@ -167,7 +203,18 @@ impl Reporter for Lines {
 struct Line {
     what: String,
     since: Instant,
+    patience: Duration,
     bytes: AtomicU64,
+}
+
+impl Line {
+    fn text(&self) -> Option<String> {
+        let time = self.since.elapsed();
+        (time > self.patience).then(|| {
+            let bytes = table::bytes(self.bytes.load(Ordering::Relaxed));
+            format!("{}: {bytes} in {}", self.what, table::seconds(time))
+        })
+    }
 }
 
 impl Task for Line {
@@ -178,11 +225,7 @@ impl Task for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let time = self.since.elapsed();
-        if time > WORTH_TELLING {
-            let bytes = table::bytes(self.bytes.load(Ordering::Relaxed));
-            output::note(&format!("{}: {bytes} in {}", self.what, table::seconds(time)));
-        }
+        self.text().iter().for_each(|text| output::note(text));
     }
 }
 
@@ -193,12 +236,60 @@ mod tests {
     use super::*;
     use crate::report;
 
-    #[test]
-    fn an_image_has_a_bar_below_its_layers_and_all_images_one_below_that() {
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn bars(patience: Duration) -> (Bars, InMemoryTerm) {
         let term = InMemoryTerm::new(10, 90);
         let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
-        let multi = MultiProgress::with_draw_target(target);
-        let bars = Bars { multi, whole: None, patience: Duration::ZERO };
+        (Bars { multi: MultiProgress::with_draw_target(target), whole: None, patience }, term)
+    }
+
+    #[test]
+    fn what_is_shown_is_by_options_and_terminal() {
+        for (quiet, json, is_terminal, term, shown) in [
+            (false, false, true, Some("xterm"), Style::Bars),
+            (false, false, true, Some("dumb"), Style::Lines),
+            (false, false, true, None, Style::Lines),
+            (false, false, false, Some("xterm"), Style::Lines),
+            (false, true, true, Some("xterm"), Style::Events),
+            (false, true, false, None, Style::Events),
+            (true, true, true, Some("xterm"), Style::Nothing),
+            (true, false, false, None, Style::Nothing),
+        ] {
+            assert_eq!(style(quiet, json, is_terminal, term.map(OsStr::new)), shown);
+        }
+    }
+
+    #[test]
+    fn nothing_is_shown_of_work_before_it_has_taken_a_while() {
+        assert_eq!(WORTH_TELLING, Duration::from_secs(1));
+        for (patience, is_shown) in [(LONG, false), (Duration::ZERO, true)] {
+            let (bars, term) = bars(patience);
+            let task = bars.start("glibc", Some(2));
+            task.advance(1);
+            assert_eq!(term.contents().starts_with("glibc"), is_shown);
+            let (since, bytes) = (Instant::now(), AtomicU64::new(5_000_000));
+            let line = Line { what: "glibc".into(), since, patience, bytes };
+            assert_eq!(line.text().is_some_and(|t| t.starts_with("glibc: 5.00 MB in ")), is_shown);
+        }
+    }
+
+    #[test]
+    fn bars_that_are_cleared_leave_nothing_and_do_not_come_back() {
+        let (bars, term) = bars(Duration::ZERO);
+        let task = bars.start("glibc", Some(4));
+        task.advance(1);
+        assert!(term.contents().starts_with("glibc"));
+        wipe(&bars.multi);
+        assert_eq!(term.contents(), "");
+        task.advance(1);
+        bars.start("openssl", None).advance(1);
+        assert_eq!(term.contents(), "");
+    }
+
+    #[test]
+    fn an_image_has_a_bar_below_its_layers_and_all_images_one_below_that() {
+        let (bars, term) = bars(Duration::ZERO);
         // All but the rate.
         let shown = || {
             let line = |line: &str| line.chars().take(78).collect::<String>().trim_end().to_owned();

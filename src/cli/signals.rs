@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit;
 use super::failure::REPORT;
-use super::output;
+use super::{output, progress};
 use crate::file;
 
 /// By convention a process that a signal ends leaves 128 and the signal's number.
@@ -22,6 +22,7 @@ pub(super) fn install() {
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             file::remove_unfinished();
+            progress::clear();
             signal_hook::low_level::exit(SIGNALLED + signal);
         }
     });
