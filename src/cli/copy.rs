@@ -110,7 +110,7 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
 fn refuse_compressed(to: &Place) -> Result<(), Failure> {
     let Place::Path(path) = to else { return Ok(()) };
     let ends = |end: &&str| path.as_os_str().as_encoded_bytes().ends_with(end.as_bytes());
-    match place::COMPRESSED.iter().any(|end| ends(end)) && !path.is_dir() {
+    match place::COMPRESSED.iter().any(ends) && !path.is_dir() {
         true => Err(Failure::input(format!(
             "`{}` is named as a compressed archive, and an archive is a plain tar",
             path.display()

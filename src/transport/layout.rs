@@ -72,7 +72,7 @@ impl<'a> Layers<'a> {
         reporter: &dyn Reporter,
     ) -> Result<(), TransportError> {
         // Who knows how many layers will come, and whether any will be missing?
-        let task = OnceLock::new();
+        let task: OnceLock<Box<dyn Task>> = OnceLock::new();
         let blobs = self.dir.join(BLOBS);
         let path = |layer: &Layer| blobs.join(layer.digest.hex());
         let is_missing =
@@ -80,8 +80,7 @@ impl<'a> Layers<'a> {
         write_all(layers.filter(is_missing), |layer| {
             // For one blob: whoever has images to name shall not wait for layers to be made.
             let _lock = open(self.dir, file::Lock::Shared)?;
-            let task: &Box<dyn Task> =
-                task.get_or_init(|| reporter.start(&writing(self.dir), None));
+            let task = task.get_or_init(|| reporter.start(&writing(self.dir), None));
             counted::write_file(&layer.blob, layer.blob_size, &path(&layer), &**task)?;
             self.written().push(path(&layer));
             Ok(())

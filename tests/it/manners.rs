@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
-
 use super::running::{Place, Ran};
 
 const SPEC: &str = r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#;
@@ -158,15 +156,15 @@ fn notes_are_quiet_with_quiet_and_json_with_json() {
         assert_eq!(run(&[verb, &["--quiet"]].concat()), "", "{verb:?}");
         let told = run(&[verb, &["--json"]].concat());
         let events = told.lines().map(|line| serde_json::from_str(line).expect(line));
-        let events: Vec<Value> = events.collect();
-        let warned = |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
+        let events: Vec<serde_json::Value> = events.collect();
+        let warned =
+            |e: &serde_json::Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
         assert!(events.iter().any(warned), "{told}");
     }
 }
 
 #[test]
 fn a_panic_ends_as_a_mistake_of_coopers() {
-    let place = place();
     // Nobody but root may start a thread, which the standard library has no answer for.
     let script = "[ $(id -u) = 0 ] && set -- setpriv --reuid 65534 --clear-groups \"$@\"
         exec prlimit --nproc=0 \"$@\"";
