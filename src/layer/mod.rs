@@ -22,6 +22,8 @@ mod build_tests;
 mod compress;
 mod hashing;
 mod header;
+#[cfg(test)]
+mod header_tests;
 mod making;
 mod nar;
 mod pipeline;
