@@ -6,6 +6,7 @@ mod base;
 #[cfg(feature = "daemon")]
 mod daemon;
 mod differing;
+mod edges;
 mod ending;
 mod engine;
 mod fixture;
