@@ -2,8 +2,10 @@
 //!
 //! A tar is cut into blocks, and each becomes a gzip member or a zstd frame of its own; both
 //! formats say that a concatenation of those is a whole. So any number of cores may work at one
-//! layer, and the bytes depend on the content and the level alone. umoci, skopeo, podman and
-//! Docker read such layers; tests hold them to it.
+//! layer, and the bytes depend on the content and the level alone. Tests compare what others
+//! unpack of such layers, of several members and frames each, with what went in: the programs gzip
+//! and zstd with GNU tar, skopeo (which makes one of the other), umoci, crane, podman, containerd
+//! and Docker. umoci 0.4 and Docker 20.10 know no zstd, whoever wrote it.
 //!
 //! What it costs, measured on Debian's packages on one core of a machine that hashes 1,860 MB/s;
 //! libdeflate is both faster and denser than zlib-rs, because it is given whole blocks:

@@ -1,5 +1,6 @@
 //! Loading into real daemons.
 
+mod containerd;
 mod copied;
 mod docker;
 mod far;
@@ -7,6 +8,7 @@ mod faults;
 mod new;
 mod others;
 mod protocol;
+mod unpacked;
 
 use std::path::Path;
 use std::process::Command;

@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Waits until it answers; when it ends before, its log says why.
-    pub(crate) fn wait_until(&mut self, answers: impl Fn() -> bool) {
+    pub(crate) fn wait_until(&mut self, mut answers: impl FnMut() -> bool) {
         let since = Instant::now();
         while !answers() {
             let ended = self.child.try_wait().unwrap();

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use super::containerd::Containerd;
 use super::{load, runs, sent};
 use crate::fixture::{Fixture, stderr, stdout};
 use crate::servers::{Server, in_root, newest_root, unmount_below};
@@ -25,7 +26,7 @@ impl Podman {
         Self::started_by(|_| vec!["podman".into()])
     }
 
-    fn newest() -> Self {
+    pub(super) fn newest() -> Self {
         let root = newest_root();
         Self::started_by(|dir| in_root(&root, dir).into_iter().chain(["podman".into()]).collect())
     }
@@ -168,22 +169,8 @@ fn without_podman_the_error_names_the_program() {
 fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() {
     // fault 127
     let fixture = Fixture::new();
-    let dir = tempfile::Builder::new().prefix("c").tempdir().unwrap();
-    let at = |name: &str| format!("{}/{name}", dir.path().display());
-    let config = format!(
-        "version = 2\nroot = \"{}\"\nstate = \"{}\"\n\
-         disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = \"{}\"\n",
-        at("root"),
-        at("state"),
-        at("s")
-    );
-    std::fs::write(at("config"), config).unwrap();
-    let mut start = Command::new("containerd");
-    let mut server = Server::start(start.args(["--config", &at("config")]), Path::new(&at("log")));
-    let ctr = |arguments: &[&str]| {
-        Command::new("ctr").args(["--address", &at("s")]).args(arguments).output().unwrap()
-    };
-    server.wait_until(|| ctr(&["version"]).status.success());
+    let containerd = Containerd::start(|_| Vec::new());
+    let ctr = |arguments: &[&str]| containerd.ctr().args(arguments).output().unwrap();
     let base = fixture.item("base", 1, LARGE);
     let busybox = fixture.busybox();
     let image = |bottom: u64| {
@@ -192,7 +179,12 @@ fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() 
     };
     let load = |spec: &Path| {
         let mut command = fixture.cooper();
-        command.env("CONTAINERD_ADDRESS", at("s")).args(["load", "--json", "--to", "containerd"]);
+        command.env("CONTAINERD_ADDRESS", containerd.address()).args([
+            "load",
+            "--json",
+            "--to",
+            "containerd",
+        ]);
         sent(command.args(["--namespace", "k8s.io"]).arg(spec))[0]
     };
     assert!(load(&image(1)).unwrap() > LARGE as u64);
@@ -208,7 +200,7 @@ fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() 
     assert_eq!(stdout(&ctr(&run)), "bottom 2\n");
     // It keeps manifests, so what comes out is what went in.
     let mut copy = fixture.cooper();
-    copy.env("CONTAINERD_ADDRESS", at("s")).args(["copy", "--namespace", "k8s.io"]);
+    copy.env("CONTAINERD_ADDRESS", containerd.address()).args(["copy", "--namespace", "k8s.io"]);
     stdout(&copy.args(["containerd:a:v1", "out.tar"]).output().unwrap());
     let whole = stdout(&fixture.cooper().args(["validate", "--json", "out.tar"]).output().unwrap());
     let digest = rows[0].split_whitespace().find(|cell| cell.starts_with("sha256:")).unwrap();
@@ -218,6 +210,4 @@ fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() 
     stdout(&ctr(&[&export[..], &[saved.to_str().unwrap(), name]].concat()));
     let whole = stdout(&fixture.cooper().args(["validate", "saved.tar"]).output().unwrap());
     assert!(whole.lines().all(|line| line.contains("is whole")), "{whole}");
-    drop(server);
-    unmount_below(dir.path());
 }
