@@ -61,6 +61,29 @@ fn umask_time_zone_locale_threads_clock_and_home_change_no_byte() {
     }
 }
 
+/// `qemu64` has nothing that came after SSE3: no SHA, no AVX, no BMI, no CRC. `max` has all that
+/// qemu knows, which may be more than this machine has.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn no_extension_of_the_cpu_changes_a_byte() {
+    // fault 50
+    let place = image();
+    place.store_file("data-3.0", "share/members", crate::fixture::noise(1, 1_500_000));
+    place.store_file("data-3.0", "share/soft", "compresses well ".repeat(100_000));
+    let spec: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("spec.json")).unwrap()).unwrap();
+    for algorithm in ["none", "gzip", "zstd"] {
+        let mut spec = spec.clone();
+        spec["compression"] = json!({"algorithm": algorithm});
+        place.write("spec.json", spec.to_string());
+        let first = archive(&place, PLAIN);
+        for cpu in ["qemu64", "max"] {
+            let line = format!("qemu-x86_64-static -cpu {cpu} {PLAIN}");
+            assert!(archive(&place, &line) == first, "{algorithm}: other bytes on {cpu}");
+        }
+    }
+}
+
 #[test]
 fn an_optimised_store_gives_the_bytes_of_one_that_is_not() {
     // faults 24 and 29
