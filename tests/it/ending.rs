@@ -39,6 +39,82 @@ fn who_leaves_before_the_end_of_a_listing_has_read_enough() {
     }
 }
 
+/// Starts a build behind other words, and gives it back when it is in the middle of its output,
+/// with a file in the folder for temporary ones.
+fn started(place: &Place, before: &[&str]) -> (std::process::Child, std::io::PipeReader) {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let cooper = env!("CARGO_BIN_EXE_cooper");
+    let build = [cooper, "build", "spec.json", "-o", "-", "--cache", "none"];
+    let words = [before, &build].concat();
+    let mut command = std::process::Command::new(words[0]);
+    command.args(&words[1..]).current_dir(place.path("")).env("TMPDIR", place.path("tmp"));
+    let child = command.stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+    std::io::Read::read_exact(&mut reader, &mut [0]).unwrap();
+    assert_eq!(std::fs::read_dir(place.path("tmp")).unwrap().count(), 1);
+    (child, reader)
+}
+
+/// More than a pipe holds, however it is compressed.
+fn large() -> Place {
+    let place = Place::new();
+    place.store_file("a", "x", crate::fixture::noise(1, 2_000_000));
+    place.spec(&["a"], json!({"compression": {"algorithm": "gzip"}}));
+    std::fs::create_dir(place.path("tmp")).unwrap();
+    place
+}
+
+#[test]
+fn each_signal_that_asks_a_process_to_end_leaves_nothing_behind() {
+    // fault 106
+    let place = large();
+    for (name, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
+        let (mut child, _unread) = started(&place, &[]);
+        let id = child.id().to_string();
+        super::running::run("kill", &[name.as_ref(), id.as_ref()]);
+        assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{name}");
+        assert_eq!(std::fs::read_dir(place.path("tmp")).unwrap().count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_signal_that_whoever_starts_cooper_has_ignored_ends_nothing() {
+    // fault 106: as nohup does, and a shell for what it starts in the background
+    let place = large();
+    for name in ["HUP", "INT"] {
+        let script = format!("trap '' {name}; exec \"$@\"");
+        let (mut child, mut reader) = started(&place, &["sh", "-c", &script, "sh"]);
+        let id = child.id().to_string();
+        super::running::run("kill", &[format!("-{name}").as_ref(), id.as_ref()]);
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_folder_for_temporary_files_may_be_elsewhere_and_full() {
+    // fault 118
+    let place = large();
+    let built = |size: &str, out: &str| {
+        let script = format!("mount -t tmpfs -o size={size} tmpfs tmp || exit 9; exec \"$@\"");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_cooper")).args(["build", "spec.json", "--cache", "none"]);
+        command.args(["-o", out]).current_dir(place.path("")).env("TMPDIR", place.path("tmp"));
+        Ran::of(command.output().unwrap())
+    };
+    let full = built("256k", "full.tar");
+    full.failed(2, &["No space left on device", place.path("tmp").to_str().unwrap()]);
+    assert!(!place.path("full.tar").exists());
+    built("16m", "elsewhere.tar").succeeded();
+    let bytes = |name: &str| std::fs::read(place.path(name)).unwrap();
+    assert!(
+        bytes("elsewhere.tar") == {
+            place.builds();
+            bytes("image.tar")
+        }
+    );
+}
+
 #[test]
 fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
     let place = Place::new();
