@@ -53,11 +53,27 @@ fn umask_time_zone_locale_threads_clock_and_home_change_no_byte() {
         "cooper build spec.json -o - --cache none --jobs 7",
         "env -i cooper build spec.json -o -",
         "faketime '2038-02-01 00:00:00' cooper build spec.json -o - --cache none",
+        "faketime '1970-01-01 00:00:00' cooper build spec.json -o - --cache none",
+        "faketime '2242-12-01 00:00:00' cooper build spec.json -o - --cache none",
         "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -",
         "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -",
         "cooper build spec.json -o file --cache none --quiet; cat file",
     ] {
         assert!(archive(&place, line) == first, "other bytes from: {line}");
+    }
+}
+
+#[test]
+fn no_time_of_a_file_changes_a_byte() {
+    // faults 29, 41 and 116
+    let place = image();
+    let first = archive(&place, PLAIN);
+    let cached = "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -";
+    // Before 1970, at it, past 31 bits and past 33.
+    for time in ["@-1.5", "@0", "@2147483648", "@8612352000.5"] {
+        archive(&place, &format!("find store -exec touch --no-dereference --date={time} {{}} +"));
+        assert!(archive(&place, PLAIN) == first, "{time}");
+        assert!(archive(&place, cached) == first, "{time}");
     }
 }
 
