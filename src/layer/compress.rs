@@ -22,6 +22,11 @@
 //! | zstd, frames of 4 MiB | **3** | 301 | 0.355 |
 //! | | 9 | 72 | 0.326 |
 //! | zstd, one frame | 3 | 293 | 0.353 |
+//!
+//! The default of gzip is 6 and not 4: a layer is made once and pulled often, and 4 is a fifth
+//! faster (elsewhere up to a half) for 2.6 % more bytes in every pull. On two cores of another
+//! machine frames of 4 MiB make 608 MB/s at level 3, and one frame with two of zstd's own threads
+//! 497, a third of a percent smaller.
 
 use super::LayerError;
 use crate::spec::Compression;
