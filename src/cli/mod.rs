@@ -17,6 +17,8 @@ mod events;
 mod failure;
 mod flake_history;
 mod found;
+#[cfg(fuzzing)]
+pub mod fuzzed;
 mod history;
 mod index;
 mod input;

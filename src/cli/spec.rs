@@ -75,6 +75,14 @@ fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
     let unread = || format!("failed to read `{}`", path.display());
     let attrs: Attrs =
         serde_json::from_slice(&bytes).map_err(|e| Failure::input(e).during(unread()))?;
+    let bytes = spec_of(&attrs, unread)?;
+    let out = attrs.outputs.out;
+    std::fs::create_dir_all(&out).context("create", &out)?;
+    Ok(file::write_atomically(&out.join("spec.json"), &bytes)?)
+}
+
+/// The bytes of the spec.json, checked.
+fn spec_of(attrs: &Attrs, unread: impl Fn() -> String) -> Result<Vec<u8>, Failure> {
     // Nix made the file: who wrote the flake knows the image, and no line of it.
     let during = attrs.spec.get("name").and_then(Value::as_str);
     let during = during.map_or_else(unread, |name| format!("failed to make the spec of `{name}`"));
@@ -95,12 +103,18 @@ fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
             spec.layering.siblings.insert(name.into(), closure);
         }
     }
-    let out = attrs.outputs.out;
-    std::fs::create_dir_all(&out).context("create", &out)?;
     let bytes = json::to_bytes(&spec).map_err(Failure::bug)?;
     // Once more: what the fragments added has been checked by no one yet.
     spec::parse(&bytes).map_err(unfit)?;
-    Ok(file::write_atomically(&out.join("spec.json"), &bytes)?)
+    Ok(bytes)
+}
+
+/// The spec of attributes that name no further files, if they are any.
+#[cfg(fuzzing)]
+pub(super) fn fuzzed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let attrs: Attrs = serde_json::from_slice(bytes).ok()?;
+    let alone = attrs.config_fragments.is_empty() && attrs.trees.is_empty();
+    alone.then(|| spec_of(&attrs, String::new).ok())?
 }
 
 fn attrs_path(args: &FromAttrsArgs) -> PathBuf {

@@ -1,9 +1,18 @@
 //! Doors for the fuzz targets to parsers that nobody else outside of this room needs.
 
+use super::entries::Entries;
 #[cfg(feature = "registry")]
 use super::registry;
 #[cfg(feature = "daemon")]
 use super::{docker, docker_api, podman};
+use crate::image::Descriptor;
+
+/// What another program's index.json becomes when an image is added to it, or why it is none.
+pub fn add_to_index(bytes: &[u8], image: Descriptor) -> Result<Vec<u8>, String> {
+    let mut entries = Entries::parse(bytes)?;
+    entries.insert(image);
+    entries.into_bytes().map_err(|error| error.to_string())
+}
 
 /// What Docker answers while it loads an archive: whether it was a success.
 #[cfg(feature = "daemon")]
@@ -45,4 +54,16 @@ pub fn error_words(bytes: &[u8]) -> String {
 #[cfg(feature = "registry")]
 pub fn logins(bytes: &[u8]) -> usize {
     registry::fuzzed::logins(bytes)
+}
+
+/// What a token server answers: whether there is a token in it.
+#[cfg(feature = "registry")]
+pub fn token(bytes: &[u8]) -> bool {
+    registry::fuzzed::token(bytes)
+}
+
+/// What a credential helper prints: whether it is a login.
+#[cfg(feature = "registry")]
+pub fn helper(bytes: &[u8]) -> bool {
+    registry::fuzzed::helper(bytes)
 }

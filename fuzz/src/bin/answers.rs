@@ -1,5 +1,5 @@
-//! Any bytes as what registries and daemons answer, and as a file of logins: never a panic, and
-//! what is shown of it stays short.
+//! Any bytes as what registries, token servers, credential helpers and daemons answer, and as a
+//! file of logins: never a panic, and what is shown of it stays short.
 #![no_main]
 
 use std::time::Duration;
@@ -13,6 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     fuzzed::docker_image(bytes);
     fuzzed::podman_image(bytes);
     fuzzed::logins(bytes);
+    fuzzed::token(bytes);
+    fuzzed::helper(bytes);
     assert!(fuzzed::pause(bytes) <= Duration::from_secs(60));
     let words = fuzzed::error_words(bytes);
     assert!(words.chars().count() <= 1000 && !words.chars().any(char::is_control), "{words}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::{challenge, client, credentials, retry};
+use super::{challenge, client, credentials, helper, retry, token};
 
 pub(in crate::transport) fn challenge(bytes: &[u8]) -> bool {
     let mut headers = HeaderMap::new();
@@ -27,4 +27,12 @@ pub(in crate::transport) fn error_words(bytes: &[u8]) -> String {
 
 pub(in crate::transport) fn logins(bytes: &[u8]) -> usize {
     credentials::parse(bytes).map_or(0, |file| file.usable())
+}
+
+pub(in crate::transport) fn token(bytes: &[u8]) -> bool {
+    token::read_answer(bytes).is_some()
+}
+
+pub(in crate::transport) fn helper(bytes: &[u8]) -> bool {
+    helper::read_answer(bytes).is_some()
 }

@@ -60,9 +60,14 @@ fn ask_program(
             false => Err(failed(format!("failed for `{server}` with {status}"))),
         };
     }
-    let answer: Answer = serde_json::from_slice(&answer)
-        .map_err(|_| failed(format!("did not answer with a login for `{server}`")))?;
-    Ok(Some(password_of(&answer.username, &answer.secret)))
+    let login = read_answer(&answer);
+    login.map(Some).ok_or_else(|| failed(format!("did not answer with a login for `{server}`")))
+}
+
+/// The login that a helper printed, if it is one.
+pub(super) fn read_answer(bytes: &[u8]) -> Option<Credentials> {
+    let answer: Answer = serde_json::from_slice(bytes).ok()?;
+    Some(password_of(&answer.username, &answer.secret))
 }
 
 /// All that a helper prints, and how it ends, if it ends in time.

@@ -160,13 +160,16 @@ impl Registry {
             let why = format!("`{}` gave no token: {status}", guard::shown(realm));
             return Err(self.protocol(what, why));
         }
-        let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
-        let token = answer.and_then(|answer| answer.token.or(answer.access_token));
-        token
-            .filter(|token| !token.is_empty())
-            .map(Secret::new)
+        read_answer(&bytes)
             .ok_or_else(|| self.protocol(what, format!("`{}` gave no token", guard::shown(realm))))
     }
+}
+
+/// The token that a realm gave, if it did.
+pub(super) fn read_answer(bytes: &[u8]) -> Option<Secret> {
+    let answer: TokenAnswer = serde_json::from_slice(bytes).ok()?;
+    let token = answer.token.or(answer.access_token);
+    token.filter(|token| !token.is_empty()).map(Secret::new)
 }
 
 /// How a realm is asked: with a form where there is a refresh token, by its URL otherwise.

@@ -1,0 +1,46 @@
+//! Any bytes as another program's index.json to which an image is added: an error, or all that was
+//! there and the image.
+#![no_main]
+
+use cooper::digest::Digest;
+use cooper::image::{Descriptor, MEDIA_TYPE_MANIFEST};
+use cooper::transport::fuzzed::add_to_index;
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Map, Value};
+
+const NAME: &str = "fuzzed-by-cooper";
+
+/// Numbers are not compared: `1.0` may become `1`, and who writes more digits than a double holds
+/// gets fewer.
+fn even(value: &mut Value) {
+    match value {
+        Value::Number(_) => *value = Value::Null,
+        Value::Array(values) => values.iter_mut().for_each(even),
+        Value::Object(fields) => fields.values_mut().for_each(even),
+        _ => {}
+    }
+}
+
+fn parts(bytes: &[u8]) -> (Map<String, Value>, Vec<Value>) {
+    let mut index: Value = serde_json::from_slice(bytes).expect("json");
+    even(&mut index);
+    let Value::Object(mut index) = index else { panic!("no object") };
+    let Some(Value::Array(manifests)) = index.remove("manifests") else { panic!("no list") };
+    (index, manifests)
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut image = Descriptor::new(MEDIA_TYPE_MANIFEST, Digest::of(b"a"), 1);
+    image.annotations.insert("org.opencontainers.image.ref.name".into(), NAME.into());
+    let Ok(added) = add_to_index(bytes, image.clone()) else { return };
+    let (rest, mut entries) = parts(&added);
+    let (rest_before, before) = parts(bytes);
+    assert_eq!(rest, rest_before);
+    let is_named = |entry: &Value| entry.to_string().contains(NAME);
+    let others: Vec<&Value> = before.iter().filter(|entry| !is_named(entry)).collect();
+    assert!(entries.iter().any(is_named));
+    entries.retain(|entry| !is_named(entry));
+    assert_eq!(entries.iter().collect::<Vec<_>>(), others);
+    let again = add_to_index(&added, image).expect("it is an index");
+    assert_eq!(parts(&again), parts(&added));
+});
