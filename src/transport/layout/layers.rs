@@ -28,7 +28,7 @@ impl<'a> Layers<'a> {
         Self { dir, was_there: dir.exists(), written: Mutex::default(), named: false }
     }
 
-    /// Adds layers as they come; [`write()`] then finds them there.
+    /// Adds layers as they come; [`write()`](super::write()) then finds them there.
     pub fn write(
         &self,
         layers: impl Iterator<Item = Layer> + Send,
