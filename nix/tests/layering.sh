@@ -77,7 +77,7 @@ lock_history() {
     local arguments=()
     for argument in "${with_inputs[@]}"; do arguments+=("--nix-argument=$argument"); done
     cooper simulate --flake "$repository#image" "${arguments[@]}" >"$work/table" 2>"$work/left" || { cat "$work/left"; return 1; }
-    grep -q "^left out $revision of .*words" "$work/left" && [ "$(wc -l <"$work/left")" = 1 ] || { cat "$work/left"; return 1; }
+    grep -q "^warning: left out $revision of .*words" "$work/left" && [ "$(wc -l <"$work/left")" = 1 ] || { cat "$work/left"; return 1; }
     grep -q '^cooper ' "$work/table" && grep -q '^popularity ' "$work/table" || { cat "$work/table"; return 1; }
     ! cooper simulate --flake "$repository#image" --last 1 "${arguments[@]}" 2>"$work/left" &&
         grep -q '1 of 1 commits have a closure of `image`' "$work/left" || { cat "$work/left"; return 1; }
