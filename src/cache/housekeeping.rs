@@ -1,7 +1,7 @@
 //! Looking at a cache, checking it, and keeping it within its limit.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -93,7 +93,7 @@ impl Cache {
     ) -> Result<T, CacheError> {
         let Some(lock) = &self.lock else { return Ok(T::default()) };
         let path = self.dir.join("lock");
-        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+        if file::try_lock(lock).is_ok_and(|tried| tried == Tried::InUse) {
             let dir = self.dir.display();
             let told = format!("another process is using the cache `{dir}`, which is waited for");
             self.reporter.warn(&told);
@@ -124,8 +124,8 @@ impl Cache {
         Ok(freed)
     }
 
-    /// Hashes the blob of every layer that it knows, and removes the entries that are not what they should be; to do that it
-    /// waits for those who use the cache.
+    /// Hashes the blob of every layer that it knows, and removes the entries that are not what they
+    /// should be; to do that it waits for those who use the cache.
     pub fn verify(&self) -> Result<Verified, CacheError> {
         let mut verified = Verified::default();
         let (mut damaged, mut wrong) = (BTreeSet::new(), Vec::new());

@@ -4,13 +4,14 @@
 //! v<version>/lock            held shared by who uses the cache, alone by who removes from it
 //! v<version>/layers/<key>    what is known of a layer; its modification time is its last use
 //! v<version>/blobs/<digest>  a compressed layer
-//! v<version>/tmp/            files that are being written
+//! v<version>/tmp/            files that are being written; <key>.lock is held by who makes a layer
 //! ```
 //!
 //! Any number of processes may use one cache. Files appear under their names whole, by a rename;
-//! the only lock serves removing. Nothing is made durable: a record says in which life of the
-//! machine its blob was last seen whole and as which file, and anything else is hashed before it
-//! is believed. So a crash, a flipped byte or a cut file costs one layer's work and nothing more.
+//! one lock serves removing, and one a layer keeps two from making it. Nothing is made durable: a
+//! record says in which life of the machine its blob was last seen whole and as which file, and
+//! anything else is hashed before it is believed. So a crash, a flipped byte or a cut file costs
+//! one layer's work and nothing more.
 //! A plain layer has no blob. Its record says how the store paths looked when they were hashed and
 //! in which life of the machine; whoever reads the layer looks at them again, and unless all is as
 //! it was hashes them and writes down how they look now.

@@ -2,10 +2,11 @@
 //!
 //! In come store paths or a rootfs; out go [`Layer`]s: digest, diff id, sizes, and the bytes.
 //! Reading, writing the tar, both hashes, compressing and storing are one pass over the content,
-//! and all cores work at it (`build`, `pipeline`, `hashing`). The tar's form is in `header`, its order and modes in `walk`.
+//! and all cores work at it (`build`, `pipeline`, `hashing`). The tar's form is in `header`, its
+//! order and modes in `walk`.
 //!
 //! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
-//! the store paths are its bytes already: its [`Blob`] makes the tar anew, and an error if that
+//! the store paths are its bytes already: its [`Blob`] makes the tar anew, and fails if that
 //! differs from what was hashed. Names, sizes and the kernel's change times are compared and not
 //! every byte again: whoever writes to a file changes its `ctime`, and no user can set that back.
 //! Where another process hashed them, its store tells what these were, and all files are looked at
