@@ -57,7 +57,7 @@ use std::process::ExitCode;
 #[cfg(fuzzing)]
 pub use layers_lock::is_layers_lock;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// The documented exit codes; a process that a signal ends leaves 128 and the signal's number.
 pub mod exit {
@@ -149,7 +149,7 @@ enum Verb {
 
 /// Runs the verb that the process was called with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -187,6 +187,16 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => failure.print(),
     }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    // clap has colours for a dumb terminal too where `CI` is set.
+    if progress::is_dumb(std::env::var_os("TERM").as_deref()) {
+        command = command.color(clap::ColorChoice::Never);
+    }
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Help and version are data; a wrong argument is wrong input.

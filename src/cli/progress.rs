@@ -45,14 +45,18 @@ pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
     }
 }
 
-/// A terminal that cannot move its cursor, by the convention of `TERM`, gets lines; Nix's build
-/// log is one.
+/// Whether a terminal knows neither colours nor how to move its cursor, by the convention of
+/// `TERM`; Nix's build log is one.
+pub(super) fn is_dumb(term: Option<&OsStr>) -> bool {
+    term.is_none_or(|term| term == "dumb")
+}
+
+/// A dumb terminal gets lines.
 fn style(quiet: bool, json: bool, is_terminal: bool, term: Option<&OsStr>) -> Style {
-    let is_dumb = term.is_none_or(|term| term == "dumb");
     match (quiet, json) {
         (true, _) => Style::Nothing,
         (false, true) => Style::Events,
-        (false, false) if is_terminal && !is_dumb => Style::Bars,
+        (false, false) if is_terminal && !is_dumb(term) => Style::Bars,
         (false, false) => Style::Lines,
     }
 }

@@ -18,7 +18,10 @@ fn on_a_terminal(place: &Place, env: &[(&str, &str)], args: &str) -> Output {
     let mut script = Command::new("script");
     let command = format!("{} {args}", env!("CARGO_BIN_EXE_cooper"));
     script.args(["-qec", &command, "/dev/null"]).current_dir(place.path(""));
-    script.env_remove("NO_COLOR").env("TERM", "xterm").env("XDG_CACHE_HOME", place.path("cache"));
+    for asked in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
+        script.env_remove(asked);
+    }
+    script.env("TERM", "xterm").env("XDG_CACHE_HOME", place.path("cache"));
     script.envs(env.iter().copied()).output().unwrap()
 }
 
@@ -36,12 +39,13 @@ fn no_archive_is_written_onto_a_terminal() {
 }
 
 #[test]
-fn no_color_takes_the_colours_from_help() {
+fn no_color_and_a_dumb_terminal_take_the_colours_from_help() {
     let place = place();
     let help = |env: &[_]| on_a_terminal(&place, env, "--help").stdout.contains(&0x1b);
     assert!(help(&[]));
     assert!(!help(&[("NO_COLOR", "1")]));
     assert!(!help(&[("TERM", "dumb")]));
+    assert!(!help(&[("TERM", "dumb"), ("CI", "true")]));
 }
 
 #[test]
