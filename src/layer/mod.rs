@@ -112,6 +112,9 @@ pub enum LayerError {
         /// What there was at the end.
         now: u64,
     },
+    /// A file that was written to, or a folder in which something came or went.
+    #[error("`{0}` changed while it was read")]
+    Touched(PathBuf),
     /// The store's content is no longer what was hashed.
     #[error("the store paths of layer {0} changed after they were read; start again")]
     StoreChanged(Digest),

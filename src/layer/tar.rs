@@ -13,7 +13,7 @@ use super::LayerError;
 use super::header::{self, BLOCK, Meta};
 use super::walk::{Entry, Kind, RootfsWalk, StoreWalk, read_some};
 use crate::digest::{Digest, Hasher};
-use crate::file::{Context, FileError};
+use crate::file::{Context, FileError, Look};
 use crate::rootfs::Rootfs;
 use crate::store_path::StorePath;
 
@@ -58,6 +58,8 @@ enum Body {
 struct Content {
     file: File,
     path: PathBuf,
+    /// How it looked when it was opened.
+    look: Look,
     size: u64,
     left: u64,
     /// Whether some of it was passed on unread.
@@ -189,19 +191,24 @@ impl TarReader {
         Ok(count)
     }
 
-    /// A file that has more bytes than its header says has changed under way.
+    /// A file that has more bytes than its header says, or that was written to, has changed under
+    /// way: what was read may be of two minds.
     fn end_file(&mut self, mut content: Content) -> Result<(), LayerError> {
-        let Content { file, path, size, .. } = &mut content;
-        let stamp = stamp_at(file, path)?;
+        let Content { file, path, look, size, .. } = &mut content;
+        let meta = file.metadata().context("read", &*path)?;
+        let stamp = stamp(&meta);
         self.seen.update(stamp.as_flattened());
         let more = read_some(file, &mut [0]).map_err(|source| FileError {
             verb: "read",
             path: path.clone(),
             source,
         })?;
-        if more > 0 {
+        if more > 0 || meta.len() != *size {
             let now = file.metadata().map_or(*size + 1, |meta| meta.len());
             return Err(LayerError::Changed { path: content.path, size: content.size, now });
+        }
+        if Look::of(&meta) != *look {
+            return Err(LayerError::Touched(content.path));
         }
         if content.lent {
             self.lent.push((content.path, stamp));
@@ -241,8 +248,8 @@ impl TarReader {
             Kind::Directory | Kind::Symlink(_) => Body::None,
             Kind::Bytes(bytes) => Body::Bytes(bytes),
             Kind::File { file, path, meta } => {
-                let size = meta.len();
-                Body::File(Content { file, path, size, left: size, lent: false })
+                let (look, size) = (Look::of(&meta), meta.len());
+                Body::File(Content { file, path, look, size, left: size, lent: false })
             }
         };
         Ok(())
@@ -271,5 +278,58 @@ fn stamp(meta: &Metadata) -> Stamp {
 impl std::fmt::Debug for TarReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TarReader").field("body", &self.body).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
+mod tests {
+    use super::*;
+
+    /// Reads a store path of a folder with a large file in it; when half of that is read, `change`
+    /// is done to the store path. What the reading fails with.
+    fn error_after(change: impl FnOnce(&Path)) -> LayerError {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1-app");
+        fs::create_dir_all(path.join("lib")).unwrap();
+        fs::write(path.join("lib/large"), vec![1; 1_000_000]).unwrap();
+        let paths = Arc::new([path.to_str().unwrap().parse().unwrap()]);
+        let mut reader = Source::StorePaths(paths).open(1);
+        reader.fill(&mut vec![0; 500_000]).unwrap();
+        change(&path);
+        let rest = reader.fill(&mut vec![0; 1_000_000]);
+        rest.unwrap_err()
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_read_is_an_error_that_names_it() {
+        // fault 22
+        let error = error_after(|path| {
+            let mut file = fs::OpenOptions::new().write(true).open(path.join("lib/large")).unwrap();
+            std::io::Write::write_all(&mut file, b"other").unwrap();
+        });
+        assert!(
+            error.to_string().ends_with("-app/lib/large` changed while it was read"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_folder_in_which_something_comes_or_goes_is_an_error_that_names_it() {
+        // fault 21
+        let error = error_after(|path| fs::write(path.join("lib/new"), "").unwrap());
+        assert!(error.to_string().ends_with("-app/lib` changed while it was read"), "{error}");
+        let error = error_after(|path| fs::remove_file(path.join("lib/large")).unwrap());
+        assert!(error.to_string().ends_with("-app/lib` changed while it was read"), "{error}");
+    }
+
+    #[test]
+    fn a_store_path_that_is_gone_when_all_is_read_is_an_error_that_names_it() {
+        // fault 21
+        let error = error_after(|path| {
+            fs::rename(path.join("lib"), path.with_file_name("lib")).unwrap();
+            fs::rename(path, path.with_file_name("gone")).unwrap();
+        });
+        assert!(error.to_string().contains("-app"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::LayerError;
-use crate::file::{Context, FileError};
+use crate::file::{Context, FileError, Look};
 use crate::rootfs::{self, Rootfs};
 use crate::store_path::StorePath;
 
@@ -66,16 +66,29 @@ fn check_name(name: &[u8], path: &Path) -> Result<(), LayerError> {
 ///
 /// Modes are Nix's canonical ones whatever the file system says, hard links are whole files, and
 /// links are never followed. No directory stays open.
+///
+/// A directory that gains or loses a child under way is an error, and so is a store path that is
+/// gone or another one when all are read: a collector of garbage takes the files before the folder
+/// that they lie in, and half a store path must not become a layer.
 #[derive(Debug)]
 pub(super) struct StoreWalk {
     paths: Arc<[StorePath]>,
-    next: usize,
+    /// How the store paths looked that were begun, in the order of `paths`.
+    begun: Vec<Look>,
     /// Parents of the store paths that are still to come, the nearest to the root last.
     parents: Vec<Vec<u8>>,
-    /// Directories on the way to the current entry, each with the children to come, last first.
-    open: Vec<Vec<(OsString, FileType)>>,
+    /// Directories on the way to the current entry.
+    open: Vec<Folder>,
     /// The directory that the last of `open` is about.
     at: PathBuf,
+}
+
+#[derive(Debug)]
+struct Folder {
+    /// How it looked before it was listed.
+    look: Look,
+    /// The children to come, the last one first.
+    children: Vec<(OsString, FileType)>,
 }
 
 impl StoreWalk {
@@ -83,7 +96,7 @@ impl StoreWalk {
         let dir = paths.first().map(StorePath::store_dir).unwrap_or_default();
         let parents = Path::new(dir).ancestors().map(relative);
         let parents = parents.filter(|path| !path.is_empty()).collect();
-        Self { paths, next: 0, parents, open: Vec::new(), at: PathBuf::new() }
+        Self { paths, begun: Vec::new(), parents, open: Vec::new(), at: PathBuf::new() }
     }
 
     fn entry(&mut self, path: PathBuf, kind: FileType) -> Result<Entry, LayerError> {
@@ -92,7 +105,8 @@ impl StoreWalk {
         }
         let name = relative(&path);
         if kind.is_dir() {
-            self.open.push(children(&path)?);
+            let look = look_at(&path)?.0;
+            self.open.push(Folder { look, children: children(&path)? });
             self.at = path;
             return Ok(Entry::directory(name, 0o555));
         }
@@ -109,22 +123,42 @@ impl StoreWalk {
         Ok(Entry::store(name, Kind::File { file, meta, path }, mode))
     }
 
-    fn step(&mut self) -> Option<Result<Entry, LayerError>> {
+    fn step(&mut self) -> Result<Option<Entry>, LayerError> {
         if let Some(parent) = self.parents.pop() {
-            return Some(Ok(Entry::directory(parent, 0o755)));
+            return Ok(Some(Entry::directory(parent, 0o755)));
         }
-        while let Some(children) = self.open.last_mut() {
-            if let Some((name, kind)) = children.pop() {
+        while let Some(folder) = self.open.last_mut() {
+            if let Some((name, kind)) = folder.children.pop() {
                 let path = self.at.join(name);
-                return Some(self.entry(path, kind));
+                return self.entry(path, kind).map(Some);
             }
+            still(&self.at, folder.look)?;
             self.open.pop();
             self.at.pop();
         }
-        let path = PathBuf::from(self.paths.get(self.next)?.as_str());
-        self.next += 1;
-        let kind = fs::symlink_metadata(&path).context("read", &path).map(|meta| meta.file_type());
-        Some(kind.map_err(LayerError::from).and_then(|kind| self.entry(path, kind)))
+        let Some(path) = self.paths.get(self.begun.len()) else {
+            let mut all = self.paths.iter().zip(&self.begun);
+            return all
+                .try_for_each(|(path, look)| still(Path::new(path.as_str()), *look))
+                .map(|()| None);
+        };
+        let path = PathBuf::from(path.as_str());
+        let (look, kind) = look_at(&path)?;
+        self.begun.push(look);
+        self.entry(path, kind).map(Some)
+    }
+}
+
+fn look_at(path: &Path) -> Result<(Look, FileType), FileError> {
+    let meta = fs::symlink_metadata(path).context("read", path)?;
+    Ok((Look::of(&meta), meta.file_type()))
+}
+
+/// Whether it still looks as it did.
+fn still(path: &Path, look: Look) -> Result<(), LayerError> {
+    match look_at(path)?.0 == look {
+        true => Ok(()),
+        false => Err(LayerError::Touched(path.into())),
     }
 }
 
@@ -132,7 +166,7 @@ impl Iterator for StoreWalk {
     type Item = Result<Entry, LayerError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step()
+        self.step().transpose()
     }
 }
 
