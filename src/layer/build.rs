@@ -58,7 +58,8 @@ pub(crate) fn build_with(
         // A thread that is done here takes the others' tasks.
         let most = work.shared.at_a_time(thread.index());
         let open = VecDeque::with_capacity(most);
-        let mut driver = Driver { work: &work, queue: &queue, most, open, waits: Vec::new() };
+        let waits = Vec::new();
+        let mut driver = Driver { work: &work, queue: &queue, most, open, waits };
         let mut made = Vec::new();
         // None after a failure.
         while !failed.load(Ordering::Relaxed)
@@ -86,7 +87,7 @@ pub(crate) fn build_with(
 struct Driver<'a> {
     work: &'a Work<'a>,
     queue: &'a Queue<'a>,
-    /// So many at a time.
+    /// So many at a time; fewer when there are no more to begin.
     most: usize,
     open: VecDeque<(Next<'a>, Box<Making<'a>>)>,
     /// Those that somebody else is making. While this thread holds claims itself it waits for
@@ -136,13 +137,25 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
+    /// There is nothing more to begin: what this thread had for it goes to the layers under way.
+    fn leave_rest(&mut self) {
+        (self.open.len()..self.most).for_each(|_| self.work.shared.leave_own());
+        self.most = self.open.len();
+    }
+
     /// Gives one that needs no work, or cannot be begun.
     fn open_more(&mut self) -> Option<(Next<'a>, Result<Layer, LayerError>)> {
         loop {
             let next = match self.waits.pop() {
                 Some(next) => next,
                 None if self.open.len() >= self.most => return None,
-                None => self.queue.next()?,
+                None => match self.queue.next() {
+                    Some(next) => next,
+                    None => {
+                        self.leave_rest();
+                        return None;
+                    }
+                },
             };
             match self.work.begin(next.request, self.open.is_empty()) {
                 Err(LayerError::File(error)) => {

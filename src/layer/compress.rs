@@ -63,7 +63,7 @@ pub(super) fn describe(compression: Compression) -> String {
 
 /// Compresses one block.
 pub(super) fn block(compression: Compression, bytes: &[u8]) -> Result<Vec<u8>, LayerError> {
-    match compression {
+    let mut packed = match compression {
         Compression::None {} => Ok(bytes.to_vec()),
         Compression::Gzip { level } => gzip(level, bytes),
         Compression::Zstd { level } => {
@@ -71,7 +71,10 @@ pub(super) fn block(compression: Compression, bytes: &[u8]) -> Result<Vec<u8>, L
             zstd::bulk::compress(bytes, level)
                 .map_err(|e| LayerError::Compress("zstd", e.to_string()))
         }
-    }
+    }?;
+    // It had room for what cannot be compressed, and may wait for a while to be written.
+    packed.shrink_to_fit();
+    Ok(packed)
 }
 
 /// libdeflate's header has no time, no name and "unknown" as the system.

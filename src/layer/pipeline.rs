@@ -11,16 +11,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::blocks::{Block, Blocks, Promise};
-use super::hashing::{Chain, Hashing};
+use super::hashing::{Chain, Hashing, UnderWay};
 use super::{LayerError, NewBlob, Request, compress};
 use crate::digest::Hashed;
 use crate::spec::Compression;
 
-/// Blocks that a thread's layer may have under way, whatever the others have; where a thread has
-/// several layers, each has its part of them, and at least one.
-const OWN_BLOCKS: usize = 2;
-/// Blocks for each thread that whichever layers are under way may have beside those.
-const SHARED_BLOCKS: usize = 2;
+/// Blocks that a thread's layer may have under way, whatever the others have, and as many for each
+/// thread that whichever layers are under way may have beside those. Where a thread has several
+/// layers, each has its part of them, and at least one. When there are no more layers to begin, the
+/// others may have those.
+const BLOCKS: usize = 2;
+/// Bytes that the blocks of a thread take at most, if they are not larger than half of this.
+const BYTES: usize = 8 << 20;
 /// Layers that are under way at most, on however many threads: each takes up to three of the 64
 /// file descriptors that have to be enough.
 const OPEN: usize = 14;
@@ -45,11 +47,12 @@ impl Shared {
     /// For a build on so many threads, which hashes so many streams at once.
     pub(super) fn new(requests: &[Request<'_>], threads: usize, at_once: usize) -> Self {
         let sizes = requests.iter().map(|request| compress::block_size(request.compression));
+        let size = sizes.max().unwrap_or(OPEN_BYTES);
         let drivers = threads.min(OPEN);
-        let open = OPEN.min(OPEN_BYTES / sizes.max().unwrap_or(OPEN_BYTES)).max(drivers);
+        let open = OPEN.min(OPEN_BYTES / size).max(drivers);
         let most = open.div_ceil(drivers).min(at_once);
-        let blocks = Blocks::new(threads * SHARED_BLOCKS.div_ceil(most));
-        let own_blocks = OWN_BLOCKS.div_ceil(most);
+        let own_blocks = BLOCKS.min(BYTES / size / 2).div_ceil(most).max(1);
+        let blocks = Blocks::new(threads * own_blocks);
         let hashing = Arc::new(Hashing::new(at_once));
         Self { blocks, hashing, own_blocks, drivers, open, at_once }
     }
@@ -61,6 +64,11 @@ impl Shared {
             return 0;
         }
         (self.open - thread).div_ceil(self.drivers).min(self.at_once)
+    }
+
+    /// Leaves the blocks of a layer that nobody will begin to whichever layers are under way.
+    pub(super) fn leave_own(&self) {
+        (0..self.own_blocks).for_each(|_| self.blocks.give_extra());
     }
 }
 
@@ -82,6 +90,7 @@ pub(super) struct Pipeline {
     shared: Shared,
     flights: VecDeque<Flight>,
     tar: Arc<Chain>,
+    _under_way: UnderWay,
     /// How many blocks are done.
     retired: u64,
     /// The blob of a layer that is compressed.
@@ -105,6 +114,7 @@ impl Pipeline {
             compression,
             flights: VecDeque::new(),
             tar: shared.hashing.chain(),
+            _under_way: shared.hashing.layer(),
             retired: 0,
             packed: blob.map(|blob| (blob, shared.hashing.chain())),
             shared: shared.clone(),
@@ -121,7 +131,7 @@ impl Pipeline {
     pub(super) fn push(&mut self, buffer: Vec<u8>, len: usize) -> Result<u64, LayerError> {
         let mut done = 0;
         let mut extra = false;
-        while self.flights.len() >= self.shared.own_blocks {
+        while self.flights.iter().filter(|flight| !flight.extra).count() >= self.shared.own_blocks {
             extra = self.shared.blocks.take_extra();
             if extra {
                 break;
@@ -178,4 +188,49 @@ fn compress_soon(compression: Compression, block: Arc<Block>) -> Arc<Packed> {
         promise.set(|packed| *packed = Some(result));
     });
     packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GZIP: Compression = Compression::Gzip { level: 1 };
+
+    fn shared(compression: Compression, threads: usize) -> Shared {
+        let content = super::super::Content::StorePaths(&[]);
+        let request = Request { name: "test".into(), content, compression, mtime: 1 };
+        Shared::new(&[request], threads, 1)
+    }
+
+    #[test]
+    fn a_layer_has_its_own_blocks_beside_those_of_all_and_what_others_leave() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        pool.install(|| {
+            let shared = shared(GZIP, 1);
+            let mut pipeline = Pipeline::new(GZIP, &shared, None);
+            let mut most_after = |pushes: usize| {
+                let under_way = (0..pushes).map(|_| {
+                    pipeline.push(pipeline.buffer(), 10).unwrap();
+                    pipeline.flights.len()
+                });
+                under_way.collect::<Vec<_>>()
+            };
+            assert_eq!(most_after(7), [1, 2, 3, 4, 4, 4, 4]);
+            shared.leave_own();
+            assert_eq!(most_after(7), [5, 6, 6, 6, 6, 6, 6]);
+            pipeline.finish().unwrap();
+        });
+    }
+
+    #[test]
+    fn blocks_under_way_take_eight_mebibytes_a_thread_at_most() {
+        let zstd = Compression::Zstd { level: 3 };
+        for (compression, threads) in [(GZIP, 1), (GZIP, 64), (zstd, 4), (zstd, 8), (zstd, 64)] {
+            let shared = shared(compression, threads);
+            let extra = std::iter::from_fn(|| shared.blocks.take_extra().then_some(())).count();
+            let layers: usize = (0..threads).map(|thread| shared.at_a_time(thread)).sum();
+            let bytes = (extra + layers * shared.own_blocks) * compress::block_size(compression);
+            assert!(bytes <= threads * BYTES, "{compression:?}, {threads} threads: {bytes} bytes");
+        }
+    }
 }
