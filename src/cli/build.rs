@@ -172,7 +172,9 @@ fn meanwhile<T: Send>(
     // Layers wait here for the writer; they are names of bytes, not the bytes.
     let (finished, layers) = mpsc::channel::<Layer>();
     std::thread::scope(|scope| {
-        let writer = scope.spawn(move || write(layers.into_iter()));
+        let writer = std::thread::Builder::new()
+            .spawn_scoped(scope, move || write(layers.into_iter()))
+            .map_err(no_thread)?;
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         let told = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
         let assembled = assemble::assemble_and_tell(global, specs, store, reporter, &told);
@@ -182,6 +184,13 @@ fn meanwhile<T: Send>(
         let written = written.map_err(unwritten)?;
         Ok((assembled?, written))
     })
+}
+
+/// Whoever limits processes limits threads with them.
+fn no_thread(error: io::Error) -> Failure {
+    Failure::environment(error).during("failed to start a thread".into()).hint(
+        "more processes than this user or container may have; raise that limit, or lower `--jobs`",
+    )
 }
 
 /// Writes layers as they come.

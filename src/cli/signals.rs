@@ -19,7 +19,8 @@ pub(super) fn install() {
     let heard =
         [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else { return };
-    std::thread::spawn(move || {
+    // Where no thread can be started, what needs one says so.
+    let _ = std::thread::Builder::new().spawn(move || {
         if let Some(signal) = signals.forever().next() {
             file::remove_unfinished();
             progress::clear();
@@ -43,4 +44,32 @@ pub(super) fn install_hook() {
         file::remove_unfinished();
         signal_hook::low_level::exit(exit::BUG.into());
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::file::AtomicFile;
+
+    #[test]
+    fn a_panic_asks_for_a_report_and_leaves_nothing_half_written() {
+        if let Some(path) = std::env::var_os("COOPER_TEST_PANIC") {
+            install_hook();
+            let _half = AtomicFile::create(Path::new(&path)).unwrap();
+            panic!("on purpose");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let name = concat!(module_path!(), "::a_panic");
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args([name.split_once("::").unwrap().1, "--nocapture"]);
+        let ended = child.env("COOPER_TEST_PANIC", dir.path().join("out")).output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(exit::BUG.into()), "{told}");
+        for part in ["panicked", "on purpose", "hint: this is a mistake in cooper", "/issues"] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

@@ -124,22 +124,25 @@ impl Blob {
             return reader.pass_to(to);
         }
         if self.size <= BUFFER as u64 {
-            let mut bytes = Vec::new();
-            reader.read_to_end(&mut bytes).map_err(from_io)?;
-            return to.write_all(&bytes).map_err(LayerError::Sink);
+            return reader.hand_on(to);
         }
         let (filled, blocks) = sync_channel::<Result<Vec<u8>, LayerError>>(AHEAD);
         let (emptied, spare) = sync_channel::<Vec<u8>>(AHEAD + 2);
-        std::thread::scope(|scope| {
-            scope.spawn(move || read_ahead(&mut reader, &filled, &spare));
+        let has_thread = std::thread::scope(|scope| -> Result<bool, LayerError> {
+            let reader = &mut reader;
+            let read = move || read_ahead(reader, &filled, &spare);
+            if std::thread::Builder::new().spawn_scoped(scope, read).is_err() {
+                return Ok(false);
+            }
             for block in blocks {
                 let block = block?;
                 to.write_all(&block).map_err(LayerError::Sink)?;
                 // The reader may be done and gone.
                 let _ = emptied.send(block);
             }
-            Ok(())
-        })
+            Ok(true)
+        })?;
+        if has_thread { Ok(()) } else { reader.hand_on(to) }
     }
 
     /// As [`write_to`](Blob::write_to), into a file. The kernel copies what this process wrote.
@@ -200,11 +203,6 @@ fn read_ahead(
     }
 }
 
-/// What was wrapped to pass through [`Read`].
-fn from_io(error: io::Error) -> LayerError {
-    error.downcast::<LayerError>().unwrap_or_else(LayerError::Sink)
-}
-
 enum Bytes {
     File(File),
     Elsewhere(Box<dyn Read + Send>),
@@ -244,13 +242,30 @@ impl Checked {
         }
     }
 
+    /// Reads and writes in turns.
+    fn hand_on(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
+        let mut buf = self.buffer();
+        loop {
+            let count = self.pull(&mut buf)?;
+            to.write_all(buf.get(..count).unwrap_or_default()).map_err(LayerError::Sink)?;
+            if count == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Room for all that is left, or for a part of it.
+    fn buffer(&self) -> Vec<u8> {
+        vec![0; usize::try_from(self.left).map_or(BUFFER, |left| left.clamp(1, BUFFER))]
+    }
+
     /// Writes what needs no hashing; large files go into a pipe unread.
     ///
     /// Such bytes may still change while they lie there. So none of the last ones, as many as the
     /// pipe holds, goes unread: when those are written all others have been taken out, and the
     /// files that they came from are looked at once more.
     fn pass_to(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
-        let mut buf = vec![0; usize::try_from(self.left).map_or(BUFFER, |left| left.min(BUFFER))];
+        let mut buf = self.buffer();
         let mut unread = false;
         loop {
             let free = self.left.saturating_sub(to.capacity().unwrap_or(u64::MAX));
