@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 mod atomic;
+mod early;
 mod exposed;
 mod lock;
 
 pub use atomic::{AtomicFile, MODE, TEMP_PREFIX, write_atomically};
+pub use early::EarlyWriter;
 pub use exposed::Exposed;
 pub use lock::{Lock, Tried, has_name, lock, try_lock};
 

@@ -135,7 +135,7 @@ pub(super) fn archive(
     path: &Path,
 ) -> Result<Assembled, Failure> {
     let mut file = AtomicFile::create(path)?;
-    let assembled = stream(global, specs, store, reporter, file.file(), path)?;
+    let assembled = stream(global, specs, store, reporter, file.writer(), path)?;
     file.commit()?;
     Ok(assembled)
 }
@@ -259,7 +259,7 @@ pub(super) fn write(
         return write_stream(graphs, raw_stdout().map_err(TransportError::Stream)?, path, &*task);
     }
     let mut file = AtomicFile::create(path)?;
-    write_stream(graphs, file.file(), path, &*task)?;
+    write_stream(graphs, file.writer(), path, &*task)?;
     Ok(file.commit()?)
 }
 

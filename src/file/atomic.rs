@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
-use super::{Context, FileError, Lock, Tried, Unfinished, open, sync_dir};
+use super::{Context, EarlyWriter, FileError, Lock, Tried, Unfinished, open, sync_dir};
 
 /// How the names of temporary files start.
 pub const TEMP_PREFIX: &str = ".cooper-";
@@ -82,6 +82,11 @@ impl AtomicFile {
             Bytes::Beside { temp, .. } => temp.as_file_mut(),
             Bytes::Through(file) => file,
         }
+    }
+
+    /// Writes to the file from its start; for what is large.
+    pub fn writer(&mut self) -> EarlyWriter<'_> {
+        EarlyWriter::new(self.file())
     }
 
     /// Makes the bytes durable, then gives them their name, replacing what had it.

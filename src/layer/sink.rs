@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 
+use crate::file::EarlyWriter;
+
 /// Takes bytes, as every writer does. A pipe also takes those of a file without anybody reading
 /// them first; every other sink is content with what is written here as default.
 pub trait Sink: Write {
@@ -26,6 +28,8 @@ pub trait Sink: Write {
 impl Sink for Vec<u8> {}
 
 impl Sink for File {}
+
+impl Sink for EarlyWriter<'_> {}
 
 impl<W: Write + AsFd> Sink for BufWriter<W> {
     #[cfg(target_os = "linux")]

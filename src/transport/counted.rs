@@ -56,6 +56,6 @@ pub(super) fn write_file(
         return Ok(());
     }
     let mut file = AtomicFile::create(path)?;
-    blob.write_to(&mut Counted { to: file.file(), task })?;
+    blob.write_to(&mut Counted { to: &mut file.writer(), task })?;
     Ok(file.commit_without_name()?)
 }

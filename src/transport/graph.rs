@@ -183,7 +183,7 @@ impl Blob {
             return counted::write_file(blob, self.descriptor.size, path, task);
         }
         let mut file = AtomicFile::create(path)?;
-        self.write_to(&mut Counted { to: file.file(), task })?;
+        self.write_to(&mut Counted { to: &mut file.writer(), task })?;
         Ok(file.commit_without_name()?)
     }
 

@@ -278,3 +278,17 @@ fn a_file_that_changes_while_it_is_read_is_an_error_that_names_it() {
     assert!(errors(&output).contains("changed while it was read"), "{}", errors(&output));
     assert!(errors(&output).contains("grown"), "{}", errors(&output));
 }
+
+#[test]
+fn an_archive_is_on_its_way_to_the_disk_while_it_is_written() {
+    let house = House::new();
+    house.fill(1, 20_000_000);
+    house.spec(NONE);
+    let calls = house.path("calls");
+    let strace = ["strace", "-f", "-qq", "-e", "trace=fadvise64,fsync", "-o"];
+    let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
+    succeeded(&house.build(&strace, "out.tar", &[]).output().unwrap());
+    let calls = fs::read_to_string(calls).unwrap();
+    let (before, _) = calls.split_once("fsync(").expect("it is made durable");
+    assert_eq!(before.matches("POSIX_FADV_DONTNEED) = 0").count(), 2, "{calls}");
+}
