@@ -23,6 +23,10 @@
 //! | | 9 | 72 | 0.326 |
 //! | zstd, one frame | 3 | 293 | 0.353 |
 //!
+//! zlib-ng is faster than libdeflate where it packs least and slower where it packs well: beside
+//! libdeflate's 0.359 and 0.305 on other packages it made 0.459 at level 1, 1.1 times as fast, and
+//! 0.340 at level 6, 0.6 times as fast; members of 1 MiB cost it nothing.
+//!
 //! The default of gzip is 6 and not 4: a layer is made once and pulled often, and 4 is a fifth
 //! faster (elsewhere up to a half) for 2.6 % more bytes in every pull. On two cores of another
 //! machine frames of 4 MiB make 608 MB/s at level 3, and one frame with two of zstd's own threads
