@@ -346,7 +346,10 @@ mod tests {
                 format!("[{}]", entry(A, &[]).replace('7', "\"7\"")),
                 "-a-1` is unusable: narSize: invalid type: string",
             ),
-            (format!(r#"{{"{A}":{{"narHash":"x"}}}}"#), "-a-1` is unusable: missing field `narS"),
+            (
+                format!(r#"{{"{A}":{{"narHash":"sha256:x"}}}}"#),
+                "-a-1` is unusable: missing field `narS",
+            ),
             (r#"[["/nix/store/x","",1]]"#.to_owned(), "which is no object"),
         ] {
             let error = Closure::parse(graph.as_bytes()).unwrap_err().to_string();

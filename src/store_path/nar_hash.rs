@@ -19,9 +19,16 @@ pub fn nar_hash(sha256: &[u8; 32]) -> String {
 }
 
 /// Brings a hash to the form of [`nar_hash`], so that two of them are the same if their texts are.
-/// What is no SHA-256 stays as it is.
+/// What no store would register is refused: without a hash one name would stand for any content.
 pub(super) fn read<'de, D: serde::Deserializer<'de>>(d: D) -> Result<String, D::Error> {
     let text = String::deserialize(d)?;
+    let digits = ["sha256:", "sha256-"].iter().find_map(|name| text.strip_prefix(name));
+    if !digits
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_graphic()))
+    {
+        let why = format!("`{text}` is no hash of a nar, which starts with `sha256:` or `sha256-`");
+        return Err(serde::de::Error::custom(why));
+    }
     Ok(bytes(&text).map_or(text, |sha256| nar_hash(&sha256)))
 }
 
@@ -53,18 +60,23 @@ mod tests {
         let read = |hash: &str| {
             let path = "/nix/store/ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1-hello";
             let json = serde_json::json!({"path": path, "narHash": hash, "narSize": 1});
-            serde_json::from_value::<PathInfo>(json).unwrap().nar_hash
+            serde_json::from_value::<PathInfo>(json).map(|info| info.nar_hash)
         };
         for hash in [
             empty,
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
             "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
         ] {
-            assert_eq!(read(hash), empty);
+            assert_eq!(read(hash).unwrap(), empty);
         }
         assert_eq!(nar_hash(&[0; 32]), format!("sha256:{}", "0".repeat(52)));
-        for other in ["", "sha256-", "sha256:e3", "sha256:+3", "sha512-AAAA", "sha256:é"] {
-            assert_eq!(read(other), other);
+        for other in ["sha256:e3", "sha256:+3"] {
+            assert_eq!(read(other).unwrap(), other);
+        }
+        for none in ["", " ", "x", "sha256-", "sha256:a b", "sha256:\n", "sha512-AAAA", "sha256:é"]
+        {
+            let error = read(none).unwrap_err().to_string();
+            assert!(error.contains("is no hash of a nar"), "{error}");
         }
     }
 }

@@ -158,11 +158,12 @@ fn what_the_closure_lacks_is_refused_by_name_and_never_read() {
         place.spec(&["a"], fields);
         place.refuses(1, &[&says, "hint: in a flake, write the package itself"]);
     }
-    let missing = json!({"closure": [{"path": a, "narHash": "", "narSize": 1, "references": [b]}]});
+    let missing =
+        json!({"closure": [{"path": a, "narHash": "sha256:x", "narSize": 1, "references": [b]}]});
     place.spec(&[], missing);
     place.refuses(1, &["which the graph does not have"]);
     let foreign = b.display().to_string().replace("/store/", "/storefoo/");
-    let entry = |path: &str| json!({"path": path, "narHash": "", "narSize": 1});
+    let entry = |path: &str| json!({"path": path, "narHash": "sha256:x", "narSize": 1});
     place.spec(&[], json!({"closure": [entry(a.to_str().unwrap()), entry(&foreign)]}));
     place.refuses(1, &[&foreign, "where the other paths are"]);
 }

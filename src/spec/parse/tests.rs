@@ -85,7 +85,10 @@ fn each_bad_spec_is_an_error_that_says_what_is_wrong() {
         (r#","checks":{"skip":["root"]}"#, "checks.skip[0]: unknown variant `root`"),
         (r#","symlinks":{"/a":""}"#, "symlinks.\"/a\" has the target ``"),
         (r#","files":{"/a":{"text":"","capabilities":["x"]}}"#, "`x` is no capability"),
-        (r#","closure":[{"path":"/nix/store/x","narHash":"","narSize":1}]"#, "not a store path"),
+        (
+            r#","closure":[{"path":"/nix/store/x","narHash":"sha256:x","narSize":1}]"#,
+            "not a store path",
+        ),
         (&deep, "invalid type"),
     ] {
         let error = parse_with(extra).unwrap_err().to_string();
