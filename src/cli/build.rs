@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
+use super::output::is_stdout;
 use super::summary::{self, Row};
 use super::{Global, assemble, input, output, progress};
 use crate::digest::Digest;
@@ -216,19 +217,10 @@ fn unwritten(error: TransportError, path: &Path) -> Failure {
     }
 }
 
-/// Whether a path stands for standard output.
-pub(super) fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 /// Refuses a path that a result of this format cannot have, before any work is done.
 pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Archive if is_stdout(path) && io::stdout().is_terminal() => {
-            Err(Failure::input("an archive is nothing for a terminal")
-                .hint("name a file with `-o`, or pipe it to who reads it"))
-        }
-        Format::Archive if is_stdout(path) => Ok(()),
+        Format::Archive if is_stdout(path) => output::refuse_terminal("an archive"),
         Format::Layout if is_stdout(path) => {
             Err(Failure::input("a layout is a folder and cannot go to standard output")
                 .hint("leave out `--format layout`, or name a folder with `-o`"))

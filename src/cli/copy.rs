@@ -174,7 +174,7 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
     }
     let graphs = once(graphs)?;
     build::write(&graphs, &args.output, args.format, &*reporter)?;
-    if !build::is_stdout(&args.output) {
+    if !output::is_stdout(&args.output) {
         say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
     }
     Ok(())

@@ -61,7 +61,7 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     })?;
     if let Some(path) = &args.output {
         build::write(&[Named::of_index(&index)], path, args.format, &*reporter)?;
-        if !build::is_stdout(path) {
+        if !output::is_stdout(path) {
             report(global, &index, since)?;
         }
     }

@@ -69,7 +69,7 @@ impl LayersLock {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
-        Ok(file::write_atomically(path, output::json(self)?.as_bytes())?)
+        output::document(path, output::json(self)?.as_bytes())
     }
 }
 

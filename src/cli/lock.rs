@@ -1,7 +1,7 @@
 //! `cooper lock` and `cooper fetch`: pin a base image, and get its blobs one by one.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use super::registry::{self, RegistryArgs};
 use super::{Global, output, progress};
 use crate::base::{BaseError, Lock};
 use crate::digest::Digest;
-use crate::file::{self, AtomicFile, Context};
+use crate::file::{AtomicFile, Context};
 use crate::image::{Descriptor, json};
 use crate::report::Task;
 use crate::transport::reference::Reference;
@@ -26,9 +26,9 @@ pub(super) struct LockArgs {
     /// The base image, such as docker.io/grafana/grafana:13.2.2
     #[arg(value_name = "REFERENCE")]
     reference: Reference,
-    /// Where the lock goes [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Where the lock goes; `-` is standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
     #[command(flatten)]
     registry: RegistryArgs,
 }
@@ -42,7 +42,7 @@ pub(super) struct FetchArgs {
     /// The blob
     #[arg(value_name = "DIGEST")]
     digest: Digest,
-    /// Where it goes
+    /// Where it goes; `-` is standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
@@ -54,11 +54,8 @@ pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
     let lock = Lock::of(&source, &args.reference.to_string(), source.root())?;
     let mut text = json::to_bytes(&lock).map_err(Failure::bug)?;
     text.push(b'\n');
-    let Some(path) = &args.output else {
-        return output::data(&String::from_utf8_lossy(&text));
-    };
-    file::write_atomically(path, &text)?;
-    if !global.quiet {
+    output::document(&args.output, &text)?;
+    if !global.quiet && !output::is_stdout(&args.output) {
         let platforms: Vec<&str> = lock.platforms.keys().map(String::as_str).collect();
         output::note(&format!(
             "locked {} as {} for {}",
@@ -71,6 +68,10 @@ pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn fetch(global: &Global, args: &FetchArgs) -> Result<(), Failure> {
+    let to_stdout = output::is_stdout(&args.output);
+    if to_stdout {
+        output::refuse_terminal("a blob")?;
+    }
     let lock = Lock::read(&args.lock).map_err(BaseError::from)?;
     let descriptor = lock.blob(args.digest).ok_or_else(|| {
         Failure::input(format!("`{}` names no blob {}", args.lock.display(), args.digest))
@@ -80,25 +81,36 @@ pub(super) fn fetch(global: &Global, args: &FetchArgs) -> Result<(), Failure> {
     let source = Remote::pinned(&registry, &reference, descriptor.clone());
     let what = format!("fetching {}", descriptor.digest);
     let task = progress::reporter(global).start(&what, Some(descriptor.size));
-    write(&source, descriptor, &args.output, &*task)
+    if to_stdout {
+        let mut out = io::stdout().lock();
+        let write = |bytes: &[u8]| out.write_all(bytes).map_err(output::unwritten);
+        pass_on(&source, descriptor, write, &*task)?;
+        return out.flush().map_err(output::unwritten);
+    }
+    let path = &args.output;
+    let mut file = AtomicFile::create(path)?;
+    let write = |bytes: &[u8]| Ok(file.file().write_all(bytes).context("write", path)?);
+    pass_on(&source, descriptor, write, &*task)?;
+    Ok(file.commit()?)
 }
 
-fn write(
+/// Reads a blob and checks it: bytes that are wrong have been written when that is known.
+fn pass_on(
     source: &dyn Source,
     descriptor: &Descriptor,
-    path: &Path,
+    mut write: impl FnMut(&[u8]) -> Result<(), Failure>,
     task: &dyn Task,
 ) -> Result<(), Failure> {
-    let mut file = AtomicFile::create(path)?;
     let mut reader = Checked::new(source, descriptor)?;
     let mut buf = vec![0; 1 << 18];
     loop {
         let count = reader.read(&mut buf).map_err(|error| {
             crate::transport::source::read_error(source, descriptor.digest, error)
         })?;
-        let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        std::io::Write::write_all(file.file(), bytes).context("write", path)?;
+        let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        write(bytes)?;
         task.advance(bytes.len() as u64);
     }
-    Ok(file.commit()?)
 }

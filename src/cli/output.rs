@@ -1,27 +1,58 @@
 //! The one place that prints.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::file;
 use crate::image::json;
 
 /// Data, to standard output. A full disk is an error, never silence; a reader that has gone has
 /// read what it wanted, and what the verb finds decides how it ends.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    told(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    told(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Whether a path stands for standard output.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A document, to the file that was named, whole or not at all, or to standard output.
+pub(super) fn document(path: &Path, document: &[u8]) -> Result<(), Failure> {
+    match is_stdout(path) {
+        true => bytes(document),
+        false => Ok(file::write_atomically(path, document)?),
+    }
+}
+
+/// What nobody reads by eye is no data for a terminal.
+pub(super) fn refuse_terminal(what: &str) -> Result<(), Failure> {
+    match io::stdout().is_terminal() {
+        true => Err(Failure::input(format!("{what} is nothing for a terminal"))
+            .hint("name a file with `-o`, or pipe it to who reads it")),
+        false => Ok(()),
+    }
 }
 
 /// As [`data`], of what somebody else has written there.
 pub(super) fn told(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| {
-            Failure::environment(error).during("failed to write to standard output".into())
-        }),
+        written => written.map_err(unwritten),
     }
+}
+
+/// Standard output took not all.
+pub(super) fn unwritten(error: io::Error) -> Failure {
+    Failure::environment(error).during("failed to write to standard output".into())
 }
 
 /// Data as programs read it, with a line break after it.

@@ -42,7 +42,7 @@ pub(super) struct PlanArgs {
     /// Forget where packages were and plan afresh
     #[arg(long, conflicts_with = "closure")]
     repack: bool,
-    /// Write where packages are now; other images' entries stay
+    /// Write where packages are now; other images' entries stay. `-` prints that instead of the plan
     #[arg(long, value_name = "FILE", conflicts_with = "closure", num_args = 0..=1,
           require_equals = true, default_missing_value = "layers.lock.json")]
     write_lock: Option<PathBuf>,
@@ -78,6 +78,9 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     }
     if let Some(path) = &args.write_lock {
         write_lock(path, &plans)?;
+        if output::is_stdout(path) {
+            return Ok(());
+        }
     }
     if global.json {
         return output::data(&to_json(&plans)?);
@@ -179,7 +182,8 @@ pub(super) fn plan_spec(spec: &Spec) -> Result<Laid, Failure> {
 /// Writes the layers of whole sets: an image of a set keeps its layers only as long as the others
 /// keep theirs.
 fn write_lock(path: &Path, plans: &[Planned]) -> Result<(), Failure> {
-    let mut file = if path.exists() { LayersLock::read(path)? } else { LayersLock::empty() };
+    let is_there = path.exists() && !output::is_stdout(path);
+    let mut file = if is_there { LayersLock::read(path)? } else { LayersLock::empty() };
     for Planned { spec, laid, .. } in plans {
         let request = assemble::plan_request(spec, &laid.closure, laid.below());
         let plans = plan::plan_with_siblings(request).map_err(Failure::input)?;

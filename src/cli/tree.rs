@@ -13,6 +13,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::output;
 use super::owners::{Owned, Owners};
 use crate::file::{self, Context};
 use crate::image::json;
@@ -27,7 +28,7 @@ pub(super) struct FromTreeArgs {
     /// The folder
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// The document that is written; the folder must stay beside it
+    /// The document that is written; the folder must stay beside it, and `-` is standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// The owner of all that is in it
@@ -72,7 +73,7 @@ pub(super) fn from_tree(args: &FromTreeArgs) -> Result<(), Failure> {
         }
     }
     let bytes = json::to_bytes(&tree).map_err(Failure::bug)?;
-    Ok(file::write_atomically(&args.output, &bytes)?)
+    output::document(&args.output, &bytes)
 }
 
 impl Tree {

@@ -311,6 +311,9 @@ fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
     cooper(&["copy", "oci:lower:v1", &reference]);
     cooper(&["lock", &reference, "-o", "base.lock.json"]);
     let text = std::fs::read_to_string(fixture.dir().join("base.lock.json")).unwrap();
+    for printed in [&["lock", &reference][..], &["lock", &reference, "-o", "-"]] {
+        assert_eq!(stdout(&fixture.cooper().args(printed).output().unwrap()), text);
+    }
     let lock: Value = serde_json::from_str(&text).unwrap();
     let image = &lock["platforms"]["linux/amd64"];
     let mut blobs = serde_json::Map::new();
@@ -321,6 +324,10 @@ fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
         let digest = blob["digest"].as_str().unwrap();
         let file = digest.replace(':', "-");
         cooper(&["fetch", "--lock", "base.lock.json", digest, "-o", &file]);
+        let mut printed = fixture.cooper();
+        printed.args(["fetch", "--lock", "base.lock.json", digest, "-o", "-"]);
+        let bytes = std::fs::read(fixture.dir().join(&file)).unwrap();
+        assert_eq!(printed.output().unwrap().stdout, bytes);
         blobs.insert(digest.into(), json!(fixture.dir().join(file).display().to_string()));
     }
     let lock = fixture.dir().join("base.lock.json").display().to_string();
@@ -338,4 +345,5 @@ fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
     command.arg("build").arg(spec).args(["-o", "out.tar"]);
     let error = stderr(&command.output().unwrap(), 1);
     assert!(error.contains("linux/arm64") && error.contains("linux/amd64"), "{error}");
+    assert!(!fixture.dir().join("-").exists());
 }

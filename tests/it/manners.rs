@@ -39,6 +39,21 @@ fn no_archive_is_written_onto_a_terminal() {
 }
 
 #[test]
+fn a_dash_is_standard_output_for_documents_too() {
+    let place = place();
+    place.write("folder/etc/x", "x");
+    let from_tree = |to: &str| place.cooper(&["spec", "from-tree", "folder", "-o", to]);
+    let plan = |to: &str| place.cooper(&["plan", "spec.json", &format!("--write-lock={to}")]);
+    for (write, file) in [(&from_tree as &dyn Fn(&str) -> Ran, "tree"), (&plan, "layers.lock")] {
+        write(file).succeeded();
+        let ran = write("-");
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        assert_eq!(ran.stdout, std::fs::read_to_string(place.path(file)).unwrap());
+    }
+    assert!(!place.path("-").exists());
+}
+
+#[test]
 fn no_color_and_a_dumb_terminal_take_the_colours_from_help() {
     let place = place();
     let help = |env: &[_]| on_a_terminal(&place, env, "--help").stdout.contains(&0x1b);
