@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use super::failure::Failure;
 use super::output::is_stdout;
 use super::summary::{self, Row};
-use super::{Global, assemble, input, output, progress};
+use super::{Global, assemble, input, output, place, progress};
 use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
@@ -230,6 +230,11 @@ pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
             path.display()
         ))
         .hint("name a file in it; a folder is what a layout is written into")),
+        Format::Archive if place::is_named_as_compressed(path) => Err(Failure::input(format!(
+            "`{}` is named as a compressed archive, and an archive is a plain tar",
+            path.display()
+        ))
+        .hint("name it `.tar`; what is compressed are the layers in it")),
         Format::Archive => Ok(()),
         Format::Layout => Ok(layout::check(path)?),
     }

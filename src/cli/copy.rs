@@ -80,7 +80,6 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     if let Place::Layout(path, _) | Place::Archive(path, _) | Place::Path(path) = &args.to {
         build::check_output(path, format(&args.to))?;
     }
-    refuse_compressed(&args.to)?;
     let reporter = progress::reporter(global);
     let source: Arc<dyn Source> =
         Arc::from(place::open_filled(&args.from, &args.reach, &*reporter)?);
@@ -103,20 +102,6 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
         }
         #[cfg(feature = "daemon")]
         Place::Daemon(kind, to) => load(global, args, (*kind, to), &source, &*reporter),
-    }
-}
-
-/// A plain path says by its name what it shall be, and a compressed archive it cannot be.
-fn refuse_compressed(to: &Place) -> Result<(), Failure> {
-    let Place::Path(path) = to else { return Ok(()) };
-    let ends = |end: &&str| path.as_os_str().as_encoded_bytes().ends_with(end.as_bytes());
-    match place::COMPRESSED.iter().any(ends) && !path.is_dir() {
-        true => Err(Failure::input(format!(
-            "`{}` is named as a compressed archive, and an archive is a plain tar",
-            path.display()
-        ))
-        .hint("name it `.tar`; its layers are as small as they were")),
-        false => Ok(()),
     }
 }
 
@@ -268,8 +253,11 @@ fn image_for(
     Err(Failure::input(message))
 }
 
+/// A plain path says by its name what it shall be, if nothing is there that says it.
 fn is_archive(path: &Path) -> bool {
-    path.is_file() || path.extension().is_some_and(|extension| extension == "tar")
+    path.is_file()
+        || path.extension().is_some_and(|extension| extension == "tar")
+        || place::is_named_as_compressed(path) && !path.is_dir()
 }
 
 #[cfg(feature = "registry")]

@@ -109,7 +109,13 @@ fn in_daemon(text: &str, _: &str, _: &str) -> Result<Place, String> {
 }
 
 /// How names of archives end that are compressed; such are only read.
-pub(super) const COMPRESSED: [&str; 3] = [".tar.gz", ".tgz", ".tar.zst"];
+const COMPRESSED: [&str; 3] = [".tar.gz", ".tgz", ".tar.zst"];
+
+/// Whether who reads the name expects a compressed archive.
+pub(super) fn is_named_as_compressed(path: &Path) -> bool {
+    let name = path.as_os_str().as_bytes();
+    COMPRESSED.iter().any(|end| name.ends_with(end.as_bytes()))
+}
 
 fn looks_like_a_path(word: &OsStr) -> bool {
     let bytes = word.as_bytes();

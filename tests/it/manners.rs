@@ -68,12 +68,23 @@ fn an_archive_is_not_named_as_if_it_were_compressed() {
     let place = place();
     place.builds();
     for name in ["out.tar.gz", "out.tgz", "out.tar.zst"] {
-        let ran = place.cooper(&["copy", "image.tar", name]);
-        ran.failed(1, &[name, "an archive is a plain tar", "`.tar`"]);
-        assert!(!place.path(name).exists());
+        let archive = format!("oci-archive:{name}:v1");
+        for verb in [
+            &["copy", "image.tar", name][..],
+            &["copy", "image.tar", &archive],
+            &["save", "image.tar", "-o", name],
+            &["build", "spec.json", "-o", name],
+            &["index", "spec.json", "-o", name],
+        ] {
+            let ran = place.cooper(verb);
+            ran.failed(1, &[name, "an archive is a plain tar", "`.tar`"]);
+            assert!(!place.path(name).exists(), "{verb:?}");
+        }
     }
-    // Whoever says what it is to be gets that.
+    // A folder may have any name.
     place.cooper(&["copy", "image.tar", "oci:out.tgz"]).succeeded();
+    place.cooper(&["copy", "image.tar", "out.tgz"]).succeeded();
+    place.cooper(&["save", "image.tar", "--format=layout", "-o", "saved.tgz"]).succeeded();
 }
 
 #[test]
