@@ -20,6 +20,8 @@ pub(super) struct Failure {
     code: u8,
     error: Box<dyn Error>,
     hint: Option<String>,
+    /// What else went wrong, and is said first.
+    earlier: Vec<Self>,
 }
 
 /// An error that cli itself found, with an error below it.
@@ -31,19 +33,31 @@ struct Message {
 }
 
 impl Failure {
+    fn new(code: u8, error: impl Into<Box<dyn Error>>) -> Self {
+        Self { code, error: error.into(), hint: None, earlier: Vec::new() }
+    }
+
     /// The input is wrong.
     pub(super) fn input(error: impl Into<Box<dyn Error>>) -> Self {
-        Self { code: exit::INPUT, error: error.into(), hint: None }
+        Self::new(exit::INPUT, error)
     }
 
     /// The environment failed.
     pub(super) fn environment(error: impl Into<Box<dyn Error>>) -> Self {
-        Self { code: exit::ENVIRONMENT, error: error.into(), hint: None }
+        Self::new(exit::ENVIRONMENT, error)
     }
 
     /// cooper is wrong.
     pub(super) fn bug(error: impl Into<Box<dyn Error>>) -> Self {
-        Self { code: exit::BUG, error: error.into(), hint: Some(REPORT.into()) }
+        Self::new(exit::BUG, error).hint(REPORT)
+    }
+
+    /// All of several failures, in this order, unless there is none.
+    pub(super) fn all(mut failures: Vec<Self>) -> Result<(), Self> {
+        match failures.pop() {
+            Some(last) => Err(Self { earlier: failures, ..last }),
+            None => Ok(()),
+        }
     }
 
     /// Says what it was for, above the error.
@@ -108,9 +122,11 @@ impl Failure {
         text
     }
 
+    /// Says all that went wrong. The worst of it decides how the process ends.
     pub(super) fn print(&self) -> ExitCode {
-        output::error(&self.render());
-        ExitCode::from(self.code)
+        let all = || self.earlier.iter().chain([self]);
+        all().for_each(|failure| output::error(&failure.render()));
+        ExitCode::from(all().map(|failure| failure.code).max().unwrap_or(self.code))
     }
 }
 

@@ -157,6 +157,18 @@ impl Place {
         }
     }
 
+    /// What messages call it.
+    pub(super) fn called(&self) -> String {
+        match self {
+            Self::Layout(path, _) | Self::Archive(path, _) | Self::Path(path) => {
+                path.display().to_string()
+            }
+            Self::Registry(reference) | Self::Word(reference) => reference.to_string(),
+            #[cfg(feature = "daemon")]
+            Self::Daemon(_, reference) => in_daemons_words(reference),
+        }
+    }
+
     /// Tells whoever gave a word alone what it was taken for.
     pub(super) fn hint(&self, failure: Failure) -> Failure {
         let Self::Word(reference) = self else { return failure };

@@ -8,15 +8,16 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::place::{self, Place, Reach};
 use super::{Global, output, progress, table};
+use crate::report::Reporter;
 use crate::transport::source::choose;
 use crate::validate::{self, Report, Severity};
 
 /// Check an image wherever it lies: every digest, size, diff id, path and link
 ///
-/// Prints everything that is wrong, and exits with 1 if anything is. PLACE is a layout, an
-/// archive, or an image in a registry; `oci:DIR:NAME` and `archive:FILE:NAME` name one image of
-/// several. An archive that is a layout and Docker's own at once is read as both, and both must
-/// say the same.
+/// Prints everything that is wrong, and exits with 1 if anything is. Of several places all are
+/// checked, even if one cannot be opened. PLACE is a layout, an archive, or an image in a registry;
+/// `oci:DIR:NAME` and `archive:FILE:NAME` name one image of several. An archive that is a layout and
+/// Docker's own at once is read as both, and both must say the same.
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
     /// What to check
@@ -26,35 +27,71 @@ pub(super) struct ValidateArgs {
     reach: Reach,
 }
 
-pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
-    let reporter = progress::reporter(global);
-    let mut reports = Vec::new();
-    for place in &args.places {
-        let source = place::open(place, &args.reach, &*reporter)?;
-        let roots = match place.image() {
-            Some(name) => vec![choose(&*source, Some(name)).map_err(Failure::from)?],
-            None => source.roots().map_err(Failure::from)?,
-        };
-        reports.push((source.name(), validate::check(&*source, &roots, global.jobs(), &*reporter)));
-    }
-    match global.json {
-        true => output::data(&as_json(&reports)?)?,
-        false => output::data(&as_text(&reports, global.quiet))?,
-    }
-    if reports.iter().any(|(_, report)| !report.is_complete()) {
-        return Err(Failure::environment("not everything could be read"));
-    }
-    let errors = reports.iter().flat_map(|(_, report)| &report.findings);
-    match errors.filter(|finding| finding.severity == Severity::Error).count() {
-        0 => Ok(()),
-        1 => Err(Failure::input("1 thing is wrong")),
-        count => Err(Failure::input(format!("{count} things are wrong"))),
-    }
+/// What became of a place.
+struct Looked {
+    place: String,
+    found: Result<Report, Failure>,
 }
 
-fn as_text(reports: &[(String, Report)], quiet: bool) -> String {
+pub(super) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
+    let reporter = progress::reporter(global);
+    let look = |place: &Place| match check(global, place, &args.reach, &*reporter) {
+        Ok((place, report)) => Looked { place, found: Ok(report) },
+        Err(failure) => Looked { place: place.called(), found: Err(failure) },
+    };
+    let looked: Vec<Looked> = args.places.iter().map(look).collect();
+    match global.json {
+        true => output::data(&as_json(&looked)?)?,
+        false => output::data(&as_text(&looked, global.quiet))?,
+    }
+    Failure::all(failures(looked))
+}
+
+/// What a place is called, and what was found there.
+fn check(
+    global: &Global,
+    place: &Place,
+    reach: &Reach,
+    reporter: &dyn Reporter,
+) -> Result<(String, Report), Failure> {
+    let source = place::open(place, reach, reporter)?;
+    let roots = match place.image() {
+        Some(name) => vec![choose(&*source, Some(name))?],
+        None => source.roots()?,
+    };
+    Ok((source.name(), validate::check(&*source, &roots, global.jobs(), reporter)))
+}
+
+/// A failure for each place that could not be looked at, and one for all that was found elsewhere.
+fn failures(looked: Vec<Looked>) -> Vec<Failure> {
+    let is_one_of_many = looked.len() > 1;
+    let (mut failures, mut errors, mut is_complete) = (Vec::new(), 0, true);
+    for Looked { place, found } in looked {
+        match found {
+            Ok(report) => {
+                let findings = report.findings.iter();
+                errors += findings.filter(|found| found.severity == Severity::Error).count();
+                is_complete &= report.is_complete();
+            }
+            Err(failure) if is_one_of_many => {
+                failures.push(failure.during(format!("failed to check `{place}`")));
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    match errors {
+        _ if !is_complete => failures.push(Failure::environment("not everything could be read")),
+        0 => {}
+        1 => failures.push(Failure::input("1 thing is wrong")),
+        count => failures.push(Failure::input(format!("{count} things are wrong"))),
+    }
+    failures
+}
+
+fn as_text(looked: &[Looked], quiet: bool) -> String {
     let mut text = String::new();
-    for (place, report) in reports {
+    for Looked { place, found } in looked {
+        let Ok(report) = found else { continue };
         for finding in &report.findings {
             let severity = severity(finding.severity);
             // Writing into a String cannot fail.
@@ -90,6 +127,30 @@ struct Validated<'a> {
     good: bool,
     images: Vec<Image<'a>>,
     findings: Vec<Finding<'a>>,
+    /// Why there is nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl<'a> Validated<'a> {
+    fn new(Looked { place, found }: &'a Looked) -> Self {
+        match found {
+            Ok(report) => Self {
+                place,
+                good: report.is_good(),
+                images: report.images.iter().map(Image::new).collect(),
+                findings: report.findings.iter().map(Finding::new).collect(),
+                error: None,
+            },
+            Err(failure) => Self {
+                place,
+                good: false,
+                images: Vec::new(),
+                findings: Vec::new(),
+                error: Some(failure.to_string()),
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -103,6 +164,19 @@ struct Image<'a> {
     tar_size: u64,
 }
 
+impl<'a> Image<'a> {
+    fn new(image: &'a validate::Checked) -> Self {
+        Self {
+            names: &image.names,
+            digest: image.digest.to_string(),
+            platform: image.platform.to_string(),
+            layers: image.layers,
+            blob_size: image.blob_size,
+            tar_size: image.tar_size,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Finding<'a> {
     severity: &'a str,
@@ -110,31 +184,13 @@ struct Finding<'a> {
     message: &'a str,
 }
 
-fn as_json(reports: &[(String, Report)]) -> Result<String, Failure> {
-    let validated = reports.iter().map(|(place, report)| Validated {
-        place,
-        good: report.is_good(),
-        images: report
-            .images
-            .iter()
-            .map(|image| Image {
-                names: &image.names,
-                digest: image.digest.to_string(),
-                platform: image.platform.to_string(),
-                layers: image.layers,
-                blob_size: image.blob_size,
-                tar_size: image.tar_size,
-            })
-            .collect(),
-        findings: report
-            .findings
-            .iter()
-            .map(|finding| Finding {
-                severity: severity(finding.severity),
-                place: &finding.place,
-                message: &finding.message,
-            })
-            .collect(),
-    });
-    output::json(&validated.collect::<Vec<_>>())
+impl<'a> Finding<'a> {
+    fn new(finding: &'a validate::Finding) -> Self {
+        let severity = severity(finding.severity);
+        Self { severity, place: &finding.place, message: &finding.message }
+    }
+}
+
+fn as_json(looked: &[Looked]) -> Result<String, Failure> {
+    output::json(&looked.iter().map(Validated::new).collect::<Vec<_>>())
 }

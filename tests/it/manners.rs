@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 use super::running::{Place, Ran};
 
 const SPEC: &str = r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#;
@@ -85,6 +87,46 @@ fn an_archive_is_not_named_as_if_it_were_compressed() {
     place.cooper(&["copy", "image.tar", "oci:out.tgz"]).succeeded();
     place.cooper(&["copy", "image.tar", "out.tgz"]).succeeded();
     place.cooper(&["save", "image.tar", "--format=layout", "-o", "saved.tgz"]).succeeded();
+}
+
+#[test]
+fn a_place_that_cannot_be_opened_keeps_none_of_the_others_from_being_checked() {
+    let place = place();
+    place.builds();
+    place.write("junk.tar", "junk");
+    let words = ["validate", "junk.tar", "image.tar", "none.tar"];
+    let ran = place.cooper(&words);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains("app:latest is whole"), "{}", ran.stdout);
+    let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error:")).collect();
+    let told = ["error: failed to check `junk.tar`", "error: failed to check `none.tar`"];
+    assert_eq!(errors, told, "{}", ran.stderr);
+    assert!(ran.stderr.contains("No such file"), "{}", ran.stderr);
+    let data: Value =
+        serde_json::from_str(&place.cooper(&[&words[..], &["--json"]].concat()).stdout).unwrap();
+    let good: Vec<&Value> = data.as_array().unwrap().iter().map(|place| &place["good"]).collect();
+    assert_eq!(good, [false, true, false]);
+    assert_eq!(data[2]["place"], "none.tar");
+    assert!(data[2]["error"].as_str().unwrap().contains("No such file"), "{data}");
+    assert_eq!(data[1]["error"], Value::Null);
+}
+
+#[cfg(feature = "daemon")]
+#[test]
+fn the_worst_of_what_went_wrong_with_several_places_decides_the_exit_code() {
+    let place = place();
+    place.builds();
+    for words in [["docker-daemon:a:v1", "none.tar"], ["none.tar", "docker-daemon:a:v1"]] {
+        let mut command = place.command(&["validate", "image.tar"]);
+        command.args(words).env("DOCKER_HOST", "unix:///nowhere");
+        let ran = Ran::of(command.output().unwrap());
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        let told: Vec<String> =
+            words.map(|word| word.trim_start_matches("docker-daemon:").to_owned()).into();
+        for place in told {
+            assert!(ran.stderr.contains(&format!("failed to check `{place}`")), "{}", ran.stderr);
+        }
+    }
 }
 
 #[test]
@@ -186,9 +228,8 @@ fn notes_are_quiet_with_quiet_and_json_with_json() {
         assert_eq!(run(&[verb, &["--quiet"]].concat()), "", "{verb:?}");
         let told = run(&[verb, &["--json"]].concat());
         let events = told.lines().map(|line| serde_json::from_str(line).expect(line));
-        let events: Vec<serde_json::Value> = events.collect();
-        let warned =
-            |e: &serde_json::Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
+        let events: Vec<Value> = events.collect();
+        let warned = |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
         assert!(events.iter().any(warned), "{told}");
     }
 }
