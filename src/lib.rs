@@ -38,7 +38,8 @@
 //! one for the image that it is part of and one for all images; elsewhere a line at its end, nothing
 //! with `--quiet`; `NO_COLOR` and `TERM=dumb` are obeyed. With `--json` it is one object a line, with
 //! the field `event`: `start` (`task`, `what`, `bytes` if known), `progress` (`task`, `bytesDone`,
-//! once a second), `done` (`task`, `bytesDone`, `milliseconds`) and `warning` (`message`).
+//! once a second), `done` (`task`, `bytesDone`, `milliseconds`), `warning` (`message`) and `error`
+//! (`message`, `causes`, `hint` if there is one, `exitCode`).
 //!
 //! # What is deliberately absent
 //!

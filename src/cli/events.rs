@@ -5,11 +5,13 @@
 //! {"bytesDone":8388608,"event":"progress","task":1}
 //! {"bytesDone":31236096,"event":"done","milliseconds":210,"task":1}
 //! {"event":"warning","message":"…"}
+//! {"causes":["…"],"event":"error","exitCode":1,"hint":"…","message":"…"}
 //! ```
 //!
 //! `bytes` is left out where nobody knows it, and is an estimate where it is given. A task that
-//! lasts tells of its progress once a second. Whatever else is on standard error, such as the
-//! reason of a failure, does not start with a brace.
+//! lasts tells of its progress once a second. An error comes last, mostly alone; its causes are
+//! from the outermost to the innermost, and `hint` is left out where there is none. The process ends
+//! with the greatest `exitCode`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -44,6 +46,13 @@ enum Event<'a> {
     Warning {
         message: &'a str,
     },
+    Error {
+        message: &'a str,
+        causes: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'a str>,
+        exit_code: u8,
+    },
 }
 
 impl Event<'_> {
@@ -56,6 +65,11 @@ impl Event<'_> {
     fn tell(&self) {
         output::note(&self.text());
     }
+}
+
+/// Tells why the process ends with that code, or what else it could not do.
+pub(super) fn error(message: &str, causes: &[String], hint: Option<&str>, exit_code: u8) {
+    Event::Error { message, causes, hint, exit_code }.tell();
 }
 
 /// Numbers the tasks of one process.

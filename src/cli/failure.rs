@@ -4,11 +4,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::exit;
-use super::output;
+use super::{events, exit, output};
 
 /// What to do about a mistake of cooper's.
-pub(super) const REPORT: &str = concat!(
+const REPORT: &str = concat!(
     "this is a mistake in cooper; please report it with the spec at ",
     env!("CARGO_PKG_REPOSITORY"),
     "/issues"
@@ -101,20 +100,29 @@ impl Failure {
         self.code == exit::ENVIRONMENT
     }
 
+    /// What is below the error, from the outermost.
+    fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut said = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            // A transparent error repeats its cause's words.
+            if words != said {
+                causes.push(words.clone());
+            }
+            said = words;
+            cause = error.source();
+        }
+        causes
+    }
+
     /// `error:`, a `caused by:` for each cause, `hint:`.
     fn render(&self) -> String {
         let mut text = format!("error: {}\n", self.error);
-        let mut shown = self.error.to_string();
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let line = error.to_string();
-            // A transparent error repeats its cause's words.
-            if line != shown {
-                // Writing into a String cannot fail.
-                let _ = writeln!(text, "  caused by: {line}");
-            }
-            shown = line;
-            cause = error.source();
+        for cause in self.causes() {
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "  caused by: {cause}");
         }
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "hint: {hint}");
@@ -123,10 +131,20 @@ impl Failure {
     }
 
     /// Says all that went wrong. The worst of it decides how the process ends.
-    pub(super) fn print(&self) -> ExitCode {
+    pub(super) fn print(&self, json: bool) -> ExitCode {
         let all = || self.earlier.iter().chain([self]);
-        all().for_each(|failure| output::error(&failure.render()));
+        all().for_each(|failure| failure.tell(json));
         ExitCode::from(all().map(|failure| failure.code).max().unwrap_or(self.code))
+    }
+
+    /// Says what went wrong, to people or to a program.
+    pub(super) fn tell(&self, json: bool) {
+        if json {
+            let message = self.error.to_string();
+            events::error(&message, &self.causes(), self.hint.as_deref(), self.code);
+        } else {
+            output::error(&self.render());
+        }
     }
 }
 

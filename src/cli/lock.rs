@@ -55,7 +55,7 @@ pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
     let mut text = json::to_bytes(&lock).map_err(Failure::bug)?;
     text.push(b'\n');
     output::document(&args.output, &text)?;
-    if !global.quiet && !output::is_stdout(&args.output) {
+    if !global.quiet && !global.json && !output::is_stdout(&args.output) {
         let platforms: Vec<&str> = lock.platforms.keys().map(String::as_str).collect();
         output::note(&format!(
             "locked {} as {} for {}",

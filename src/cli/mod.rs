@@ -95,7 +95,8 @@ struct Global {
     /// Threads that read, hash and compress [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Print data as JSON, and progress on standard error as one JSON object a line
+    /// Print data as JSON, and progress, warnings and errors on standard error as one JSON object
+    /// a line
     #[arg(long, global = true)]
     json: bool,
     /// Where layers already made are kept; `none` keeps nothing
@@ -153,7 +154,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    signals::install_hook();
+    signals::install_hook(cli.global.json);
     signals::install();
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
@@ -185,7 +186,7 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),
-        Err(failure) => failure.print(),
+        Err(failure) => failure.print(cli.global.json),
     }
 }
 
@@ -201,8 +202,12 @@ fn parse() -> Result<Cli, clap::Error> {
 
 /// Help and version are data; a wrong argument is wrong input.
 fn usage(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|w| w == "--json");
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
-        return unreadable_word().print();
+        return unreadable_word().print(json);
+    }
+    if json && error.use_stderr() {
+        return wrong_words(error).print(json);
     }
     let printed = error.print();
     if error.use_stderr() {
@@ -210,8 +215,16 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     match output::told(printed.and_then(|()| std::io::stdout().flush())) {
         Ok(()) => ExitCode::from(exit::DONE),
-        Err(failure) => failure.print(),
+        Err(failure) => failure.print(json),
     }
+}
+
+/// clap puts a blank line between what is wrong and what to write.
+fn wrong_words(error: &clap::Error) -> failure::Failure {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (message, hint) = text.split_once("\n\n").unwrap_or((text, ""));
+    failure::Failure::input(message.trim()).hint(hint.trim())
 }
 
 /// clap does not say which argument it could not read.

@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use super::exit;
-use super::failure::REPORT;
-use super::{output, progress};
+use super::failure::Failure;
+use super::{exit, progress};
 use crate::file;
 
 /// By convention a process that a signal ends leaves 128 and the signal's number.
@@ -38,9 +37,9 @@ fn ignored() -> u64 {
 }
 
 /// Installs what a panic ends in. It is of the thread that panics, and nothing is unwound.
-pub(super) fn install_hook() {
-    std::panic::set_hook(Box::new(|panic| {
-        output::error(&format!("error: {panic}\nhint: {REPORT}\n"));
+pub(super) fn install_hook(json: bool) {
+    std::panic::set_hook(Box::new(move |panic| {
+        Failure::bug(panic.to_string()).tell(json);
         file::remove_unfinished();
         signal_hook::low_level::exit(exit::BUG.into());
     }));
@@ -56,20 +55,23 @@ mod tests {
     #[test]
     fn a_panic_asks_for_a_report_and_leaves_nothing_half_written() {
         if let Some(path) = std::env::var_os("COOPER_TEST_PANIC") {
-            install_hook();
+            install_hook(path.as_encoded_bytes().ends_with(b"json"));
             let _half = AtomicFile::create(Path::new(&path)).unwrap();
             panic!("on purpose");
         }
         let dir = tempfile::tempdir().unwrap();
         let name = concat!(module_path!(), "::a_panic");
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args([name.split_once("::").unwrap().1, "--nocapture"]);
-        let ended = child.env("COOPER_TEST_PANIC", dir.path().join("out")).output().unwrap();
-        let told = String::from_utf8_lossy(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(exit::BUG.into()), "{told}");
-        for part in ["panicked", "on purpose", "hint: this is a mistake in cooper", "/issues"] {
-            assert!(told.contains(part), "{told}");
+        for out in ["out", "out.json"] {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child.args([name.split_once("::").unwrap().1, "--nocapture"]);
+            let ended = child.env("COOPER_TEST_PANIC", dir.path().join(out)).output().unwrap();
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(exit::BUG.into()), "{told}");
+            for part in ["panicked", "on purpose", "this is a mistake in cooper", "/issues"] {
+                assert!(told.contains(part), "{told}");
+            }
+            assert_eq!(told.starts_with('{'), out == "out.json", "{told}");
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         }
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -1,13 +1,15 @@
-//! What is told of work that makes no layer.
+//! What is told of work that makes no layer, and of what went wrong.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use super::fixture::Fixture;
+use super::running::{Place, Ran};
 
 /// What is told on standard error by a run that must succeed.
 fn events(fixture: &Fixture, args: &[&str]) -> Vec<Value> {
@@ -124,4 +126,71 @@ fn tasks_of_one_process_have_numbers_of_their_own() {
     let starts = told.iter().filter(|event| event["event"] == "start");
     let numbers: Vec<u64> = starts.map(|event| event["task"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2], "{told:?}");
+}
+
+/// All that is told by a run which must end with that code: an error a line, and no data.
+fn errors(ran: &Ran, code: i32) -> Vec<Value> {
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
+    let events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    events.inspect(|event| assert_eq!(event["event"], "error")).collect()
+}
+
+#[test]
+fn an_error_is_an_event_where_json_was_asked_for() {
+    let place = Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"app","fils":{}}"#);
+    let [event] = &errors(&place.cooper(&["--json", "plan", "spec.json"]), 1)[..] else { panic!() };
+    assert_eq!(event["message"], "failed to read `spec.json`");
+    assert!(event["causes"][0].as_str().unwrap().contains("unknown field `fils`"), "{event}");
+    assert_eq!(event["hint"], "did you mean `files`?");
+    assert_eq!(event["exitCode"], 1);
+    let ran = place.cooper(&["build", "--json", "--quiet", "none.json", "-o", "/proc/x"]);
+    let [event] = &errors(&ran, 1)[..] else { panic!() };
+    assert_eq!(event["causes"].as_array().unwrap().len(), 1, "{event}");
+    place.cooper(&["plan", "spec.json"]).failed(1, &["error: failed to read `spec.json`\n"]);
+}
+
+#[test]
+fn wrong_words_are_an_event_too_where_json_is_among_them() {
+    let place = Place::new();
+    for (words, message, hint) in [
+        (&["plan", "--json", "--nope"][..], "unexpected argument '--nope' found", "--help"),
+        (&["--json", "plan"], "required arguments were not provided:\n  <SPEC>", "Usage: cooper"),
+        (&["bild", "--json"], "unrecognized subcommand 'bild'", "'build'"),
+        (&["plan", "x", "--jobs=0", "--json"], "invalid value '0' for '--jobs <N>'", "--help"),
+        (&["--json"], "requires a subcommand", "Usage: cooper"),
+        (&["cache", "--json"], "requires a subcommand", "Usage: cooper"),
+    ] {
+        let [event] = &errors(&place.cooper(words), 1)[..] else { panic!("{words:?}") };
+        assert!(event["message"].as_str().unwrap().contains(message), "{event}");
+        assert!(event["hint"].as_str().unwrap().contains(hint), "{event}");
+        assert_eq!(event["exitCode"], 1);
+    }
+    place.cooper(&["plan", "--nope", "--", "--json"]).failed(1, &["error: unexpected"]);
+    let mut command = place.command(&["plan", "--json", "--max-layers"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"\xff"));
+    let event = errors(&Ran::of(command.output().unwrap()), 1).remove(0);
+    assert!(event["message"].as_str().unwrap().contains("is no UTF-8"), "{event}");
+}
+
+#[test]
+fn the_readme_shows_the_events_as_the_code_does_and_the_map_names_their_fields() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    };
+    let shown = |text: &str| -> Vec<Value> {
+        let lines = text.lines().map(|line| line.trim_start_matches("//! "));
+        let lines = lines.filter(|line| line.starts_with('{') && line.contains("\"event\":"));
+        lines.map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let events = shown(&read("README.md"));
+    assert_eq!(events, shown(&read("src/cli/events.rs")));
+    assert_eq!(events.len(), 5);
+    let map = read("src/lib.rs");
+    for event in &events {
+        let fields = event.as_object().unwrap().keys().filter(|field| *field != "event");
+        for word in fields.map(String::as_str).chain(event["event"].as_str()) {
+            assert!(map.contains(&format!("`{word}`")), "src/lib.rs does not name `{word}`");
+        }
+    }
 }
