@@ -1,5 +1,6 @@
 # The programs of `nix run`: build-all and its like hand specs to `cooper load`, which
-# assembles and loads in one go; no archive is written unless no daemon answers.
+# assembles and loads in one go; no archive is written unless no daemon answers. By its own
+# name an image is loaded, for its package is an archive, which cannot be run.
 {
   pkgs,
   cooper,
@@ -70,8 +71,14 @@ let
   buildOne =
     name:
     script "build-${name}" "Build ${named.${name}.imageName} and load it into Docker" ''exec ${load} ${options} "$@" ${specOf named.${name}}'';
+  loadOne = _: image: {
+    type = "app";
+    program = "${image.load}/bin/${image.load.meta.mainProgram}";
+    meta.description = "Load ${image.imageName} into Docker, podman or containerd";
+  };
 in
-rec {
+builtins.mapAttrs loadOne images
+// rec {
   build-all = script "build-all" "Build all images and load them into Docker" buildAll;
   build-backend = buildOne "backend";
   build-grafana = buildOne "grafana";

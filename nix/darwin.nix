@@ -25,14 +25,18 @@ let
       ''printf %s "$message" >"$out" && /bin/chmod +x "$out"''
     ];
   };
-  names = [
-    "build-all"
-    "build-backend"
-    "build-grafana"
-    "build-plugin-init"
-    "list-images"
-    "default"
-  ];
+  # Names take no packages.
+  names = builtins.attrNames (
+    import ./apps.nix {
+      pkgs = { };
+      cooper = null;
+      images = import ./images.nix {
+        pkgs = { };
+        mkLib = null;
+        revision = null;
+      } { };
+    }
+  );
 in
 builtins.listToAttrs (
   map (name: {
