@@ -227,11 +227,9 @@ fn read(
         return Ok(Named::of_graph(Graph::read(source, root)?, root, rename));
     };
     let image = image_for(source, root, platform)?;
-    let root = Descriptor {
-        annotations: root.annotations.clone(),
-        platform: Some(image.platform().clone()),
-        ..image.manifest.descriptor.clone()
-    };
+    let mut entry = image.manifest.descriptor.clone();
+    entry.annotations.extend(root.annotations.clone());
+    let root = Descriptor { platform: Some(image.platform().clone()), ..entry };
     Ok(Named::of_graph(Graph::read(source, &root)?, &root, rename))
 }
 

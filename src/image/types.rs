@@ -1,6 +1,7 @@
 //! OCI's documents, as cooper writes them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -36,6 +37,9 @@ pub struct Descriptor {
     /// What else somebody says of it, such as `artifactType` and `data`.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+    /// The words in which somebody else's index said all this and more, as they stood there.
+    #[serde(skip)]
+    pub words: Option<Arc<str>>,
 }
 
 impl Descriptor {
@@ -48,6 +52,7 @@ impl Descriptor {
             platform: None,
             annotations: BTreeMap::new(),
             other: BTreeMap::new(),
+            words: None,
         }
     }
 

@@ -8,8 +8,9 @@ use std::io;
 use serde::Serialize;
 
 use super::TransportError;
+use super::entries::index_of;
 use super::graph::{DockerImage, Named};
-use super::layout::{OCI_LAYOUT, index_of};
+use super::layout::OCI_LAYOUT;
 use crate::digest::Digest;
 use crate::image::{Image, json};
 use crate::layer::{Layer, Sink};
@@ -96,8 +97,9 @@ impl<'a> Archive<'a> {
         let images = graphs.iter().flat_map(|named| &named.images);
         let docker: Vec<DockerManifest> = images.map(docker_manifest).collect();
         self.file("manifest.json", &bytes("manifest.json", &docker)?)?;
-        let index = index_of(graphs.iter().flat_map(|named| named.entries.clone()).collect());
-        self.file("index.json", &bytes("index.json", &index)?)?;
+        let entries: Vec<_> = graphs.iter().flat_map(|named| named.entries.clone()).collect();
+        let index = index_of(&entries).map_err(|e| TransportError::Json("index.json", e))?;
+        self.file("index.json", &index)?;
         self.to.write_all(&[0; 1024]).map_err(TransportError::Stream)?;
         self.to.flush().map_err(TransportError::Stream)
     }

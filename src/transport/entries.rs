@@ -1,13 +1,16 @@
 //! What a layout's index.json has, whoever wrote it.
 //!
-//! What cooper does not replace stays as it is, with all fields that it does not know (image-spec,
-//! considerations.md, "Extensibility").
+//! What cooper does not replace stays as it is, word for word and with all fields that it does not
+//! know (image-spec, considerations.md, "Extensibility"); so does what it moves, but for its name.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
-use super::layout;
-use super::source::{IMAGE_NAME, REF_NAME, parse_index};
-use crate::image::{Descriptor, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::source::{IMAGE_NAME, REF_NAME, parse_entry, parse_index};
+use crate::image::json::{self, Parts};
+use crate::image::{Descriptor, ImageIndex, MEDIA_TYPE_INDEX};
 
 const MANIFESTS: &str = "manifests";
 
@@ -15,55 +18,85 @@ const MANIFESTS: &str = "manifests";
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     /// All but the entries; nothing where there is no index yet.
-    rest: Option<Map<String, Value>>,
-    manifests: Vec<Entry>,
-}
-
-/// What cooper understands of an entry.
-#[derive(Debug)]
-struct Entry {
-    known: Descriptor,
-    /// All of it, where it was there before.
-    whole: Option<Value>,
+    rest: Option<Parts>,
+    manifests: Vec<Descriptor>,
 }
 
 impl Entries {
     /// Reads an index.json, or says what is wrong with it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let known = parse_index(bytes)?;
-        let mut rest: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let manifests = match rest.remove(MANIFESTS) {
-            Some(Value::Array(all)) => all,
-            _ => Vec::new(),
-        };
-        let entry = |(known, whole)| Entry { known, whole: Some(whole) };
-        let manifests = known.into_iter().zip(manifests).map(entry).collect();
+        let manifests = parse_index(bytes)?;
+        let mut rest: Parts = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        rest.remove(MANIFESTS);
         Ok(Self { rest: Some(rest), manifests })
     }
 
     /// Puts an entry in the place of those of its name, or at the end.
-    pub(super) fn insert(&mut self, known: Descriptor) {
-        let place = self.manifests.iter().position(|old| same_name(&old.known, &known));
-        // Its own entry from an earlier time says as much, and perhaps more.
-        let old = self.manifests.iter().find(|old| old.known == known);
-        let whole = old.and_then(|old| old.whole.clone());
-        self.manifests.retain(|old| !same_name(&old.known, &known));
+    pub(super) fn insert(&mut self, mut entry: Descriptor) {
+        let place = self.manifests.iter().position(|old| same_name(old, &entry));
+        if entry.words.is_none() {
+            // Its own entry from an earlier time says as much, and perhaps more.
+            let is_it = |old: &&Descriptor| Descriptor { words: None, ..(*old).clone() } == entry;
+            entry.words = self.manifests.iter().find(is_it).and_then(|old| old.words.clone());
+        }
+        self.manifests.retain(|old| !same_name(old, &entry));
         let place = place.unwrap_or(self.manifests.len());
-        self.manifests.insert(place, Entry { known, whole });
+        self.manifests.insert(place, entry);
     }
 
-    /// The index.json, canonical.
+    /// The index.json: canonical, but for what somebody else has said.
     pub(super) fn into_bytes(self) -> serde_json::Result<Vec<u8>> {
-        let Some(mut rest) = self.rest else {
-            let known = self.manifests.into_iter().map(|entry| entry.known).collect();
-            return json::to_bytes(&layout::index_of(known));
-        };
-        let value = |Entry { known, whole }| whole.map_or_else(|| serde_json::to_value(known), Ok);
-        let manifests = self.manifests.into_iter().map(value).collect::<Result<_, _>>()?;
-        rest.insert(MANIFESTS.into(), Value::Array(manifests));
-        json::to_bytes(&rest)
+        index(self.rest, &self.manifests)
     }
+}
+
+/// An index.json of nothing but these entries.
+pub(super) fn index_of(entries: &[Descriptor]) -> serde_json::Result<Vec<u8>> {
+    index(None, entries)
+}
+
+fn index(rest: Option<Parts>, entries: &[Descriptor]) -> serde_json::Result<Vec<u8>> {
+    let new = || {
+        let empty = ImageIndex {
+            schema_version: 2,
+            media_type: MEDIA_TYPE_INDEX.into(),
+            manifests: Vec::new(),
+            annotations: BTreeMap::new(),
+        };
+        serde_json::from_str(json::part(&empty)?.get())
+    };
+    let mut index: Parts = rest.map_or_else(new, Ok)?;
+    let entries: Vec<_> = entries.iter().map(words).collect::<Result<_, _>>()?;
+    index.insert(MANIFESTS.into(), json::join(&entries)?);
+    Ok(json::join(&index)?.get().as_bytes().to_vec())
+}
+
+/// An entry in the words in which it was read, but for what is another now.
+fn words(entry: &Descriptor) -> serde_json::Result<Box<RawValue>> {
+    let Some(words) = &entry.words else { return json::part(entry) };
+    let before = serde_json::to_value(parse_entry(words)?)?;
+    changed(words, &before, &serde_json::to_value(entry)?)
+}
+
+/// Changes in the words of a value what cooper understood as `before` and is `now` another.
+fn changed(words: &str, before: &Value, now: &Value) -> serde_json::Result<Box<RawValue>> {
+    if before == now {
+        return RawValue::from_string(words.to_owned());
+    }
+    let (Value::Object(before), Value::Object(now)) = (before, now) else {
+        return json::part(now);
+    };
+    let mut parts: Parts = serde_json::from_str(words)?;
+    parts.retain(|field, _| now.contains_key(field) || !before.contains_key(field));
+    for (field, now) in now {
+        let words = match (before.get(field), parts.get(field)) {
+            (Some(before), Some(part)) => changed(part.get(), before, now)?,
+            (Some(before), None) if before == now => continue,
+            _ => json::part(now)?,
+        };
+        parts.insert(field.clone(), words);
+    }
+    json::join(&parts)
 }
 
 fn same_name(a: &Descriptor, b: &Descriptor) -> bool {

@@ -21,7 +21,7 @@ use super::graph::{Blob, Named};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::file::{self, AtomicFile, Context, FileError, Look};
-use crate::image::{Descriptor, Document, Image, ImageIndex, MEDIA_TYPE_INDEX};
+use crate::image::{Descriptor, Document, Image};
 use crate::report::{Reporter, Task};
 use crate::spec::{ImageName, Tag};
 
@@ -159,16 +159,6 @@ pub(super) fn names(name: &ImageName, tag: &Tag) -> BTreeMap<String, String> {
         (REF_NAME.into(), format!("{tag}")),
         (IMAGE_NAME.into(), full_name(name.as_str(), tag)),
     ])
-}
-
-/// An index of the given entries.
-pub(super) fn index_of(manifests: Vec<Descriptor>) -> ImageIndex {
-    ImageIndex {
-        schema_version: 2,
-        media_type: MEDIA_TYPE_INDEX.into(),
-        manifests,
-        annotations: BTreeMap::new(),
-    }
 }
 
 /// Writes the blobs that are missing.

@@ -50,6 +50,7 @@ fn what_another_tool_says_of_an_image_goes_with_it() {
         ("data", json!("e30=")),
         ("urls", json!(["https://example.com/x"])),
         ("com.example.unknown", json!({"a": [1, null]})),
+        ("platform", platform()),
     ] {
         entry.insert(field.into(), value);
     }
@@ -59,6 +60,64 @@ fn what_another_tool_says_of_an_image_goes_with_it() {
     place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "all.tar"]).succeeded();
     place.cooper(&["copy", "all.tar", "./last"]).succeeded();
     assert_eq!(read("last")["manifests"], index["manifests"]);
+    // Under another name it is the same, but for that.
+    place.cooper(&["copy", "oci:from:latest", "oci:other:v2"]).succeeded();
+    let mut other = read("other");
+    let names = index["manifests"][0]["annotations"].clone();
+    assert_ne!(std::mem::replace(&mut other["manifests"][0]["annotations"], names), Value::Null);
+    assert_eq!(other["manifests"], index["manifests"]);
+}
+
+/// What an index says of a platform, with more than cooper understands.
+fn platform() -> Value {
+    json!({"os": "linux", "architecture": "amd64", "variant": "", "os.version": "10.0.1",
+           "os.features": ["win32k"], "com.example.unknown": 1})
+}
+
+#[test]
+fn what_an_index_within_says_of_an_image_goes_with_it() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    let read = |layout: &str| -> Value {
+        let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let mut root = read("from")["manifests"][0].take();
+    let mut entry = root.clone();
+    entry["platform"] = platform();
+    entry["annotations"] = json!({"com.example.of": "the image"});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let digest = cooper::digest::Digest::of(index.as_bytes()).to_string();
+    place.write(&format!("from/blobs/{}", digest.replace(':', "/")), &index);
+    root["mediaType"] = "application/vnd.oci.image.index.v1+json".into();
+    (root["digest"], root["size"]) = (digest.into(), index.len().into());
+    root.as_object_mut().unwrap().remove("platform");
+    place.write("from/index.json", json!({"schemaVersion": 2, "manifests": [root]}).to_string());
+    place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "oci:to"]).succeeded();
+    let names = root["annotations"].as_object().unwrap().clone();
+    entry["annotations"].as_object_mut().unwrap().extend(names);
+    assert_eq!(read("to")["manifests"], json!([entry]));
+}
+
+#[test]
+fn numbers_with_more_digits_than_a_double_has_stay_as_they_are() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    let text = |layout: &str| {
+        std::fs::read_to_string(place.path(&format!("{layout}/index.json"))).unwrap()
+    };
+    let number = "\"com.example.number\":1234567890123456789012345.10";
+    let entry = text("from").replace("\"digest\"", &format!("{number},\"digest\""));
+    let index = entry.replace("\"schemaVersion\"", &format!("{number},\"schemaVersion\""));
+    assert_eq!(index.matches(number).count(), 2);
+    place.write("from/index.json", &index);
+    place.cooper(&["copy", "oci:from:latest", "oci:to:v2"]).succeeded();
+    assert_eq!(text("to").matches(number).count(), 1);
+    place.spec(&[], json!({"name": "other"}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    assert_eq!(text("from").matches(number).count(), 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Encoding, SourceError};
@@ -68,12 +69,13 @@ pub(crate) const ACCEPTED: [&str; 4] =
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Foreign {
+struct Foreign<'a> {
     schema_version: Option<Value>,
     media_type: Option<String>,
     config: Option<ForeignDescriptor>,
     layers: Option<Vec<ForeignDescriptor>>,
-    manifests: Option<Vec<ForeignDescriptor>>,
+    #[serde(borrow)]
+    manifests: Option<Vec<&'a RawValue>>,
     #[serde(rename = "fsLayers")]
     schema1_layers: Option<Value>,
 }
@@ -117,8 +119,15 @@ impl From<ForeignDescriptor> for Descriptor {
             platform,
             annotations: foreign.annotations.unwrap_or_default(),
             other,
+            words: None,
         }
     }
+}
+
+/// An entry of an index, which somebody may say more of than cooper understands.
+pub(in crate::transport) fn parse_entry(words: &str) -> serde_json::Result<Descriptor> {
+    let entry: ForeignDescriptor = serde_json::from_str(words)?;
+    Ok(Descriptor { words: Some(words.into()), ..entry.into() })
 }
 
 /// Understands a manifest or an index, and refuses what two readers could understand in two
@@ -138,10 +147,14 @@ pub(in crate::transport) fn parse_index(bytes: &[u8]) -> Result<Vec<Descriptor>,
 }
 
 fn parse_manifest(bytes: &[u8], declared: &str) -> Result<Manifest, String> {
-    let foreign: Foreign = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let foreign: Foreign<'_> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     check_kind(&foreign, declared)?;
     if let Some(manifests) = foreign.manifests {
-        return Ok(Manifest::Index(manifests.into_iter().map(Descriptor::from).collect()));
+        let entry = |(at, words): (usize, &RawValue)| {
+            parse_entry(words.get()).map_err(|error| format!("manifests[{at}]: {error}"))
+        };
+        let entries = manifests.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+        return Ok(Manifest::Index(entries));
     }
     let layers = foreign.layers.ok_or("it has neither `layers` nor `manifests`")?;
     let config = foreign.config.ok_or("it has no `config`")?;
@@ -155,7 +168,7 @@ fn parse_manifest(bytes: &[u8], declared: &str) -> Result<Manifest, String> {
     Ok(Manifest::Image { config: config.into(), layers: layers.collect::<Result<_, _>>()? })
 }
 
-fn check_kind(foreign: &Foreign, declared: &str) -> Result<(), String> {
+fn check_kind(foreign: &Foreign<'_>, declared: &str) -> Result<(), String> {
     let schema1 = foreign.schema1_layers.is_some() || declared.starts_with(DOCKER_SCHEMA1);
     if schema1 {
         return Err("it is of Docker's schema 1, which no tool writes any more; \

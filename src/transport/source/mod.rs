@@ -30,10 +30,10 @@ use crate::spec::Platform;
 pub use archive::Archive;
 pub use checked::Checked;
 pub(crate) use documents::is_config;
-pub(super) use documents::parse_index;
 #[cfg(feature = "registry")]
 pub(crate) use documents::{ACCEPTED, is_manifest};
 pub use documents::{Config, Layer, Manifest, read_manifest};
+pub(super) use documents::{parse_entry, parse_index};
 pub use encoding::Encoding;
 pub(crate) use encoding::{inflates_too_much, most_inflated};
 pub use layout::Layout;
