@@ -61,7 +61,7 @@ impl Cache {
     pub fn info(&self) -> Result<Info, CacheError> {
         let layers = list(&self.dir.join("layers"))?;
         let blobs = list(&self.dir.join("blobs"))?;
-        let temps = list(&self.dir.join("tmp"))?;
+        let temps = list(&self.temps())?;
         let bytes = [&layers, &blobs, &temps].into_iter().flatten().map(|item| item.size).sum();
         Ok(Info {
             dir: self.dir.clone(),
@@ -174,7 +174,7 @@ impl Cache {
 
     /// Only for who holds the lock alone.
     fn remove_unfinished(&self, freed: &mut Freed) -> Result<(), FileError> {
-        list(&self.dir.join("tmp"))?.iter().try_for_each(|item| freed.remove(item))
+        list(&self.temps())?.iter().try_for_each(|item| freed.remove(item))
     }
 
     /// Until there are at most so many bytes; blobs without a record go in any case. Only for who

@@ -150,6 +150,10 @@ impl Cache {
         self.dir.join("blobs").join(hex)
     }
 
+    fn temps(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
     fn guard(&self) -> Option<Guard> {
         self.lock.as_ref().map(|lock| Arc::clone(lock) as Guard)
     }
@@ -167,7 +171,7 @@ impl Cache {
         if !self.writable {
             return Some(None);
         }
-        let path = self.dir.join("tmp").join(format!("{key}.lock"));
+        let path = self.temps().join(format!("{key}.lock"));
         match Claimed::get(path, may_wait).transpose()? {
             Ok(claimed) => Some(Some(Box::new(claimed))),
             // Without a claim two processes may make one layer, which is only slower.
@@ -199,7 +203,7 @@ impl Cache {
                 // Where the kernel does not tell this life, no record is of it.
                 let seen = seen.as_ref().filter(|(_, life)| *life == self.boot);
                 let seen = seen.map(|(digest, _)| *digest);
-                let (record, temps, boot) = (entry.record, self.dir.join("tmp"), self.boot.clone());
+                let (record, temps, boot) = (entry.record, self.temps(), self.boot.clone());
                 let renew = Arc::new(Renewal { path, temps, record, boot });
                 return Ok(Lookup::Hit(record, Had::Plain(Before { seen, renew })));
             }
@@ -215,7 +219,7 @@ impl Cache {
                 let seen = Entry { record: entry.record, seen: Seen::Blob(now) };
                 if self.writable {
                     // Where that fails it is hashed again next time.
-                    let _ = seen.write(&path, &self.dir.join("tmp"));
+                    let _ = seen.write(&path, &self.temps());
                 }
                 look
             }
@@ -265,7 +269,7 @@ impl Cache {
         if let (Some(key), Some(seen)) = (key, seen) {
             let path = self.layer_path(&key.hex());
             make_way(&path)?;
-            match (Entry { record: *record, seen }).write(&path, &self.dir.join("tmp")) {
+            match (Entry { record: *record, seen }).write(&path, &self.temps()) {
                 Err(error) if is_full(&error) => self.full.store(true, Ordering::Relaxed),
                 written => written?,
             }
@@ -295,7 +299,7 @@ impl Store for Cache {
         if !self.writable || self.full.load(Ordering::Relaxed) {
             return self.elsewhere()?.create();
         }
-        Ok(NewBlob::create(&self.dir.join("tmp"), self.guard())?)
+        Ok(NewBlob::create(&self.temps(), self.guard())?)
     }
 
     fn put(
@@ -304,7 +308,7 @@ impl Store for Cache {
         record: &Record,
         bytes: New,
     ) -> Result<Option<Kept>, LayerError> {
-        let is_elsewhere = matches!(&bytes, New::Blob(blob) if !blob.path().starts_with(&self.dir));
+        let is_elsewhere = matches!(&bytes, New::Blob(blob) if blob.dir() != self.temps());
         if !self.writable || is_elsewhere {
             return self.elsewhere()?.put(key, record, bytes);
         }

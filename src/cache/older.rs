@@ -40,7 +40,7 @@ impl Cache {
                 continue;
             }
             // Out of the way first: an older cooper that starts meanwhile makes itself another.
-            let gone = self.dir.join("tmp").join(dir.file_name().unwrap_or_default());
+            let gone = self.temps().join(dir.file_name().unwrap_or_default());
             fs::rename(&dir, &gone).context("rename", &dir)?;
             remove(&gone)?;
             freed.files += files;

@@ -172,6 +172,7 @@ pub type Claim = Option<Box<dyn fmt::Debug + Send>>;
 pub struct NewBlob {
     temp: NamedTempFile,
     _unfinished: Unfinished,
+    dir: PathBuf,
     guard: Option<Guard>,
 }
 
@@ -184,16 +185,16 @@ impl NewBlob {
         let temp = Unfinished::make(temp, |temp| temp.path().into());
         let (temp, unfinished) = temp.context("create a file in", dir)?;
         let _ = temp.as_file().set_permissions(Permissions::from_mode(file::MODE));
-        Ok(Self { _unfinished: unfinished, temp, guard })
+        Ok(Self { _unfinished: unfinished, temp, dir: dir.into(), guard })
     }
 
-    /// Where it is while it is written.
-    pub fn path(&self) -> &Path {
-        self.temp.path()
+    /// The folder that it was made in, as it was named then.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.temp.as_file_mut().write_all(bytes).context("write", self.temp.path())
+        self.temp.as_file_mut().write_all(bytes).context("write a file in", &self.dir)
     }
 
     /// Gives the file its name, replacing what had it; on the same file system.

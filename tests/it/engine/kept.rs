@@ -66,6 +66,28 @@ fn a_layer_that_was_used_again_is_the_last_to_go() {
 }
 
 #[test]
+fn a_cache_that_is_named_by_a_relative_path_keeps_layers_and_may_be_full() {
+    // fault 104
+    let house = House::filled(3, 100_000, GZIP);
+    let cache = house.path("cache");
+    fs::create_dir(&cache).unwrap();
+    let built = |before: &[&str]| {
+        let words = [before, &[env!("CARGO_BIN_EXE_cooper")]].concat();
+        let mut command = std::process::Command::new(words[0]);
+        command.args(&words[1..]).args(["--json", "build", "spec.json", "-o", "out.tar"]);
+        command.args(["--cache", "cache"]).current_dir(house.path(""));
+        let output = command.env("TMPDIR", house.path("")).output().unwrap();
+        succeeded(&output);
+        output
+    };
+    let full = "mount -t tmpfs -o mode=755,size=64k cooper \"$1\" || exit 9; shift; exec \"$@\"";
+    let warnings = events(&built(&mounting(full, &cache)), "warning");
+    assert!(warnings.iter().any(|warning| warning.to_string().contains("no room for the cache")));
+    built(&[]);
+    assert_eq!(fs::read_dir(house.cached("layers")).unwrap().count(), 3);
+}
+
+#[test]
 fn a_build_needs_no_room_in_its_cache() {
     // fault 104
     let house = House::new();
