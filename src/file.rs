@@ -1,21 +1,21 @@
 //! File system calls whose errors name the path, and writes that leave a whole file or none.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 mod atomic;
 mod early;
 mod exposed;
 mod lock;
+mod temp;
 
-pub use atomic::{AtomicFile, MODE, TEMP_PREFIX, write_atomically};
+pub use atomic::{AtomicFile, TEMP_PREFIX, write_atomically};
 pub use early::EarlyWriter;
 pub use exposed::Exposed;
 pub use lock::{Lock, Tried, has_name, lock, try_lock};
+pub use temp::{MODE, Temp, TempFolder, Unfinished, remove_unfinished};
 
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -87,52 +87,6 @@ impl Look {
     /// How it looked when this was asked.
     pub fn of(meta: &fs::Metadata) -> Self {
         Self { inode: meta.ino(), size: meta.len(), mtime: (meta.mtime(), meta.mtime_nsec()) }
-    }
-}
-
-/// Temporary files that are being written, so that a signal can remove them.
-static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-/// Removes every temporary file of this process. Called when a signal ends it; nothing can be
-/// committed afterwards.
-pub fn remove_unfinished() {
-    // Never unlocked again: who is about to rename a file waits until the process is gone.
-    let Ok(unfinished) = UNFINISHED.lock() else { return };
-    for path in unfinished.iter() {
-        // The process is ending; what cannot be removed stays.
-        let _ = match path.is_dir() {
-            true => fs::remove_dir_all(path),
-            false => fs::remove_file(path),
-        };
-    }
-    std::mem::forget(unfinished);
-}
-
-/// A temporary file or folder that a signal shall remove, for as long as this lives.
-#[derive(Debug)]
-pub struct Unfinished(PathBuf);
-
-impl Unfinished {
-    /// Makes it; no signal comes between that and its being known by its path.
-    pub fn make<T>(
-        make: impl FnOnce() -> io::Result<T>,
-        path: impl FnOnce(&T) -> PathBuf,
-    ) -> io::Result<(T, Self)> {
-        let unfinished = UNFINISHED.lock();
-        let made = make()?;
-        let path = path(&made);
-        if let Ok(mut unfinished) = unfinished {
-            unfinished.insert(path.clone());
-        }
-        Ok((made, Self(path)))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Ok(mut unfinished) = UNFINISHED.lock() {
-            unfinished.remove(&self.0);
-        }
     }
 }
 

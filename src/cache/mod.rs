@@ -299,7 +299,8 @@ impl Store for Cache {
         if !self.writable || self.full.load(Ordering::Relaxed) {
             return self.elsewhere()?.create();
         }
-        Ok(NewBlob::create(&self.temps(), self.guard())?)
+        let temps = self.temps();
+        Ok(NewBlob::create(&temps, &temps, self.guard())?)
     }
 
     fn put(
@@ -308,7 +309,7 @@ impl Store for Cache {
         record: &Record,
         bytes: New,
     ) -> Result<Option<Kept>, LayerError> {
-        let is_elsewhere = matches!(&bytes, New::Blob(blob) if blob.dir() != self.temps());
+        let is_elsewhere = matches!(&bytes, New::Blob(blob) if blob.place() != self.temps());
         if !self.writable || is_elsewhere {
             return self.elsewhere()?.put(key, record, bytes);
         }

@@ -1,12 +1,11 @@
 //! What is written down about a cached layer.
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, Hasher};
-use crate::file::{self, Context, Exposed, FileError, Look, Unfinished};
+use crate::file::{self, Context, Exposed, FileError, Look, Temp};
 use crate::layer::{Record, Renew};
 use crate::report::Task;
 
@@ -95,13 +94,10 @@ impl Entry {
 
     /// Readers see the old record or the new one, whole, and may be other users, as a blob's may.
     pub(super) fn write(&self, path: &Path, temps: &Path) -> Result<(), FileError> {
-        let mut builder = tempfile::Builder::new();
-        let temp = || builder.prefix("layer-").tempfile_in(temps);
-        let temp = Unfinished::make(temp, |temp| temp.path().into());
-        let (mut temp, _unfinished) = temp.context("create a file in", temps)?;
-        let _ = temp.as_file().set_permissions(Permissions::from_mode(file::MODE));
-        io::Write::write_all(&mut temp, self.text().as_bytes()).context("write", temp.path())?;
-        temp.persist(path).map_err(|e| e.error).context("rename a file to", path).map(drop)
+        let mut temp = Temp::create(temps, ("layer-", "")).context("create a file in", temps)?;
+        let written = temp.file_mut().write_all(self.text().as_bytes());
+        written.context("write a file in", temps)?;
+        temp.persist(path).map(drop)
     }
 
     /// Lines of a word and its value; the last line is the digest of all before it.

@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rustix::fs::OFlags;
-use tempfile::NamedTempFile;
 
-use super::{Context, EarlyWriter, FileError, Lock, Tried, Unfinished, open, sync_dir};
+use super::{Context, EarlyWriter, FileError, Lock, Temp, Tried, open, sync_dir};
 
 /// How the names of temporary files start.
 pub const TEMP_PREFIX: &str = ".cooper-";
 /// And how they end: whatever else starts so may be somebody's own.
 const TEMP_SUFFIX: &str = ".tmp";
+const TEMP_NAMES: (&str, &str) = (TEMP_PREFIX, TEMP_SUFFIX);
 
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left. What takes bytes as they come, such as `/dev/null`, a terminal or a
@@ -28,8 +28,7 @@ pub struct AtomicFile {
 
 #[derive(Debug)]
 enum Bytes {
-    // Dropped in this order: once the temporary file is renamed or gone, its name means nothing.
-    Beside { temp: NamedTempFile, _unfinished: Unfinished },
+    Beside(Temp),
     Through(File),
 }
 
@@ -47,10 +46,8 @@ impl AtomicFile {
         let bytes = if through {
             Bytes::Through(File::options().write(true).open(path).context("open", path)?)
         } else {
-            sweep_once(parent(path));
-            let made = Unfinished::make(|| temp_in(parent(path)), |temp| temp.path().into());
-            let (temp, unfinished) = made.context("create a file beside", path)?;
-            Bytes::Beside { temp, _unfinished: unfinished }
+            let made = beside(path, |dir| Temp::create(dir, TEMP_NAMES));
+            Bytes::Beside(made.context("create a file beside", path)?)
         };
         Ok(Self { bytes, path: path.into() })
     }
@@ -58,28 +55,14 @@ impl AtomicFile {
     /// As [`create`](AtomicFile::create), but another name of a regular file that is there already,
     /// on the same file system. It is not to be written to.
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
-        sweep_once(parent(path));
-        let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX);
-        let linked = || builder.make_in(parent(path), |to| fs::hard_link(from, to));
-        let linked = Unfinished::make(linked, |temp| temp.path().into());
-        let (linked, unfinished) = linked.context("link a file to", path)?;
-        let ((), name) = linked.into_parts();
-        // A symbolic link gets another name as it is.
-        if fs::symlink_metadata(&name).context("read", &name)?.is_symlink() {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput)).context("link", from);
-        }
-        let temp = NamedTempFile::from_parts(open(&name)?, name);
-        if !is_held(&temp).context("lock", temp.path())? {
-            return Err(io::Error::from(io::ErrorKind::NotFound)).context("link", from);
-        }
-        Ok(Self { bytes: Bytes::Beside { temp, _unfinished: unfinished }, path: path.into() })
+        let made = beside(path, |dir| Temp::make(dir, TEMP_NAMES, |to| linked(from, to)));
+        Ok(Self { bytes: Bytes::Beside(made.context("link a file to", path)?), path: path.into() })
     }
 
     /// The file to write to.
     pub fn file(&mut self) -> &mut File {
         match &mut self.bytes {
-            Bytes::Beside { temp, .. } => temp.as_file_mut(),
+            Bytes::Beside(temp) => temp.file_mut(),
             Bytes::Through(file) => file,
         }
     }
@@ -92,7 +75,7 @@ impl AtomicFile {
     /// Makes the bytes durable, then gives them their name, replacing what had it.
     pub fn commit(self) -> Result<(), FileError> {
         let named =
-            matches!(self.bytes, Bytes::Beside { .. }).then(|| parent(&self.path).to_path_buf());
+            matches!(self.bytes, Bytes::Beside(_)).then(|| parent(&self.path).to_path_buf());
         self.commit_without_name()?;
         named.map_or(Ok(()), |dir| sync_dir(&dir))
     }
@@ -100,35 +83,44 @@ impl AtomicFile {
     /// As [`commit`](AtomicFile::commit), but the name is durable only after [`sync_dir`]: one
     /// call for many files.
     pub fn commit_without_name(self) -> Result<(), FileError> {
-        let Bytes::Beside { temp, .. } = &self.bytes else { return Ok(()) };
-        temp.as_file().sync_all().context("sync", &self.path)?;
+        let Bytes::Beside(temp) = &self.bytes else { return Ok(()) };
+        temp.file().sync_all().context("sync", &self.path)?;
         // Where the path is a name of the same file already, this does nothing and leaves both
         // names; the temporary one goes when it is dropped.
         fs::rename(temp.path(), &self.path).context("rename a file to", &self.path)
     }
 }
 
-/// The mode of what is written, whatever the umask: another user may have to load the image.
-pub const MODE: u32 = 0o644;
-
-fn temp_in(dir: &Path) -> io::Result<NamedTempFile> {
-    let mode = fs::Permissions::from_mode(MODE);
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX).permissions(mode.clone());
+/// A temporary file in the folder of a path, where those that killed processes left go.
+fn beside(path: &Path, make: impl Fn(&Path) -> io::Result<Temp>) -> io::Result<Temp> {
+    let dir = parent(path);
+    sweep_once(dir);
     loop {
-        let temp = builder.tempfile_in(dir)?;
+        let temp = make(dir)?;
         if is_held(&temp)? {
-            temp.as_file().set_permissions(mode)?;
             return Ok(temp);
         }
     }
 }
 
+/// Another name of a file, opened for reading. A symbolic link would get one as it is.
+fn linked(from: &Path, to: &Path) -> io::Result<File> {
+    fs::hard_link(from, to)?;
+    let opened = match fs::symlink_metadata(to).map(|meta| meta.is_file()) {
+        Ok(true) => open(to).map_err(|error| error.source),
+        Ok(false) => Err(io::ErrorKind::InvalidInput.into()),
+        Err(error) => Err(error),
+    };
+    opened.inspect_err(|_| {
+        let _ = fs::remove_file(to);
+    })
+}
+
 /// Locks a file that is to be written, which says that its process lives; false if another process
 /// removed it before. Shared, as a link is the same file as other links.
-fn is_held(temp: &NamedTempFile) -> io::Result<bool> {
-    super::lock(temp.as_file(), temp.path(), Lock::Shared).map_err(|error| error.source)?;
-    super::has_name(temp.as_file(), temp.path())
+fn is_held(temp: &Temp) -> io::Result<bool> {
+    super::lock(temp.file(), temp.path(), Lock::Shared).map_err(|error| error.source)?;
+    super::has_name(temp.file(), temp.path())
 }
 
 /// Removes what killed processes of this user left in a folder, which is read for that once.

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use tempfile::{NamedTempFile, TempDir};
 
 use super::blob::Guard;
 use super::{LayerError, compress, tar};
 use crate::digest::{DiffId, Digest, Hasher};
-use crate::file::{self, Context, FileError, Look, Unfinished};
+use crate::file::{Context, FileError, Look, Temp, TempFolder};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Compression;
 use crate::store_path::{PathInfo, StorePath};
@@ -170,37 +166,32 @@ pub type Claim = Option<Box<dyn fmt::Debug + Send>>;
 /// A blob that is being written. Dropped before it is put into its store, it is gone.
 #[derive(Debug)]
 pub struct NewBlob {
-    temp: NamedTempFile,
-    _unfinished: Unfinished,
-    dir: PathBuf,
+    temp: Temp,
+    place: PathBuf,
     guard: Option<Guard>,
 }
 
 impl NewBlob {
     /// A new file in a folder of the store's. Layouts may come to share it, so it has the mode
-    /// that theirs have; where that cannot be set they will have copies.
-    pub fn create(dir: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
-        let mut builder = tempfile::Builder::new();
-        let temp = || builder.prefix("blob-").tempfile_in(dir);
-        let temp = Unfinished::make(temp, |temp| temp.path().into());
-        let (temp, unfinished) = temp.context("create a file in", dir)?;
-        let _ = temp.as_file().set_permissions(Permissions::from_mode(file::MODE));
-        Ok(Self { _unfinished: unfinished, temp, dir: dir.into(), guard })
+    /// that theirs have; where that cannot be set they will have copies. Errors say that it is in
+    /// `place`, which whoever runs this has named.
+    pub fn create(dir: &Path, place: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
+        let temp = Temp::create(dir, ("blob-", "")).context("create a file in", place)?;
+        Ok(Self { temp, place: place.into(), guard })
     }
 
-    /// The folder that it was made in, as it was named then.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Where errors say that it is.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.temp.as_file_mut().write_all(bytes).context("write a file in", &self.dir)
+        self.temp.file_mut().write_all(bytes).context("write a file in", &self.place)
     }
 
     /// Gives the file its name, replacing what had it; on the same file system.
     pub fn persist(self, path: PathBuf) -> Result<Kept, FileError> {
-        let written = self.temp.persist(&path).map_err(|e| e.error);
-        let written = written.context("rename a file to", &path)?;
+        let written = self.temp.persist(&path)?;
         let look = Look::of(&written.metadata().context("read", &path)?);
         Ok(Kept { path, look, guard: self.guard })
     }
@@ -235,25 +226,14 @@ pub trait Store: fmt::Debug + Send + Sync {
 /// A store that lives as long as this process needs it, for machines without a home.
 #[derive(Debug)]
 pub struct TempStore {
-    dir: Arc<Folder>,
-}
-
-/// Goes away with the last blob in it, or by a signal.
-#[derive(Debug)]
-struct Folder {
-    dir: TempDir,
-    _unfinished: Unfinished,
+    /// Goes away with the last blob in it.
+    dir: Arc<TempFolder>,
 }
 
 impl TempStore {
     /// Makes a folder in the system's folder for such (`TMPDIR`).
     pub fn new() -> Result<Self, LayerError> {
-        let parent = std::env::temp_dir();
-        let mut builder = tempfile::Builder::new();
-        let dir = || builder.prefix("cooper-").tempdir_in(&parent);
-        let dir = Unfinished::make(dir, |dir| dir.path().into());
-        let (dir, unfinished) = dir.context("create a folder in", &parent)?;
-        Ok(Self { dir: Arc::new(Folder { dir, _unfinished: unfinished }) })
+        Ok(Self { dir: Arc::new(TempFolder::new()?) })
     }
 }
 
@@ -264,7 +244,7 @@ impl Store for TempStore {
 
     fn create(&self) -> Result<NewBlob, LayerError> {
         let guard: Guard = Arc::clone(&self.dir) as Guard;
-        Ok(NewBlob::create(self.dir.dir.path(), Some(guard))?)
+        Ok(NewBlob::create(self.dir.path(), &std::env::temp_dir(), Some(guard))?)
     }
 
     fn put(
@@ -274,6 +254,6 @@ impl Store for TempStore {
         bytes: New,
     ) -> Result<Option<Kept>, LayerError> {
         let New::Blob(blob) = bytes else { return Ok(None) };
-        Ok(Some(blob.persist(self.dir.dir.path().join(record.digest.hex()))?))
+        Ok(Some(blob.persist(self.dir.path().join(record.digest.hex()))?))
     }
 }

@@ -3,19 +3,19 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::TransportError;
-use crate::file::Context;
+use crate::file::{Context, TempFolder};
 
 /// A socket that leads to the far daemon for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Tunnel {
-    dir: tempfile::TempDir,
+    dir: TempFolder,
     closed: Arc<AtomicBool>,
     /// Takes connections.
     door: Option<JoinHandle<()>>,
@@ -24,8 +24,7 @@ pub(super) struct Tunnel {
 impl Tunnel {
     /// Opens the socket; whether anybody answers shows with the first request.
     pub(super) fn open(url: &str) -> Result<Self, TransportError> {
-        // Only this user may enter the folder.
-        let dir = tempfile::tempdir().context("create a folder in", std::env::temp_dir())?;
+        let dir = TempFolder::new()?;
         let mut tunnel = Self { dir, closed: Arc::default(), door: None };
         let path = tunnel.socket();
         let listener = UnixListener::bind(&path).context("listen on", &path)?;
@@ -43,7 +42,7 @@ impl Tunnel {
 
     /// Where it is.
     pub(super) fn socket(&self) -> PathBuf {
-        Path::new(self.dir.path()).join("docker.sock")
+        self.dir.path().join("docker.sock")
     }
 }
 

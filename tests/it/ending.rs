@@ -116,6 +116,37 @@ fn a_folder_for_temporary_files_may_be_elsewhere_and_full() {
 }
 
 #[test]
+fn no_error_says_the_name_of_a_temporary_file() {
+    // fault 104
+    let place = large();
+    place.write("small.json", SPEC);
+    let nowhere = place.path("nowhere");
+    for (spec, size, args) in [
+        ("spec.json", "size=256k", &["--cache", "none", "-o", "out.tar"][..]),
+        ("spec.json", "nr_inodes=1", &["--cache", "none", "-o", "out.tar"]),
+        ("spec.json", "nr_inodes=2", &["--cache", "none", "-o", "out.tar"]),
+        ("small.json", "nr_inodes=1", &["-o", "tmp/out.tar"]),
+        ("small.json", "nr_inodes=1", &["-o", "nowhere/out.tar"]),
+    ] {
+        let script = format!("mount -t tmpfs -o {size} tmpfs tmp || exit 9; exec \"$@\"");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+        command.args([env!("CARGO_BIN_EXE_cooper"), "build", spec]).args(args);
+        command.current_dir(place.path("")).env("TMPDIR", place.path("tmp"));
+        let ran = Ran::of(command.env("XDG_CACHE_HOME", place.path("cache")).output().unwrap());
+        assert!(matches!(ran.code, Some(1 | 2)), "{}", ran.stderr);
+        let told = ran.stderr.replace(place.path("").to_str().unwrap(), "");
+        for name in ["at path", "cooper-", "blob-", ".tmp"] {
+            assert!(!told.contains(name), "{args:?} {size}: {told}");
+        }
+        let named = args.last().filter(|_| spec == "small.json").map_or("in `tmp`", |path| path);
+        assert!(told.contains(named), "{told}");
+        assert_eq!(ran.stderr.contains("hint: `TMPDIR` names"), spec == "spec.json");
+    }
+    assert!(!nowhere.exists());
+}
+
+#[test]
 fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
     let place = Place::new();
     place.write("spec.json", SPEC);
