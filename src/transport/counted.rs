@@ -50,12 +50,13 @@ pub(super) fn write_file(
     path: &Path,
     task: &dyn Task,
 ) -> Result<(), TransportError> {
+    let unwritten = |error| TransportError::from(error).of_file(path);
     if blob.path().is_some() {
-        blob.write_file(path)?;
+        blob.write_file(path).map_err(unwritten)?;
         task.advance(size);
         return Ok(());
     }
     let mut file = AtomicFile::create(path)?;
-    blob.write_to(&mut Counted { to: &mut file.writer(), task })?;
+    blob.write_to(&mut Counted { to: &mut file.writer(), task }).map_err(unwritten)?;
     Ok(file.commit_without_name()?)
 }

@@ -183,7 +183,8 @@ impl Blob {
             return counted::write_file(blob, self.descriptor.size, path, task);
         }
         let mut file = AtomicFile::create(path)?;
-        self.write_to(&mut Counted { to: &mut file.writer(), task })?;
+        let written = self.write_to(&mut Counted { to: &mut file.writer(), task });
+        written.map_err(|error| error.of_file(path))?;
         Ok(file.commit_without_name()?)
     }
 

@@ -39,7 +39,7 @@ pub mod source;
 #[cfg(fuzzing)]
 pub mod fuzzed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::file::FileError;
 use crate::layer::LayerError;
@@ -159,5 +159,15 @@ impl TransportError {
     /// know.
     pub fn is_sinks(&self) -> bool {
         matches!(self, Self::Stream(_) | Self::Layer(LayerError::Sink(_)))
+    }
+
+    /// Names the file that did not take the bytes, if that is all it says.
+    fn of_file(self, path: &Path) -> Self {
+        match self {
+            Self::Stream(source) | Self::Layer(LayerError::Sink(source)) => {
+                FileError { verb: "write", path: path.into(), source }.into()
+            }
+            error => error,
+        }
     }
 }

@@ -147,6 +147,25 @@ fn no_error_says_the_name_of_a_temporary_file() {
 }
 
 #[test]
+fn a_layout_that_has_no_room_is_named_with_the_file_that_had_none() {
+    // fault 104
+    let place = large();
+    std::fs::rename(place.path("spec.json"), place.path("gzip.json")).unwrap();
+    place.spec(&["a"], json!({}));
+    place.builds();
+    for verb in [["build", "spec.json"], ["build", "gzip.json"], ["save", "image.tar"]] {
+        let script = "mount -t tmpfs -o size=64k tmpfs tmp || exit 9; exec \"$@\"";
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_cooper")).args(verb).args(["--format", "layout"]);
+        command.args(["-o", "tmp/out"]).current_dir(place.path(""));
+        let ran = Ran::of(command.env("XDG_CACHE_HOME", place.path("cache")).output().unwrap());
+        ran.failed(2, &["failed to write `tmp/out/blobs/sha256/", "No space left on device"]);
+        assert!(!ran.stderr.contains("archive"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
     let place = Place::new();
     place.write("spec.json", SPEC);
