@@ -26,11 +26,12 @@
 mod claim;
 mod housekeeping;
 mod older;
+mod place;
 mod record;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,13 +40,14 @@ use std::sync::{Arc, OnceLock};
 pub use housekeeping::{Freed, Info, Verified};
 pub use older::Older;
 
-use crate::file::{self, Context, Exposed, FileError};
+use crate::file::{self, Exposed, FileError};
 use crate::layer::{
     Before, Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store,
     TempStore,
 };
 use crate::report::{Reporter, Silent};
 use claim::Claimed;
+use place::{boot_id, make_folders, open_lock, refuse_exposed};
 use record::{Entry, Renewal, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
@@ -106,18 +108,20 @@ impl Cache {
     /// Opens the cache in `dir`, making it if there is none; it is kept below `limit` bytes.
     pub fn open(dir: &Path, limit: u64) -> Result<Self, CacheError> {
         let home = folder(dir);
-        let writable = match make_folders(&home) {
-            Ok(()) => true,
-            Err(error) if is_read_only(&error.source) || is_full(&error) => false,
+        let (writable, full) = match make_folders(&home) {
+            Ok(()) => (true, false),
+            Err(error) if is_read_only(&error.source) || is_full(&error) => {
+                (false, is_full(&error))
+            }
             Err(error) => return Err(error.into()),
         };
         refuse_exposed(dir)?;
         for folder in FOLDERS.map(|name| home.join(name)).iter().chain([&home]) {
             refuse_exposed(folder)?;
         }
-        let (writable, lock) = match open_lock(&home.join("lock"), writable) {
-            Err(error) if is_full(&error) => (false, None),
-            lock => (writable, lock?),
+        let (writable, full, lock) = match open_lock(&home.join("lock"), writable) {
+            Err(error) if is_full(&error) => (false, true, None),
+            lock => (writable, full, lock?),
         };
         if let Some(lock) = &lock {
             file::lock(lock, &home.join("lock"), file::Lock::Shared)?;
@@ -127,7 +131,7 @@ impl Cache {
             limit,
             lock: lock.map(Arc::new),
             writable,
-            full: AtomicBool::new(false),
+            full: AtomicBool::new(full),
             above: AtomicBool::new(false),
             boot: boot_id(),
             elsewhere: OnceLock::new(),
@@ -164,6 +168,19 @@ impl Cache {
         }
         let store = TempStore::new()?;
         Ok(self.elsewhere.get_or_init(|| store))
+    }
+
+    /// What became of what was to be kept elsewhere, as this takes nothing.
+    fn nowhere<T>(&self, kept: Result<T, LayerError>) -> Result<T, LayerError> {
+        kept.map_err(|error| match error {
+            LayerError::File(source) => LayerError::Nowhere {
+                store: self.dir.clone(),
+                is_full: self.full.load(Ordering::Relaxed),
+                elsewhere: std::env::temp_dir(),
+                source,
+            },
+            error => error,
+        })
     }
 
     /// Waits for whoever is making this layer, if it may; none when it may not.
@@ -297,7 +314,7 @@ impl Store for Cache {
 
     fn create(&self) -> Result<NewBlob, LayerError> {
         if !self.writable || self.full.load(Ordering::Relaxed) {
-            return self.elsewhere()?.create();
+            return self.nowhere(self.elsewhere().and_then(Store::create));
         }
         let temps = self.temps();
         Ok(NewBlob::create(&temps, &temps, self.guard())?)
@@ -311,21 +328,24 @@ impl Store for Cache {
     ) -> Result<Option<Kept>, LayerError> {
         let is_elsewhere = matches!(&bytes, New::Blob(blob) if blob.place() != self.temps());
         if !self.writable || is_elsewhere {
-            return self.elsewhere()?.put(key, record, bytes);
+            return self.nowhere(self.elsewhere().and_then(|store| store.put(key, record, bytes)));
         }
         Ok(self.keep(key, record, bytes)?)
     }
 
-    fn goes_elsewhere(&self, error: &FileError) -> Option<String> {
-        let is_full = is_full(error) && error.path.starts_with(&self.dir);
-        self.full.fetch_or(is_full, Ordering::Relaxed);
+    fn goes_elsewhere(&self, error: FileError) -> Result<String, LayerError> {
         let dir = self.dir.display();
-        is_full.then(|| {
-            format!(
+        if is_full(&error) && error.path.starts_with(&self.dir) {
+            self.full.store(true, Ordering::Relaxed);
+            return Ok(format!(
                 "there is no room for the cache in `{dir}`; `cooper cache gc` with a smaller \
                  `--cache-size` makes some, `--cache` names another folder"
-            )
-        })
+            ));
+        }
+        match self.elsewhere.get() {
+            Some(_) if error.path == std::env::temp_dir() => self.nowhere(Err(error.into())),
+            _ => Err(error.into()),
+        }
     }
 }
 
@@ -335,54 +355,12 @@ fn make_way(path: &Path) -> Result<(), FileError> {
     if path.is_dir() { housekeeping::remove(path) } else { Ok(()) }
 }
 
-fn make_folders(home: &Path) -> Result<(), FileError> {
-    use std::os::unix::fs::DirBuilderExt;
-    for name in FOLDERS {
-        let dir = home.join(name);
-        // Whatever the umask: who can write here decides what is in images.
-        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
-        made.context("create", &dir)?;
-    }
-    // Permission bits do not bind root, and do not tell of a read-only mount.
-    let probe = tempfile::tempfile_in(home.join("tmp"));
-    probe.map(drop).context("write to", home)
-}
-
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
 fn is_full(error: &FileError) -> bool {
     matches!(error.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// What cannot even be looked at cannot be read either.
-fn refuse_exposed(path: &Path) -> Result<(), CacheError> {
-    match fs::metadata(path).ok().as_ref().and_then(Exposed::of) {
-        Some(why) => Err(CacheError::Exposed { path: path.into(), why }),
-        None => Ok(()),
-    }
-}
-
-/// The lock file needs no right to write once it is there.
-fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, FileError> {
-    if writable {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
-        return file.map(Some).context("open", path);
-    }
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if is_read_only(&error) || error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context("open", path),
-    }
-}
-
-/// What is new each time that the machine starts; nothing where the kernel does not tell, and
-/// then everything is hashed before it is believed.
-fn boot_id() -> String {
-    let path = Path::new("/proc/sys/kernel/random/boot_id");
-    let id = file::read(path, 100).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    id.map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 impl Drop for Cache {

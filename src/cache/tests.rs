@@ -3,7 +3,7 @@
 mod access;
 mod plain;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::Mutex;

@@ -227,6 +227,14 @@ impl From<crate::layer::LayerError> for Failure {
         };
         match cause {
             L::File(file) if is_temporary(file) => Self::environment(error).hint(TEMPORARY),
+            L::Nowhere { is_full, .. } => {
+                let room = match is_full {
+                    true => ", where `cooper cache gc` with a smaller `--cache-size` makes room",
+                    false => "",
+                };
+                let hint = format!("{TEMPORARY}, and `--cache DIR` that for layers{room}");
+                Self::environment(error).hint(hint)
+            }
             _ if is_input => Self::input(error),
             L::Compress(..) => Self::bug(error),
             _ => Self::environment(error),

@@ -126,7 +126,7 @@ impl<'a> Driver<'a> {
 
     /// Begins a layer once more if its blob is written elsewhere then.
     fn again(&mut self, next: Next<'a>, error: FileError) -> Result<Option<Layer>, LayerError> {
-        let Some(why) = self.work.store.goes_elsewhere(&error) else { return Err(error.into()) };
+        let why = self.work.store.goes_elsewhere(error)?;
         let name = &next.request.name;
         self.work.reporter.warn(&format!("the layer of {name} is made again: {why}"));
         match self.work.begin(next.request, self.open.is_empty())? {

@@ -145,6 +145,21 @@ pub enum LayerError {
     /// Whoever takes the bytes does not.
     #[error("failed to pass on a layer's bytes")]
     Sink(#[source] std::io::Error),
+    /// A store of layers that takes none, and the place for those that it does not take.
+    #[error(
+        "a layer can be kept neither in `{store}`, which {}, nor in `{elsewhere}`",
+        if *.is_full { "has no room" } else { "cannot be written" }
+    )]
+    Nowhere {
+        /// The store.
+        store: PathBuf,
+        /// Whether it takes none because its disk has no room.
+        is_full: bool,
+        /// The other place.
+        elsewhere: PathBuf,
+        /// What happened there.
+        source: FileError,
+    },
     /// The place where layers are kept.
     #[error("failed to use the store of layers")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -216,10 +216,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Result<Option<Kept>, LayerError>;
 
     /// Whether a layer that could not be written is to be begun once more, as blobs are written
-    /// elsewhere now: says why.
-    fn goes_elsewhere(&self, error: &FileError) -> Option<String> {
-        let _ = error;
-        None
+    /// elsewhere now: says why. Else the error, with what the store knows about it.
+    fn goes_elsewhere(&self, error: FileError) -> Result<String, LayerError> {
+        Err(error.into())
     }
 }
 

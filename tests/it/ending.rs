@@ -116,6 +116,21 @@ fn a_folder_for_temporary_files_may_be_elsewhere_and_full() {
 }
 
 #[test]
+fn an_archive_that_does_not_fit_uncompressed_is_not_what_is_wrong() {
+    // fault 118
+    let place = large();
+    place.builds();
+    super::running::run("gzip", &["-k".as_ref(), &place.path("image.tar")]);
+    let script = "mount -t tmpfs -o size=64k tmpfs tmp || exit 9; exec \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+    command.args([env!("CARGO_BIN_EXE_cooper"), "inspect", "image.tar.gz"]);
+    command.current_dir(place.path("")).env("TMPDIR", place.path("tmp"));
+    let ran = Ran::of(command.output().unwrap());
+    ran.failed(2, &["failed to write a file in", "No space left", "hint: `TMPDIR` names"]);
+}
+
+#[test]
 fn no_error_says_the_name_of_a_temporary_file() {
     // fault 104
     let place = large();

@@ -53,7 +53,12 @@ impl Archive {
                 let plain = tempfile::tempfile();
                 let mut plain =
                     plain.context("create a temporary file in", std::env::temp_dir())?;
-                inflate(&mut file, encoding, most, &mut plain).context("decompress", path)?;
+                let inflated = inflate(&mut file, encoding, most, &mut plain);
+                let is_full = |e: &io::Error| e.kind() == io::ErrorKind::StorageFull;
+                match inflated.as_ref().is_err_and(is_full) {
+                    true => inflated.context("write a file in", std::env::temp_dir())?,
+                    false => inflated.context("decompress", path)?,
+                }
                 plain
             }
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::{GZIP, House, NONE, ZSTD, events, mounting, succeeded};
+use super::{GZIP, House, NONE, ZSTD, errors, events, mounting, succeeded};
 
 /// The size of all blobs and records.
 fn size(house: &House) -> u64 {
@@ -117,5 +117,42 @@ fn a_build_needs_no_room_in_its_cache() {
         }
         assert_eq!(full > 0, compression != NONE);
         assert_eq!(house.leftovers(), [""; 0]);
+    }
+}
+
+#[test]
+fn when_neither_the_cache_nor_the_folder_for_temporary_files_takes_a_layer_both_are_named() {
+    // fault 104
+    let house = House::filled(2, 400_000, GZIP);
+    let (cache, temps) = (house.path("cache"), house.path("temps"));
+    for dir in [&cache, &temps] {
+        fs::create_dir(dir).unwrap();
+    }
+    let gc = "`cooper cache gc`";
+    for (cache_is, temps_is, why) in [
+        ("size=64k", "size=64k", "which has no room"),
+        ("nr_inodes=1", "size=64k", "which has no room"),
+        ("size=64k", "nr_inodes=1", "which has no room"),
+        ("size=64k", "nr_inodes=2", "which has no room"),
+        ("size=64k", "ro", "which has no room"),
+        ("ro", "size=64k", "which cannot be written"),
+    ] {
+        let script = format!(
+            "mount -t tmpfs -o mode=755,{cache_is} cooper \"$1/cache\" || exit 9
+            mount -t tmpfs -o mode=755,{temps_is} cooper \"$1/temps\" || exit 9
+            shift; exec \"$@\""
+        );
+        let above = house.path("");
+        let mut command = house.build(&mounting(&script, &above), "out.tar", &[]);
+        let output = command.env("TMPDIR", &temps).output().unwrap();
+        let told = errors(&output);
+        assert_eq!(output.status.code(), Some(2), "{cache_is} {temps_is}: {told}");
+        for words in [&cache, &temps].map(|dir| dir.to_str().unwrap()).iter().chain(&[why]) {
+            assert!(told.contains(words), "{cache_is} {temps_is}: {told}");
+        }
+        let hint = told.lines().find(|line| line.starts_with("hint: ")).unwrap();
+        assert!(hint.contains("`TMPDIR`") && hint.contains("`--cache DIR`"), "{hint}");
+        assert_eq!(hint.contains(gc), cache_is != "ro", "{hint}");
+        assert_eq!(house.leftovers(), ["temps"]);
     }
 }
