@@ -6,6 +6,28 @@ use std::path::PathBuf;
 
 use crate::file::{self, Lock, Tried, Unfinished, has_name};
 
+/// What comes of asking to make a layer.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// Nobody else makes it meanwhile.
+    Granted(Claimed),
+    /// Whoever else makes it does so too, which is only slower: there is nothing to hold.
+    Unclaimed,
+    /// Somebody else is making it, and was not waited for.
+    InUse,
+}
+
+impl Asked {
+    /// As in [`Claimed::get`]; without a file to lock, others cannot be kept from it.
+    pub(super) fn of(path: PathBuf, may_wait: bool) -> Self {
+        match Claimed::get(path, may_wait) {
+            Ok(Some(claimed)) => Self::Granted(claimed),
+            Ok(None) => Self::InUse,
+            Err(_) => Self::Unclaimed,
+        }
+    }
+}
+
 /// A layer that this process is making: it holds the lock of the file that has the layer's name.
 #[derive(Debug)]
 pub(super) struct Claimed {
@@ -100,6 +122,18 @@ mod tests {
             assert!(child.wait().unwrap().success());
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn whoever_asks_for_a_claim_gets_it_or_hears_who_has_it_or_that_there_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let asked = |path: &str| Asked::of(dir.path().join(path), false);
+        let claimed = asked("key.lock");
+        assert!(matches!(claimed, Asked::Granted(_)));
+        assert!(matches!(asked("key.lock"), Asked::InUse));
+        drop(claimed);
+        assert!(matches!(asked("key.lock"), Asked::Granted(_)));
+        assert!(matches!(asked("nowhere/key.lock"), Asked::Unclaimed));
     }
 
     #[test]

@@ -46,7 +46,7 @@ use crate::layer::{
     TempStore,
 };
 use crate::report::{Reporter, Silent};
-use claim::Claimed;
+use claim::Asked;
 use place::{boot_id, make_folders, open_lock, refuse_exposed};
 use record::{Entry, Renewal, Seen, Witness};
 
@@ -183,16 +183,11 @@ impl Cache {
         })
     }
 
-    /// Waits for whoever is making this layer, if it may; none when it may not.
-    fn claim(&self, key: &str, may_wait: bool) -> Option<Claim> {
-        if !self.writable {
-            return Some(None);
-        }
-        let path = self.temps().join(format!("{key}.lock"));
-        match Claimed::get(path, may_wait).transpose()? {
-            Ok(claimed) => Some(Some(Box::new(claimed))),
-            // Without a claim two processes may make one layer, which is only slower.
-            Err(_) => Some(None),
+    /// Waits for whoever is making this layer, if it may.
+    fn claim(&self, key: &str, may_wait: bool) -> Asked {
+        match self.writable {
+            true => Asked::of(self.temps().join(format!("{key}.lock")), may_wait),
+            false => Asked::Unclaimed,
         }
     }
 
@@ -303,7 +298,11 @@ impl Store for Cache {
         if let found @ Lookup::Hit(..) = self.look_up(&key)? {
             return Ok(found);
         }
-        let Some(claim) = self.claim(&key, may_wait) else { return Ok(Lookup::Elsewhere) };
+        let claim: Claim = match self.claim(&key, may_wait) {
+            Asked::Granted(claimed) => Some(Box::new(claimed)),
+            Asked::Unclaimed => None,
+            Asked::InUse => return Ok(Lookup::Elsewhere),
+        };
         // Somebody else may have made or mended it meanwhile.
         Ok(match self.look_up(&key)? {
             Lookup::Miss(_) => Lookup::Miss(claim),
