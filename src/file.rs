@@ -15,7 +15,7 @@ pub use atomic::{AtomicFile, TEMP_PREFIX, write_atomically};
 pub use early::EarlyWriter;
 pub use exposed::Exposed;
 pub use lock::{Lock, Tried, has_name, lock, try_lock};
-pub use temp::{MODE, Temp, TempFolder, Unfinished, remove_unfinished};
+pub use temp::{MODE, Temp, TempFolder, Unfinished, remove_unfinished, remove_unfinished_at_once};
 
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]

@@ -40,38 +40,57 @@ fn ignored() -> u64 {
 pub(super) fn install_hook(json: bool) {
     std::panic::set_hook(Box::new(move |panic| {
         Failure::bug(panic.to_string()).tell(json);
-        file::remove_unfinished();
+        file::remove_unfinished_at_once();
         signal_hook::low_level::exit(exit::BUG.into());
     }));
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Command, Output};
 
     use super::*;
-    use crate::file::AtomicFile;
+    use crate::file::{AtomicFile, Unfinished};
+
+    const HOW: &str = "COOPER_TEST_PANIC";
+
+    /// Runs a test of this module alone in a process, where it finds out how it shall panic.
+    fn panicked(test: &str, how: &Path) -> Output {
+        let name = format!("{}::{test}", module_path!());
+        let mut command = Command::new("timeout");
+        command.arg("20").arg(std::env::current_exe().unwrap());
+        command.args([name.split_once("::").unwrap().1, "--nocapture"]).env(HOW, how);
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit::BUG.into()), "{told}");
+        for part in ["panicked", "on purpose", "this is a mistake in cooper", "/issues"] {
+            assert!(told.contains(part), "{told}");
+        }
+        output
+    }
 
     #[test]
     fn a_panic_asks_for_a_report_and_leaves_nothing_half_written() {
-        if let Some(path) = std::env::var_os("COOPER_TEST_PANIC") {
+        if let Some(path) = std::env::var_os(HOW) {
             install_hook(path.as_encoded_bytes().ends_with(b"json"));
             let _half = AtomicFile::create(Path::new(&path)).unwrap();
             panic!("on purpose");
         }
         let dir = tempfile::tempdir().unwrap();
-        let name = concat!(module_path!(), "::a_panic");
         for out in ["out", "out.json"] {
-            let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args([name.split_once("::").unwrap().1, "--nocapture"]);
-            let ended = child.env("COOPER_TEST_PANIC", dir.path().join(out)).output().unwrap();
-            let told = String::from_utf8_lossy(&ended.stderr);
-            assert_eq!(ended.status.code(), Some(exit::BUG.into()), "{told}");
-            for part in ["panicked", "on purpose", "this is a mistake in cooper", "/issues"] {
-                assert!(told.contains(part), "{told}");
-            }
-            assert_eq!(told.starts_with('{'), out == "out.json", "{told}");
+            let ended = panicked("a_panic_asks", &dir.path().join(out));
+            assert_eq!(ended.stderr.starts_with(b"{"), out == "out.json");
             assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         }
+    }
+
+    #[test]
+    fn a_panic_ends_the_process_whoever_is_just_making_a_file() {
+        if let Some(path) = std::env::var_os(HOW) {
+            install_hook(false);
+            let panic = || -> std::io::Result<()> { panic!("on purpose") };
+            let _ = Unfinished::make(panic, |()| path.into());
+        }
+        panicked("a_panic_ends", Path::new("nowhere"));
     }
 }

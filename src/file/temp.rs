@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -17,11 +17,23 @@ pub const MODE: u32 = 0o644;
 /// Temporary files that are being written, so that a signal can remove them.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Removes every temporary file of this process. Called when a signal ends it; nothing can be
-/// committed afterwards.
+/// Removes every temporary file of this process, for a signal that ends it; nothing can be
+/// committed afterwards. Waits for one that is just being made.
 pub fn remove_unfinished() {
-    // Never unlocked again: who is about to rename a file waits until the process is gone.
-    let Ok(unfinished) = UNFINISHED.lock() else { return };
+    if let Ok(unfinished) = UNFINISHED.lock() {
+        remove_all(unfinished);
+    }
+}
+
+/// As [`remove_unfinished`], for a thread that panics: it may be the very one that is just making a
+/// file, so nothing is waited for. What stays goes when the next file is made there.
+pub fn remove_unfinished_at_once() {
+    if let Ok(unfinished) = UNFINISHED.try_lock() {
+        remove_all(unfinished);
+    }
+}
+
+fn remove_all(unfinished: MutexGuard<'_, BTreeSet<PathBuf>>) {
     for path in unfinished.iter() {
         // The process is ending; what cannot be removed stays.
         let _ = match path.is_dir() {
@@ -29,6 +41,7 @@ pub fn remove_unfinished() {
             false => fs::remove_file(path),
         };
     }
+    // Never unlocked again: who is about to rename a file waits until the process is gone.
     std::mem::forget(unfinished);
 }
 
