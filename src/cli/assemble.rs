@@ -136,7 +136,7 @@ fn one(
         reporter.warn(&warning);
     }
     let base = base.map(|base| base.read(global.jobs(), reporter)).transpose()?;
-    let rootfs = checked_files(spec, base.as_ref(), reporter)?;
+    let rootfs = Arc::new(checked_files(spec, base.as_ref(), reporter)?);
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers = layer::build_and_tell(&requests, store, global.jobs(), layers, told)?;
@@ -216,7 +216,7 @@ pub(super) fn requests<'a>(
     spec: &'a Spec,
     plan: &ImagePlan,
     infos: &'a [Vec<PathInfo>],
-    rootfs: &'a Rootfs,
+    rootfs: &'a Arc<Rootfs>,
 ) -> Vec<Request<'a>> {
     let request = |name, content| Request {
         name,

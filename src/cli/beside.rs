@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::failure::Failure;
 use super::plan::Laid;
@@ -28,7 +29,7 @@ pub(super) struct Beside {
 
 #[derive(Debug)]
 struct OwnFiles {
-    rootfs: Rootfs,
+    rootfs: Arc<Rootfs>,
     diff_id: DiffId,
     size: u64,
 }
@@ -88,7 +89,7 @@ impl Beside {
             Some(read) => Ok(rootfs.over(&read.below, spec)?),
             None => Ok(rootfs),
         });
-        let rootfs = rootfs.or_else(without)?;
+        let rootfs = Arc::new(rootfs.or_else(without)?);
         let infos = assemble::layer_infos(&laid.plan, &laid.closure);
         let requests = assemble::requests(spec, &laid.plan, &infos, &rootfs);
         let names = requests.iter().map(|request| request.name.clone()).collect();

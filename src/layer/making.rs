@@ -42,7 +42,7 @@ impl Work<'_> {
             }
             Content::Rootfs(rootfs, infos) => {
                 let key = Key::of_files(rootfs, infos, request.compression, request.mtime);
-                (Source::Rootfs(Arc::new(rootfs.clone())), key)
+                (Source::Rootfs(Arc::clone(rootfs)), key)
             }
         };
         let found = key.map(|key| self.store.get(&key, may_wait)).transpose()?;

@@ -39,6 +39,7 @@ mod walk;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use blob::{Blob, Elsewhere, Guard};
 #[cfg(test)]
@@ -185,7 +186,7 @@ pub enum Content<'a> {
     StorePaths(&'a [PathInfo]),
     /// The image's own files, and what is registered about the store paths that some of them are
     /// copied from; without that, the layer is made every time.
-    Rootfs(&'a Rootfs, &'a [PathInfo]),
+    Rootfs(&'a Arc<Rootfs>, &'a [PathInfo]),
 }
 
 /// A finished layer.

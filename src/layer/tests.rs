@@ -66,10 +66,12 @@ fn build_with(
 }
 
 fn rootfs_tar(rootfs: &Rootfs) -> Result<Vec<u8>, LayerError> {
-    let content = Content::Rootfs(rootfs, &[]);
+    let rootfs = Arc::new(rootfs.clone());
+    let content = Content::Rootfs(&rootfs, &[]);
     let compression = Compression::None {};
     let request = Request { name: "own files".into(), content, compression, mtime: 1 };
     let layers = build(&[request], &TempStore::new().unwrap(), 1, &Silent)?;
+    assert_eq!(Arc::strong_count(&rootfs), 2, "the layer has the same files and no copies");
     Ok(bytes_of(&layers[0]))
 }
 

@@ -81,7 +81,7 @@ fn image(store: &TempStore, text: &str) -> Image {
     let json =
         format!(r#"{{"version":1,"name":"a","tags":["v1"],"files":{{"/x":{{"text":"{text}"}}}}}}"#);
     let spec = spec::parse(json.as_bytes()).unwrap();
-    let rootfs = Rootfs::new(&spec).unwrap();
+    let rootfs = std::sync::Arc::new(Rootfs::new(&spec).unwrap());
     let request = Request {
         name: "own files".into(),
         content: Content::Rootfs(&rootfs, &[]),
