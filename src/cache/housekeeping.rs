@@ -1,15 +1,14 @@
-//! Looking at a cache, checking it, and keeping it within its limit.
+//! Looking at a cache, and keeping it within its limit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::record::{self, Entry, Seen, Witness};
+use super::record::{self, Entry};
 use super::{Cache, CacheError, Older};
 use crate::file::{self, Context, FileError, Tried};
-use crate::report::Task;
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,16 +34,6 @@ pub struct Freed {
     pub files: usize,
     /// How many bytes; a layout that shares them has them still.
     pub bytes: u64,
-}
-
-/// What a check of all entries found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// How many layers are whole.
-    pub whole: usize,
-    /// Blobs and records that were not, each once and in order; they are removed unless the cache
-    /// cannot be written.
-    pub damaged: Vec<PathBuf>,
 }
 
 /// A file of the cache.
@@ -87,7 +76,7 @@ impl Cache {
     }
 
     /// Nothing is done in a cache that nobody ever locked: it cannot be written.
-    fn alone<T: Default>(
+    pub(super) fn alone<T: Default>(
         &self,
         act: impl FnOnce() -> Result<T, FileError>,
     ) -> Result<T, CacheError> {
@@ -122,54 +111,6 @@ impl Cache {
             self.remove_least_used(self.limit / 10 * 9, &mut freed)?;
         }
         Ok(freed)
-    }
-
-    /// Hashes the blob of every layer that it knows, and removes the entries that are not what they
-    /// should be; to do that it waits for those who use the cache.
-    pub fn verify(&self) -> Result<Verified, CacheError> {
-        let mut verified = Verified::default();
-        let (mut damaged, mut wrong) = (BTreeSet::new(), Vec::new());
-        let blobs = list(&self.dir.join("blobs"))?;
-        let bytes = blobs.iter().map(|blob| blob.size).sum();
-        let task = self.reporter.start("checking the cache", Some(bytes));
-        for item in list(&self.dir.join("layers"))? {
-            match self.check(&item.path, &*task)? {
-                None => verified.whole += 1,
-                Some(files) => {
-                    damaged.extend(files);
-                    wrong.push(item.path);
-                }
-            }
-        }
-        verified.damaged = damaged.into_iter().collect();
-        if self.writable && !wrong.is_empty() {
-            self.alone(|| wrong.iter().try_for_each(|record| self.remove_damaged(record)))?;
-        }
-        Ok(verified)
-    }
-
-    /// Only for who holds the lock alone: until then somebody may have mended it.
-    fn remove_damaged(&self, record: &Path) -> Result<(), FileError> {
-        let task = self.reporter.start("checking a damaged layer again", None);
-        let damaged = self.check(record, &*task)?.unwrap_or_default();
-        damaged.iter().try_for_each(|path| remove(path))
-    }
-
-    /// The files that are wrong about one layer.
-    fn check(&self, path: &Path, task: &dyn Task) -> Result<Option<Vec<PathBuf>>, FileError> {
-        let record::Read::Entry(entry) = Entry::read(path)? else {
-            return Ok(Some(vec![path.into()]));
-        };
-        if let Seen::Plain(_) = entry.seen {
-            return Ok(None);
-        }
-        let blob = self.blob_path(&entry.record.digest.hex());
-        match Witness::of(&blob, &self.boot)? {
-            Some(_) if record::holds(&blob, &entry.record, task)? => Ok(None),
-            Some(_) => Ok(Some(vec![blob, path.into()])),
-            None if blob.exists() => Ok(Some(vec![blob, path.into()])),
-            None => Ok(Some(vec![path.into()])),
-        }
     }
 
     /// Only for who holds the lock alone.

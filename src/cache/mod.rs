@@ -30,6 +30,7 @@ mod place;
 mod record;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fs::File;
 use std::io;
@@ -37,8 +38,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use housekeeping::{Freed, Info, Verified};
+pub use housekeeping::{Freed, Info};
 pub use older::Older;
+pub use verify::Verified;
 
 use crate::file::{self, Exposed, FileError};
 use crate::layer::{

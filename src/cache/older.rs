@@ -108,7 +108,7 @@ mod tests {
         drop(house.gzip(&cache));
         let tidied = || {
             assert_eq!(cache.info().unwrap().older, []);
-            assert!(cache.verify().unwrap().damaged.is_empty());
+            assert!(cache.verify(2).unwrap().damaged.is_empty());
             assert_eq!(cache.gc().unwrap(), Freed::default());
             assert!(kept.iter().all(is_there));
         };

@@ -53,7 +53,7 @@ impl House {
         self.dir.path().join("cache")
     }
 
-    fn within(&self, below: &str) -> PathBuf {
+    pub(super) fn within(&self, below: &str) -> PathBuf {
         folder(&self.cache_dir()).join(below)
     }
 
@@ -66,7 +66,7 @@ impl House {
         PathInfo { path, nar_hash: nar_hash.into(), nar_size: 1, references: Vec::new() }
     }
 
-    fn build(&self, cache: &Cache, nar_hash: &str, compression: Compression) -> Layer {
+    pub(super) fn build(&self, cache: &Cache, nar_hash: &str, compression: Compression) -> Layer {
         let infos = [self.info("one", nar_hash)];
         let content = Content::StorePaths(&infos);
         let request = Request { name: "one".into(), content, compression, mtime: 1 };
@@ -377,15 +377,15 @@ fn verify_names_and_removes_what_is_damaged() {
     let house = House::new();
     house.gzip(&house.cache());
     house.build(&house.cache(), "sha256:a", Compression::None {});
-    assert_eq!(house.cache().verify().unwrap(), Verified { whole: 2, damaged: Vec::new() });
+    assert_eq!(house.cache().verify(2).unwrap(), Verified { whole: 2, damaged: Vec::new() });
     // Another content of a store path may be the same layer.
     house.build(&house.cache(), "sha256:b", Compression::default());
     let blob = house.only("blobs");
     fs::write(&blob, b"other").unwrap();
-    let verified = house.cache().verify().unwrap();
+    let verified = house.cache().verify(2).unwrap();
     assert_eq!(verified.whole, 1);
     assert_eq!(verified.damaged[0], blob);
     assert_eq!(verified.damaged.len(), 3, "a blob and its two records, each once");
     assert!(!blob.exists());
-    assert_eq!(house.cache().verify().unwrap(), Verified { whole: 1, damaged: Vec::new() });
+    assert_eq!(house.cache().verify(2).unwrap(), Verified { whole: 1, damaged: Vec::new() });
 }

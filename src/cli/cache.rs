@@ -136,7 +136,7 @@ fn gc(global: &Global, cache: &Cache) -> Result<(), Failure> {
 }
 
 fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
-    let verified = cache.verify()?;
+    let verified = cache.verify(global.jobs())?;
     let damaged: Vec<String> =
         verified.damaged.iter().map(|path| path.display().to_string()).collect();
     let mut text = format!("{} layers are whole\n", verified.whole);
