@@ -57,7 +57,7 @@ impl Cache {
             layers: layers.len(),
             blobs: blobs.len(),
             bytes,
-            limit: self.limit,
+            limit: self.limit(),
             older: self.older()?,
         })
     }
@@ -69,7 +69,7 @@ impl Cache {
         self.alone(|| {
             let mut freed = Freed::default();
             self.remove_unfinished(&mut freed)?;
-            self.remove_least_used(self.limit, &mut freed)?;
+            self.remove_least_used(self.limit(), &mut freed)?;
             self.remove_older(&mut freed)?;
             Ok(freed)
         })
@@ -94,8 +94,8 @@ impl Cache {
     }
 
     /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
-    /// older coopers may be needed still. This comes after every build that made a layer, so no
-    /// record is read while there is room for all.
+    /// older coopers may be needed still. This comes after every build that made a layer or was asked
+    /// for a limit, so no record is read while there is room for all.
     pub(super) fn shrink(&self) -> Result<Freed, CacheError> {
         let mut freed = Freed::default();
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
@@ -106,9 +106,9 @@ impl Cache {
         }
         self.remove_unfinished(&mut freed)?;
         let files = [list(&self.dir.join("layers"))?, list(&self.dir.join("blobs"))?];
-        if files.iter().flatten().map(|item| item.size).sum::<u64>() > self.limit {
+        if files.iter().flatten().map(|item| item.size).sum::<u64>() > self.limit() {
             // And then so much goes that the next builds find room.
-            self.remove_least_used(self.limit / 10 * 9, &mut freed)?;
+            self.remove_least_used(self.limit() / 10 * 9, &mut freed)?;
         }
         Ok(freed)
     }

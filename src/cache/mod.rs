@@ -53,7 +53,7 @@ use place::{boot_id, make_folders, open_lock, refuse_exposed};
 use record::{Entry, Renewal, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
-pub const DEFAULT_LIMIT: u64 = 20 << 30;
+const DEFAULT_LIMIT: u64 = 20 << 30;
 
 /// Of this form of the cache: another form gets the next number.
 const VERSION: u32 = 2;
@@ -91,13 +91,16 @@ pub enum CacheError {
 #[derive(Debug)]
 pub struct Cache {
     dir: PathBuf,
-    limit: u64,
+    /// The size that it is kept below, if somebody asked for one.
+    asked: Option<u64>,
     /// Nothing in a read-only cache that nobody ever locked can go away.
     lock: Option<Arc<File>>,
     writable: bool,
     /// Whether its disk has no room.
     full: AtomicBool,
-    /// Whether something may have to go: something was added, or somebody gave a limit.
+    /// Whether something may have to go: something was added, or whoever uses it asked for a limit.
+    /// Else nobody looks how full it is, which takes a look at every file: a cache that others let
+    /// grow stays as it is until there is more of it.
     above: AtomicBool,
     boot: String,
     /// Takes new blobs when the cache cannot.
@@ -107,8 +110,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache in `dir`, making it if there is none; it is kept below `limit` bytes.
-    pub fn open(dir: &Path, limit: u64) -> Result<Self, CacheError> {
+    /// Opens the cache in `dir`, making it if there is none; it is kept below as many bytes as are
+    /// asked for, by default 20 GiB. Who asks has it made smaller by using it, and others only by
+    /// adding to it.
+    pub fn open(dir: &Path, asked: Option<u64>) -> Result<Self, CacheError> {
         let home = folder(dir);
         let (writable, full) = match make_folders(&home) {
             Ok(()) => (true, false),
@@ -130,7 +135,7 @@ impl Cache {
         }
         Ok(Self {
             dir: home,
-            limit,
+            asked,
             lock: lock.map(Arc::new),
             writable,
             full: AtomicBool::new(full),
@@ -146,6 +151,10 @@ impl Cache {
     pub fn telling(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporter = reporter;
         self
+    }
+
+    fn limit(&self) -> u64 {
+        self.asked.unwrap_or(DEFAULT_LIMIT)
     }
 
     fn layer_path(&self, key: &str) -> PathBuf {
@@ -296,7 +305,7 @@ impl Store for Cache {
     fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
         // Only who uses the cache makes it smaller, and not who looks at it.
-        self.above.fetch_or(self.limit != DEFAULT_LIMIT, Ordering::Relaxed);
+        self.above.fetch_or(self.asked.is_some(), Ordering::Relaxed);
         if let found @ Lookup::Hit(..) = self.look_up(&key)? {
             return Ok(found);
         }

@@ -58,7 +58,7 @@ impl House {
     }
 
     pub(super) fn cache(&self) -> Cache {
-        Cache::open(&self.cache_dir(), 1 << 30).unwrap()
+        Cache::open(&self.cache_dir(), None).unwrap()
     }
 
     fn info(&self, name: &str, nar_hash: &str) -> PathInfo {
@@ -322,7 +322,7 @@ fn what_was_used_least_recently_goes_first() {
     let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(10);
     fs::File::open(&path).unwrap().set_modified(past).unwrap();
     let total = house.cache().info().unwrap().bytes;
-    let cache = Cache::open(&house.cache_dir(), total - 1).unwrap();
+    let cache = Cache::open(&house.cache_dir(), Some(total - 1)).unwrap();
     let freed = cache.gc().unwrap();
     assert_eq!(freed.files, 2, "a record and its blob");
     assert!(!path.exists());
@@ -338,7 +338,7 @@ fn what_a_killed_process_left_is_removed_and_a_blob_in_use_is_not() {
     let layer = house.gzip(&house.cache());
     let left = house.within("tmp/blob-of-a-killed-process");
     fs::write(&left, b"half").unwrap();
-    let other = Cache::open(&house.cache_dir(), 0).unwrap();
+    let other = Cache::open(&house.cache_dir(), Some(0)).unwrap();
     assert_eq!(other.shrink().unwrap(), Freed::default(), "the layer is in use");
     bytes(&layer);
     drop(layer);
@@ -368,7 +368,8 @@ fn a_cache_above_its_limit_makes_room_for_the_next_builds_too() {
         house.build(&house.cache(), &format!("sha256:{number:02}"), Compression::None {});
     }
     let total = house.cache().info().unwrap().bytes;
-    let shrunk = |limit| Cache::open(&house.cache_dir(), limit).unwrap().shrink().unwrap().files;
+    let shrunk =
+        |limit| Cache::open(&house.cache_dir(), Some(limit)).unwrap().shrink().unwrap().files;
     assert_eq!((shrunk(total), shrunk(total - 1)), (0, 2));
 }
 

@@ -10,7 +10,7 @@ use super::base;
 use super::failure::Failure;
 use super::layers_lock;
 use crate::base::{Base, ReadBase};
-use crate::cache::{self, Cache};
+use crate::cache::Cache;
 use crate::check;
 use crate::closure::Closure;
 use crate::image::{self, Image, ImageError};
@@ -45,7 +45,7 @@ pub(super) fn cache(
         Some(dir) => Some(dir.clone()),
         None => default_cache(),
     };
-    let limit = global.cache_size.map_or(cache::DEFAULT_LIMIT, |size| size.0);
+    let limit = global.cache_size.map(|size| size.0);
     let cache = dir.map(|dir| Cache::open(&dir, limit)).transpose()?;
     Ok(cache.map(|cache| cache.telling(Arc::clone(reporter))))
 }

@@ -22,7 +22,7 @@ fn with_sum(bytes: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|bytes: &[u8]| {
     let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a temporary folder"));
-    let cache = Cache::open(dir.path(), 0).expect("the cache opens");
+    let cache = Cache::open(dir.path(), Some(0)).expect("the cache opens");
     let record = cache::folder(dir.path()).join("layers/0");
     std::fs::write(&record, with_sum(bytes)).expect("the record is written");
     let verified = cache.verify(1).expect("the cache is checked");

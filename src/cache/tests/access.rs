@@ -16,13 +16,13 @@ fn a_cache_that_others_can_write_is_refused_whichever_of_its_folders_that_is() {
     let dir = house.cache_dir();
     for folder in [&dir, &folder(&dir), &house.within("layers"), &house.within("blobs")] {
         set_mode(folder, 0o777);
-        let error = Cache::open(&dir, 0).unwrap_err().to_string();
+        let error = Cache::open(&dir, None).unwrap_err().to_string();
         assert!(error.contains("chmod -R go-w") && error.contains("0777"), "{error}");
         assert!(error.contains(folder.to_str().unwrap()), "{error}");
         set_mode(folder, 0o755);
         if rustix::process::geteuid().is_root() {
             chown(folder, Some(65534), None).unwrap();
-            let error = Cache::open(&dir, 0).unwrap_err().to_string();
+            let error = Cache::open(&dir, None).unwrap_err().to_string();
             assert!(error.contains("belongs to user 65534, not to user 0"), "{error}");
             chown(folder, Some(0), None).unwrap();
         }

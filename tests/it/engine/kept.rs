@@ -38,6 +38,33 @@ fn a_build_that_makes_nothing_keeps_to_the_limit_that_it_is_given() {
 }
 
 #[test]
+fn the_default_limit_counts_for_who_asks_for_it_and_nobody_else_looks_how_full_a_cache_is() {
+    // fault 111
+    let house = House::filled(3, 10_000, GZIP);
+    house.expected();
+    for unused in ["blobs/unused", "layers/unused"] {
+        fs::write(house.cached(unused), "no record").unwrap();
+    }
+    let calls = house.path("calls");
+    let strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o", calls.to_str().unwrap()];
+    // Whether the records were counted, and whether one was read that no layer of the image has.
+    let looks = |more: &[&str]| {
+        succeeded(&house.build(&strace, "-", more).output().unwrap());
+        let calls = fs::read_to_string(&calls).unwrap();
+        let layers = house.cached("layers").to_str().unwrap().to_owned();
+        assert!(calls.contains(&format!("{layers}/")), "{calls}");
+        [format!("{layers}\""), format!("{layers}/unused\"")].map(|name| calls.contains(&name))
+    };
+    let asked = ["--cache-size", "20GiB"];
+    assert_eq!((looks(&[]), looks(&asked)), ([false, false], [true, false]), "there is room");
+    // Of no bytes, so that it takes none of a disk.
+    let large = house.cached("blobs/large");
+    fs::File::create(&large).unwrap().set_len((20 << 30) + 1).unwrap();
+    assert_eq!((looks(&[]), large.exists()), ([false, false], true));
+    assert_eq!((looks(&asked), large.exists()), ([true, true], false));
+}
+
+#[test]
 fn a_layer_that_was_used_again_is_the_last_to_go() {
     // fault 111
     for compression in [GZIP, NONE] {
