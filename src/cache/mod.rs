@@ -24,6 +24,7 @@
 //! cooper whose records look different has another version, and so another folder.
 
 mod claim;
+mod finding;
 mod housekeeping;
 mod older;
 mod place;
@@ -44,19 +45,18 @@ pub use verify::Verified;
 
 use crate::file::{self, Exposed, FileError};
 use crate::layer::{
-    Before, Claim, Guard, Had, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store,
-    TempStore,
+    Claim, Guard, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
 };
 use crate::report::{Reporter, Silent};
 use claim::Asked;
 use place::{boot_id, make_folders, open_lock, refuse_exposed};
-use record::{Entry, Renewal, Seen, Witness};
+use record::{Entry, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
 const DEFAULT_LIMIT: u64 = 20 << 30;
 
 /// Of this form of the cache: another form gets the next number.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 const FOLDERS: [&str; 3] = ["layers", "blobs", "tmp"];
 
@@ -98,6 +98,11 @@ pub struct Cache {
     writable: bool,
     /// Whether its disk has no room.
     full: AtomicBool,
+    /// Whether somebody has removed it, or taken it away, since it was opened.
+    gone: AtomicBool,
+    /// Whether all store paths are what is registered of them: what was made of others is passed
+    /// over then.
+    verified: bool,
     /// Whether something may have to go: something was added, or whoever uses it asked for a limit.
     /// Else nobody looks how full it is, which takes a look at every file: a cache that others let
     /// grow stays as it is until there is more of it.
@@ -139,6 +144,8 @@ impl Cache {
             lock: lock.map(Arc::new),
             writable,
             full: AtomicBool::new(full),
+            gone: AtomicBool::new(false),
+            verified: false,
             above: AtomicBool::new(false),
             boot: boot_id(),
             elsewhere: OnceLock::new(),
@@ -150,7 +157,31 @@ impl Cache {
     #[must_use]
     pub fn telling(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporter = reporter;
+        if self.full.load(Ordering::Relaxed) {
+            self.reporter.warn(&self.no_room());
+        }
         self
+    }
+
+    /// Says that the store paths of all layers were just compared with what is registered.
+    /// Whatever was made without that may have been made while one was damaged.
+    #[must_use]
+    pub fn of_verified_paths(mut self) -> Self {
+        self.verified = true;
+        self
+    }
+
+    fn no_room(&self) -> String {
+        let dir = self.dir.display();
+        format!(
+            "there is no room for the cache in `{dir}`; `cooper cache gc` with a smaller \
+             `--cache-size` makes some, `--cache` names another folder"
+        )
+    }
+
+    /// Whether new blobs go elsewhere.
+    fn takes_nothing(&self) -> bool {
+        !self.writable || self.full.load(Ordering::Relaxed) || self.gone.load(Ordering::Relaxed)
     }
 
     fn limit(&self) -> u64 {
@@ -196,81 +227,18 @@ impl Cache {
 
     /// Waits for whoever is making this layer, if it may.
     fn claim(&self, key: &str, may_wait: bool) -> Asked {
-        match self.writable {
-            true => Asked::of(self.temps().join(format!("{key}.lock")), may_wait),
-            false => Asked::Unclaimed,
+        if !self.writable {
+            return Asked::Unclaimed;
         }
-    }
-
-    fn look_up(&self, key: &str) -> Result<Lookup, FileError> {
-        match self.find(key) {
-            // Somebody else's, who keeps it for themselves.
-            Err(error) if !self.writable && is_read_only(&error.source) => Ok(Lookup::Miss(None)),
-            found => found,
+        let path = self.temps().join(format!("{key}.lock"));
+        match Asked::of(path.clone(), false) {
+            Asked::InUse if may_wait => {
+                let what = "waiting for another process that makes a layer";
+                let _task = self.reporter.start(what, None);
+                Asked::of(path, true)
+            }
+            asked => asked,
         }
-    }
-
-    fn find(&self, key: &str) -> Result<Lookup, FileError> {
-        let path = self.layer_path(key);
-        let entry = match Entry::read(&path)? {
-            record::Read::Entry(entry) => entry,
-            record::Read::Absent => return Ok(Lookup::Miss(None)),
-            record::Read::Damaged => {
-                return Ok(Lookup::Damaged(format!("`{}` is damaged", path.display()), None));
-            }
-        };
-        let witness = match &entry.seen {
-            Seen::Blob(witness) => witness,
-            Seen::Plain(seen) => {
-                self.touch(&path);
-                // Where the kernel does not tell this life, no record is of it.
-                let seen = seen.as_ref().filter(|(_, life)| *life == self.boot);
-                let seen = seen.map(|(digest, _)| *digest);
-                let (record, temps, boot) = (entry.record, self.temps(), self.boot.clone());
-                let renew = Arc::new(Renewal { path, temps, record, boot });
-                return Ok(Lookup::Hit(record, Had::Plain(Before { seen, renew })));
-            }
-        };
-        let blob = self.blob_path(&entry.record.digest.hex());
-        let look = match Witness::of(&blob, &self.boot)? {
-            Some(now) if witness.vouches_for(&now) => {
-                self.touch(&path);
-                now.look
-            }
-            Some(now) if self.holds(&blob, &entry.record)? => {
-                let look = now.look;
-                let seen = Entry { record: entry.record, seen: Seen::Blob(now) };
-                if self.writable {
-                    // Where that fails it is hashed again next time.
-                    let _ = seen.write(&path, &self.temps());
-                }
-                look
-            }
-            _ => {
-                let why = format!("`{}` is not the blob that was put there", blob.display());
-                return Ok(Lookup::Damaged(why, None));
-            }
-        };
-        let kept = Kept { path: blob, look, guard: self.guard() };
-        Ok(Lookup::Hit(entry.record, Had::Blob(kept)))
-    }
-
-    /// Remembers that an entry was used.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "which layer was used last is a matter of the clock"
-    )]
-    fn touch(&self, path: &Path) {
-        if self.writable {
-            let now = std::time::SystemTime::now();
-            // An entry that looks older than it is goes earlier, which costs time only.
-            let _ = File::open(path).and_then(|file| file.set_modified(now));
-        }
-    }
-
-    fn holds(&self, blob: &Path, record: &Record) -> Result<bool, FileError> {
-        let what = format!("checking the kept {}", record.digest);
-        record::holds(blob, record, &*self.reporter.start(&what, Some(record.blob_size)))
     }
 
     fn keep(
@@ -292,8 +260,10 @@ impl Cache {
         if let (Some(key), Some(seen)) = (key, seen) {
             let path = self.layer_path(&key.hex());
             make_way(&path)?;
-            match (Entry { record: *record, seen }).write(&path, &self.temps()) {
+            let entry = Entry { record: *record, seen, verified: self.verified };
+            match entry.write(&path, &self.temps()) {
                 Err(error) if is_full(&error) => self.full.store(true, Ordering::Relaxed),
+                Err(error) if is_gone(&error) => self.gone.store(true, Ordering::Relaxed),
                 written => written?,
             }
         }
@@ -306,7 +276,7 @@ impl Store for Cache {
         let key = key.hex();
         // Only who uses the cache makes it smaller, and not who looks at it.
         self.above.fetch_or(self.asked.is_some(), Ordering::Relaxed);
-        if let found @ Lookup::Hit(..) = self.look_up(&key)? {
+        if let found @ Lookup::Hit(..) = self.look_up(&key) {
             return Ok(found);
         }
         let claim: Claim = match self.claim(&key, may_wait) {
@@ -315,7 +285,7 @@ impl Store for Cache {
             Asked::InUse => return Ok(Lookup::Elsewhere),
         };
         // Somebody else may have made or mended it meanwhile.
-        Ok(match self.look_up(&key)? {
+        Ok(match self.look_up(&key) {
             Lookup::Miss(_) => Lookup::Miss(claim),
             Lookup::Damaged(why, _) => Lookup::Damaged(why, claim),
             found => found,
@@ -323,7 +293,7 @@ impl Store for Cache {
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {
-        if !self.writable || self.full.load(Ordering::Relaxed) {
+        if self.takes_nothing() {
             return self.nowhere(self.elsewhere().and_then(Store::create));
         }
         let temps = self.temps();
@@ -344,13 +314,13 @@ impl Store for Cache {
     }
 
     fn goes_elsewhere(&self, error: FileError) -> Result<String, LayerError> {
-        let dir = self.dir.display();
         if is_full(&error) && error.path.starts_with(&self.dir) {
             self.full.store(true, Ordering::Relaxed);
-            return Ok(format!(
-                "there is no room for the cache in `{dir}`; `cooper cache gc` with a smaller \
-                 `--cache-size` makes some, `--cache` names another folder"
-            ));
+            return Ok(self.no_room());
+        }
+        if is_gone(&error) && error.path.starts_with(&self.dir) {
+            self.gone.store(true, Ordering::Relaxed);
+            return Ok(format!("somebody took the cache in `{}` away", self.dir.display()));
         }
         match self.elsewhere.get() {
             Some(_) if error.path == std::env::temp_dir() => self.nowhere(Err(error.into())),
@@ -367,6 +337,11 @@ fn make_way(path: &Path) -> Result<(), FileError> {
 
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+/// What was there, or could be written to, when the cache was opened.
+fn is_gone(error: &FileError) -> bool {
+    error.source.kind() == io::ErrorKind::NotFound || is_read_only(&error.source)
 }
 
 fn is_full(error: &FileError) -> bool {

@@ -66,6 +66,8 @@ impl Seen {
 pub(super) struct Entry {
     pub(super) record: Record,
     pub(super) seen: Seen,
+    /// Whether its store paths were what is registered of them when it was made.
+    pub(super) verified: bool,
 }
 
 /// What was found where a record should be.
@@ -114,7 +116,8 @@ impl Entry {
         };
         let text = format!(
             "{FIRST_LINE}\ndigest {digest}\ndiff_id {diff_id}\nblob_size {blob_size}\n\
-             tar_size {tar_size}\nseen {seen}\n"
+             tar_size {tar_size}\nseen {seen}\nverified {}\n",
+            self.verified
         );
         let sum = Digest::of(text.as_bytes());
         format!("{text}sum {sum}\n")
@@ -139,7 +142,8 @@ impl Entry {
             tar_size: value("tar_size")?.parse().ok()?,
         };
         let seen = parse_seen(value("seen")?)?;
-        Some(Self { record, seen })
+        let verified = value("verified")?.parse().ok()?;
+        Some(Self { record, seen, verified })
     }
 }
 
@@ -149,14 +153,18 @@ impl Entry {
 pub(super) struct Renewal {
     pub(super) path: PathBuf,
     pub(super) temps: PathBuf,
-    pub(super) record: Record,
+    pub(super) entry: Entry,
     pub(super) boot: String,
 }
 
 impl Renew for Renewal {
     fn renew(&self, seen: Digest) {
-        let entry = Entry { record: self.record, seen: Seen::of_plain(seen, &self.boot) };
+        let entry = Entry { seen: Seen::of_plain(seen, &self.boot), ..self.entry.clone() };
         let _ = entry.write(&self.path, &self.temps);
+    }
+
+    fn forget(&self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
 mod access;
+mod gone;
 mod plain;
 
 use std::fs::{self, OpenOptions};

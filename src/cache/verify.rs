@@ -7,7 +7,7 @@ use std::thread;
 
 use super::housekeeping::{list, remove};
 use super::record::{self, Entry, Seen, Witness};
-use super::{Cache, CacheError};
+use super::{Cache, CacheError, is_read_only};
 use crate::digest::Digest;
 use crate::file::FileError;
 use crate::layer::Record;
@@ -76,7 +76,9 @@ impl Cache {
         // Of one digest there may be records that say different sizes.
         let mut blobs: BTreeMap<(Digest, u64), Claims> = BTreeMap::new();
         for path in records {
-            match Entry::read(&path)? {
+            match Entry::read(&path)
+                .or_else(|error| self.unreadable(error, record::Read::Damaged))?
+            {
                 record::Read::Entry(Entry { seen: Seen::Plain(_), .. }) => checked.whole += 1,
                 record::Read::Entry(Entry { record, .. }) => {
                     let blob = self.blob_path(&record.digest.hex());
@@ -139,12 +141,19 @@ impl Cache {
         Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What cannot be read is damaged, unless it is somebody else's, who keeps it for themselves.
+    fn unreadable<T>(&self, error: FileError, damaged: T) -> Result<T, FileError> {
+        if !self.writable && is_read_only(&error.source) { Err(error) } else { Ok(damaged) }
+    }
+
     fn look_at(&self, claims: &Claims, task: &dyn Task) -> Result<Found, FileError> {
         let Claims { path, record, .. } = claims;
         let size = Witness::of(path, &self.boot)?.map(|there| there.look.size);
         if size != Some(record.blob_size) {
             task.skip(record.blob_size);
-        } else if record::holds(path, record, task)? {
+        } else if record::holds(path, record, task)
+            .or_else(|error| self.unreadable(error, false))?
+        {
             return Ok(Found::Whole);
         }
         Ok(if size.is_some() || path.exists() { Found::Damaged } else { Found::Nothing })

@@ -35,6 +35,17 @@ pub(super) fn store(
     }
 }
 
+/// As [`store`], after all store paths were compared with what is registered.
+pub(super) fn verified_store(
+    global: &Global,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Box<dyn layer::Store>, Failure> {
+    match cache(global, reporter)? {
+        Some(cache) => Ok(Box::new(cache.of_verified_paths())),
+        None => Ok(Box::new(TempStore::new()?)),
+    }
+}
+
 /// The cache, if there is to be one.
 pub(super) fn cache(
     global: &Global,

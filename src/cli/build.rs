@@ -75,10 +75,12 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     check_output(&args.output, args.format)?;
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
-    if args.verify_store {
+    let store = if args.verify_store {
         assemble::verify_store(global, &specs, &*reporter)?;
-    }
-    let store = assemble::store(global, &reporter)?;
+        assemble::verified_store(global, &reporter)?
+    } else {
+        assemble::store(global, &reporter)?
+    };
     let assembled = match args.format {
         Format::Layout => {
             let layers = layout::Layers::new(&args.output);

@@ -341,6 +341,9 @@ impl Checked {
     }
 
     fn wrong(&self) -> LayerError {
+        if let Check::Bytes(_, Some(renew)) = &self.check {
+            renew.forget();
+        }
         if matches!(self.bytes, Bytes::Elsewhere(_)) {
             let source = io::Error::other("its bytes are not those that it was named by");
             return LayerError::Elsewhere { digest: self.digest, source };

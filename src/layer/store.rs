@@ -144,6 +144,9 @@ pub struct Before {
 pub trait Renew: fmt::Debug + Send + Sync {
     /// What looks so has the right bytes. Failing costs the next run a hash, and nothing now.
     fn renew(&self, seen: Digest);
+
+    /// They are not what they should be: who starts again makes the layer of what they are now.
+    fn forget(&self);
 }
 
 /// What a store answers about a key.

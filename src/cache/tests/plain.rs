@@ -1,6 +1,7 @@
 //! What is remembered of plain layers.
 
 use super::*;
+use crate::layer::Had;
 
 #[test]
 fn how_store_paths_looked_is_believed_in_the_life_of_the_machine_that_it_was_written_in() {
