@@ -142,7 +142,7 @@ fn a_build_needs_no_room_in_its_cache() {
             let text = |warning: &Value| warning["message"].as_str().unwrap().to_owned();
             assert!(warnings.iter().map(text).all(|text| text.contains("`cooper cache gc`")));
         }
-        assert_eq!(full > 0, compression != NONE);
+        assert!(full > 0, "{compression}");
         assert_eq!(house.leftovers(), [""; 0]);
     }
 }
