@@ -9,12 +9,14 @@ mod atomic;
 mod early;
 mod exposed;
 mod lock;
+mod opened;
 mod temp;
 
 pub use atomic::{AtomicFile, TEMP_PREFIX, write_atomically};
 pub use early::EarlyWriter;
 pub use exposed::Exposed;
 pub use lock::{Lock, Tried, has_name, lock, try_lock};
+pub use opened::Opened;
 pub use temp::{MODE, Temp, TempFolder, Unfinished, remove_unfinished, remove_unfinished_at_once};
 
 /// A failed call, the path that it was for, and what was tried.
@@ -87,6 +89,14 @@ impl Look {
     /// How it looked when this was asked.
     pub fn of(meta: &fs::Metadata) -> Self {
         Self { inode: meta.ino(), size: meta.len(), mtime: (meta.mtime(), meta.mtime_nsec()) }
+    }
+}
+
+/// The folder that a name is in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

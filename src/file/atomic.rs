@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use rustix::fs::OFlags;
 
-use super::{Context, EarlyWriter, FileError, Lock, Temp, Tried, open, sync_dir};
+use super::{Context, EarlyWriter, FileError, Lock, Opened, Temp, Tried, open, parent, sync_dir};
 
 /// How the names of temporary files start.
 pub const TEMP_PREFIX: &str = ".cooper-";
@@ -19,7 +19,8 @@ const TEMP_NAMES: (&str, &str) = (TEMP_PREFIX, TEMP_SUFFIX);
 
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left. What takes bytes as they come, such as `/dev/null`, a terminal or a
-/// named pipe, is never replaced: the bytes go straight into it. A disk is refused.
+/// named pipe, is never replaced: the bytes go straight into it. So do they into what a process has
+/// open ([`Opened`]). A disk is refused.
 #[derive(Debug)]
 pub struct AtomicFile {
     bytes: Bytes,
@@ -36,14 +37,16 @@ impl AtomicFile {
     /// Creates the temporary file in the directory of `path`, so that the rename stays on one
     /// file system.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        // Links are followed: `/dev/stdout` is one, and a pipe or a terminal loses nothing.
+        // Links are followed: a pipe or a terminal loses nothing.
         let kind = fs::metadata(path).map(|meta| meta.file_type());
         if kind.as_ref().is_ok_and(FileTypeExt::is_block_device) {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "it is a disk");
             return Err(error).context("write to", path);
         }
         let through = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
-        let bytes = if through {
+        let bytes = if let Some(opened) = Opened::at(path) {
+            Bytes::Through(opened.open(path).context("open", path)?)
+        } else if through {
             Bytes::Through(File::options().write(true).open(path).context("open", path)?)
         } else {
             let made = beside(path, |dir| Temp::create(dir, TEMP_NAMES));
@@ -165,13 +168,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = AtomicFile::create(path)?;
     file.file().write_all(bytes).context("write", path)?;
     file.commit()
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]
