@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Global;
 use super::base;
 use super::failure::Failure;
-use super::layers_lock;
+use super::{layers_lock, target};
 use crate::base::{Base, ReadBase};
 use crate::cache::Cache;
 use crate::check;
@@ -56,6 +56,9 @@ pub(super) fn cache(
         Some(dir) => Some(dir.clone()),
         None => default_cache(),
     };
+    // One that is there is read, where it cannot be written.
+    let new = dir.as_deref().filter(|dir| !dir.exists());
+    new.map_or(Ok(()), target::refuse_store)?;
     let limit = global.cache_size.map(|size| size.0);
     let cache = dir.map(|dir| Cache::open(&dir, limit)).transpose()?;
     Ok(cache.map(|cache| cache.telling(Arc::clone(reporter))))

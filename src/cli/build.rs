@@ -14,7 +14,9 @@ use clap::{Args, ValueEnum};
 use super::failure::Failure;
 use super::output::is_stdout;
 use super::summary::{self, Row};
-use super::{Global, assemble, input, output, place, progress};
+use super::target::refuse_inputs;
+pub(super) use super::target::check_output;
+use super::{Global, assemble, input, output, progress};
 use crate::digest::Digest;
 use crate::file::AtomicFile;
 use crate::image::Image;
@@ -73,6 +75,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
     input::refuse_twins(&specs, |spec| spec.name.to_string())?;
     check_output(&args.output, args.format)?;
+    refuse_inputs(&args.output, &args.specs, &specs)?;
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
     let store = if args.verify_store {
@@ -212,33 +215,10 @@ fn write_layers(
 fn unwritten(error: TransportError, path: &Path) -> Failure {
     let is_nameless = error.is_sinks();
     let failure = Failure::from(error);
-    match path.to_str() {
+    match is_stdout(path) {
         _ if !is_nameless => failure,
-        Some("-") => failure.during("failed to write to standard output".into()),
-        _ => failure.during(format!("failed to write to `{}`", path.display())),
-    }
-}
-
-/// Refuses a path that a result of this format cannot have, before any work is done.
-pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
-    match format {
-        Format::Archive if is_stdout(path) => output::refuse_terminal("an archive"),
-        Format::Layout if is_stdout(path) => {
-            Err(Failure::input("a layout is a folder and cannot go to standard output")
-                .hint("leave out `--format layout`, or name a folder with `-o`"))
-        }
-        Format::Archive if path.is_dir() => Err(Failure::input(format!(
-            "`{}` is a folder, and an archive is a file",
-            path.display()
-        ))
-        .hint("name a file in it; a folder is what a layout is written into")),
-        Format::Archive if place::is_named_as_compressed(path) => Err(Failure::input(format!(
-            "`{}` is named as a compressed archive, and an archive is a plain tar",
-            path.display()
-        ))
-        .hint("name it `.tar`; what is compressed are the layers in it")),
-        Format::Archive => Ok(()),
-        Format::Layout => Ok(layout::check(path)?),
+        true => failure.during("failed to write to standard output".into()),
+        false => failure.during(format!("failed to write to `{}`", path.display())),
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::build::{self, Format};
 use super::failure::Failure;
 use super::summary::{self, Row};
-use super::{Global, assemble, input, output, progress};
+use super::{Global, assemble, input, output, progress, target};
 use crate::image::{self, Image, ImageError, Index};
 use crate::spec::Tag;
 use crate::transport::graph::Named;
@@ -47,7 +47,10 @@ pub(super) struct IndexArgs {
 pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = input::read_tagged_specs(&args.specs, &args.tags)?;
-    args.output.iter().try_for_each(|path| build::check_output(path, args.format))?;
+    if let Some(path) = &args.output {
+        build::check_output(path, args.format)?;
+        target::refuse_inputs(path, &args.specs, &specs)?;
+    }
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;

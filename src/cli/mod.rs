@@ -47,6 +47,7 @@ mod simulate;
 mod spec;
 mod summary;
 mod table;
+mod target;
 mod tree;
 mod validate;
 mod why;

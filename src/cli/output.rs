@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::file;
+use crate::file::{self, Opened};
 use crate::image::json;
 
 /// Data, to standard output. A full disk is an error, never silence; a reader that has gone has
@@ -20,9 +20,9 @@ fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     told(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
-/// Whether a path stands for standard output.
+/// Whether a path stands for standard output, or is another name of it.
 pub(super) fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == "-"
+    path.as_os_str() == "-" || Opened::at(path) == Some(Opened::Stdout)
 }
 
 /// A document, to the file that was named, whole or not at all, or to standard output.
@@ -35,11 +35,13 @@ pub(super) fn document(path: &Path, document: &[u8]) -> Result<(), Failure> {
 
 /// What nobody reads by eye is no data for a terminal.
 pub(super) fn refuse_terminal(what: &str) -> Result<(), Failure> {
-    match io::stdout().is_terminal() {
-        true => Err(Failure::input(format!("{what} is nothing for a terminal"))
-            .hint("name a file with `-o`, or pipe it to who reads it")),
-        false => Ok(()),
-    }
+    if io::stdout().is_terminal() { Err(for_no_terminal(what)) } else { Ok(()) }
+}
+
+/// That it would go to a terminal.
+pub(super) fn for_no_terminal(what: &str) -> Failure {
+    Failure::input(format!("{what} is nothing for a terminal"))
+        .hint("name a file with `-o`, or pipe it to who reads it")
 }
 
 /// As [`data`], of what somebody else has written there.

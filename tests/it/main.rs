@@ -27,6 +27,7 @@ mod same_bytes;
 mod servers;
 mod stdin;
 mod store;
+mod target;
 mod telling;
 mod tidy;
 mod trees;
