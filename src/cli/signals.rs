@@ -1,7 +1,8 @@
 //! SIGHUP, SIGINT and SIGTERM: remove what is half written, then go as the signal asks. A mistake
-//! of cooper's: the same, and ask for a report.
+//! of cooper's: the same, and ask for a report. SIGXFSZ: nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::failure::Failure;
 use super::{exit, progress};
@@ -13,7 +14,9 @@ const SIGNALLED: i32 = 128;
 /// Installs the handler. Without one the process ends all the same, with its temporary files
 /// left behind. What whoever started this ignores, as `nohup` does, is ignored still.
 pub(super) fn install() {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    // A file over the limit is an error of who writes it, which is told.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let ignored = ignored();
     let heard =
         [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
