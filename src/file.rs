@@ -12,12 +12,15 @@ mod lock;
 mod opened;
 mod temp;
 
-pub use atomic::{AtomicFile, TEMP_PREFIX, write_atomically};
+pub use atomic::{AtomicFile, is_temporary, sweep, write_atomically};
 pub use early::EarlyWriter;
 pub use exposed::Exposed;
 pub use lock::{Lock, Tried, has_name, lock, try_lock};
 pub use opened::Opened;
-pub use temp::{MODE, Temp, TempFolder, Unfinished, remove_unfinished, remove_unfinished_at_once};
+pub use temp::{
+    MODE, Temp, TempFolder, Undo, Unfinished, before_the_end, remove_unfinished,
+    remove_unfinished_at_once, undo_at_a_signal,
+};
 
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +105,17 @@ fn parent(path: &Path) -> &Path {
 
 /// A rename is durable only when its directory is.
 pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
-    File::open(dir).and_then(|d| d.sync_all()).context("sync", dir)
+    File::open(dir).and_then(|dir| sync(&dir)).context("sync", dir)
+}
+
+/// Makes a file's bytes durable, where the file system knows how to.
+fn sync(file: &File) -> io::Result<()> {
+    use rustix::io::Errno;
+    let unknown = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP].map(Errno::raw_os_error);
+    match file.sync_all() {
+        Err(error) if error.raw_os_error().is_some_and(|code| unknown.contains(&code)) => Ok(()),
+        synced => synced,
+    }
 }
 
 #[cfg(test)]

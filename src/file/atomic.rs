@@ -1,6 +1,7 @@
 //! Writes that leave a whole file or none.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -9,10 +10,10 @@ use std::sync::Mutex;
 
 use rustix::fs::OFlags;
 
-use super::{Context, EarlyWriter, FileError, Lock, Opened, Temp, Tried, open, parent, sync_dir};
+use super::{Context, EarlyWriter, FileError, Lock, Opened, Temp, Tried, open, parent, sync, sync_dir};
 
 /// How the names of temporary files start.
-pub const TEMP_PREFIX: &str = ".cooper-";
+const TEMP_PREFIX: &str = ".cooper-";
 /// And how they end: whatever else starts so may be somebody's own.
 const TEMP_SUFFIX: &str = ".tmp";
 const TEMP_NAMES: (&str, &str) = (TEMP_PREFIX, TEMP_SUFFIX);
@@ -87,7 +88,7 @@ impl AtomicFile {
     /// call for many files.
     pub fn commit_without_name(self) -> Result<(), FileError> {
         let Bytes::Beside(temp) = &self.bytes else { return Ok(()) };
-        temp.file().sync_all().context("sync", &self.path)?;
+        sync(temp.file()).context("sync", &self.path)?;
         // Where the path is a name of the same file already, this does nothing and leaves both
         // names; the temporary one goes when it is dropped.
         fs::rename(temp.path(), &self.path).context("rename a file to", &self.path)
@@ -126,7 +127,7 @@ fn is_held(temp: &Temp) -> io::Result<bool> {
     super::has_name(temp.file(), temp.path())
 }
 
-/// Removes what killed processes of this user left in a folder, which is read for that once.
+/// As [`sweep`], and reads the folder once.
 fn sweep_once(dir: &Path) {
     static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     if SWEPT.lock().is_ok_and(|mut swept| swept.insert(dir.into())) {
@@ -134,11 +135,16 @@ fn sweep_once(dir: &Path) {
     }
 }
 
-fn sweep(dir: &Path) {
+/// Whether a file is called as those are that are being written.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(TEMP_PREFIX.as_bytes()) && name.ends_with(TEMP_SUFFIX.as_bytes())
+}
+
+/// Removes what killed processes of this user left in a folder.
+pub fn sweep(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.as_encoded_bytes();
-        if name.starts_with(TEMP_PREFIX.as_bytes()) && name.ends_with(TEMP_SUFFIX.as_bytes()) {
+        if is_temporary(&entry.file_name()) {
             // What stays is in nobody's way.
             let _ = remove_if_left(&entry.path());
         }

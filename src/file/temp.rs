@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -41,8 +41,35 @@ fn remove_all(unfinished: MutexGuard<'_, BTreeSet<PathBuf>>) {
             false => fs::remove_file(path),
         };
     }
+    // What is undone is complete: nothing gets its name any more.
+    let undone: Vec<_> =
+        UNDONE.try_lock().iter().flat_map(|all| all.iter().filter_map(Weak::upgrade)).collect();
+    undone.iter().for_each(|work| work.undo());
     // Never unlocked again: who is about to rename a file waits until the process is gone.
     std::mem::forget(unfinished);
+}
+
+/// What a signal undoes besides.
+static UNDONE: Mutex<Vec<Weak<dyn Undo>>> = Mutex::new(Vec::new());
+
+/// Work that leaves more than a temporary file behind when the process ends in the middle of it.
+pub trait Undo: Send + Sync {
+    /// Takes away what it can without waiting for anybody.
+    fn undo(&self);
+}
+
+/// Has a signal undo some work, for as long as that lives.
+pub fn undo_at_a_signal(work: &Arc<dyn Undo>) {
+    let mut undone = UNDONE.lock().unwrap_or_else(PoisonError::into_inner);
+    undone.retain(|work| work.strong_count() > 0);
+    undone.push(Arc::downgrade(work));
+}
+
+/// Does what must be known to [`remove_unfinished`]: it is done before that, or never. Within it no
+/// file is to be made by this module.
+pub fn before_the_end<T>(work: impl FnOnce() -> T) -> T {
+    let _unfinished = UNFINISHED.lock();
+    work()
 }
 
 /// A temporary file or folder that a signal shall remove, for as long as this lives.

@@ -155,6 +155,14 @@ impl Blob {
         is_config(&self.descriptor.media_type)
     }
 
+    /// The bytes, if they are in memory.
+    pub(super) fn here(&self) -> Option<&[u8]> {
+        match &self.bytes {
+            Bytes::Here(bytes) => Some(bytes),
+            Bytes::Layer(_) | Bytes::Elsewhere(_) => None,
+        }
+    }
+
     /// Writes the bytes to `to`.
     pub fn write_to(&self, to: &mut dyn Sink) -> Result<(), TransportError> {
         let digest = self.descriptor.digest;

@@ -7,13 +7,14 @@
 //! the cache's.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirEntry, File};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+mod brought;
 mod layers;
 
 use super::entries::Entries;
@@ -25,6 +26,7 @@ use crate::image::{Descriptor, Document, Image};
 use crate::report::{Reporter, Task};
 use crate::spec::{ImageName, Tag};
 
+use brought::clear;
 pub use layers::Layers;
 
 /// So many blobs are copied at a time.
@@ -50,29 +52,6 @@ fn writing(dir: &Path) -> String {
     format!("writing to `{}`", dir.display())
 }
 
-/// Whether the folder that is locked has the name still: whoever gave up meanwhile may have removed
-/// it.
-fn is_same(lock: &File, dir: &Path) -> bool {
-    let now = fs::metadata(dir);
-    now.is_ok_and(|now| lock.metadata().is_ok_and(|old| old.ino() == now.ino()))
-}
-
-/// Makes the layout if there is none and locks it.
-fn open(dir: &Path, kind: file::Lock) -> Result<File, TransportError> {
-    loop {
-        create_dir(dir)?;
-        let lock = File::open(dir).context("open", dir)?;
-        file::lock(&lock, dir, kind)?;
-        if is_same(&lock, dir) {
-            check(dir)?;
-            // First of all, so that what a killed process leaves is a layout to go on with.
-            write_if_other(&dir.join(OCI_LAYOUT_FILE), OCI_LAYOUT)?;
-            create_dir(&dir.join(BLOBS))?;
-            return Ok(lock);
-        }
-    }
-}
-
 /// Adds images and indexes; see [`write()`].
 pub fn write_graphs(
     graphs: &[Named],
@@ -82,9 +61,10 @@ pub fn write_graphs(
     let blobs = dir.join(BLOBS);
     let layers = Layers::new(dir);
     // Held until the end: another process must not read the index before ours is in it.
-    let _lock = open(dir, file::Lock::Alone)?;
-    remove_unfinished(dir)?;
-    remove_unfinished(&blobs)?;
+    let _lock = layers.brought.open(file::Lock::Alone)?;
+    // What killed processes left.
+    file::sweep(dir);
+    file::sweep(&blobs);
     let mut index = read_index(dir)?;
     for entry in graphs.iter().flat_map(|named| &named.entries) {
         index.insert(entry.clone());
@@ -115,6 +95,15 @@ pub fn check(dir: &Path) -> Result<(), TransportError> {
     if meta.permissions().readonly() {
         return refused("nobody may write to it, as to all in a Nix store; name another folder");
     }
+    for folder in [Path::new(BLOBS).parent().unwrap_or(dir), Path::new(BLOBS)] {
+        // Whoever made it decides where bytes go, and that is not where people look for them.
+        if fs::symlink_metadata(dir.join(folder)).is_ok_and(|meta| meta.is_symlink()) {
+            return refused(&format!(
+                "its `{}` is a link, and nothing is written through one; make it a folder",
+                folder.display()
+            ));
+        }
+    }
     // In this order: what another process makes of an empty folder meanwhile begins with that file.
     let is_empty = is_empty(dir)?;
     if dir.join(OCI_LAYOUT_FILE).exists() {
@@ -132,15 +121,13 @@ pub fn check(dir: &Path) -> Result<(), TransportError> {
 fn is_empty(dir: &Path) -> Result<bool, FileError> {
     for entry in fs::read_dir(dir).context("list", dir)? {
         let entry = entry.context("list", dir)?;
-        if !is_unfinished(&entry) && entry.file_name() != OCI_LAYOUT_FILE {
+        let is_unfinished = file::is_temporary(&entry.file_name())
+            && entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_unfinished && entry.file_name() != OCI_LAYOUT_FILE {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-fn is_unfinished(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(file::TEMP_PREFIX.as_bytes())
 }
 
 /// The index entries of an image: one a tag, in the order of the tags.
@@ -165,7 +152,7 @@ pub(super) fn names(name: &ImageName, tag: &Tag) -> BTreeMap<String, String> {
 fn write_blobs(
     graphs: &[Named],
     dir: &Path,
-    layers: &Layers<'_>,
+    layers: &Layers,
     start: impl FnOnce(u64) -> Box<dyn Task>,
 ) -> Result<(), TransportError> {
     let mut missing: BTreeMap<PathBuf, (Bytes<'_>, u64)> = BTreeMap::new();
@@ -174,7 +161,11 @@ fn write_blobs(
         let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
         for (descriptor, bytes) in blobs.chain(documents) {
             let path = dir.join(descriptor.digest.hex());
-            if !is_there(&path, descriptor.size, bytes.look()) {
+            let is_there = match bytes.here() {
+                Some(bytes) => has_bytes(&path, bytes),
+                None => is_there(&path, descriptor.size, bytes.look()),
+            };
+            if !is_there {
                 missing.insert(path, (bytes, descriptor.size));
             }
         }
@@ -184,9 +175,7 @@ fn write_blobs(
     }
     let task = start(missing.values().map(|(_, size)| size).sum());
     write_all(missing.into_iter(), |(path, (bytes, _))| {
-        bytes.write_file(&path, &*task)?;
-        layers.written().push(path);
-        Ok(())
+        layers.brought.bring(&path, || bytes.write_file(&path, &*task))
     })?;
     Ok(file::sync_dir(dir)?)
 }
@@ -214,17 +203,6 @@ fn write_all<I: Iterator + Send>(
     results.into_iter().collect()
 }
 
-/// Removes what a killed process left; who holds the lock is the only one who writes.
-fn remove_unfinished(dir: &Path) -> Result<(), FileError> {
-    for entry in fs::read_dir(dir).context("list", dir)? {
-        let entry = entry.context("list", dir)?;
-        if is_unfinished(&entry) {
-            fs::remove_file(entry.path()).context("remove", entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 /// Where a blob's bytes come from.
 enum Bytes<'a> {
     Blob(&'a Blob),
@@ -232,6 +210,14 @@ enum Bytes<'a> {
 }
 
 impl Bytes<'_> {
+    /// Those of a document.
+    fn here(&self) -> Option<&[u8]> {
+        match self {
+            Self::Blob(blob) => blob.here(),
+            Self::Document(document) => Some(&document.bytes),
+        }
+    }
+
     fn look(&self) -> Option<Look> {
         match self {
             Self::Blob(blob) => blob.look(),
@@ -252,34 +238,38 @@ impl Bytes<'_> {
     }
 }
 
-/// A blob is renamed into place whole, so one of the right size is the right one, unless it is
-/// older than the layer that it should be: that may have been made again because this very file,
-/// shared with the cache or with another layout, was damaged.
+/// A blob is renamed into place whole, so one of the right size is the right one: that of a layer
+/// if it is the same file still, or a copy that was written since. What is older than the layer, or
+/// was written when the clock was wrong, may be what the layer was made again for: this very file,
+/// shared with the cache or with another layout, may have been damaged.
 fn is_there(path: &Path, size: u64, layer: Option<Look>) -> bool {
     let Ok(meta) = fs::symlink_metadata(path) else { return false };
-    let is_older = |layer: Look| Look::of(&meta).mtime < layer.mtime;
-    meta.is_file() && meta.len() == size && !layer.is_some_and(is_older)
+    let look = Look::of(&meta);
+    let is_copy = |layer: Look| layer.mtime <= look.mtime && look.mtime.0 <= soon();
+    meta.is_file()
+        && meta.len() == size
+        && layer.is_none_or(|layer| layer == look || is_copy(layer))
+}
+
+/// In seconds since 1970; the clocks of file servers are not quite right.
+fn soon() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_add(60)
+}
+
+fn has_bytes(path: &Path, bytes: &[u8]) -> bool {
+    let size = bytes.len() as u64;
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == size)
+        && file::read(path, size).is_ok_and(|there| there == bytes)
 }
 
 /// Leaves a file alone that has these bytes already.
 fn write_if_other(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() && file::read(path, INDEX_LIMIT)? == bytes => Ok(()),
-        _ => file::write_atomically(path, bytes),
+    if has_bytes(path, bytes) {
+        return Ok(());
     }
-}
-
-/// Readable by all, whatever the umask.
-fn create_dir(path: &Path) -> Result<(), FileError> {
-    let mut missing: Vec<PathBuf> =
-        path.ancestors().take_while(|dir| !dir.exists()).map(Path::to_path_buf).collect();
-    missing.retain(|dir| !dir.as_os_str().is_empty());
-    fs::create_dir_all(path).context("create", path)?;
-    for dir in missing {
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755))
-            .context("set the mode of", &dir)?;
-    }
-    Ok(())
+    clear(path)?;
+    file::write_atomically(path, bytes)
 }
 
 fn check_version(dir: &Path) -> Result<(), TransportError> {

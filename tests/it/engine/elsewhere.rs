@@ -41,11 +41,11 @@ fn a_layout_goes_into_a_layout_an_empty_folder_or_a_new_one_and_nowhere_else() {
     let house = House::filled(1, 1000, GZIP);
     let build = |out: &str| house.build(&[], out, &["--format", "layout"]).output();
     fs::create_dir(house.path("empty")).unwrap();
-    fs::write(house.path("empty/.cooper-killed"), "half a file").unwrap();
+    fs::write(house.path("empty/.cooper-killed.tmp"), "half a file").unwrap();
     for out in ["empty", "new", "new"] {
         succeeded(&build(out).unwrap());
     }
-    assert!(!house.path("empty/.cooper-killed").exists(), "it was of a process that is gone");
+    assert!(!house.path("empty/.cooper-killed.tmp").exists(), "it was of a process that is gone");
     fs::create_dir(house.path("full")).unwrap();
     fs::write(house.path("full/letter"), "mine").unwrap();
     let read_only = |mode| fs::set_permissions(house.path("new"), fs::Permissions::from_mode(mode));

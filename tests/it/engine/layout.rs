@@ -101,11 +101,15 @@ fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
     fs::write(dir.join("blobs/sha256/other"), "").unwrap();
     drop(layers);
     assert!(!blob.exists() && dir.join("oci-layout").exists());
-    let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer), &Silent).unwrap();
-    fs::write(dir.join("index.json"), "{}").unwrap();
-    drop(layers);
-    assert!(blob.exists());
+    // One that names it, and one of which nobody can say that.
+    for index in [format!(r#"{{"manifests": [{{"digest": "{}"}}]}}"#, layer.digest), "{".into()] {
+        let layers = layout::Layers::new(&dir);
+        layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
+        fs::write(dir.join("index.json"), index).unwrap();
+        drop(layers);
+        assert!(blob.exists());
+        fs::remove_file(&blob).unwrap();
+    }
 }
 
 #[test]

@@ -173,6 +173,26 @@ fn a_blob_that_was_written_to_is_made_again_in_the_cache_and_in_each_layout_that
 }
 
 #[test]
+fn a_damaged_blob_is_not_believed_because_its_clock_was_wrong() {
+    // fault 116
+    let house = House::filled(2, 100_000, GZIP);
+    build(&house, "layout", "ioctl");
+    let (name, _) = cached(&house).pop_first().unwrap();
+    let blob = house.path("layout/blobs/sha256").join(name);
+    let file = fs::File::options().write(true).open(&blob).unwrap();
+    file.write_at(&[0], 50).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(300_000_000)).unwrap();
+    build(&house, "layout", "ioctl");
+    validate(&house.path("layout"));
+    // One that is right stays as it is, whatever its time.
+    let file = fs::File::options().write(true).open(&blob).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+    build(&house, "layout", "ioctl");
+    validate(&house.path("layout"));
+    assert_eq!(are_same(&house, "layout"), [true; 2]);
+}
+
+#[test]
 fn a_blob_that_its_disk_did_not_take_is_not_believed_again() {
     // fault 104
     let house = House::filled(3, 100_000, GZIP);

@@ -96,7 +96,7 @@ fn what_a_killed_process_left_in_a_layout_goes_with_the_next_run() {
         names
     };
     let before = names();
-    fs::write(house.path("layout/blobs/sha256/.cooper-killed"), "half a blob").unwrap();
+    fs::write(house.path("layout/blobs/sha256/.cooper-killed.tmp"), "half a blob").unwrap();
     build();
     assert_eq!(names(), before);
 }

@@ -3,6 +3,7 @@
 mod consumers;
 mod elsewhere;
 mod events;
+mod folder;
 mod golden;
 mod kept;
 mod layout;
