@@ -57,7 +57,7 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
 
-    use super::super::write_atomically;
+    use super::super::{read, write_atomically};
     use super::*;
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         symlink("/proc/self/fd/1", &link).unwrap();
         symlink("/proc/self/fd", &folder).unwrap();
         let (file, around) = (dir.path().join("file"), dir.path().join("around"));
-        fs::write(&file, "").unwrap();
+        write_atomically(&file, b"").unwrap();
         symlink(&around, &around).unwrap();
         for path in [&link, &folder.join("1"), Path::new("/proc/thread-self/fd/1")] {
             assert_eq!(Opened::at(path), Some(Opened::Stdout), "{}", path.display());
@@ -90,7 +90,7 @@ mod tests {
         symlink(&name, &link).unwrap();
         write_atomically(Path::new(&name), b"and ").unwrap();
         write_atomically(&link, b"behind").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"before and behind");
+        assert_eq!(read(&path, 100).unwrap(), b"before and behind");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::TransportError;
-use crate::file::AtomicFile;
+use crate::file::{AtomicFile, Look};
 use crate::layer::{Blob, Sink};
 use crate::report::Task;
 
@@ -42,6 +43,19 @@ impl<S: Sink + ?Sized> Sink for Counted<'_, S> {
     }
 }
 
+/// Gives a copy the time of the file that it is one of, by which it is known later.
+fn give_time(path: &Path, look: Look) {
+    let (seconds, nanoseconds) = look.mtime;
+    let since = u64::try_from(seconds).ok().zip(u32::try_from(nanoseconds).ok());
+    let time = since.and_then(|(s, ns)| UNIX_EPOCH.checked_add(Duration::new(s, ns)));
+    if let (Some(time), Ok(file)) = (time, File::open(path))
+        && file.metadata().is_ok_and(|meta| Look::of(&meta) != look)
+    {
+        // Without it the next run makes another copy.
+        let _ = file.set_modified(time);
+    }
+}
+
 /// Makes `path` a file with a layer's bytes; durable but for its name. What another file holds is
 /// not read where it can be shared, and told of when it is there.
 pub(super) fn write_file(
@@ -51,8 +65,9 @@ pub(super) fn write_file(
     task: &dyn Task,
 ) -> Result<(), TransportError> {
     let unwritten = |error| TransportError::from(error).of_file(path);
-    if blob.path().is_some() {
+    if let Some(look) = blob.look() {
         blob.write_file(path).map_err(unwritten)?;
+        give_time(path, look);
         task.advance(size);
         return Ok(());
     }

@@ -3,8 +3,8 @@
 //! A layer that lies in the cache is not copied where it can be shared: its blob is then a clone of
 //! the cache's, or the same file. Who writes to the same file damages the cache's blob too, and that
 //! of every other layout that has it. The next build notices, makes the layer again and replaces
-//! the blob in its layout; a build into one of the others replaces it there, as it is older than
-//! the cache's.
+//! the blob in its layout; a build into one of the others replaces it there, as it is neither the
+//! cache's file nor of its time, which copies are given.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,6 @@ use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 mod brought;
 mod layers;
@@ -239,22 +238,22 @@ impl Bytes<'_> {
 }
 
 /// A blob is renamed into place whole, so one of the right size is the right one: that of a layer
-/// if it is the same file still, or a copy that was written since. What is older than the layer, or
-/// was written when the clock was wrong, may be what the layer was made again for: this very file,
-/// shared with the cache or with another layout, may have been damaged.
+/// if it is the same file still, or a copy with that file's time. Another may be what the layer was
+/// made again for: this very file, shared with the cache or with another layout, may have been
+/// damaged.
 fn is_there(path: &Path, size: u64, layer: Option<Look>) -> bool {
     let Ok(meta) = fs::symlink_metadata(path) else { return false };
     let look = Look::of(&meta);
-    let is_copy = |layer: Look| layer.mtime <= look.mtime && look.mtime.0 <= soon();
     meta.is_file()
         && meta.len() == size
-        && layer.is_none_or(|layer| layer == look || is_copy(layer))
+        && layer.is_none_or(|layer| layer == look || has_time(look, layer))
 }
 
-/// In seconds since 1970; the clocks of file servers are not quite right.
-fn soon() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_add(60)
+/// Some file systems round times down: to ten milliseconds, to a second or to two.
+fn has_time(copy: Look, layer: Look) -> bool {
+    let is_round = copy.mtime.1 % 10_000_000 == 0;
+    let is_near = copy.mtime <= layer.mtime && copy.mtime.0 >= layer.mtime.0.saturating_sub(2);
+    copy.mtime == layer.mtime || is_round && is_near
 }
 
 fn has_bytes(path: &Path, bytes: &[u8]) -> bool {

@@ -227,8 +227,12 @@ fn named(dir: &Path) -> Option<BTreeSet<String>> {
         while let Some(value) = values.pop() {
             match value {
                 Value::Array(below) => values.extend(below),
-                Value::Object(below) => values.extend(below.values()),
-                Value::String(text) => found.extend(text.parse::<Digest>()),
+                // A config has digests too, of tars that need not be there.
+                Value::Object(below) => {
+                    let digest = below.get("digest").and_then(Value::as_str);
+                    found.extend(digest.and_then(|digest| digest.parse::<Digest>().ok()));
+                    values.extend(below.values());
+                }
                 _ => {}
             }
         }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{GZIP, House, NONE, ZSTD, errors, run, succeeded, tree};
 
 const LAYOUT: [&str; 2] = ["--format", "layout"];
@@ -86,13 +88,16 @@ fn a_run_that_fails_takes_back_what_it_brought_into_a_layout_of_others() {
         }
         house.fill(3, 1000);
     }
-    // When the last of it fails, too.
-    let (index, inject) = (house.path("layout/index.json"), "inject=rename,renameat,renameat2");
-    let inject = format!("{inject}:error=EIO");
-    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", index.to_str().unwrap()];
-    let strace = [&strace[..], &["-e", &inject]].concat();
-    let output = house.build(&strace, "layout", &LAYOUT).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    // When the last of it fails, too: an index that has no room for another image.
+    let index = house.path("layout/index.json");
+    let mut entries: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    entries["manifests"][0]["annotations"]["long"] = "x".repeat((4 << 20) - 500).into();
+    fs::write(&index, entries.to_string()).unwrap();
+    let before = tree(&house.path("layout"));
+    let spec = fs::read_to_string(house.spec(GZIP)).unwrap();
+    fs::write(house.path("spec.json"), spec.replace("\"test\"", "\"other\"")).unwrap();
+    let output = house.build(&[], "layout", &LAYOUT).output().unwrap();
+    assert!(errors(&output).contains("name another folder"), "{}", errors(&output));
     assert_eq!(tree(&house.path("layout")), before);
 }
 
@@ -111,7 +116,7 @@ fn a_signal_takes_back_what_was_brought_into_a_layout() {
         let mut child = house.build(&[], out, &["--jobs", "2", "--format", "layout"]);
         let mut child = child.spawn().unwrap();
         let blobs = house.path(out).join("blobs/sha256");
-        let count = || fs::read_dir(&blobs).map_or(0, |blobs| blobs.count());
+        let count = || fs::read_dir(&blobs).map_or(0, Iterator::count);
         let already = if out == "layout" { count() } else { 0 };
         while count() <= already {
             assert!(child.try_wait().unwrap().is_none(), "it was done before the signal");

@@ -108,10 +108,24 @@ fn across_file_systems_a_blob_is_copied() {
         fs::metadata(shm.path()).unwrap().dev(),
         fs::metadata(house.path("")).unwrap().dev()
     );
+    let copies = || -> Vec<PathBuf> {
+        let copied = |name: &String| layout.join("blobs/sha256").join(name);
+        cached(&house).keys().map(copied).collect()
+    };
     // What has just been made, and what was found.
     for _ in 0..2 {
         succeeded(&house.build(&[], layout.to_str().unwrap(), &LAYOUT).output().unwrap());
         assert!(cached(&house).values().all(|path| fs::metadata(path).unwrap().nlink() == 1));
+        validate(&layout);
+        // Once, as long as nobody writes to it.
+        let before: Vec<u64> = copies().iter().map(|path| inode(path)).collect();
+        succeeded(&house.build(&[], layout.to_str().unwrap(), &LAYOUT).output().unwrap());
+        assert_eq!(copies().iter().map(|path| inode(path)).collect::<Vec<_>>(), before);
+        for copy in copies() {
+            let file = fs::File::options().write(true).open(copy).unwrap();
+            file.write_at(&[0], 50).unwrap();
+        }
+        succeeded(&house.build(&[], layout.to_str().unwrap(), &LAYOUT).output().unwrap());
         validate(&layout);
         fs::remove_dir_all(&layout).unwrap();
     }
