@@ -91,8 +91,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
             let unwritten = |error| unwritten(error, &args.output);
             let (assembled, ()) =
                 meanwhile(global, &specs, &*store, &*reporter, write, &unwritten)?;
-            layout::write(&assembled.0, &args.output, &*reporter)?;
-            layers.keep();
+            layers.finish(&assembled.0, &*reporter)?;
             assembled
         }
         Format::Archive if to_stdout => {

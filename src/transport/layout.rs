@@ -42,8 +42,7 @@ const INDEX_LIMIT: u64 = 4 << 20;
 /// Adds images to the layout at `dir`, making it if there is none. Blobs that are there stay;
 /// a tag of the same name moves. Any number of processes may write into one layout.
 pub fn write(images: &[Image], dir: &Path, reporter: &dyn Reporter) -> Result<(), TransportError> {
-    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
-    write_graphs(&named, dir, reporter)
+    Layers::new(dir).finish(images, reporter)
 }
 
 /// What people read while something is written.
@@ -57,8 +56,13 @@ pub fn write_graphs(
     dir: &Path,
     reporter: &dyn Reporter,
 ) -> Result<(), TransportError> {
+    add(graphs, Layers::new(dir), reporter)
+}
+
+/// Adds images and indexes of which some layers are there already.
+fn add(graphs: &[Named], layers: Layers, reporter: &dyn Reporter) -> Result<(), TransportError> {
+    let dir = layers.brought.dir();
     let blobs = dir.join(BLOBS);
-    let layers = Layers::new(dir);
     // Held until the end: another process must not read the index before ours is in it.
     let _lock = layers.brought.open(file::Lock::Alone)?;
     // What killed processes left.
@@ -75,7 +79,7 @@ pub fn write_graphs(
     }
     write_blobs(graphs, &blobs, &layers, |bytes| reporter.start(&writing(dir), Some(bytes)))?;
     write_if_other(&dir.join(INDEX), &bytes)?;
-    layers.keep();
+    layers.brought.keep();
     Ok(())
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Brought {
     blobs: Mutex<Vec<PathBuf>>,
     /// One for all threads, so that whoever ends the process can have it alone.
     lock: Mutex<Weak<File>>,
+    /// Held by who opens the layout, and waits for its lock.
+    opening: Mutex<()>,
     named: AtomicBool,
 }
 
@@ -42,6 +44,7 @@ impl Brought {
             missing,
             blobs: Mutex::default(),
             lock: Mutex::default(),
+            opening: Mutex::default(),
             named: AtomicBool::new(false),
         });
         let undo: Arc<dyn Undo> = Arc::clone(&brought) as Arc<dyn Undo>;
@@ -55,9 +58,10 @@ impl Brought {
 
     /// Makes the layout if there is none and locks it.
     pub(super) fn open(&self, kind: file::Lock) -> Result<Arc<File>, TransportError> {
-        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = || self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if kind == file::Lock::Shared
-            && let Some(lock) = held.upgrade()
+            && let Some(lock) = held().upgrade()
         {
             return Ok(lock);
         }
@@ -69,16 +73,16 @@ impl Brought {
             let is_gone = |error: &FileError| error.source.kind() == io::ErrorKind::NotFound;
             let lock = match made {
                 Err(error) if is_gone(&error) && attempts.next().is_some() => continue,
-                made => made?,
+                made => Arc::new(made?),
             };
+            // Before it is locked, so that a signal never finds it locked by somebody unknown.
+            *held() = Arc::downgrade(&lock);
             file::lock(&lock, dir, kind)?;
             if is_same(&lock, dir) {
                 check(dir)?;
                 // First of all, so that what a killed process leaves is a layout to go on with.
                 write_if_other(&dir.join(OCI_LAYOUT_FILE), OCI_LAYOUT)?;
                 create_dir(&dir.join(BLOBS))?;
-                let lock = Arc::new(lock);
-                *held = Arc::downgrade(&lock);
                 return Ok(lock);
             }
         }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::brought::Brought;
-use super::{BLOBS, is_there, write_all, writing};
+use super::{BLOBS, add, is_there, write_all, writing};
 use crate::file;
+use crate::image::Image;
 use crate::layer::Layer;
 use crate::report::{Reporter, Task};
+use crate::transport::graph::Named;
 use crate::transport::{TransportError, counted};
 
 /// Layers on their way into a layout, before anything names them. What was written is taken away
@@ -24,7 +26,7 @@ impl Layers {
         Self { brought: Brought::new(dir) }
     }
 
-    /// Adds layers as they come; [`write()`](super::write()) then finds them there.
+    /// Adds layers as they come; [`Layers::finish`] then finds them there.
     pub fn write(
         &self,
         layers: impl Iterator<Item = Layer> + Send,
@@ -49,6 +51,12 @@ impl Layers {
             file::sync_dir(&blobs)?;
         }
         Ok(())
+    }
+
+    /// Adds the images that have them, as [`write()`](super::write()) does, and lets them stay.
+    pub fn finish(self, images: &[Image], reporter: &dyn Reporter) -> Result<(), TransportError> {
+        let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+        add(&named, self, reporter)
     }
 
     /// They stay, as something names them now.

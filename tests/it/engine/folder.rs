@@ -130,6 +130,32 @@ fn a_signal_takes_back_what_was_brought_into_a_layout() {
 }
 
 #[test]
+fn a_signal_takes_back_a_layout_that_is_just_begun_or_nearly_done() {
+    // fault 106
+    let house = House::filled(1, 1000, GZIP);
+    house.expected();
+    let named = ["-e", "inject=rename,renameat,renameat2:delay_enter=300000"];
+    let strace = ["strace", "-D", "-f", "-qq", "-e", "trace=rename,renameat,renameat2"];
+    let strace = [&strace[..], &named, &["-o", "/dev/null"]].concat();
+    // How many blobs have their names when a file in that folder is waiting for its own.
+    for (blobs, folder) in [(0, ""), (0, "blobs/sha256"), (1, "blobs/sha256"), (3, "")] {
+        let dir = house.path("new/nested");
+        let count = |folder: &str, is_waiting: bool| {
+            let files = fs::read_dir(dir.join(folder)).into_iter().flatten().flatten();
+            let names = files.map(|file| file.file_name().into_string().unwrap());
+            names.filter(|name| name.ends_with(".tmp") == is_waiting).count()
+        };
+        let mut child = house.build(&strace, "new/nested", &LAYOUT).spawn().unwrap();
+        while count("blobs/sha256", false) != blobs || count(folder, true) == 0 {
+            assert!(child.try_wait().unwrap().is_none(), "it was done before the signal");
+        }
+        run("kill", &[&"-TERM", &child.id().to_string()]);
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{blobs} {folder}");
+        assert_eq!(house.leftovers(), [""; 0], "{blobs} {folder}");
+    }
+}
+
+#[test]
 fn nothing_is_written_through_a_link_in_a_layout() {
     // fault 108
     let house = House::filled(1, 1000, GZIP);
