@@ -143,7 +143,7 @@ fn a_signal_takes_back_a_layout_that_is_just_begun_or_nearly_done() {
         let count = |folder: &str, is_waiting: bool| {
             let files = fs::read_dir(dir.join(folder)).into_iter().flatten().flatten();
             let names = files.map(|file| file.file_name().into_string().unwrap());
-            names.filter(|name| name.ends_with(".tmp") == is_waiting).count()
+            names.filter(|name| name.starts_with('.') == is_waiting).count()
         };
         let mut child = house.build(&strace, "new/nested", &LAYOUT).spawn().unwrap();
         while count("blobs/sha256", false) != blobs || count(folder, true) == 0 {
