@@ -180,6 +180,8 @@ impl From<crate::file::FileError> for Failure {
             K::NotFound if error.verb == "create a file beside" => {
                 Self::input(error).hint("its folder is not there; make it first")
             }
+            // What a process may write at most is no matter of what it was given.
+            K::FileTooLarge if error.verb == "write" => Self::environment(error),
             K::NotFound
             | K::InvalidInput
             | K::NotADirectory

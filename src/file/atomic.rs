@@ -10,7 +10,9 @@ use std::sync::Mutex;
 
 use rustix::fs::OFlags;
 
-use super::{Context, EarlyWriter, FileError, Lock, Opened, Temp, Tried, open, parent, sync, sync_dir};
+use super::{
+    Context, EarlyWriter, FileError, Lock, Opened, Temp, Tried, open, parent, sync, sync_dir,
+};
 
 /// How the names of temporary files start.
 const TEMP_PREFIX: &str = ".cooper-";

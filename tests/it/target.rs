@@ -84,7 +84,7 @@ fn a_name_that_no_archive_can_have_is_refused_before_it_is_made() {
         ("file/", "is a folder"),
         (&long, "File name too long"),
     ] {
-        let ran = place.cooper(&["build", "spec.json", "-o", to, "--json"]);
+        let ran = place.cooper(&["build", "spec.json", "-o", to, "--quiet"]);
         assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(says), "{}", ran.stderr);
         assert_eq!(ran.code, Some(1));
         assert!(!place.path("cache").exists());

@@ -181,7 +181,8 @@ fn what_has_rotted_in_the_cache_is_never_pushed_as_right() {
     });
     pushed(&push(&fixture, &spec, &format!("{}/good", silent.name())).output().unwrap());
 
-    for blob in std::fs::read_dir(fixture.dir().join("cache/v2/blobs")).unwrap() {
+    let blobs = cooper::cache::folder(&fixture.dir().join("cache")).join("blobs");
+    for blob in std::fs::read_dir(blobs).unwrap() {
         let path = blob.unwrap().path();
         let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
         let (mut byte, before) = ([0], file.metadata().unwrap().modified().unwrap());
