@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::registry::{self, RegistryArgs};
+use super::target::refuse_terminal;
 use super::{Global, output, progress};
 use crate::base::{BaseError, Lock};
 use crate::digest::Digest;
@@ -69,9 +70,7 @@ pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
 
 pub(super) fn fetch(global: &Global, args: &FetchArgs) -> Result<(), Failure> {
     let to_stdout = output::is_stdout(&args.output);
-    if to_stdout {
-        output::refuse_terminal("a blob")?;
-    }
+    refuse_terminal(&args.output, "a blob")?;
     let lock = Lock::read(&args.lock).map_err(BaseError::from)?;
     let descriptor = lock.blob(args.digest).ok_or_else(|| {
         Failure::input(format!("`{}` names no blob {}", args.lock.display(), args.digest))

@@ -1,6 +1,6 @@
 //! The one place that prints.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -31,17 +31,6 @@ pub(super) fn document(path: &Path, document: &[u8]) -> Result<(), Failure> {
         true => bytes(document),
         false => Ok(file::write_atomically(path, document)?),
     }
-}
-
-/// What nobody reads by eye is no data for a terminal.
-pub(super) fn refuse_terminal(what: &str) -> Result<(), Failure> {
-    if io::stdout().is_terminal() { Err(for_no_terminal(what)) } else { Ok(()) }
-}
-
-/// That it would go to a terminal.
-pub(super) fn for_no_terminal(what: &str) -> Failure {
-    Failure::input(format!("{what} is nothing for a terminal"))
-        .hint("name a file with `-o`, or pipe it to who reads it")
 }
 
 /// As [`data`], of what somebody else has written there.

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::build::Format;
 use super::failure::Failure;
-use super::output::{self, is_stdout};
+use super::output::is_stdout;
 use super::{input, place};
 use crate::file::{Context, Opened};
 use crate::spec::Spec;
@@ -21,8 +21,10 @@ use crate::transport::layout;
 
 /// Refuses a path that a result of this format cannot have, before any work is done.
 pub(super) fn check_output(path: &Path, format: Format) -> Result<(), Failure> {
+    if format == Format::Archive {
+        refuse_terminal(path, "an archive")?;
+    }
     let checked = match format {
-        Format::Archive if leads_to_terminal(path) => Err(output::for_no_terminal("an archive")),
         Format::Archive if is_stdout(path) => check_stdout(),
         Format::Layout if is_stdout(path) => {
             Err(Failure::input("a layout is a folder and cannot go to standard output")
@@ -61,6 +63,15 @@ fn check_name(path: &Path) -> Result<(), Failure> {
 fn looks_like_a_folder(path: &Path) -> bool {
     let bytes = path.as_os_str().as_encoded_bytes();
     bytes.ends_with(b"/") || bytes.ends_with(b"/.")
+}
+
+/// What nobody reads by eye is no data for a terminal.
+pub(super) fn refuse_terminal(path: &Path, what: &str) -> Result<(), Failure> {
+    match leads_to_terminal(path) {
+        true => Err(Failure::input(format!("{what} is nothing for a terminal"))
+            .hint("name a file with `-o`, or pipe it to who reads it")),
+        false => Ok(()),
+    }
 }
 
 fn leads_to_terminal(path: &Path) -> bool {

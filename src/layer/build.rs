@@ -137,7 +137,7 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
-    /// There is nothing more to begin: what this thread had for it goes to the layers under way.
+    /// What this thread has for layers that it will not begin goes to those under way.
     fn leave_rest(&mut self) {
         (self.open.len()..self.most).for_each(|_| self.work.shared.leave_own());
         self.most = self.open.len();
@@ -146,16 +146,13 @@ impl<'a> Driver<'a> {
     /// Gives one that needs no work, or cannot be begun.
     fn open_more(&mut self) -> Option<(Next<'a>, Result<Layer, LayerError>)> {
         loop {
-            let next = match self.waits.pop() {
-                Some(next) => next,
-                None if self.open.len() >= self.most => return None,
-                None => match self.queue.next() {
-                    Some(next) => next,
-                    None => {
-                        self.leave_rest();
-                        return None;
-                    }
-                },
+            let next = self.waits.pop().or_else(|| {
+                let has_room = self.open.len() < self.most;
+                has_room.then(|| self.queue.next()).flatten()
+            });
+            let Some(next) = next else {
+                self.leave_rest();
+                return None;
             };
             match self.work.begin(next.request, self.open.is_empty()) {
                 Err(LayerError::File(error)) => {
