@@ -34,15 +34,23 @@ fn what_another_tool_says_of_its_images_stays_in_its_layout() {
     }
 }
 
-#[test]
-fn what_another_tool_says_of_an_image_goes_with_it() {
+/// A layout that is called `from`, with an image.
+fn with_layout() -> Place {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
-    let read = |layout: &str| -> Value {
-        let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
-        serde_json::from_slice(&bytes).unwrap()
-    };
+    place
+}
+
+fn index_of(place: &Place, layout: &str) -> Value {
+    let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[test]
+fn what_another_tool_says_of_an_image_goes_with_it() {
+    let place = with_layout();
+    let read = |layout: &str| index_of(&place, layout);
     let mut index = read("from");
     let entry = index["manifests"][0].as_object_mut().unwrap();
     for (field, value) in [
@@ -76,13 +84,8 @@ fn platform() -> Value {
 
 #[test]
 fn what_an_index_within_says_of_an_image_goes_with_it() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
-    let read = |layout: &str| -> Value {
-        let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
-        serde_json::from_slice(&bytes).unwrap()
-    };
+    let place = with_layout();
+    let read = |layout: &str| index_of(&place, layout);
     let mut root = read("from")["manifests"][0].take();
     let mut entry = root.clone();
     entry["platform"] = platform();
