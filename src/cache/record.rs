@@ -203,3 +203,27 @@ pub(super) fn holds(path: &Path, record: &Record, task: &dyn Task) -> Result<boo
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let record = Record {
+            digest: Digest::of(b"blob"),
+            diff_id: crate::digest::DiffId::of(b"tar"),
+            blob_size: 4,
+            tar_size: 3,
+        };
+        let look = Look { inode: 1, size: 4, mtime: (3, 4) };
+        let blob = |life: Option<&str>| Seen::Blob(Witness { look, life: life.map(str::to_owned) });
+        let plain = Seen::of_plain(Digest::of(b"seen"), "life");
+        for seen in [blob(None), blob(Some("life")), plain, Seen::Plain(None)] {
+            for verified in [false, true] {
+                let entry = Entry { record, seen: seen.clone(), verified };
+                assert_eq!(Entry::parse(entry.text().as_bytes()), Some(entry));
+            }
+        }
+    }
+}
