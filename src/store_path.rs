@@ -2,6 +2,7 @@
 //!
 //! `/nix/store/<32 characters>-<name>`: see the Nix manual, "Store path specification".
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,8 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod nar_hash;
+mod package_name;
 
 pub use nar_hash::nar_hash;
+pub use package_name::PackageName;
 
 /// The store directory of nearly every Nix.
 pub const DEFAULT_STORE_DIR: &str = "/nix/store";
@@ -65,14 +68,17 @@ impl StorePath {
         self.base_name().get(HASH_LEN + 1..).unwrap_or_default()
     }
 
-    /// The package's name without its version, cut where Nix's `parseDrvName` cuts: at the first
-    /// dash that no letter follows. Two versions of a package share it.
-    pub fn package_name(&self) -> &str {
+    /// The name as that of a package, which all its versions and platforms share.
+    pub fn package_name(&self) -> PackageName<'_> {
+        PackageName::new(self.name())
+    }
+
+    /// The names that the path goes by where a person names a package: the whole name, the part
+    /// before the version, and that part without a cross compiler's platform.
+    pub fn names(&self) -> [Cow<'_, str>; 3] {
         let name = self.name();
-        let cut = name
-            .match_indices('-')
-            .find(|(at, _)| !name[*at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
-        cut.map_or(name, |(at, _)| &name[..at])
+        let versioned = name.get(..package_name::version_at(name)).unwrap_or(name);
+        [name.into(), versioned.into(), self.package_name().package().to_owned().into()]
     }
 
     /// Parses a path that may reach below a store path, and gives the store path and the rest
@@ -187,7 +193,7 @@ mod tests {
         assert_eq!(path.store_dir(), "/nix/store");
         assert_eq!(path.hash(), "ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1");
         assert_eq!(path.name(), "hello-2.12.1");
-        assert_eq!(path.package_name(), "hello");
+        assert_eq!(path.package_name().package(), "hello");
     }
 
     #[test]
@@ -199,8 +205,16 @@ mod tests {
             ("no-version", "no-version"),
         ] {
             let path = format!("/nix/store/ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1-{name}");
-            assert_eq!(path.parse::<StorePath>().unwrap().package_name(), package);
+            assert_eq!(path.parse::<StorePath>().unwrap().package_name().package(), package);
         }
+    }
+
+    #[test]
+    fn cross_package_goes_by_its_native_name_too() {
+        let name = "tool-aarch64-unknown-linux-gnu-0.1.0";
+        let path = format!("/nix/store/ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1-{name}");
+        let names = path.parse::<StorePath>().unwrap().names().map(Cow::into_owned);
+        assert_eq!(names, [name, "tool-aarch64-unknown-linux-gnu", "tool"]);
     }
 
     #[test]

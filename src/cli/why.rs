@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     let wanted = wanted(&spec, &args.path)?;
     let hit = |path: &StorePath| match &wanted {
         Some(wanted) => path == wanted,
-        None => path.name() == args.path || path.package_name() == args.path,
+        None => path.names().contains(&args.path.as_str().into()),
     };
     let mut answers = Vec::new();
     for (at, layer) in image.layers.iter().enumerate() {

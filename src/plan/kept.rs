@@ -17,11 +17,11 @@ use crate::store_path::StorePath;
 const NEW_LAYERS: usize = 2;
 
 /// What stays the same between the versions of a package: its name and its output. The version
-/// goes: `gcc-14.2.1-lib` is `gcc-lib`.
+/// goes, and a cross compiler's platform: `gcc-14.2.1-lib` is `gcc-lib`.
 pub fn lock_name(path: &StorePath) -> String {
-    let package = path.package_name();
-    let version = path.name().get(package.len()..).unwrap_or_default();
-    let output = version.rsplit_once('-').map(|(_, last)| last);
+    let name = path.package_name();
+    let package = name.package();
+    let output = name.version_and_output().rsplit_once('-').map(|(_, last)| last);
     match output.filter(|output| output.bytes().all(|byte| byte.is_ascii_lowercase())) {
         Some(output) if !output.is_empty() => format!("{package}-{output}"),
         _ => package.to_owned(),
@@ -35,7 +35,7 @@ pub fn lock<'a>(plans: impl IntoIterator<Item = &'a ImagePlan>) -> Vec<Vec<Strin
     let new = layers.filter(|layer| layer.why.group.is_none() && seen.insert(&layer.paths));
     let layers: Vec<_> = new.collect();
     let mut paths: Vec<&StorePath> = layers.iter().flat_map(|layer| &layer.paths).collect();
-    paths.sort_by_key(|path| (path.package_name(), path.name(), *path));
+    paths.sort_by_cached_key(|path| (path.package_name(), *path));
     paths.dedup();
     let mut met = BTreeMap::new();
     let labels: BTreeMap<&StorePath, String> =

@@ -118,7 +118,7 @@ fn collect<'a>(requests: &[&Request<'a>]) -> Result<BTreeMap<&'a StorePath, Seen
             let known = seen.entry(path).or_insert_with(|| Seen {
                 node,
                 images: Bits::new(requests.len()),
-                often: often.contains(path.package_name()) || often.contains(path.name()),
+                often: path.names().iter().any(|name| often.contains(name.as_ref())),
                 group: None,
                 references: node
                     .references
@@ -155,14 +155,8 @@ struct Arranged<'a> {
 /// Gives every path its place, and its sources their numbers.
 fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> Arranged<'a> {
     let mut order: Vec<(&StorePath, Seen<'a>)> = seen.into_iter().collect();
-    order.sort_by(|(a, x), (b, y)| {
-        (a.package_name(), a.name(), x.node.info.nar_size, x.references.len(), a).cmp(&(
-            b.package_name(),
-            b.name(),
-            y.node.info.nar_size,
-            y.references.len(),
-            b,
-        ))
+    order.sort_by_cached_key(|(path, seen)| {
+        (path.package_name(), seen.node.info.nar_size, seen.references.len(), *path)
     });
     let index: BTreeMap<&StorePath, usize> =
         order.iter().enumerate().map(|(at, (path, _))| (*path, at)).collect();

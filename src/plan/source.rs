@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::bits::Bits;
-use crate::store_path::StorePath;
+use crate::store_path::{PackageName, StorePath};
 
 /// A version of so many characters is nobody else's by chance.
 const TELLING: usize = 9;
@@ -110,8 +110,9 @@ pub(super) struct Changing<'a> {
 /// The sources of every path, and the rate of every source.
 pub(super) fn sources(paths: &[Changing<'_>]) -> (Vec<Vec<usize>>, Vec<Rate>) {
     let mut kin = Kin((0..paths.len()).collect());
-    by_version(paths, &mut kin);
-    by_reference(paths, &mut kin);
+    let names: Vec<PackageName<'_>> = paths.iter().map(|path| path.path.package_name()).collect();
+    by_version(paths, &names, &mut kin);
+    by_reference(paths, &names, &mut kin);
     let mut families: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for at in 0..paths.len() {
         families.entry(kin.head(at)).or_default().push(at);
@@ -138,7 +139,7 @@ pub(super) fn sources(paths: &[Changing<'_>]) -> (Vec<Vec<usize>>, Vec<Rate>) {
 fn rate_of(path: &Changing<'_>) -> Rate {
     match path.often {
         true => Rate::Often,
-        false if is_patched(version(path.path)) => Rate::Patched,
+        false if is_patched(version(&path.path.package_name())) => Rate::Patched,
         false => Rate::Plain,
     }
 }
@@ -155,38 +156,37 @@ fn is_patched(version: &str) -> bool {
     after("deb", 'u') || after("ubuntu", '.')
 }
 
-fn version(path: &StorePath) -> &str {
-    let version = stem(path).get(path.package_name().len()..).unwrap_or_default();
+fn version<'a>(name: &'a PackageName<'_>) -> &'a str {
+    let version = stem(name).get(name.package().len()..).unwrap_or_default();
     version.strip_prefix('-').unwrap_or(version)
 }
 
 /// A name without its output.
-fn stem(path: &StorePath) -> &str {
-    let name = path.name();
-    match name.rsplit_once('-') {
+fn stem<'a>(name: &'a PackageName<'_>) -> &'a str {
+    match name.as_str().rsplit_once('-') {
         Some((stem, output))
-            if stem.len() > path.package_name().len()
+            if stem.len() > name.package().len()
                 && output.bytes().all(|byte| byte.is_ascii_lowercase()) =>
         {
             stem
         }
-        _ => name,
+        _ => name.as_str(),
     }
 }
 
 /// Paths of one name and version, or of one long version. Only within images that have both, so
 /// that a stranger in a set changes nothing.
-fn by_version(paths: &[Changing<'_>], kin: &mut Kin) {
+fn by_version(paths: &[Changing<'_>], names: &[PackageName<'_>], kin: &mut Kin) {
     let mut known: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let kindred = |a: usize, b: usize| match (paths.get(a), paths.get(b)) {
         (Some(a), Some(b)) => a.images.meets(b.images),
         _ => false,
     };
-    let common = || paths.iter().enumerate().filter(|(_, path)| !path.often);
-    for (at, path) in common() {
-        let version = version(path.path);
+    let common = || paths.iter().zip(names).enumerate().filter(|(_, (path, _))| !path.often);
+    for (at, (path, name)) in common() {
+        let version = version(name);
         let telling = (version.len() >= TELLING).then_some(version);
-        for key in std::iter::once(stem(path.path)).chain(telling) {
+        for key in std::iter::once(stem(name)).chain(telling) {
             let list = known.entry(key).or_default();
             list.iter().filter(|other| kindred(at, **other)).for_each(|other| kin.join(at, *other));
             let covered = |other: &usize| {
@@ -198,8 +198,8 @@ fn by_version(paths: &[Changing<'_>], kin: &mut Kin) {
         }
     }
     // `libkrb5-3-1.20.1-2` is of the version `1.20.1-2` too, with more in front of it.
-    for (at, path) in common() {
-        let mut rest = version(path.path);
+    for (at, (_, name)) in common() {
+        let mut rest = version(name);
         while let Some((_, shorter)) = rest.split_once('-').filter(|(_, s)| s.len() >= TELLING) {
             let others = known.get(shorter).into_iter().flatten();
             others.filter(|other| kindred(at, **other)).for_each(|other| kin.join(at, *other));
@@ -209,13 +209,13 @@ fn by_version(paths: &[Changing<'_>], kin: &mut Kin) {
 }
 
 /// Paths of one upstream release, one of which refers to the other: their revisions may differ.
-fn by_reference(paths: &[Changing<'_>], kin: &mut Kin) {
-    let upstream = |path: &Changing<'_>| -> Option<String> {
-        let mut parts = version(path.path).split('-').filter(|part| part.contains('.'));
+fn by_reference(paths: &[Changing<'_>], names: &[PackageName<'_>], kin: &mut Kin) {
+    let upstream = |(path, name): (&Changing<'_>, &PackageName<'_>)| -> Option<String> {
+        let mut parts = version(name).split('-').filter(|part| part.contains('.'));
         let part = parts.next().filter(|part| part.len() >= TELLING_NEAR)?;
         (!path.often).then(|| part.to_owned())
     };
-    let upstreams: Vec<Option<String>> = paths.iter().map(upstream).collect();
+    let upstreams: Vec<Option<String>> = paths.iter().zip(names).map(upstream).collect();
     for ((at, path), own) in paths.iter().enumerate().zip(&upstreams) {
         for to in path.references.iter().filter(|_| own.is_some()) {
             if upstreams.get(*to).is_some_and(|other| other == own) {

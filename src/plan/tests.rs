@@ -191,3 +191,59 @@ fn two_versions_of_a_package_side_by_side_each_stay_in_their_layer() {
     };
     assert_eq!(places(&plan(&version("2"), &kept)), places(&fresh));
 }
+
+/// The closure of an image, its packages named as a native compiler and as cross compilers name
+/// them.
+fn for_platform(platform: &str) -> Closure {
+    let named = |package: &str, version: &str| format!("{package}{platform}-{version}");
+    let names = [
+        named("libc", "2.42-51"),
+        named("libc", "2.42-51-getent"),
+        named("libcap", "2.77"),
+        named("zlib", "1.3.1"),
+        named("tool", "0.1.0"),
+    ];
+    let [libc, getent, cap, zlib, tool] = names.each_ref().map(String::as_str);
+    closure(&[
+        (libc, 500, &[]),
+        (getent, 40, &[libc]),
+        (cap, 300, &[libc]),
+        (zlib, 80, &[libc]),
+        // Its commands come from a compiler of neither platform.
+        ("wrapper", 1, &[]),
+        (tool, 70, &[getent, cap, zlib]),
+        ("app-root", 2, &[tool, "wrapper"]),
+    ])
+}
+
+#[test]
+fn cross_image_has_the_plan_and_the_lock_of_the_native_one() {
+    let layering = |lock| spec::Layering {
+        changes_often: vec!["tool".into(), "zlib".into()],
+        lock,
+        ..spec::Layering::default()
+    };
+    let plan = |closure: &Closure, lock| {
+        let layering = layering(lock);
+        plan_image(Request { name: "i", closure, max_layers: 4, layering: &layering }).unwrap()
+    };
+    let packages = |plan: &ImagePlan| lock([plan]);
+    let native = for_platform("");
+    let fresh = plan(&native, Vec::new());
+    // Two layers exchanged and two joined: nothing that a fresh plan has.
+    let mut moved = packages(&fresh);
+    moved.swap(0, 1);
+    let last = moved.pop().unwrap();
+    moved[0].extend(last);
+    let kept = plan(&native, moved.clone());
+    assert_ne!(packages(&kept), packages(&fresh));
+    for platform in [
+        "-aarch64-unknown-linux-gnu",
+        "-static-x86_64-unknown-linux-musl",
+        "-armv7l-unknown-linux-gnueabihf",
+    ] {
+        let cross = for_platform(platform);
+        assert_eq!(packages(&plan(&cross, Vec::new())), packages(&fresh), "{platform}");
+        assert_eq!(packages(&plan(&cross, moved.clone())), packages(&kept), "{platform}");
+    }
+}

@@ -51,12 +51,9 @@ impl Spec {
         }
         let stored = self.stored();
         let others = self.layering.others().flat_map(|(_, graph)| graph);
-        let names: BTreeSet<&str> = stored
-            .iter()
-            .chain(others)
-            .flat_map(|info| [info.path.package_name(), info.path.name()])
-            .collect();
-        often.iter().map(String::as_str).filter(|name| !names.contains(name)).collect()
+        let names: BTreeSet<_> =
+            stored.iter().chain(others).flat_map(|info| info.path.names()).collect();
+        often.iter().map(String::as_str).filter(|name| !names.contains(*name)).collect()
     }
 
     /// Whether the image itself, by what is written in it, leads to the path.

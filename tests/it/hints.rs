@@ -98,6 +98,22 @@ fn a_name_in_changes_often_that_nothing_has_is_warned_of_once() {
 }
 
 #[test]
+fn cross_package_is_found_by_its_native_name() {
+    let place = Place::new();
+    let name = "tool-aarch64-unknown-linux-gnu-0.1.0";
+    place.store_file(name, "x", "");
+    let graph = json!([{"path": place.store_path(name), "narHash": "sha256:0", "narSize": 1000}]);
+    for asked in ["tool", "tool-aarch64-unknown-linux-gnu", name] {
+        let layering = json!({"changesOften": [asked]});
+        place.spec(&[], json!({"closure": graph, "layering": layering}));
+        let ran = place.cooper(&["plan", "spec.json"]);
+        ran.succeeded();
+        assert!(!ran.stderr.contains("changesOften"), "{}", ran.stderr);
+        place.cooper(&["why", "spec.json", asked]).succeeded();
+    }
+}
+
+#[test]
 fn a_pattern_that_is_none_hides_nothing_else_that_is_wrong() {
     // fault 8
     let place = Place::new();
