@@ -4,8 +4,14 @@
 # `pkgsCross`: unpacking needs no foreign processor, so a machine of one kind can make
 # images for the other out of real packages.
 {
-  buildSystem,
+  # nixpkgs' name of it: `import nixpkgs { system = …; config = …; }`.
+  system ? null,
+  buildSystem ? system,
   hostSystem ? buildSystem,
+  # Of nixpkgs' options this one: `structuredAttrsByDefault`.
+  config ? { },
+  # "musl" is a set to evaluate: Debian has no packages for it.
+  libc ? "glibc",
 }:
 let
   architectures = {
@@ -17,7 +23,16 @@ let
       or (throw "nix/debian: no Debian packages for ${hostSystem}; there are ${toString (builtins.attrNames architectures)}");
 
   lock = (builtins.fromJSON (builtins.readFile ./lock.json)).${architecture};
-  runScript = import ./run-script.nix { system = buildSystem; };
+  platformOf = system: {
+    inherit system libc;
+    config = "${builtins.head (builtins.split "-" system)}-unknown-linux-${if libc == "musl" then "musl" else "gnu"}";
+    isMusl = libc == "musl";
+  };
+  hostPlatform = platformOf hostSystem;
+  runScript = import ./run-script.nix {
+    system = buildSystem;
+    platformInName = if hostSystem == buildSystem then "" else "-${hostPlatform.config}";
+  };
   packages = import ./packages.nix { inherit lock architecture runScript; };
   environment = import ./environment.nix { inherit runScript packages; };
 
@@ -29,22 +44,30 @@ let
     runtime = packages.closure (table.libc ++ table.libgcc);
     linker = ./environment.pl;
   };
+  tools = import ./tools.nix {
+    inherit runScript packages buildSystem;
+    inherit (environments) fakeroot jq libc sqlite;
+    structuredAttrsByDefault = config.structuredAttrsByDefault or false;
+  };
+  set = arguments: import ./. ({ inherit buildSystem config libc; } // arguments);
 in
 environments
-// import ./tools.nix {
-  inherit runScript packages buildSystem;
-  inherit (environments) fakeroot jq sqlite;
-}
+// tools
 // {
   inherit (packages) pinned;
   bashInteractive = environments.bash;
   debianPackages = packages.packages;
   system = hostSystem;
-  glibc.static = environments.libc;
+  glibc =
+    if libc == "glibc" then
+      tools.glibc
+    else
+      throw "nix/debian: glibc is not for ${hostPlatform.config}, whose C library is ${libc}";
   stdenv = {
-    hostPlatform.system = hostSystem;
-    buildPlatform.system = buildSystem;
+    inherit hostPlatform;
+    buildPlatform = platformOf buildSystem;
   };
+  lib = import ./lib.nix;
 
   inherit (rust)
     rustPlatform
@@ -55,13 +78,22 @@ environments
     ;
 
   # Programs for the machine that builds.
-  buildPackages = import ./. { inherit buildSystem; };
-  pkgsCross.aarch64-multiplatform = import ./. {
-    inherit buildSystem;
-    hostSystem = "aarch64-linux";
-  };
-  pkgsCross.gnu64 = import ./. {
-    inherit buildSystem;
-    hostSystem = "x86_64-linux";
-  };
+  buildPackages = set { };
+  pkgsCross.aarch64-multiplatform = set { hostSystem = "aarch64-linux"; };
+  pkgsCross.gnu64 = set { hostSystem = "x86_64-linux"; };
+
+  # Sets to evaluate, for which Debian's packages of the machine stand in.
+  pkgsMusl = set { libc = "musl"; };
+  pkgsi686Linux =
+    let
+      platform = platformOf "i686-linux";
+    in
+    set { }
+    // {
+      inherit (platform) system;
+      stdenv = {
+        hostPlatform = platform;
+        buildPlatform = platform;
+      };
+    };
 }

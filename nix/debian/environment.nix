@@ -2,15 +2,18 @@
 # laid out as Debian programs expect it under `/` (loader in /lib64, libraries in
 # /lib and /usr/lib), with nixpkgs' `bin` and `share` on top.
 { runScript, packages }:
-{ name, roots }:
-runScript {
-  name = "${name}-env-${packages.version (builtins.head roots)}";
-  script = ./environment.sh;
-  linker = ./environment.pl;
-  trees = packages.closure roots;
-}
-// {
-  pname = name;
-  version = packages.version (builtins.head roots);
-  meta.mainProgram = name;
-}
+import ./make-overridable.nix (
+  { name, roots }:
+  let
+    version = packages.version (builtins.head roots);
+  in
+  runScript {
+    pname = "${name}-env";
+    inherit version;
+    script = ./environment.sh;
+    linker = ./environment.pl;
+    trees = packages.closure roots;
+    passthru.pname = name;
+    meta.mainProgram = name;
+  }
+)

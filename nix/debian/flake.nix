@@ -7,6 +7,7 @@
   outputs =
     { self }:
     {
+      lib = import ./lib.nix;
       legacyPackages = builtins.listToAttrs (
         map
           (system: {

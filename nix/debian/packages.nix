@@ -42,7 +42,8 @@ let
   unpack =
     name: entry:
     runScript {
-      name = storeName "${name}-${entry.version}";
+      pname = storeName name;
+      version = storeName entry.version;
       script = ./unpack.sh;
       deb = debs.${name};
       dependencies = map (to: packages.${to}) (builtins.filter (refersTo name) entry.depends);

@@ -4,20 +4,27 @@
   runScript,
   packages,
   buildSystem,
+  # nixpkgs' option of that name.
+  structuredAttrsByDefault,
+  libc,
   fakeroot,
   jq,
   sqlite,
 }:
 let
+  byDefault = if structuredAttrsByDefault then { __structuredAttrs = true; } else { };
   writeShellScriptBin =
     name: text:
-    runScript {
-      inherit name text;
-      script = ./write-script.sh;
-    }
-    // {
-      meta.mainProgram = name;
-    };
+    runScript (
+      byDefault
+      // {
+        inherit name text;
+        script = ./write-script.sh;
+        meta.mainProgram = name;
+      }
+    );
+  # What nixpkgs makes by callPackage.
+  package = attributes: import ./make-overridable.nix ({ }: runScript attributes) { };
 in
 {
   inherit writeShellScriptBin;
@@ -25,7 +32,8 @@ in
   runCommand =
     name: environment: commands:
     runScript (
-      environment
+      byDefault
+      // environment
       // {
         inherit name commands;
         script = ./run-command.sh;
@@ -54,8 +62,9 @@ in
     };
 
   # nixpkgs' cacert is one file of all authorities, which Debian makes on installing.
-  cacert = runScript {
-    name = "cacert-${packages.version "ca-certificates"}";
+  cacert = package {
+    pname = "cacert";
+    version = packages.version "ca-certificates";
     script = ./cacert.sh;
     authorities = packages.packages.ca-certificates;
   };
@@ -63,47 +72,76 @@ in
   # nixpkgs' is a static shell without programs of its own, so that a script in an
   # image finds the image's. Debian's busybox prefers the programs that it has inside;
   # its static bash has none.
-  busybox-sandbox-shell = runScript {
-    name = "static-shell-${packages.version "bash-static"}";
+  busybox-sandbox-shell = package {
+    pname = "static-shell";
+    version = packages.version "bash-static";
     script = ./static-shell.sh;
     shell = packages.packages.bash-static;
   };
 
   # Zones link to each other and to nothing else: the package's own folder will do.
-  tzdata = runScript {
-    name = "tzdata-${packages.version "tzdata"}-share";
+  tzdata = package {
+    pname = "tzdata";
+    version = "${packages.version "tzdata"}-share";
     script = ./share.sh;
     package = packages.packages.tzdata;
   };
 
   # Its script looks for its parts where Debian has them; the host's programs load its library.
-  fakeroot = runScript {
-    name = "fakeroot-${packages.version "fakeroot"}";
+  fakeroot = package {
+    pname = "fakeroot";
+    version = packages.version "fakeroot";
     script = ./fakeroot.sh;
     environment = fakeroot;
   };
 
-  # Build tools run on hosts that lack their libraries: they bring those, and a loader.
-  jq = runScript {
-    name = "jq-${packages.version "jq"}";
+  # Build tools run on hosts that lack their libraries: they bring those, and a loader. The first
+  # output is not `out`, as in nixpkgs.
+  jq = package {
+    pname = "jq";
+    version = packages.version "jq";
+    outputs = [
+      "bin"
+      "out"
+    ];
     script = ./wrap.sh;
     program = "jq";
     environment = jq;
   };
-  sqlite = runScript {
-    name = "sqlite-${packages.version "sqlite3"}";
+  sqlite = package {
+    pname = "sqlite";
+    version = packages.version "sqlite3";
+    outputs = [
+      "bin"
+      "out"
+    ];
     script = ./wrap.sh;
     program = "sqlite3";
     environment = sqlite;
   };
 
+  glibc = package {
+    pname = "glibc";
+    version = packages.version "libc6";
+    outputs = [
+      "out"
+      "static"
+    ];
+    script = ./glibc.sh;
+    inherit libc;
+  };
+  removeReferencesTo = package {
+    name = "remove-references-to";
+    script = ./remove-references-to.sh;
+  };
+
   # A machine that uses this set has these.
-  nix = runScript {
+  nix = package {
     name = "nix-of-the-host";
     script = ./host.sh;
     programs = [ "nix-store" ];
   };
-  shadow = runScript {
+  shadow = package {
     name = "shadow-of-the-host";
     script = ./host.sh;
     programs = [

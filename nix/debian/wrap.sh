@@ -1,10 +1,10 @@
 # $program of $environment, started by that environment's own loader with its own
-# libraries, so that it runs on a host that has neither.
+# libraries, so that it runs on a host that has neither. The output with the program is $bin.
 loader=$(find "$environment"/lib*/ -maxdepth 1 -name 'ld-linux-*' | head -n 1)
 libraries=$(find "$environment/lib" "$environment/usr/lib" -maxdepth 1 -name '*-linux-gnu' | tr '\n' ':')
-mkdir -p "$out/bin"
-cat >"$out/bin/$program" <<SCRIPT
+mkdir -p "$out" "$bin/bin"
+cat >"$bin/bin/$program" <<SCRIPT
 #!/bin/sh
 exec $loader --library-path ${libraries%:} $environment/bin/$program "\$@"
 SCRIPT
-chmod +x "$out/bin/$program"
+chmod +x "$bin/bin/$program"

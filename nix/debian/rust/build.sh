@@ -26,7 +26,15 @@ if [ -z "$(ls "$out/bin")" ]; then
     echo "nix/debian: $pname built no program" >&2
     exit 1
 fi
+# In the archives for static linking stands the path of their glibc.
+for input in $buildInputs; do
+    [ -z "$trees" ] && [ -f "$input/lib/libc.a" ] || continue
+    for program in "$out"/bin/*; do objcopy --add-section .note.libc="$input/lib/libc.a" "$program"; done
+done
 if command -v strip >/dev/null; then strip --strip-debug "$out"/bin/*; fi
+for directory in $stripAllList; do strip --strip-all "$out/$directory"/*; done
+for input in $nativeBuildInputs; do PATH=$input/bin:$PATH; done
+eval "$postFixup"
 [ -n "$trees" ] || exit 0
 
 # A dynamic program finds loader and libraries in the image it is put into, so they

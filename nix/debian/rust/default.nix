@@ -27,9 +27,17 @@ let
       cargoTestFlags ? cargoBuildFlags,
       doCheck ? true,
       env ? { },
-      # nixpkgs needs glibc.static here to link statically; the host's compiler has it.
+      # nixpkgs needs glibc.static here to link statically. The host's compiler has the archives;
+      # what is linked names their glibc, as it does in nixpkgs.
       buildInputs ? [ ],
+      # Programs for postFixup.
+      nativeBuildInputs ? [ ],
+      # Directories whose programs lose all symbols; the others lose those for debuggers.
+      stripAllList ? [ ],
+      postFixup ? "",
+      allowedReferences ? null,
       meta ? { },
+      passthru ? { },
     }:
     let
       static = builtins.match ".*\\+crt-static.*" (env.RUSTFLAGS or "") != null;
@@ -87,9 +95,18 @@ let
       runScript (
         common
         // {
-          name = "${pname}-${version}";
+          inherit
+            pname
+            version
+            src
+            buildInputs
+            nativeBuildInputs
+            stripAllList
+            postFixup
+            meta
+            passthru
+            ;
           script = ./build.sh;
-          inherit src pname;
           testFlags = if doCheck then flags (features ++ cargoTestFlags) else "";
           doCheck = if doCheck then "1" else "";
           # A static program needs nothing from the image that it is put into.
@@ -97,10 +114,8 @@ let
           inherit linker;
           dependencies = if manifests == null then "" else dependencies;
         }
-      )
-      // {
-        inherit pname version meta;
-      };
+        // (if allowedReferences == null then { } else { inherit allowedReferences; })
+      );
 
   # The host's tool of that name, as a package for development shells.
   tool =
