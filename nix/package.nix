@@ -59,7 +59,7 @@ pkgs.rustPlatform.buildRustPackage (
     if core && onLinux then
       {
         env.RUSTFLAGS = "-C target-feature=+crt-static";
-        buildInputs = [ pkgs.glibc.static ];
+        inherit (import ./static-program.nix { inherit pkgs; }) buildInputs;
       }
     else
       { }

@@ -17,9 +17,8 @@ let
         "tests"
       ];
       select = "--bin";
-      settings = {
+      settings = import ./static-program.nix { inherit pkgs; } // {
         env.RUSTFLAGS = flags;
-        buildInputs = [ pkgs.glibc.static ];
       };
     };
 in

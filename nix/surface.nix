@@ -15,6 +15,7 @@ let
     "buildPackages.fakeroot"
     "buildPackages.jq"
     "buildPackages.nix"
+    "buildPackages.removeReferencesTo"
     "buildPackages.shadow"
     "buildPackages.sqlite"
     "buildPackages.writeShellScriptBin"
@@ -23,7 +24,7 @@ let
     "cargo"
     "clippy"
     "coreutils"
-    "glibc.static"
+    "glibc"
     "mkShell"
     "prometheus"
     "runCommand"
@@ -31,6 +32,7 @@ let
     "rustc"
     "rustfmt"
     "stdenv.buildPlatform.system"
+    "stdenv.hostPlatform.libc"
     "stdenv.hostPlatform.system"
     "tzdata"
   ];
@@ -58,5 +60,11 @@ in
   restrict =
     pkgs:
     builtins.foldl' (set: path: put set (split path) (get pkgs path)) { } paths
-    // builtins.intersectAttrs optional pkgs;
+    // builtins.intersectAttrs optional pkgs
+    // {
+      # The commands here read environment variables, also where `structuredAttrsByDefault` of
+      # nixpkgs' `config` is set.
+      runCommand =
+        name: environment: pkgs.runCommand name ({ __structuredAttrs = false; } // environment);
+    };
 }

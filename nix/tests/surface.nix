@@ -11,6 +11,7 @@ let
     "buildPackages.writeShellScriptBin" = "lambda";
     "rustPlatform.buildRustPackage" = "lambda";
     "stdenv.buildPlatform.system" = "string";
+    "stdenv.hostPlatform.libc" = "string";
     "stdenv.hostPlatform.system" = "string";
   };
   onSystem =

@@ -1,0 +1,20 @@
+# What buildRustPackage needs beside RUSTFLAGS for a program that is linked statically and goes
+# into images by itself.
+#
+# glibc's archives name the store path of their glibc (for gconv, locales and getconf, which the
+# programs do not use). A program with that name in it refers to glibc, and its images hold the
+# library and all that it needs.
+{ pkgs }:
+let
+  # musl has its archives beside its library, and no other libc has need of glibc's.
+  isGlibc = pkgs.stdenv.hostPlatform.libc == "glibc";
+in
+{
+  buildInputs = if isGlibc then [ pkgs.glibc.static ] else [ ];
+  nativeBuildInputs = [ pkgs.buildPackages.removeReferencesTo ];
+  # cargo's own `strip` is switched off by nixpkgs.
+  stripAllList = [ "bin" ];
+  postFixup = if isGlibc then ''remove-references-to -t ${pkgs.glibc.out} "$out"/bin/*'' else "";
+  # Else the build fails.
+  allowedReferences = [ ];
+}
