@@ -42,6 +42,17 @@
           ) (builtins.readDir ./nix/examples);
         }
       );
+
+      # The programs that assemble images on a machine of that system. One of x86_64-linux also
+      # builds what is for i686-linux.
+      cooperFor =
+        system:
+        let
+          machine = if system == "i686-linux" then "x86_64-linux" else system;
+        in
+        (house.${machine}
+          or (throw "cooper: mkLib's packages are built on ${system}, and there is no cooper for it; there is one for ${builtins.concatStringsSep ", " withPackages}. Build on one of those; a cross set, such as `nixpkgs.legacyPackages.x86_64-linux.pkgsCross.riscv64`, has packages for other machines")
+        ).packages;
     in
     {
       # mkLib pkgs: buildImage and its like for the caller's own packages.
@@ -52,7 +63,7 @@
           || throw "cooper: mkLib wants a package set, such as `nixpkgs.legacyPackages.x86_64-linux`; this is none";
         import ./nix/lib {
           pkgs = surface.restrict pkgs;
-          cooper = house.${pkgs.stdenv.buildPlatform.system}.packages;
+          cooper = cooperFor pkgs.stdenv.buildPlatform.system;
         }
         // {
           images = import ./nix/images.nix {

@@ -34,6 +34,18 @@ both_platforms() {
     [ "$(chroot "$work/bundle/rootfs" /qemu /bin/bash -c 'echo $HOSTTYPE')" = aarch64 ]
 }
 
+# Packages that are built on a machine of another kind than those that the flake has a cooper for.
+unknown_machine() {
+    local system
+    for system in riscv64-linux aarch64-darwin; do
+        flake_of machine "let
+            on = pkgs // { stdenv = pkgs.stdenv // { buildPlatform.system = \"$system\"; }; };
+          in { image = (cooper.lib.mkLib on).buildImage { name = \"app\"; contents = [ pkgs.tzdata ]; }; }"
+        fails --no-link "path:$work/machine#image" "${with_inputs[@]}" || return 1
+        says "packages are built on $system" && says 'there is one for x86_64-linux, aarch64-linux' || return 1
+    done
+}
+
 one_platform_twice() {
     both_of 'one = amd64; two = amd64;'
     fails --no-link "path:$work/both#both" "${with_inputs[@]}" || return 1
