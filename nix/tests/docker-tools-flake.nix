@@ -37,6 +37,10 @@
             echo on >etc/app/conf
             chmod 0640 etc/app/conf
           '';
+          structured = import nixpkgs {
+            inherit system;
+            config.structuredAttrsByDefault = true;
+          };
           # From coreutils 9.2 to 9.4, `-n` fails when it leaves a file.
           failingCp = pkgs.buildPackages.writeShellScriptBin "cp" ''
             PATH=''${PATH#*:}
@@ -119,6 +123,19 @@
             linked
             copied
           ];
+          # The same two where attributes are structured unless a package says otherwise, and one by
+          # functions that do not say so.
+          linkedStructured = (forSystem system structured).linked;
+          copiedStructured = (forSystem system structured).copied;
+          unsaid =
+            (import "${cooper}/nix/lib" {
+              pkgs = structured;
+              cooper = cooper.packages.${system};
+            }).dockerTools.buildLayeredImage
+              {
+                name = "unsaid";
+                inherit contents;
+              };
           root = dockerTools.buildImage {
             name = "root";
             runAsRoot = "mkdir /data";

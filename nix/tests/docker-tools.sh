@@ -36,6 +36,16 @@ docker_tools_failing_cp() {
     docker_tools "$1ByFailingCp" && diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt"
 }
 
+# As docker_tools_image, where attributes are structured by default.
+docker_tools_structured() {
+    docker_tools "$1Structured" && diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt" &&
+        diff <(stored) <(printf '%s\n' "${@:2}")
+}
+docker_tools_unsaid() {
+    docker_tools unsaid && { echo "this built, and should not"; return 1; }
+    says '`contents` is not an environment variable' && says '__structuredAttrs = false'
+}
+
 docker_tools_stream() {
     docker_tools streamed || return 1
     "$work/image" 2>"$work/streaming" >"$work/streamed.tar" || { cat "$work/streaming"; return 1; }

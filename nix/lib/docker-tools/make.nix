@@ -15,6 +15,7 @@
 }:
 let
   inherit (import ../types.nix) insist problem;
+  script = import ./script.nix;
   shown =
     if builtins.isAttrs arguments && builtins.isString (arguments.name or null) then
       "${function} ${builtins.toJSON arguments.name}"
@@ -55,7 +56,7 @@ let
           fakeroot = "${pkgs.buildPackages.fakeroot}/bin/fakeroot";
         }
     )
-  ) (builtins.readFile ./root.sh);
+  ) (script ./root.sh);
 
   rootTrees = if given == [ ] && extraCommands == "" && fakeRootCommands == "" then [ ] else [ root ];
 
@@ -66,7 +67,7 @@ let
     jq = "${pkgs.buildPackages.jq}/bin/jq";
     nixStore = "${pkgs.buildPackages.nix}/bin/nix-store";
     sqlite = "${pkgs.buildPackages.sqlite}/bin/sqlite3";
-  } (builtins.readFile ./nix-db.sh);
+  } (script ./nix-db.sh);
   databaseTrees = if includeNixDB then [ database ] else [ ];
 
   image =

@@ -1,5 +1,6 @@
 # Lays out Nix's database of the store paths that the image of $spec has in $out/tree, and
 # writes $out/tree.json. Neither the time nor the folder of the build is in it.
+in_environment out spec cooper jq nixStore sqlite
 state=$out/tree/nix/var/nix
 mkdir -p "$state/db" "$state/gcroots/docker" loaded
 

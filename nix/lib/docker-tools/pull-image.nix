@@ -112,7 +112,7 @@ pkgs.runCommand (checked.name or "${baseNameOf imageName}-${imageTag}.tar") {
   };
   reference = "${imageName}:${imageTag}";
   cooper = "${cooper.cooper-core}/bin/cooper";
-} (builtins.readFile ./pull.sh)
+} (import ./script.nix ./pull.sh)
 // {
   inherit imageName imageTag;
 }

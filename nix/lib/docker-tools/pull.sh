@@ -1,5 +1,6 @@
 # Puts fetched blobs together to a layout, and writes that as an archive: $blobs are the files,
 # $digests their digests in the same order.
+in_environment out blobs digests index reference cooper
 mkdir -p layout/blobs/sha256
 printf '{"imageLayoutVersion":"1.0.0"}' >layout/oci-layout
 printf %s "$index" >layout/index.json

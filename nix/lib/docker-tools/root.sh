@@ -4,6 +4,8 @@
 #   link      a link for each file; a folder that one content alone has a link to stays a link
 #   copy      the files themselves; links to folders become folders
 #   dirlinks  the files themselves; links to folders stay links
+in_environment out contents how owner cooper extraCommands
+[ -z "${fakeRootCommands+x}" ] || in_environment fakeRootCommands fakeroot
 mkdir -p "$out/tree"
 cd "$out/tree"
 
