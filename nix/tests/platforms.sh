@@ -46,6 +46,53 @@ unknown_machine() {
     done
 }
 
+# An image of packages that are made on a machine of their own kind, and the same across. Nothing
+# here runs the packages, so this machine can pass for the other one.
+cross_image() {
+    flake_of crossing 'let
+        native = nixpkgs.legacyPackages.aarch64-linux;
+        cross = nixpkgs.legacyPackages.x86_64-linux.pkgsCross.aarch64-multiplatform;
+        image = set: layering: (import "${cooper}/nix/lib" {
+          pkgs = set;
+          cooper = cooper.packages.x86_64-linux;
+        }).buildImage {
+          name = "crossed";
+          contents = [ set.prometheus set.bashInteractive ];
+          layering = layering // { maxLayers = 9; changesOften = [ "prometheus-env" "libc6" ]; };
+        };
+        both = layering: suffix: {
+          "native${suffix}" = (image native layering).spec;
+          "cross${suffix}" = (image cross layering).spec;
+        };
+      in both { } "" // both { lock = ./layers.lock.json; } "Kept"'
+    local NIX_CONFIG=$NIX_CONFIG$'extra-platforms = aarch64-linux\n' name
+    built cooper "$flake#cooper" || return 1
+    for name in native cross nativeKept crossKept; do
+        built "$name" "path:$work/crossing#$name" || return 1
+        cooper plan --json "$work/$name" 2>"$work/$name.warnings" |
+            sed -e 's#/nix/store/[0-9a-z]*-##g' -e 's/-aarch64-unknown-linux-gnu//g' | grep -o '"paths":[^]]*]' >"$work/$name.plan"
+        grep -q -- '-aarch64-unknown-linux-gnu-' "$work/$name/spec.json" || [[ $name = native* ]] || return 1
+        ! grep changesOften "$work/$name.warnings" && [ -s "$work/$name.plan" ] || return 1
+        [ "$name" != cross ] || cooper plan --quiet --json "$work/native" --write-lock="$work/crossing/layers.lock.json" >/dev/null
+        # All in one layer: another plan than a fresh one.
+        [ "$name" != cross ] || sed -i 's/\],\[/,/g' "$work/crossing/layers.lock.json"
+    done
+    diff "$work/native.plan" "$work/cross.plan" && diff "$work/nativeKept.plan" "$work/crossKept.plan" &&
+        [ "$(wc -l <"$work/native.plan")" -gt 2 ] && [ "$(wc -l <"$work/crossKept.plan")" = 1 ]
+}
+
+# A program that goes into images by itself brings no other store path, and is small.
+static_program() {
+    local program="(import (flake + \"/nix/programs.nix\") { inherit pkgs; }).$1"
+    build -o "$work/program" --impure --expr "$(expression "$program")" || { cat "$work/build.log"; return 1; }
+    diff <(nix path-info -r "$work/program") <(readlink -f "$work/program") || return 1
+    [ "$(stat -c %s "$work/program/bin/$1")" -le 1048576 ] || { ls -l "$work/program/bin/"; return 1; }
+    "$work/program/bin/$1" --help >/dev/null || return 1
+    # As it is linked it has another one in it, and does not pass.
+    fails --no-link --impure --expr "$(expression "$program.overrideAttrs { postFixup = \"\"; }")" || return 1
+    says 'is not allowed to refer to'
+}
+
 one_platform_twice() {
     both_of 'one = amd64; two = amd64;'
     fails --no-link "path:$work/both#both" "${with_inputs[@]}" || return 1
