@@ -82,6 +82,9 @@ let
   # OCI's config object, with Docker's health check; Env, ports and volumes may also be
   # written the way Nix likes them.
   config = record {
+    elsewhere = builtins.mapAttrs (_: option: "it where the container is started: `${option}`") (
+      import ./container-fields.nix
+    );
     fields = {
       User = string;
       ExposedPorts = emptySets;
@@ -109,6 +112,8 @@ let
     };
   };
 
+  maxLayers = between 1 125;
+  architecture = matching "OCI's name of a processor, such as \"amd64\" or \"arm64\"" "[a-z0-9]+";
   layeringMode = enum [
     "image"
     "set"
@@ -116,7 +121,7 @@ let
   layering = either layeringMode builtins.isString (record {
     fields = {
       mode = layeringMode;
-      maxLayers = between 1 125;
+      inherit maxLayers;
       minLayerSize = natural;
       changesOften = listOf string;
       groups = listOf (record {
@@ -262,7 +267,7 @@ let
         required = [ "architecture" ];
         fields = {
           os = enum [ "linux" ];
-          architecture = matching "OCI's name of a processor, such as \"amd64\" or \"arm64\"" "[a-z0-9]+";
+          inherit architecture;
           variant = nullOr string;
         };
       };
@@ -290,6 +295,8 @@ let
 in
 {
   checks = checkNames;
+  # For functions that have them under other names.
+  inherit architecture maxLayers;
   image = image // {
     check = where: value: image.check where value ++ tagRules where value;
   };

@@ -1,7 +1,7 @@
 # buildImageIndex: one image for several platforms under one name. A client that pulls it gets
 # the image for its own.
 { pkgs, cooper }:
-arguments:
+arguments: attributes:
 let
   types = import ./types.nix;
   shape = types.record {
@@ -47,16 +47,21 @@ let
 
   made = (import ./derivations.nix { inherit pkgs cooper; }).index {
     name = baseNameOf first.imageName;
+    inherit attributes;
     specs = map (key: images.${key}.spec) keys;
   };
 in
 assert fine;
 made.archive
+// attributes.passthru or { }
 // {
   inherit (made) layout push;
   inherit images;
   imageName = first.imageName;
   imageTag = first.imageTag;
   specs = map (key: images.${key}.spec) keys;
-  meta.description = "The container image ${first.imageName} for ${builtins.concatStringsSep ", " (map platformOf keys)}";
+  meta = {
+    description = "The container image ${first.imageName} for ${builtins.concatStringsSep ", " (map platformOf keys)}";
+  }
+  // attributes.meta or { };
 }

@@ -2,7 +2,7 @@
 # layout at once, so that a layer which several of them use moves and lies there once;
 # with `layering = "set"` their layers are planned together too.
 { pkgs, cooper }:
-arguments:
+arguments: attributes:
 let
   types = import ./types.nix;
   shape = types.record {
@@ -81,6 +81,7 @@ let
           meta
           passthru
           ;
+        attributes = member.image.attributes or { };
         spec = member.image.spec // {
           layering = layeringOf key // (if lock == [ ] then { } else { inherit lock; });
         };
@@ -95,13 +96,18 @@ let
 
   made = (import ./derivations.nix { inherit pkgs cooper; }).everything {
     inherit name;
+    layoutAttributes = attributes;
     specs = map (key: images.${key}.spec) keys;
   };
 in
 made.layout
+// attributes.passthru or { }
 // {
   inherit (made) load push;
   inherit images;
   specs = map (key: images.${key}.spec) keys;
-  meta.description = "The container images ${builtins.concatStringsSep ", " keys}, in one OCI layout";
+  meta = {
+    description = "The container images ${builtins.concatStringsSep ", " keys}, in one OCI layout";
+  }
+  // attributes.meta or { };
 }

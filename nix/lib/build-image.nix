@@ -1,7 +1,7 @@
 # buildImage: one image out of packages, files and an OCI config. The result is a
 # derivation whose output is the image as an archive; README.md says what it carries.
 { pkgs, cooper }:
-arguments:
+arguments: attributes:
 let
   inherit (import ./types.nix) insist;
   shown =
@@ -18,4 +18,5 @@ import ./image.nix { inherit pkgs cooper; } {
   siblings = { };
   meta = arguments.meta or { };
   passthru = arguments.passthru or { };
+  inherit attributes;
 }

@@ -5,9 +5,15 @@
 # `cooper` the packages of the machine that builds: `cooper-core` assembles, `cooper`
 # is what people run.
 { pkgs, cooper }:
+let
+  overridable = function: names: file: import ./overridable.nix {
+    inherit function names;
+    make = import file { inherit pkgs cooper; };
+  };
+in
 {
-  buildImage = import ./build-image.nix { inherit pkgs cooper; };
-  buildImageSet = import ./build-image-set.nix { inherit pkgs cooper; };
-  buildImageIndex = import ./build-image-index.nix { inherit pkgs cooper; };
+  buildImage = overridable "buildImage" (import ./arguments.nix).image.names ./build-image.nix;
+  buildImageSet = overridable "buildImageSet" [ "images" ] ./build-image-set.nix;
+  buildImageIndex = overridable "buildImageIndex" [ "images" ] ./build-image-index.nix;
   dockerTools = import ./docker-tools { inherit pkgs cooper; };
 }

@@ -36,25 +36,33 @@ let
       verb ? "build",
       format,
       specs,
+      # More of the derivation, or another name.
+      attributes ? { },
     }:
-    derivation {
-      inherit name system;
-      builder = core;
-      # Nix's log looks like a terminal and is none.
-      args = [
-        verb
-        "--quiet"
+    derivation (
+      {
+        inherit name system;
+        builder = core;
+        # Nix's log looks like a terminal and is none.
+        args = [
+          verb
+          "--quiet"
+        ]
+        ++ map (spec: "${spec}/spec.json") specs
+        ++ [
+          "--format"
+          format
+          "-o"
+          (placeholder "out")
+        ];
+        __structuredAttrs = true;
+        unsafeDiscardReferences.out = true;
+      }
+      // builtins.removeAttrs attributes [
+        "meta"
+        "passthru"
       ]
-      ++ map (spec: "${spec}/spec.json") specs
-      ++ [
-        "--format"
-        format
-        "-o"
-        (placeholder "out")
-      ];
-      __structuredAttrs = true;
-      unsafeDiscardReferences.out = true;
-    };
+    );
 
   # `cooper VERB SPEC… ARGUMENTS…` as a program.
   program =
@@ -77,19 +85,21 @@ in
     {
       name,
       specs,
+      # Of the archive's derivation.
+      attributes ? { },
     }:
     let
       written =
-        format: suffix:
+        format: suffix: attributes:
         build {
           name = name + suffix;
           verb = "index";
-          inherit format specs;
+          inherit format specs attributes;
         };
     in
     {
-      archive = written "archive" ".tar";
-      layout = written "layout" "-layout";
+      archive = written "archive" ".tar" attributes;
+      layout = written "layout" "-layout" { };
       push = program {
         name = "push-${name}";
         arguments = "index";
@@ -102,17 +112,21 @@ in
     {
       name,
       specs,
+      # Of the archive's derivation, and of the layout's.
+      attributes ? { },
+      layoutAttributes ? { },
     }:
     {
       archive = build {
         name = "${name}.tar";
         format = "archive";
-        inherit specs;
+        inherit specs attributes;
       };
       layout = build {
         name = "${name}-layout";
         format = "layout";
         inherit specs;
+        attributes = layoutAttributes;
       };
       load = program {
         name = "load-${name}";

@@ -10,6 +10,8 @@
   siblings,
   meta,
   passthru,
+  # What overrideAttrs changed of the archive's derivation.
+  attributes ? { },
 }:
 let
   derivations = import ./derivations.nix { inherit pkgs cooper; };
@@ -32,14 +34,15 @@ let
     );
   };
   made = derivations.everything {
-    inherit name;
+    inherit name attributes;
     specs = [ specDerivation ];
   };
   inherit (made) archive;
 in
 archive
-// passthru
+// (attributes.passthru or passthru)
 // {
+  passthru = attributes.passthru or passthru;
   inherit (made)
     layout
     load
@@ -58,6 +61,7 @@ archive
       closure
       meta
       passthru
+      attributes
       ;
   };
   meta = {
@@ -67,5 +71,6 @@ archive
       "aarch64-linux"
     ];
   }
-  // meta;
+  // meta
+  // attributes.meta or { };
 }

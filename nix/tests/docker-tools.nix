@@ -188,6 +188,26 @@ in
     expected.Cmd = [ (plain "${hello}") "--all" ];
   }
   {
+    name = "volumes and ports that are null are there, and what says nothing of an image is not";
+    actual = (specOf {
+      config = {
+        Volumes."/data" = null;
+        ExposedPorts."80/tcp" = null;
+        Hostname = "";
+        Tty = false;
+        Healthcheck = {
+          Test = [ "NONE" ];
+          Retries = null;
+        };
+      };
+    }).config;
+    expected = {
+      Volumes."/data" = { };
+      ExposedPorts."80/tcp" = { };
+      Healthcheck.Test = [ "NONE" ];
+    };
+  }
+  {
     name = "a config that is null is empty";
     actual = (specOf { config = null; }).config;
     expected = { };
@@ -356,5 +376,7 @@ in
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
   (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
   (throws "a mistyped key of config is refused" (specOf { config.entrypont = [ ]; }))
+  (throws "a layering that is none is refused, beside maxLayers too" (specOf { layering = 3; maxLayers = 5; }))
+  (throws "checks that are none are refused, without store paths too" (specOf { checks = 3; includeStorePaths = false; }))
   (throws "more layers than Docker takes are refused" (specOf { maxLayers = 126; }))
 ]

@@ -9,7 +9,7 @@ let
       inherit architecture;
     };
   };
-  index = images: import ../lib/build-image-index.nix (import ./stand-ins.nix) { inherit images; };
+  index = images: (import ../lib (import ./stand-ins.nix)).buildImageIndex { inherit images; };
   refused = images: !(builtins.tryEval (index images).imageName).success;
 in
 [

@@ -13,7 +13,7 @@ let
       passthru = { };
     };
   };
-  setOf = images: import ../lib/build-image-set.nix (import ./stand-ins.nix) { inherit images; };
+  setOf = images: (import ../lib (import ./stand-ins.nix)).buildImageSet { inherit images; };
   set = one: two: setOf { one = image "one" one; two = image "two" two; };
   together = layering: { mode = "set"; } // layering;
   planned = one: two: (builtins.mapAttrs (_: member: member.image.spec.layering) (set one two).images);

@@ -4,6 +4,27 @@ let
     self = { };
     nixpkgs.legacyPackages = { };
   };
+  system = "x86_64-linux";
+  nixpkgs.legacyPackages = builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = import ../debian { system = name; };
+    }) [
+      "aarch64-linux"
+      system
+    ]
+  );
+  onDebian = (import ../../flake.nix).outputs {
+    self = onDebian;
+    inherit nixpkgs;
+  };
+  example =
+    name:
+    (import (../examples + "/${name}/flake.nix")).outputs {
+      self = null;
+      inherit nixpkgs;
+      cooper = onDebian;
+    };
   names = builtins.attrNames flake.templates;
   has = words: text: builtins.replaceStrings [ words ] [ "" ] text != text;
   # What people type, as the example's README says it.
@@ -15,6 +36,15 @@ in
     name = "the templates are the examples";
     actual = builtins.sort (a: b: a < b) (map (name: baseNameOf flake.templates.${name}.path) names);
     expected = builtins.attrNames (builtins.readDir ../examples);
+  }
+  {
+    name = "each app of the flake and of the templates says in `meta` what it does";
+    actual = builtins.filter (app: builtins.match ".+" (app.meta.description or "") == null) (
+      builtins.concatMap builtins.attrValues (map (outputs: outputs.apps.${system} or { }) (
+        [ onDebian ] ++ map (name: example name) (builtins.attrNames (builtins.readDir ../examples))
+      ))
+    );
+    expected = [ ];
   }
 ]
 ++ map (name: {

@@ -40,6 +40,26 @@ let
   ownerByFile = owner "give an owner by path: `directories.\"/data\" = { uid = 1000; gid = 1000; }`, or `files`";
   asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`, and a script that adds accounts into buildLayeredImage's `fakeRootCommands`, after dockerTools.shadowSetup";
 
+  inherit (import ../arguments.nix) architecture maxLayers;
+
+  # Docker's config, of which a container's fields say nothing while they are empty. The rest is
+  # checked by ../arguments.nix.
+  containerFields = import ../container-fields.nix;
+  config = set // {
+    check =
+      where: value:
+      set.check where value
+      ++ builtins.concatMap (
+        name:
+        (givenUp neutral "it belongs to a container and not to an image; leave it out, and write `${containerFields.${name}}` where the container is started").check "${where}.${name}" value.${name}
+      ) (builtins.filter (name: builtins.isAttrs value && value ? ${name}) (builtins.attrNames containerFields));
+  };
+  neutral = [
+    null
+    false
+    ""
+  ];
+
   # cooper's own.
   native = builtins.listToAttrs (
     map (name: {
@@ -51,8 +71,8 @@ let
     name = string;
     tag = nullOr string;
     fromImage = nullOr storePath;
-    config = nullOr set;
-    architecture = string;
+    config = nullOr config;
+    inherit architecture;
     created = moment;
     extraCommands = string;
     includeNixDB = bool;
@@ -66,7 +86,9 @@ let
     gid = ownerByFile;
     uname = ownerByFile;
     gname = ownerByFile;
-    maxLayers = later;
+    inherit maxLayers;
+    # nixpkgs' planner prints more then; `cooper plan` prints what there is to print.
+    debug = bool;
     fakeRootCommands = string;
     enableFakechroot =
       givenUp [ false ]
@@ -107,4 +129,24 @@ in
       buildVMMemorySize = natural;
     }
   );
+  pullImage = record {
+    fields = {
+      lock = types.anyStorePath;
+      imageName = string;
+      imageDigest = string;
+      # A lock has the digest of every blob.
+      sha256 = anything;
+      hash = anything;
+      outputHash = anything;
+      outputHashAlgo = anything;
+      name = string;
+      os = string;
+      arch = string;
+      finalImageName = nullOr string;
+      finalImageTag = nullOr string;
+      tlsVerify = givenUp [
+        true
+      ] "a registry on another machine is spoken to over TLS, and its certificate checked";
+    };
+  };
 }

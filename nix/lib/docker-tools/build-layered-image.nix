@@ -1,9 +1,9 @@
 # buildLayeredImage: the image as an archive that `docker load` takes.
 { make, streamLayeredImage }:
-arguments:
+arguments: attributes:
 make {
   function = "buildLayeredImage";
-  inherit arguments;
+  inherit arguments attributes;
   contents = arguments.contents or [ ];
   how = "link";
 }

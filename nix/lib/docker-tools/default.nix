@@ -4,9 +4,24 @@
 { pkgs, cooper }:
 let
   make = import ./make.nix { inherit pkgs cooper; };
-  streamLayeredImage = import ./stream-layered-image.nix { inherit pkgs make; };
-  buildLayeredImage = import ./build-layered-image.nix { inherit make streamLayeredImage; };
-  buildImage = import ./build-image.nix { inherit make; };
+  overridable =
+    function: make:
+    import ../overridable.nix {
+      inherit function make;
+      inherit ((import ./arguments.nix).${function}) names;
+    };
+  streamLayeredImage = overridable "streamLayeredImage" (
+    import ./stream-layered-image.nix { inherit pkgs make; }
+  );
+  buildLayeredImage = overridable "buildLayeredImage" (
+    import ./build-layered-image.nix { inherit make streamLayeredImage; }
+  );
+  buildImage = overridable "buildImage" (import ./build-image.nix { inherit make; });
+  mergeImages = import ../overridable.nix {
+    function = "mergeImages";
+    names = [ ];
+    make = import ./merge-images.nix { inherit pkgs cooper; };
+  };
   withNixDb = function: arguments: function (arguments // { includeNixDB = true; });
   shell = "a derivation's environment builds a package and is not what ships; name the tools in `contents` of buildLayeredImage";
   notThere = name: instead: _: throw "cooper: dockerTools.${name} is not there: ${instead}";
@@ -18,7 +33,8 @@ in
   exportImage = notThere "exportImage" "nothing is unpacked here; `docker export`, or `umoci unpack` of the image's `layout`, gives its files";
   buildNixShellImage = notThere "buildNixShellImage" shell;
   streamNixShellImage = notThere "streamNixShellImage" shell;
-  mergeImages = import ./merge-images.nix { inherit pkgs cooper; };
+  # As in nixpkgs, its results have `overrideAttrs` alone.
+  mergeImages = images: builtins.removeAttrs (mergeImages { inherit images; }) [ "override" ];
   pullImage = import ./pull-image.nix { inherit pkgs cooper; };
 
   fakeNss = import ./fake-nss.nix { inherit pkgs; };

@@ -30,5 +30,6 @@ let
       printf %s "$group" >"$out/etc/group"
       printf %s "$nsswitch" >"$out/etc/nsswitch.conf"
     '';
+  overridable = arguments: make arguments // { override = new: overridable (arguments // new); };
 in
-make { } // { override = make; }
+overridable { }

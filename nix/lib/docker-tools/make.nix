@@ -5,6 +5,8 @@
 {
   function,
   arguments,
+  # What overrideAttrs changed of the derivation.
+  attributes,
   # What comes to `/`, and how: see root.sh.
   contents,
   how,
@@ -87,6 +89,7 @@ let
       siblings = { };
       meta = arguments.meta or { };
       passthru = arguments.passthru or { };
+      inherit attributes;
     };
 
   # Without a tag, nixpkgs takes the hash of an output path. The spec that has no tag of

@@ -1,6 +1,7 @@
 # mergeImages: several images in one archive, which `docker load` takes at once.
 { pkgs, cooper }:
-images:
+{ images }:
+attributes:
 let
   types = import ../types.nix;
   given =
@@ -20,11 +21,17 @@ let
     images;
   made = (import ../derivations.nix { inherit pkgs cooper; }).everything {
     name = "merged-images";
+    inherit attributes;
     specs = map (member: member.spec) given;
   };
 in
 made.archive
+// attributes.passthru or { }
 // {
   inherit (made) layout load push;
   images = given;
+  meta = {
+    description = "The container images ${builtins.concatStringsSep ", " (map (image: image.imageName) given)}, in one archive";
+  }
+  // attributes.meta or { };
 }

@@ -12,11 +12,33 @@ let
     }) (builtins.filter (name: arguments ? ${name}) (import ./own-arguments.nix))
   );
 
-  # Words of a command may be packages or paths; a key that is null is not there.
+  # Words of a command may be packages or paths. A key that is null is not there, a port or volume
+  # that is null is there, as Go reads both.
   config =
     let
-      written = if isGiven "config" then arguments.config else { };
+      written =
+        if isGiven "config" then
+          builtins.removeAttrs arguments.config (builtins.attrNames (import ../container-fields.nix))
+        else
+          { };
       names = builtins.filter (name: written.${name} != null) (builtins.attrNames written);
+      sets = [
+        "ExposedPorts"
+        "Volumes"
+      ];
+      withoutNull =
+        set:
+        builtins.removeAttrs set (builtins.filter (name: set.${name} == null) (builtins.attrNames set));
+      valueOf =
+        name: value:
+        if builtins.elem name words && builtins.isList value then
+          map word value
+        else if builtins.elem name sets && builtins.isAttrs value then
+          builtins.mapAttrs (_: item: if item == null then { } else item) value
+        else if name == "Healthcheck" && builtins.isAttrs value then
+          withoutNull value
+        else
+          value;
       word = value: if builtins.isAttrs value || builtins.isPath value then "${value}" else value;
       words = [
         "Entrypoint"
@@ -27,11 +49,7 @@ let
     builtins.listToAttrs (
       map (name: {
         inherit name;
-        value =
-          if builtins.elem name words && builtins.isList written.${name} then
-            map word written.${name}
-          else
-            written.${name};
+        value = valueOf name written.${name};
       }) names
     );
 
@@ -39,13 +57,20 @@ let
     let
       own = given.layering or { };
     in
-    (if builtins.isString own then { mode = own; } else own)
-    // optional (arguments ? maxLayers) { inherit (arguments) maxLayers; };
+    if builtins.isString own then
+      { mode = own; } // limit
+    else if builtins.isAttrs own then
+      own // limit
+    else
+      own;
+  limit = optional (arguments ? maxLayers) { inherit (arguments) maxLayers; };
 
   # Links into a store that is not in the image lead nowhere yet.
-  unchecked = optional (!(arguments.includeStorePaths or true)) {
+  skipped = given.checks.skip or [ ];
+  fine = builtins.isAttrs (given.checks or { }) && builtins.isList skipped;
+  unchecked = optional (!(arguments.includeStorePaths or true) && fine) {
     checks = (given.checks or { }) // {
-      skip = (given.checks.skip or [ ]) ++ [
+      skip = skipped ++ [
         "entrypoint"
         "healthcheck"
         "architecture"

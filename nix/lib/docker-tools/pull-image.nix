@@ -4,33 +4,9 @@
 arguments:
 let
   types = import ../types.nix;
-  inherit (types) problem nullOr string;
-  later = types.anything;
+  inherit (types) problem;
   isGiven = name: (arguments.${name} or null) != null;
-  shape = types.record {
-    fields = {
-      lock = types.anyStorePath;
-      imageName = string;
-      imageDigest = string;
-      # A lock has the digest of every blob.
-      sha256 = later;
-      hash = later;
-      name = string;
-      os = string;
-      arch = string;
-      finalImageName = nullOr string;
-      finalImageTag = nullOr string;
-      tlsVerify = {
-        expects = "true";
-        check =
-          where: value:
-          if value == true then
-            [ ]
-          else
-            problem where "a registry on another machine is spoken to over TLS, and its certificate checked";
-      };
-    };
-  };
+  shape = (import ./arguments.nix).pullImage;
   wanted =
     "${arguments.imageName or "NAME"}" + (if isGiven "imageDigest" then "@${arguments.imageDigest}" else "");
   missing =

@@ -1,22 +1,36 @@
 # streamLayeredImage: a script that writes the image to standard output; no archive is
 # kept. Its layers are plain: who pipes them into a daemon has no use for compression.
 { pkgs, make }:
-arguments:
+arguments: attributes:
 let
   image = make {
     function = "streamLayeredImage";
     inherit arguments;
+    attributes = builtins.intersectAttrs {
+      meta = null;
+      passthru = null;
+    } attributes;
     contents = arguments.contents or [ ];
     how = "link";
     settings.compressor = "none";
   };
 in
-pkgs.runCommand "stream-${baseNameOf image.imageName}" { program = image.stream; } ''
+pkgs.runCommand (attributes.name or "stream-${baseNameOf image.imageName}") (
+  {
+    program = image.stream;
+  }
+  // builtins.removeAttrs attributes [
+    "meta"
+    "name"
+    "passthru"
+  ]
+) ''
   cp "$program"/bin/* "$out"
 ''
-// image.image.passthru
+// image.passthru
 // {
   inherit (image)
+    passthru
     spec
     load
     push

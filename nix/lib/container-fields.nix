@@ -1,0 +1,15 @@
+# Fields of Docker's config that are of a container and not of an image, and the option that sets
+# each. A runtime reads none of them in an image.
+{
+  AttachStderr = "docker run --attach";
+  AttachStdin = "docker run --attach";
+  AttachStdout = "docker run --attach";
+  Domainname = "docker run --domainname";
+  Hostname = "docker run --hostname";
+  MacAddress = "docker run --mac-address";
+  NetworkDisabled = "docker run --network none";
+  OpenStdin = "docker run --interactive";
+  StdinOnce = "docker run --interactive";
+  StopTimeout = "docker run --stop-timeout";
+  Tty = "docker run --tty";
+}
