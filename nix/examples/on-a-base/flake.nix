@@ -38,6 +38,7 @@
             program = "${pkgs.buildPackages.writeShellScriptBin "lock" ''
               exec ${cooper.packages.${system}.cooper}/bin/cooper lock ${base} -o base.lock.json
             ''}/bin/lock";
+            meta.description = "Pin ${base} in base.lock.json";
           };
         }
       );
