@@ -1,12 +1,12 @@
-# What buildRustPackage needs beside RUSTFLAGS for a program that is linked statically and goes
-# into images by itself.
+# Arguments of buildRustPackage, apart from RUSTFLAGS, for a program that is linked statically and
+# that images hold without a C library.
 #
 # glibc's archives name the store path of their glibc (for gconv, locales and getconf, which the
 # programs do not use). A program with that name in it refers to glibc, and its images hold the
 # library and all that it needs.
 { pkgs }:
 let
-  # musl has its archives beside its library, and no other libc has need of glibc's.
+  # musl has its archives in the same output as its library; no other libc needs those of glibc.
   isGlibc = pkgs.stdenv.hostPlatform.libc == "glibc";
 in
 {

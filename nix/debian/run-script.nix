@@ -11,8 +11,7 @@
   platformInName ? "",
 }:
 let
-  # Not for the builder.
-  kept = [
+  notForBuilder = [
     "env"
     "meta"
     "passthru"
@@ -45,7 +44,7 @@ let
           allowSubstitutes = false;
         }
         // (if structured then { inherit env; } else env)
-        // builtins.removeAttrs attributes kept
+        // builtins.removeAttrs attributes notForBuilder
       );
     in
     built

@@ -23,7 +23,7 @@ let
         meta.mainProgram = name;
       }
     );
-  # What nixpkgs makes by callPackage.
+  # A package that nixpkgs makes by callPackage.
   package = attributes: import ./make-overridable.nix ({ }: runScript attributes) { };
 in
 {

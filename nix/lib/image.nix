@@ -10,7 +10,7 @@
   siblings,
   meta,
   passthru,
-  # What overrideAttrs changed of the archive's derivation.
+  # The attributes of the archive's derivation that overrideAttrs changed.
   attributes ? { },
 }:
 let

@@ -22,7 +22,7 @@ let
   only = names: builtins.intersectAttrs (builtins.listToAttrs (map (name: { inherit name; value = null; }) names));
   called = change: old: if builtins.isFunction change then change old else change;
 
-  # What one call of overrideAttrs makes of arguments and attributes.
+  # Arguments and attributes after one call of overrideAttrs.
   step =
     state: change:
     let

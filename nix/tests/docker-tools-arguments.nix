@@ -63,7 +63,7 @@ in
   (refuses "maxLayers, which is not its" "buildImage" { maxLayers = 3; } "maxLayers" "no such argument")
 
   (refuses "more layers than Docker takes, by the name that was written," "buildLayeredImage" { maxLayers = 127; } "maxLayers" "from 1 to 125")
-  (refuses "a processor that is none, by the name that was written," "buildImage" { architecture = "x86-64"; } "architecture" "OCI's name of a processor")
+  (refuses "an unknown processor, by the name that was written," "buildImage" { architecture = "x86-64"; } "architecture" "OCI's name of a processor")
   (refuses "a container's name" "buildImage" { config.Hostname = "app"; } "config.Hostname" "`docker run --hostname`")
   (refuses "a container's domain" "streamLayeredImage" { config.Domainname = "x"; } "config.Domainname" "`docker run --domainname`")
   (refuses "a container's terminal" "buildLayeredImage" { config.Tty = true; } "config.Tty" "`docker run --tty`")

@@ -376,7 +376,7 @@ in
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
   (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
   (throws "a mistyped key of config is refused" (specOf { config.entrypont = [ ]; }))
-  (throws "a layering that is none is refused, beside maxLayers too" (specOf { layering = 3; maxLayers = 5; }))
-  (throws "checks that are none are refused, without store paths too" (specOf { checks = 3; includeStorePaths = false; }))
+  (throws "a layering of a wrong type is refused, with maxLayers too" (specOf { layering = 3; maxLayers = 5; }))
+  (throws "checks of a wrong type are refused, without store paths too" (specOf { checks = 3; includeStorePaths = false; }))
   (throws "more layers than Docker takes are refused" (specOf { maxLayers = 126; }))
 ]

@@ -36,7 +36,7 @@ docker_tools_failing_cp() {
     docker_tools "$1ByFailingCp" && diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt"
 }
 
-# As docker_tools_image, where attributes are structured by default.
+# The same as docker_tools_image, with attributes that are structured by default.
 docker_tools_structured() {
     docker_tools "$1Structured" && diff <(top_layer) "$flake/nix/tests/docker-tools-$1.txt" &&
         diff <(stored) <(printf '%s\n' "${@:2}")

@@ -88,7 +88,7 @@ static_program() {
     diff <(nix path-info -r "$work/program") <(readlink -f "$work/program") || return 1
     [ "$(stat -c %s "$work/program/bin/$1")" -le 1048576 ] || { ls -l "$work/program/bin/"; return 1; }
     "$work/program/bin/$1" --help >/dev/null || return 1
-    # As it is linked it has another one in it, and does not pass.
+    # The linker's output refers to another path, and does not pass.
     fails --no-link --impure --expr "$(expression "$program.overrideAttrs { postFixup = \"\"; }")" || return 1
     says 'is not allowed to refer to'
 }

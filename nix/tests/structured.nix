@@ -1,5 +1,5 @@
-# Where nixpkgs' `config` has structuredAttrsByDefault, every image is the same, byte for byte: its
-# spec is made by the same derivation. (The programs that load, push and stream are not.)
+# With structuredAttrsByDefault in nixpkgs' `config` every image is the same, byte for byte: its spec
+# is made by the same derivation. (The programs that load, push and stream are not.)
 let
   system = "x86_64-linux";
   plain = import ../debian { inherit system; };

@@ -30,7 +30,7 @@ const PROCESSORS: [&str; 17] = [
 const VENDORS: [&str; 2] = ["unknown", "pc"];
 /// How the names of the C libraries' ABIs begin.
 const ABIS: [&str; 4] = ["android", "gnu", "musl", "uclibc"];
-/// What nixpkgs adds to the names of packages that are linked statically; its set of those has
+/// nixpkgs adds this to the names of packages that are linked statically; its set of those has
 /// musl.
 const STATIC: &str = "-static";
 
@@ -125,7 +125,7 @@ fn platform(text: &str) -> Option<(&str, &str)> {
     fits.then_some((abi, rest))
 }
 
-/// Whether a package's name is at its end before this: a version follows, or an output, or nothing.
+/// Tests that a package's name ends before this: a version follows, or an output, or nothing.
 fn ends_a_name(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix('-') else {
         return rest.is_empty();

@@ -33,7 +33,7 @@ in
   exportImage = notThere "exportImage" "nothing is unpacked here; `docker export`, or `umoci unpack` of the image's `layout`, gives its files";
   buildNixShellImage = notThere "buildNixShellImage" shell;
   streamNixShellImage = notThere "streamNixShellImage" shell;
-  # As in nixpkgs, its results have `overrideAttrs` alone.
+  # Its results have `overrideAttrs` alone, as in nixpkgs.
   mergeImages = images: builtins.removeAttrs (mergeImages { inherit images; }) [ "override" ];
   pullImage = import ./pull-image.nix { inherit pkgs cooper; };
 

@@ -5,7 +5,7 @@
 {
   function,
   arguments,
-  # What overrideAttrs changed of the derivation.
+  # The derivation's attributes that overrideAttrs changed.
   attributes,
   # What comes to `/`, and how: see root.sh.
   contents,
