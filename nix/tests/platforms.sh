@@ -65,12 +65,13 @@ cross_image() {
           "cross${suffix}" = (image cross layering).spec;
         };
       in both { } "" // both { lock = ./layers.lock.json; } "Kept"'
-    local NIX_CONFIG=$NIX_CONFIG$'extra-platforms = aarch64-linux\n' name
+    local NIX_CONFIG=$NIX_CONFIG$'\nextra-platforms = aarch64-linux' name
     built cooper "$flake#cooper" || return 1
     for name in native cross nativeKept crossKept; do
         built "$name" "path:$work/crossing#$name" || return 1
         cooper plan --json "$work/$name" 2>"$work/$name.warnings" |
-            sed -e 's#/nix/store/[0-9a-z]*-##g' -e 's/-aarch64-unknown-linux-gnu//g' | grep -o '"paths":[^]]*]' >"$work/$name.plan"
+            sed -e 's#/nix/store/[0-9a-z]*-##g' -e 's/-aarch64-unknown-linux-gnu//g' | grep -o '"paths":[^]]*]' |
+            while read -r layer; do tr '[],' '\n' <<<"$layer" | sort | paste -sd ' '; done >"$work/$name.plan"
         grep -q -- '-aarch64-unknown-linux-gnu-' "$work/$name/spec.json" || [[ $name = native* ]] || return 1
         ! grep changesOften "$work/$name.warnings" && [ -s "$work/$name.plan" ] || return 1
         [ "$name" != cross ] || cooper plan --quiet --json "$work/native" --write-lock="$work/crossing/layers.lock.json" >/dev/null
