@@ -31,7 +31,6 @@
         import ./nix {
           pkgs = surface.restrict nixpkgs.legacyPackages.${system};
           inherit (self.lib) mkLib;
-          revision = self.rev or "dirty";
           examples = builtins.mapAttrs (
             name: _:
             (import (./nix/examples + "/${name}/flake.nix")).outputs {
@@ -69,7 +68,6 @@
           images = import ./nix/images.nix {
             pkgs = surface.restrict pkgs;
             inherit (self.lib) mkLib;
-            revision = self.rev or "dirty";
           };
         };
 

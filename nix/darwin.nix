@@ -33,7 +33,6 @@ let
       images = import ./images.nix {
         pkgs = { };
         mkLib = null;
-        revision = null;
       } { };
     }
   );

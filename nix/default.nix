@@ -2,7 +2,6 @@
 {
   pkgs,
   mkLib,
-  revision,
   # The outputs of the flakes in nix/examples, with this flake as their input.
   examples,
 }:
@@ -17,7 +16,7 @@ let
   };
   demo = import ./demo.nix { inherit pkgs; };
   onLinux = builtins.match ".*-linux" pkgs.stdenv.hostPlatform.system != null;
-  images = import ./images.nix { inherit pkgs mkLib revision; } { };
+  images = import ./images.nix { inherit pkgs mkLib; } { };
   # Images hold Linux programs.
   ofLinux = attributes: if onLinux then attributes else { };
 in

@@ -4,20 +4,28 @@
 let
   plugin = builtins.fromJSON (builtins.readFile ../demo/grafana-plugin/plugin.json);
 
+  source = "demo-source";
+  workspace = ../demo;
+  without = [
+    "target"
+    "tests"
+    "testing"
+    "grafana-plugin"
+  ];
   program =
     name:
     import ./rust-program.nix { inherit pkgs; } {
-      inherit name;
-      source = "demo-source";
-      workspace = ../demo;
-      without = [
-        "target"
-        "tests"
-        "testing"
-        "grafana-plugin"
-      ];
+      inherit
+        name
+        source
+        workspace
+        without
+        ;
       select = "--package";
     };
+
+  # The hash that Nix gives a source: another one when any of its files changes, and only then.
+  hashOf = path: builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext path));
 in
 {
   backend = program "demo-backend";
@@ -25,6 +33,12 @@ in
   grafana-plugin = pkgs.runCommand "demo-grafana-plugin-${plugin.info.version}" {
     files = ../demo/grafana-plugin;
   } ''cp -r "$files" "$out"'';
+
+  # What the images of these packages have as their revision.
+  revisions = {
+    backend = hashOf (import ./rust-source.nix { inherit source workspace without; }).outPath;
+    grafana-plugin = hashOf "${../demo/grafana-plugin}";
+  };
 
   # Where the package set has no Grafana.
   grafana-stand-in = program "grafana-stand-in";

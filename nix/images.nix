@@ -3,7 +3,6 @@
 {
   pkgs,
   mkLib,
-  revision,
 }:
 {
   backend ? null,
@@ -13,6 +12,8 @@
   prometheusConfiguration ? ../compose/prometheus.yml,
   source ? "https://github.com/betracehq/betrace",
   licenses ? "MIT",
+  revision ? null,
+  created ? null,
   tag ? "latest",
 }@arguments:
 let
@@ -28,12 +29,17 @@ let
         prometheusConfiguration = types.storePath;
         source = types.string;
         licenses = types.string;
+        revision = types.nullOr types.string;
+        created = types.nullOr types.moment;
         tag = types.anything;
       };
     }).check "" arguments
   );
 
-  lib = mkLib pkgs;
+  ownLib = mkLib pkgs;
+  lib = ownLib // {
+    buildImage = image: ownLib.buildImage ((if created == null then { } else { inherit created; }) // image);
+  };
   programs = import ./programs.nix { inherit pkgs; };
   demo = import ./demo.nix { inherit pkgs; };
   or' = default: value: if value == null then default else value;
@@ -44,12 +50,21 @@ let
   theGrafana = or' (pkgs.grafana or demo.grafana-stand-in) grafana;
 
   versionOf = package: package.version or (builtins.parseDrvName package.name).version;
-  labelsOf = package: {
-    "org.opencontainers.image.source" = source;
-    "org.opencontainers.image.licenses" = licenses;
-    "org.opencontainers.image.version" = versionOf package;
-    "org.opencontainers.image.revision" = revision;
-  };
+  # The revision is the caller's. The demo's packages have that of their sources: a commit that
+  # changes none of them changes no digest.
+  labelsOf =
+    package: ofSource:
+    let
+      known = if revision != null then revision else ofSource;
+    in
+    {
+      "org.opencontainers.image.source" = source;
+      "org.opencontainers.image.licenses" = licenses;
+      "org.opencontainers.image.version" = versionOf package;
+    }
+    // (if known == null then { } else { "org.opencontainers.image.revision" = known; });
+  backendLabels = labelsOf theBackend (if backend == null then demo.revisions.backend else null);
+  pluginLabels = labelsOf thePlugin (if grafana-plugin == null then demo.revisions.grafana-plugin else null);
 in
 assert fine;
 {
@@ -57,7 +72,7 @@ assert fine;
     inherit lib tag;
     inherit (programs) healthprobe;
     backend = theBackend;
-    labels = labelsOf theBackend;
+    labels = backendLabels;
   };
   grafana-with-plugin = import ./images/grafana.nix {
     inherit
@@ -70,19 +85,19 @@ assert fine;
     inherit (programs) healthprobe;
     grafana = theGrafana;
     grafana-plugin = thePlugin;
-    labels = labelsOf thePlugin;
+    labels = pluginLabels;
   };
   plugin-init = import ./images/plugin-init.nix {
     inherit lib pkgs tag;
     inherit (programs) cp;
     grafana-plugin = thePlugin;
-    labels = labelsOf thePlugin;
+    labels = pluginLabels;
   };
   prometheus-docker = import ./images/prometheus.nix {
     inherit lib tag;
     inherit (programs) healthprobe;
     inherit (pkgs) prometheus;
     configuration = prometheusConfiguration;
-    labels = labelsOf pkgs.prometheus;
+    labels = labelsOf pkgs.prometheus null;
   };
 }

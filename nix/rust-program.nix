@@ -2,7 +2,7 @@
 { pkgs }:
 {
   name,
-  # Of the workspace: what its source is called, its folder, and what of it is left out.
+  # Of rust-source.nix.
   source,
   workspace,
   without,
@@ -14,11 +14,7 @@ pkgs.rustPlatform.buildRustPackage (
   {
     pname = name;
     version = "0.1.0";
-    src = import ./source.nix {
-      name = source;
-      path = workspace;
-      filter = path: _: !(builtins.elem (baseNameOf path) without);
-    };
+    src = import ./rust-source.nix { inherit source workspace without; };
     cargoLock.lockFile = workspace + "/Cargo.lock";
     cargoBuildFlags = [
       select

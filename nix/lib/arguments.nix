@@ -10,6 +10,7 @@ let
     enum
     listOf
     matching
+    moment
     natural
     nullOr
     record
@@ -30,7 +31,6 @@ let
   capability =
     matching "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
       "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
-  time = matching "one time for every build, as RFC 3339 writes it, such as \"1970-01-01T00:00:01Z\"" "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})";
   # Docker takes 0, for its default, and nothing shorter than a millisecond.
   nanoseconds = simple "0, or nanoseconds from a millisecond on, 1000000; or a duration such as \"10s\"" (
     value: value == 0 || value >= 1000000
@@ -274,8 +274,8 @@ let
       inherit base;
       annotations = attrsOf string;
       inherit checks;
-      created = time;
-      mtime = time;
+      created = moment;
+      mtime = moment;
       includeStorePaths = bool;
       meta = set;
       passthru = set;

@@ -6,9 +6,14 @@ let
   types = import ./types.nix;
   shape = types.record {
     required = [ "images" ];
-    fields.images = types.attrsOf (import ./made-image.nix);
+    fields = {
+      images = types.attrsOf (import ./made-image.nix);
+      created = types.moment;
+    };
   };
-  images = arguments.images;
+  images = builtins.mapAttrs (_: import ./dated.nix { inherit pkgs cooper; } (
+    arguments.created or null
+  )) arguments.images;
   keys = builtins.attrNames images;
   first = images.${builtins.head keys};
   platformOf =

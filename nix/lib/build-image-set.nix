@@ -9,6 +9,7 @@ let
     required = [ "images" ];
     fields = {
       name = types.matching "a name of letters, digits, - and _" "[A-Za-z0-9_-]+";
+      created = types.moment;
       images = types.attrsOf (import ./made-image.nix);
     };
   };
@@ -26,7 +27,7 @@ let
         }) (builtins.attrNames arguments.images)
       )
     );
-    arguments.images;
+    builtins.mapAttrs (_: import ./dated.nix { inherit pkgs cooper; } (arguments.created or null)) arguments.images;
   name = arguments.name or "images";
   keys = builtins.attrNames given;
 

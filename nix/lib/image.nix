@@ -52,13 +52,14 @@ archive
   spec = specDerivation;
   imageName = spec.name;
   imageTag = builtins.head spec.tags;
-  # For buildImageSet: what this image was made from.
+  # What this image was made from, for the functions that make it again with more.
   image = {
     inherit
       spec
       configFragments
       trees
       closure
+      siblings
       meta
       passthru
       attributes

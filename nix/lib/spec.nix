@@ -12,12 +12,16 @@ let
 
   given = builtins.intersectAttrs {
     name = null;
-    created = null;
-    mtime = null;
     annotations = null;
     includeStorePaths = null;
     compression = null;
   } arguments;
+  times = builtins.mapAttrs (_: import ./time.nix) (
+    builtins.intersectAttrs {
+      created = null;
+      mtime = null;
+    } arguments
+  );
 
   config = arguments.config or { };
   toSets =
@@ -88,6 +92,7 @@ let
   lock = import ./layers-lock.nix arguments.layering.lock arguments.name;
 in
 given
+// times
 // {
   version = 1;
   tags = arguments.tags or [ (arguments.tag or "latest") ];

@@ -3,6 +3,7 @@
 # of them at once and a test can compare them.
 let
   near = import ./near.nix;
+  time = import ./time.nix;
 
   article = {
     int = "a number";
@@ -111,6 +112,17 @@ rec {
   matching = expects: pattern: simple expects (
     value: builtins.isString value && builtins.match pattern value != null
   );
+
+  # In each form that time.nix reads.
+  moment = rec {
+    expects = "a time that is the same in every build, such as \"2026-01-31\", \"2026-01-31T12:00:00Z\" or `self.lastModifiedDate`";
+    check =
+      where: value:
+      if value == "now" then
+        problem where "`now` is not reproducible; use a fixed time, for example the flake's own: `self.lastModifiedDate`"
+      else
+        (simple expects (value: builtins.isString value && time value != null)).check where value;
+  };
 
   nullOr = type: {
     expects = "null or ${type.expects}";

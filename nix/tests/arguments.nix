@@ -30,7 +30,6 @@ let
   images = import ../images.nix {
     pkgs = { };
     mkLib = _: { };
-    revision = "dirty";
   };
   accepted = name: arguments: {
     inherit name;
@@ -101,7 +100,9 @@ in
   (refused "a base that is a file and a lock" (ok // { base = { path = ./.; lock = ./.; }; }) "base" "either `path`")
   (refused "one image of a lock" (ok // { base = { lock = ./.; reference = "x:1"; }; }) "base.reference" "one image already")
   (refused "passthru that is no set" (ok // { passthru = 3; }) "passthru" "an attribute set")
-  (refused "a time that is none" (ok // { created = "now"; }) "created" "one time for every build, as RFC 3339")
+  (refused "the time of the build" (ok // { created = "now"; }) "created" "`self.lastModifiedDate`")
+  (refused "a time that is none" (ok // { created = "2026-13-01"; }) "created" "a time that is the same in every build")
+  (refused "a time in seconds" (ok // { mtime = 1; }) "mtime" "a time that is the same in every build")
 
   {
     name = "the images of one's own packages are made of packages";
@@ -114,6 +115,7 @@ in
     expected = [ false false false true ];
   }
   (accepted "a name alone" { })
+  (accepted "the time of a flake" { created = "20260131120102"; mtime = "2026-01-31"; })
   (accepted "contents as a package, a path and a store path" { contents = [ package ./. "${package}/share" ]; })
   (accepted "a name with registry, port and parts" { name = "localhost:5000/a/b-c"; })
   (accepted "Env as a set" { config.Env.A = "b"; })

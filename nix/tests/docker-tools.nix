@@ -54,7 +54,7 @@ let
   # The derivation that lays out `/`.
   rootOf = image: (builtins.head image.image.trees).given;
   plain = builtins.unsafeDiscardStringContext;
-  time = import ../lib/docker-tools/time.nix;
+  time = import ../lib/time.nix;
 
   # Refused at all: the words are a throw's, which evaluation cannot look at.
   throws = name: value: {
@@ -103,6 +103,8 @@ in
       "2026-01-31T12:01:02"
       "2026-01-31T12:01:02.5+01:00"
       "yesterday"
+      "20261331"
+      "2026-01-31T25:00:00Z"
     ];
     expected = [
       "2026-01-31T00:00:00Z"
@@ -110,6 +112,8 @@ in
       "2026-01-31T12:01:02Z"
       "2026-01-31T12:01:02Z"
       "2026-01-31T12:01:02+01:00"
+      null
+      null
       null
     ];
   }

@@ -8,6 +8,12 @@ let
       os = "linux";
       inherit architecture;
     };
+    image.spec.name = imageName;
+    image.spec.tags = [ "v1" ];
+    image.configFragments = [ ];
+    image.trees = [ ];
+    image.meta = { };
+    image.passthru = { };
   };
   index = images: (import ../lib (import ./stand-ins.nix)).buildImageIndex { inherit images; };
   refused = images: !(builtins.tryEval (index images).imageName).success;
@@ -23,5 +29,16 @@ in
       { one = image "app" "amd64"; two = image "app" "arm64"; }
     ];
     expected = [ true true true true false ];
+  }
+  {
+    name = "an index dates its images";
+    actual = map (one: one.image.spec.created) (
+      builtins.attrValues
+        (import ../lib/build-image-index.nix (import ./stand-ins.nix) {
+          created = "2026-01-31";
+          images = { one = image "app" "amd64"; two = image "app" "arm64"; };
+        }).images
+    );
+    expected = [ "2026-01-31T00:00:00Z" "2026-01-31T00:00:00Z" ];
   }
 ]

@@ -25,6 +25,11 @@ in
     expected = (import ../lib/arguments.nix).image.names;
   }
   {
+    name = "the README lists the arguments of a set, and those of an index";
+    actual = map rows [ "## buildImageSet" "## buildImageIndex" ];
+    expected = [ [ "created" "images" "name" ] [ "created" "images" ] ];
+  }
+  {
     name = "the README lists the checks";
     actual = rows "### checks";
     expected = builtins.sort (a: b: a < b) (import ../lib/arguments.nix).checks;

@@ -57,6 +57,43 @@ in
     expected = true;
   }
   {
+    name = "a set dates its images, but for those that have a date";
+    actual =
+      let
+        undated = image "one" (together { });
+        dated = image "two" (together { });
+        set = import ../lib/build-image-set.nix (import ./stand-ins.nix) {
+          created = "20260131120102";
+          images = {
+            one = undated;
+            alone = image "alone" { };
+            two = dated // {
+              image = dated.image // {
+                spec = dated.image.spec // { created = "2020-01-01T00:00:00Z"; };
+              };
+            };
+          };
+        };
+      in
+      builtins.mapAttrs (_: member: member.image.spec.created) set.images;
+    expected = {
+      one = "2026-01-31T12:01:02Z";
+      alone = "2026-01-31T12:01:02Z";
+      two = "2020-01-01T00:00:00Z";
+    };
+  }
+  {
+    name = "a set is not dated by the time of the build";
+    actual =
+      (builtins.tryEval
+        (import ../lib/build-image-set.nix (import ./stand-ins.nix) {
+          created = "now";
+          images.one = image "one" { };
+        }).specs
+      ).success;
+    expected = false;
+  }
+  {
     name = "an image that is new in a set goes by the lock of the others";
     actual = builtins.attrValues (planned (together { inherit lock; }) (together { lock = [ ]; }));
     expected = [ (together { inherit lock; }) (together { inherit lock; }) ];

@@ -40,6 +40,9 @@
           images = lib.images {
             inherit backend grafana-plugin;
             source = "https://example.org/orders";
+            revision = self.rev or "dirty";
+            # For machines that prune images by age; it costs another digest with each commit.
+            # created = self.lastModifiedDate;
           };
         in
         {

@@ -6,6 +6,7 @@ let
   inherit (types)
     anything
     bool
+    moment
     natural
     nullOr
     problem
@@ -14,7 +15,6 @@ let
     storePath
     string
     ;
-  time = import ./time.nix;
 
   # Checked by ../arguments.nix, under the same names, once they are cooper's arguments.
   later = anything;
@@ -25,17 +25,6 @@ let
     check = where: value: if builtins.elem value neutral then [ ] else problem where instead;
   };
   oneOrMore = types.either (types.listOf storePath) builtins.isList (nullOr storePath);
-  moment = {
-    expects = "a time, such as \"2026-01-31\" or \"2026-01-31T12:00:00Z\"";
-    check =
-      where: value:
-      if value == "now" then
-        problem where "with \"now\" every build gives another image; write a time that is the same everywhere, such as the flake's own: `self.lastModifiedDate`"
-      else if builtins.isString value && time value != null then
-        [ ]
-      else
-        problem where "this must be ${moment.expects}";
-  };
   owner = what: givenUp [ 0 "root" ] "the store's files are root's in every image, so that images share them; ${what}";
   ownerByFile = owner "give an owner by path: `directories.\"/data\" = { uid = 1000; gid = 1000; }`, or `files`";
   asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`, and a script that adds accounts into buildLayeredImage's `fakeRootCommands`, after dockerTools.shadowSetup";

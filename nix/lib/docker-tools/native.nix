@@ -1,7 +1,6 @@
 # dockerTools' arguments → cooper's, all but the tag and what needs a build.
 arguments:
 let
-  time = import ./time.nix;
   optional = condition: attributes: if condition then attributes else { };
   isGiven = name: (arguments.${name} or null) != null;
 
@@ -97,7 +96,9 @@ given
     }
     .${arguments.compressor or "gz"};
 }
-// optional (arguments ? created) { created = time arguments.created; }
-// optional (arguments ? mtime) { mtime = time arguments.mtime; }
+// builtins.intersectAttrs {
+  created = null;
+  mtime = null;
+} arguments
 // optional (arguments ? architecture) { platform = { inherit (arguments) architecture; }; }
 // optional (isGiven "fromImage") { base = { path = arguments.fromImage; } // reference; }

@@ -1,0 +1,18 @@
+# An image with `created` of the set or the index that it is in; its own `created` wins.
+{ pkgs, cooper }:
+created: image:
+if created == null || image.image.spec ? created then
+  image
+else
+  import ./image.nix { inherit pkgs cooper; } {
+    inherit (image.image)
+      configFragments
+      trees
+      meta
+      passthru
+      ;
+    siblings = image.image.siblings or { };
+    spec = image.image.spec // {
+      created = import ./time.nix created;
+    };
+  }
