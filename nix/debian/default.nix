@@ -55,7 +55,17 @@ environments
 // tools
 // {
   inherit (packages) pinned;
-  bashInteractive = environments.bash;
+  # A package whose output is a link to another one: nixpkgs has such ones too.
+  bashInteractive =
+    runScript {
+      name = "bash-interactive-${environments.bash.version}";
+      script = ./link.sh;
+      package = environments.bash;
+    }
+    // {
+      inherit (environments.bash) version meta;
+      pname = "bash-interactive";
+    };
   debianPackages = packages.packages;
   system = hostSystem;
   glibc =

@@ -27,6 +27,13 @@
             echo "first needs $second" >"$out/bin/both"
             ln -s bin "$out/sbin"
           '';
+          # Store paths that are links, and a folder that is one; no other package names them.
+          linkTo = name: package: pkgs.runCommand name { inherit package; } ''ln -s "$package" "$out"'';
+          link = linkTo "link" second;
+          through = pkgs.runCommand "through" { link = linkTo "inner" second; } ''
+            mkdir "$out"
+            ln -s "$link/bin" "$out/bin"
+          '';
           contents = [
             first
             second
@@ -83,6 +90,51 @@
           copied = copiedBy dockerTools;
           linkedByFailingCp = linkedBy onOther;
           copiedByFailingCp = copiedBy onOther;
+          links = dockerTools.buildLayeredImage {
+            name = "links";
+            tag = "v1";
+            contents = [ link ];
+            compressor = "none";
+          };
+          # A folder of the one, and a link to one of the other.
+          linksMerged = dockerTools.buildLayeredImage {
+            name = "links-merged";
+            tag = "v1";
+            contents = [
+              first
+              through
+            ];
+            compressor = "none";
+          };
+          linksCopied = dockerTools.buildImage {
+            name = "links-copied";
+            tag = "v1";
+            copyToRoot = [ link ];
+            compressor = "none";
+          };
+          linksOwn = (cooper.lib.mkLib pkgs).buildImage {
+            name = "links-own";
+            tag = "v1";
+            contents = [
+              link
+              through
+            ];
+            config.Entrypoint = [ "/bin/two" ];
+            compression = "none";
+          };
+          linksWithoutStore = (cooper.lib.mkLib pkgs).buildImage {
+            name = "links-without-store";
+            tag = "v1";
+            contents = [ link ];
+            includeStorePaths = false;
+            compression = "none";
+          };
+          linksOfTheSet = dockerTools.buildLayeredImage {
+            name = "links-of-the-set";
+            tag = "v1";
+            contents = [ pkgs.bashInteractive ];
+            compressor = "none";
+          };
           streamed = dockerTools.streamLayeredImage {
             name = "streamed";
             tag = "v1";

@@ -46,6 +46,26 @@ docker_tools_unsaid() {
     says '`contents` is not an environment variable' && says '__structuredAttrs = false'
 }
 
+# store_links IMAGE [NAME…]: the store paths that are links in an image are these.
+store_links() {
+    docker_tools "$1" || return 1
+    local layer
+    for layer in $(tar -xOf "$work/image" manifest.json | grep -o '"blobs/[^"]*"' | tr -d '"' | sort -u); do
+        tar -xOf "$work/image" "$layer" | tar -tvf - 2>/dev/null
+    done | sed -n 's#^l.* nix/store/[0-9a-z]*-\([^/ ]*\) -> .*#\1#p' | sort |
+        diff - <([ $# = 1 ] || printf '%s\n' "${@:2}")
+}
+links_are_in_images() {
+    store_links links link && stored | diff - <(printf '%s\n' link second) &&
+        top_layer | grep -qxF 'lrwxrwxrwx 0/0 bin/two -> /nix/store/link/bin/two' || return 1
+    store_links linksMerged inner && stored | diff - <(printf '%s\n' first inner second through) &&
+        top_layer | grep -qxF 'lrwxrwxrwx 0/0 bin/two -> /nix/store/through/bin/two' || return 1
+    store_links linksOwn inner link && stored | diff - <(printf '%s\n' inner link second through) || return 1
+    store_links linksCopied && top_layer | grep -qxF -- '-rwxr-xr-x 0/0 bin/two' || return 1
+    store_links linksWithoutStore && top_layer | grep -qxF -- '-rwxr-xr-x 0/0 bin/two' || return 1
+    docker_tools linksOfTheSet && stored | grep -x 'bash-interactive-.*' || return 1
+}
+
 docker_tools_stream() {
     docker_tools streamed || return 1
     "$work/image" 2>"$work/streaming" >"$work/streamed.tar" || { cat "$work/streaming"; return 1; }

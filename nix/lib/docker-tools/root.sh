@@ -16,30 +16,32 @@ add() { cp -u "$@"; }
 # The store's folders are read-only, and more is to come into them.
 open_folders() { find . -type d -exec chmod 0755 {} +; }
 
+# Of a path that leads through more than 40 links, the system follows none.
 not_in_circles() {
-    if [ "$1" -gt 40 ]; then
+    if [ "$1" -gt 30 ]; then
         echo "error: links in $item lead in circles" >&2
         exit 1
     fi
 }
 
 # link_folder FROM TO DEPTH. Where one content has a folder and another one a link to a folder,
-# the files of both are there.
+# the files of both are there. Links name paths below the content itself: of a content that is a
+# link, or that has one, nothing else may refer to the store path in which the link is.
 link_folder() {
     not_in_circles "$3"
-    find "$1" -mindepth 1 -xtype d -printf '%P\0' | while IFS= read -r -d '' path; do
+    find -H "$1" -mindepth 1 -xtype d -printf '%P\0' | while IFS= read -r -d '' path; do
         [ -d "$2/$path" ] || continue
         if [ -L "$2/$path" ]; then
-            first=$(readlink -f "$2/$path")
+            first=$(readlink "$2/$path")
             rm -- "$2/$path"
-            cp -rsT -- "$first" "$2/$path"
+            cp -rsHT -- "$first" "$2/$path"
             open_folders
         fi
         if [ -L "$1/$path" ]; then
-            link_folder "$(readlink -f "$1/$path")" "$2/$path" $(($3 + 1))
+            link_folder "$1/$path" "$2/$path" $(($3 + 1))
         fi
     done
-    add -rsT -- "$1" "$2"
+    add -rsHT -- "$1" "$2"
     open_folders
 }
 
@@ -48,7 +50,7 @@ copy_folder() {
     not_in_circles "$3"
     add -rP --no-preserve=ownership -- "$1/." "$2"
     open_folders
-    find "$1" -type l -xtype d -printf '%P\0' | while IFS= read -r -d '' link; do
+    find -H "$1" -mindepth 1 -type l -xtype d -printf '%P\0' | while IFS= read -r -d '' link; do
         [ ! -L "$2/$link" ] || rm -- "$2/$link"
         mkdir -p -- "$2/$link"
         copy_folder "$1/$link" "$2/$link" $(($3 + 1))
@@ -61,7 +63,7 @@ for item in $contents; do
         exit 1
     fi
     case $how in
-    link) link_folder "$(readlink -f "$item")" . 0 ;;
+    link) link_folder "$item" . 0 ;;
     copy) copy_folder "$item" . 0 ;;
     dirlinks) add -rP --no-preserve=ownership -- "$item/." . ;;
     esac

@@ -139,7 +139,7 @@ in
     ];
   };
 
-  # A store path that is a link to another one.
+  # A store path that is a link to another one, and that nothing else names.
   store-symlink =
     let
       target = text "target" "dir/target" "what it holds does not matter";
@@ -148,8 +148,7 @@ in
     buildLayeredImage {
       name = "store-symlink";
       tag = "latest";
-      contents = [ pkgs.bash symlink ];
-      config.Env = [ "SYMLINK=${symlink}" ];
+      contents = [ pkgs.bash pkgs.coreutils symlink ];
     };
 
   prefixed-layered = buildLayeredImage {

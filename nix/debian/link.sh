@@ -1,0 +1,2 @@
+# The package itself, as a link to $package.
+ln -s "$package" "$out"
