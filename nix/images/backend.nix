@@ -39,7 +39,7 @@ lib.buildImage {
       Test = [
         "CMD"
         "${healthprobe}/bin/healthprobe"
-        "http://127.0.0.1:8080/health"
+        "http://127.0.0.1:\${PORT:-8080}/health"
       ];
       Interval = "10s";
       Timeout = "3s";

@@ -60,6 +60,34 @@ fn an_answer_of_2xx_is_healthy() {
 }
 
 #[test]
+fn variables_in_the_url_are_those_of_the_environment() {
+    let at = answers(b"HTTP/1.1 200 OK\r\n\r\n");
+    let run = |url: &str, port: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_healthprobe"));
+        command.env_clear().arg(url);
+        if let Some(port) = port {
+            command.env("PROBED_PORT", port);
+        }
+        command.output().unwrap()
+    };
+    let port = at.port().to_string();
+    let output = run("http://127.0.0.1:$PROBED_PORT/", Some(&port));
+    assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+    let at = answers(b"HTTP/1.1 200 OK\r\n\r\n");
+    let output = run(&format!("http://127.0.0.1:${{PROBED_PORT:-{}}}/", at.port()), Some(""));
+    assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+    for (port, why) in [(None, "PROBED_PORT is not set"), (Some(""), "PROBED_PORT is empty")] {
+        let output = run("http://127.0.0.1:${PROBED_PORT}/", port);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            says(&output).starts_with(&format!("unhealthy: the variable {why}")),
+            "{}",
+            says(&output)
+        );
+    }
+}
+
+#[test]
 fn other_answers_are_unhealthy_and_shown() {
     let cases: [(&'static [u8], &str); 6] = [
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "503 Service Unavailable\n"),

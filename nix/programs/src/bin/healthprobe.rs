@@ -21,9 +21,10 @@ pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
 }
 
 fn run() -> c_int {
-    match args::parse(std::env::args_os().skip(1)) {
+    match args::parse(std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
         Ok(args::Wish::Help) => say(args::HELP.trim_end(), HEALTHY),
         Ok(args::Wish::Version) => say(concat!("healthprobe ", env!("CARGO_PKG_VERSION")), HEALTHY),
+        Ok(args::Wish::Lacks(missing)) => say(&format!("unhealthy: {missing}"), UNHEALTHY),
         Ok(args::Wish::Probe(target, limit)) => match probe(&target, limit) {
             Ok(how) => say(&format!("healthy: {how}"), HEALTHY),
             // On standard output as well: Docker keeps what a health check prints there.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::target::{self, Target};
+use super::variables::{self, Missing};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -13,6 +14,8 @@ Usage: healthprobe [--timeout SECONDS] URL
 
   URL                 http://HOST[:PORT][/PATH]  healthy when the answer is 2xx
                       tcp://HOST:PORT            healthy when it accepts a connection
+                      $NAME, ${NAME} and ${NAME:-DEFAULT} in it are variables; one that is
+                      not set or empty, without a default, is unhealthy
   --timeout SECONDS   for everything together, default 3; fractions are taken
   --help, --version
 
@@ -30,18 +33,23 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 pub enum Wish {
     /// Probe this, for so long at most.
     Probe(Target, Duration),
+    /// The URL needs a variable that the environment lacks.
+    Lacks(Missing),
     /// Print the help.
     Help,
     /// Print the version.
     Version,
 }
 
-/// Reads the arguments that follow the program's name.
+/// Reads the arguments that follow the program's name, and the variables in the URL by `look_up`.
 ///
 /// # Errors
 ///
 /// A sentence that says what is wrong with them.
-pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, String> {
+pub fn parse(
+    arguments: impl Iterator<Item = OsString>,
+    look_up: impl Fn(&str) -> Option<String>,
+) -> Result<Wish, String> {
     let mut timeout = DEFAULT_TIMEOUT;
     let mut url = None;
     let mut arguments = arguments.map(|argument| {
@@ -61,12 +69,18 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, String> 
                 (None, _) if other.starts_with('-') => {
                     return Err(format!("unknown option `{other}`; see --help"));
                 }
-                (None, Some(_)) => return Err("only one URL can be probed".to_owned()),
+                (None, Some(_)) => {
+                    return Err(format!("only one URL can be probed, and `{other}` is a second"));
+                }
                 (None, None) => url = Some(argument),
             },
         }
     }
     let url = url.ok_or("the URL is missing, as in: healthprobe http://127.0.0.1:8080/health")?;
+    let url = match variables::fill_in(&url, look_up) {
+        Ok(url) => url,
+        Err(missing) => return Ok(Wish::Lacks(missing)),
+    };
     let target = target::parse(&url).map_err(|bad| bad.to_string())?;
     Ok(Wish::Probe(target, timeout))
 }
@@ -92,7 +106,7 @@ mod tests {
     use super::*;
 
     fn read(words: &[&str]) -> Result<Wish, String> {
-        parse(words.iter().map(OsString::from))
+        parse(words.iter().map(OsString::from), |_| None)
     }
 
     #[test]
@@ -127,7 +141,7 @@ mod tests {
             (&["--timeout", "-1", "tcp://a:1"], "from 0.001"),
             (&["--timeout", "3600.001", "tcp://a:1"], "to 3600"),
             (&["--timeout=1e300", "tcp://a:1"], "to 3600"),
-            (&["tcp://a:1", "tcp://a:2"], "only one URL"),
+            (&["tcp://a:1", "tcp://a:2"], "`tcp://a:2` is a second"),
             (&["--retries", "3"], "unknown option `--retries`"),
             (&["gopher://a"], "scheme must be"),
         ];

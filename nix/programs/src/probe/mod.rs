@@ -1,6 +1,7 @@
 //! Asks one service one question: are you healthy?
 //!
-//! [`args`] reads the command line, [`target`] the URL, [`names`] turns its host into addresses,
+//! [`args`] reads the command line, [`variables`] fills in the URL's variables, [`target`] reads the
+//! URL, [`names`] turns its host into addresses,
 //! and [`exchange`] speaks. One deadline covers everything, so that a service which accepts
 //! connections and then says nothing cannot hold the probe.
 
@@ -8,6 +9,7 @@ pub mod args;
 pub mod exchange;
 pub mod names;
 pub mod target;
+pub mod variables;
 
 use std::fmt;
 use std::io;
