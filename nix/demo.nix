@@ -11,6 +11,7 @@ let
     "tests"
     "testing"
     "grafana-plugin"
+    "grafana-home"
   ];
   program =
     name:
@@ -40,6 +41,25 @@ in
     grafana-plugin = hashOf "${../demo/grafana-plugin}";
   };
 
-  # Where the package set has no Grafana.
-  grafana-stand-in = program "grafana-stand-in";
+  # Where the package set has no Grafana; laid out as Grafana's package is.
+  grafana-stand-in =
+    let
+      built = program "grafana-stand-in";
+    in
+    pkgs.runCommand "grafana-stand-in-${built.version}"
+      {
+        inherit built;
+        home = ../demo/grafana-home;
+      }
+      ''
+        cp -R "$built" "$out"
+        chmod -R u+w "$out"
+        mkdir -p "$out/share/grafana"
+        cp -R "$home/." "$out/share/grafana"
+      ''
+    // {
+      inherit (built) version;
+      pname = "grafana-stand-in";
+      meta.mainProgram = "grafana";
+    };
 }

@@ -17,9 +17,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `executable` with these variables and no others, and waits for its port.
-    pub(crate) fn start(executable: &str, variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(executable)
+    /// Starts `command` with these variables and no others, and waits for its port.
+    pub(crate) fn start(command: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .env_clear()
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())

@@ -14,22 +14,20 @@
   tag ? "latest",
 }:
 let
-  plugin = import ./plugin.nix { inherit pkgs grafana-plugin provisioning; };
+  plugin = import ./plugin.nix {
+    inherit
+      pkgs
+      grafana
+      grafana-plugin
+      provisioning
+      ;
+  };
   user = 472;
   owned = {
     mode = "0755";
     uid = user;
     gid = user;
   };
-  grafanasOwn = [
-    "${grafana}/bin/grafana"
-    "server"
-    "--homepath"
-    "${grafana}/share/grafana"
-    "--packaging"
-    "docker"
-    "cfg:default.log.mode=console"
-  ];
 in
 lib.buildImage {
   name = "betrace-grafana-plugin";
@@ -59,12 +57,22 @@ lib.buildImage {
   configFragments = [ plugin.configFragment ];
   config = {
     User = "${toString user}:${toString user}";
-    Entrypoint = if standIn then [ "${grafana}/bin/grafana-stand-in" ] else grafanasOwn;
+    Entrypoint = [
+      "${grafana}/bin/grafana"
+      "server"
+      "--homepath"
+      "${grafana}/share/grafana"
+      "--packaging"
+      "docker"
+      "cfg:default.log.mode=console"
+    ];
     Env = {
       GF_PATHS_DATA = "/var/lib/grafana";
       GF_PATHS_LOGS = "/var/log/grafana";
       GF_PATHS_PLUGINS = "/var/lib/grafana/plugins";
       GF_PATHS_PROVISIONING = "/etc/grafana/provisioning";
+      # Else Grafana fetches plugins from the network at every start.
+      GF_PLUGINS_PREINSTALL_DISABLED = "true";
     };
     WorkingDir = "/var/lib/grafana";
     ExposedPorts = [ "3000/tcp" ];
@@ -72,7 +80,7 @@ lib.buildImage {
       Test = [
         "CMD"
         "${healthprobe}/bin/healthprobe"
-        "http://127.0.0.1:3000/api/health"
+        "http://127.0.0.1:\${GF_SERVER_HTTP_PORT:-3000}/api/health"
       ];
       Interval = "10s";
       Timeout = "3s";

@@ -4,13 +4,16 @@
 {
   pkgs,
   grafana-plugin,
+  # For Grafana's image alone.
+  grafana ? null,
   provisioning ? null,
 }:
 let
+  jq = "${pkgs.buildPackages.jq}/bin/jq";
   # files (the plugin), id, and config.json: what its image's config needs on top.
   checked = pkgs.runCommand "grafana-plugin-checked" {
+    inherit jq;
     plugin = grafana-plugin;
-    jq = "${pkgs.buildPackages.jq}/bin/jq";
   } (builtins.readFile ./check-plugin.sh);
 in
 {
@@ -18,7 +21,15 @@ in
   configFragment = "${checked}/config.json";
 
   # The plugin and the data sources where Grafana's image has them.
-  inGrafana = pkgs.runCommand "grafana-plugin-tree" { inherit checked provisioning; } ''
+  inGrafana = pkgs.runCommand "grafana-plugin-tree" {
+    inherit
+      checked
+      grafana
+      jq
+      provisioning
+      ;
+  } ''
+    ${builtins.readFile ./check-datasources.sh}
     plugins=$out/var/lib/grafana/plugins
     mkdir -p "$plugins" "$out/etc/grafana"
     cp -rL "$checked/files" "$plugins/$(cat "$checked/id")"

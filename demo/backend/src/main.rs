@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use demo_service::serve::{ServeError, Server};
-use demo_service::{BadVariable, log};
+use demo_service::{BadVariable, UnknownArgument, log, no_arguments};
 
 use config::Config;
 use metrics::Metrics;
@@ -31,6 +31,8 @@ use tracing::Tracing;
 /// Why the backend did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 enum BackendError {
+    #[error(transparent)]
+    Arguments(#[from] UnknownArgument),
     #[error("the environment is wrong")]
     Config(#[from] BadVariable),
     #[error("cannot set up metrics")]
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), BackendError> {
+    no_arguments(std::env::args_os().skip(1))?;
     let config = Config::read(|name| std::env::var(name).ok())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -3,7 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use axum::http::Uri;
 use demo_service::{BadVariable, port};
+
+/// The catalog of plugins that Grafana asks when no other is set.
+const CATALOG: &str = "https://grafana.com";
+/// The values that Grafana's configuration takes for true.
+const TRUE: [&str; 12] =
+    ["1", "t", "T", "TRUE", "true", "True", "YES", "yes", "Yes", "y", "ON", "on"];
 
 /// The settings, as they are meant.
 #[derive(Debug)]
@@ -20,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) port: u16,
     /// Ids of plugins that need no signature.
     pub(crate) allow_unsigned: Vec<String>,
+    /// The catalog that plugins are fetched from at each start, unless that is disabled.
+    pub(crate) preinstall_from: Option<Uri>,
 }
 
 impl Config {
@@ -36,6 +45,11 @@ impl Config {
             })?,
         };
         let allowed = set("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS").unwrap_or_default();
+        let disabled = set("GF_PLUGINS_PREINSTALL_DISABLED");
+        let preinstall_from = match disabled.filter(|value| TRUE.contains(&value.as_str())) {
+            Some(_) => None,
+            None => Some(catalog(set("GF_GRAFANA_COM_URL"))?),
+        };
         Ok(Self {
             plugins: path("GF_PATHS_PLUGINS", "/var/lib/grafana/plugins"),
             provisioning: path("GF_PATHS_PROVISIONING", "/etc/grafana/provisioning"),
@@ -43,6 +57,42 @@ impl Config {
             address,
             port: port("GF_SERVER_HTTP_PORT", set("GF_SERVER_HTTP_PORT"), 3000)?,
             allow_unsigned: allowed.split(',').map(|id| id.trim().to_owned()).collect(),
+            preinstall_from,
         })
+    }
+}
+
+fn catalog(value: Option<String>) -> Result<Uri, BadVariable> {
+    let value = value.unwrap_or_else(|| CATALOG.to_owned());
+    match value.trim().parse::<Uri>() {
+        Ok(uri) if uri.scheme().is_some() && uri.host().is_some() => Ok(uri),
+        _ => Err(BadVariable {
+            name: "GF_GRAFANA_COM_URL",
+            value,
+            why: "is not a URL; write one like https://grafana.example.org",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preinstall(disabled: Option<&str>) -> Option<String> {
+        let read = Config::read(|name| match name {
+            "GF_PLUGINS_PREINSTALL_DISABLED" => disabled.map(str::to_owned),
+            _ => None,
+        });
+        read.unwrap().preinstall_from.map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn plugins_are_fetched_unless_that_is_disabled() {
+        for value in ["true", "1", "on", "Yes"] {
+            assert_eq!(preinstall(Some(value)), None, "{value}");
+        }
+        for value in [None, Some(""), Some("false"), Some("tRUE"), Some("disabled")] {
+            assert_eq!(preinstall(value).as_deref(), Some("https://grafana.com/"), "{value:?}");
+        }
     }
 }

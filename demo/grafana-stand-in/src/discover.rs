@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::plugin::Refusal;
 
-const PLUGIN_JSON: &str = "plugin.json";
+/// The file that makes a directory a plugin.
+pub(crate) const PLUGIN_JSON: &str = "plugin.json";
 const DIST: &str = "dist";
 const SKIPPED: &str = "node_modules";
 /// Links may form a circle; no plugin lies this deep.

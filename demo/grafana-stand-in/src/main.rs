@@ -6,7 +6,10 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`args`] | the command line of `grafana server` |
 //! | [`config`] | the `GF_*` variables that it honours |
+//! | [`homepath`] | the directory with Grafana's defaults and the plugins that come with it |
+//! | [`preinstall`] | the plugins that Grafana fetches at each start, unless that is disabled |
 //! | [`discover`] | folders with a `plugin.json`, found by Grafana's rules |
 //! | [`plugin`] | one such folder: is it a plugin, and may it be loaded |
 //! | [`manifest`] | what a `MANIFEST.txt` says about a plugin's files |
@@ -17,28 +20,39 @@
 //! One thing differs, besides what is absent: a signature's key is not checked, so a plugin whose
 //! files match its manifest has the signature `unchecked` where Grafana says `valid`.
 
+mod args;
 mod config;
 mod data;
 mod datasources;
 mod discover;
+mod homepath;
 mod manifest;
 mod plugin;
+mod preinstall;
 mod routes;
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use demo_service::serve::{DEFAULT_DRAIN, ServeError, Server};
 use demo_service::{BadVariable, log};
 
+use args::Args;
 use config::Config;
+use preinstall::Preinstall;
 use routes::App;
 
 /// Why the stand-in did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 enum StandInError {
+    #[error(transparent)]
+    Arguments(#[from] args::ArgumentError),
     #[error("the environment is wrong")]
     Config(#[from] BadVariable),
+    #[error(transparent)]
+    Homepath(#[from] homepath::NoDefaults),
     #[error(transparent)]
     Data(#[from] data::DataError),
     #[error("provisioning failed")]
@@ -52,22 +66,30 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), StandInError> {
+    let args = Args::parse(std::env::args_os().skip(1))?;
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::read(variable)?;
+    let core = homepath::plugin_ids(args.homepath.as_deref().unwrap_or(Path::new(".")))?;
     log::info("this is a stand-in: it loads plugins by Grafana's rules, and is not Grafana");
     let state = data::open(&config.data)?;
     let datasources = datasources::read(&config.provisioning.join("datasources"), variable)?;
     log::info(&format!("{} datasources provisioned", datasources.len()));
     let plugins = load(&config);
-    let app = App { state, plugins, datasources };
+    warn_of_missing(&datasources, &core, &plugins);
+    let preinstall = Preinstall::new(config.preinstall_from);
+    let app = Arc::new(App { state, plugins, datasources, preinstall });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
     let served = runtime.block_on(async {
         let server = Server::open(config.address, config.port).await?;
-        server.serve(routes::router(Arc::new(app)), DEFAULT_DRAIN).await
+        let background = Arc::clone(&app);
+        tokio::spawn(async move { background.preinstall.run().await });
+        server.serve(routes::router(app), DEFAULT_DRAIN).await
     });
+    // A connection that is being tried must not hold the end.
+    runtime.shutdown_background();
     Ok(served?)
 }
 
@@ -90,4 +112,19 @@ fn load(config: &Config) -> Vec<plugin::Plugin> {
         }
     }
     loaded
+}
+
+/// Logs which data sources cannot be queried, as neither Grafana nor a loaded plugin has them.
+fn warn_of_missing(
+    datasources: &[serde_json::Value],
+    core: &BTreeSet<String>,
+    plugins: &[plugin::Plugin],
+) {
+    for one in datasources {
+        let text = |key: &str| one.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let (name, kind) = (text("name"), text("type"));
+        if !core.contains(kind) && !plugins.iter().any(|plugin| plugin.id == kind) {
+            log::warn(&format!("data source {name}: there is no plugin for the type {kind}"));
+        }
+    }
 }

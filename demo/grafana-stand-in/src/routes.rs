@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::data;
 use crate::plugin::Plugin;
+use crate::preinstall::Preinstall;
 
 const SERVER: &str = concat!("grafana-stand-in/", env!("CARGO_PKG_VERSION"));
 const VERSION: &str = concat!("stand-in ", env!("CARGO_PKG_VERSION"));
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(crate) state: data::State,
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) datasources: Vec<Value>,
+    pub(crate) preinstall: Preinstall,
 }
 
 /// All answers, each with this program's name on it.
@@ -65,7 +67,9 @@ async fn health(State(app): State<Arc<App>>) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "failing")
     };
-    (status, Json(json!({ "database": database, "version": VERSION }))).into_response()
+    let preinstall = app.preinstall.state();
+    let health = json!({ "database": database, "version": VERSION, "preinstall": preinstall });
+    (status, Json(health)).into_response()
 }
 
 async fn plugins(State(app): State<Arc<App>>) -> Json<Vec<Value>> {

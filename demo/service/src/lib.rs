@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | [`log`] | a message | a line in logfmt on standard error; only it prints |
 //! | [`serve`] | an open port and its pages | the end: a signal came, and what was being answered is answered |
-//! | [`port`], [`in_full`], [`ended`] | the small change of a `main` | |
+//! | [`port`], [`no_arguments`], [`in_full`], [`ended`] | the small change of a `main` | |
 
 pub mod log;
 pub mod serve;
 
 use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 /// A variable that cannot be meant as it stands.
@@ -35,6 +36,32 @@ pub fn port(name: &'static str, value: Option<String>, default: u16) -> Result<u
         None => Ok(default),
         Some(value) => value.trim().parse().map_err(|_| BadVariable { name, value, why }),
     }
+}
+
+/// An argument that a program does not take.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown argument `{argument}`; {usage}")]
+pub struct UnknownArgument {
+    argument: String,
+    usage: &'static str,
+}
+
+impl UnknownArgument {
+    /// The error for `argument`; `usage` says what the program takes.
+    #[must_use]
+    pub fn new(argument: &OsStr, usage: &'static str) -> Self {
+        Self { argument: argument.to_string_lossy().into_owned(), usage }
+    }
+}
+
+/// Checks that a program that takes no arguments got none: `arguments` are those after its name.
+///
+/// # Errors
+///
+/// When there is one.
+pub fn no_arguments(mut arguments: impl Iterator<Item = OsString>) -> Result<(), UnknownArgument> {
+    let usage = "this program takes no arguments: its settings are environment variables";
+    arguments.next().map_or(Ok(()), |argument| Err(UnknownArgument::new(&argument, usage)))
 }
 
 /// An error with all its causes, in one line.

@@ -11,6 +11,9 @@ use serde_json::Value;
 /// What this project builds itself; their health checks are part of the images.
 const OWN: &str = "betrace-";
 
+/// The variable without which Grafana fetches plugins at every start.
+const PREINSTALL_DISABLED: &str = "GF_PLUGINS_PREINSTALL_DISABLED";
+
 fn compose() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../compose"))
 }
@@ -43,6 +46,21 @@ fn the_core_profile_needs_no_image_from_outside() {
         }
     }
     assert_eq!(core, ["backend", "grafana", "prometheus"].map(str::to_owned).into());
+}
+
+#[test]
+fn grafana_fetches_no_plugins_wherever_it_is_started() {
+    let (_, grafana) = services().into_iter().find(|(name, _)| name == "grafana").unwrap();
+    assert_eq!(grafana["environment"][PREINSTALL_DISABLED], "true");
+    let chart =
+        fs::read_to_string(compose().join("kubernetes/chart/templates/grafana.yaml")).unwrap();
+    let image = fs::read_to_string(compose().join("../nix/images/grafana.nix")).unwrap();
+    for (text, set) in [
+        (chart, format!("- name: {PREINSTALL_DISABLED}\n              value: \"true\"\n")),
+        (image, format!("{PREINSTALL_DISABLED} = \"true\";\n")),
+    ] {
+        assert!(text.contains(&set), "{set}");
+    }
 }
 
 #[test]
@@ -145,6 +163,8 @@ fn the_pod_fills_the_volume_that_grafana_reads_and_nobody_is_root() {
         init["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(command, ["cp", "-r", "/plugin", &format!("{}/{id}", mount(init).1)]);
     assert_eq!(main["env"][0]["value"], id);
+    assert_eq!(main["env"][1]["name"], PREINSTALL_DISABLED);
+    assert_eq!(main["env"][1]["value"], "true");
     assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
     for container in [init, main] {
         // Kubernetes cannot tell of a name whether it is root.

@@ -17,7 +17,7 @@ use running::{Program, request};
 
 fn start(variables: &[(&str, &str)]) -> Program {
     let any_port = [("PORT", "0")];
-    Program::start(env!("CARGO_BIN_EXE_demo-backend"), &[&any_port, variables].concat())
+    Program::start(&[env!("CARGO_BIN_EXE_demo-backend")], &[&any_port, variables].concat())
 }
 
 #[test]
@@ -34,6 +34,22 @@ fn every_page_answers_and_the_rest_is_404() {
     assert_eq!(backend.get("/v1/work?ms=many").status, 400);
     assert_eq!(backend.get("/v1/work?ms=30001").status, 400);
     assert_eq!(request(backend.at, "POST", "/health", "Content-Length: 0\r\n").status, 405);
+}
+
+#[test]
+fn argument_that_is_unknown_ends_the_start_by_its_name() {
+    for arguments in [&["sh"][..], &["--port", "8081"], &["-h"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_demo-backend"))
+            .env_clear()
+            .env("PORT", "0")
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(log.contains(&format!("unknown argument `{}`", arguments[0])), "{log}");
+        assert!(!log.contains("listening"), "{log}");
+    }
 }
 
 #[test]

@@ -13,6 +13,16 @@ use crate::running::Program;
 
 pub(crate) const MINIMAL: &str = r#"{"id":"minimal-app","type":"app","info":{"version":"1"}}"#;
 
+/// The home directory that the images have.
+const HOMEPATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../grafana-home");
+
+/// Grafana's entrypoint in the images.
+pub(crate) fn entrypoint(homepath: &str) -> [&str; 7] {
+    let program = env!("CARGO_BIN_EXE_grafana");
+    let logging = "cfg:default.log.mode=console";
+    [program, "server", "--homepath", homepath, "--packaging", "docker", logging]
+}
+
 pub(crate) struct Home(PathBuf);
 
 impl Home {
@@ -74,19 +84,29 @@ impl Home {
             ("GF_PATHS_PROVISIONING".to_owned(), path("provisioning")),
             ("GF_PATHS_DATA".to_owned(), path("data")),
             ("GF_SERVER_HTTP_PORT".to_owned(), "0".to_owned()),
+            ("GF_PLUGINS_PREINSTALL_DISABLED".to_owned(), "true".to_owned()),
         ]
     }
 
     pub(crate) fn start(&self, more: &[(&str, &str)]) -> Program {
+        self.start_in(HOMEPATH, more)
+    }
+
+    pub(crate) fn start_in(&self, homepath: &str, more: &[(&str, &str)]) -> Program {
         let own = self.variables();
         let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let all: Vec<(&str, &str)> = own.chain(more.iter().copied()).collect();
-        Program::start(env!("CARGO_BIN_EXE_grafana-stand-in"), &all)
+        Program::start(&entrypoint(homepath), &all)
     }
 
     /// Its log, when it refuses to start.
     pub(crate) fn fails(&self, more: &[(&str, &str)]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_grafana-stand-in"))
+        self.fails_with(&entrypoint(HOMEPATH), more)
+    }
+
+    pub(crate) fn fails_with(&self, command: &[&str], more: &[(&str, &str)]) -> String {
+        let output = Command::new(command[0])
+            .args(&command[1..])
             .env_clear()
             .envs(self.variables())
             .envs(more.iter().copied())

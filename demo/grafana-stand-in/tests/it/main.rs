@@ -8,6 +8,7 @@ mod running;
 mod home;
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -205,6 +206,74 @@ fn the_provisioning_of_this_project_gives_its_four_datasources() {
     );
     let defaults = all.as_array().unwrap().iter().filter(|one| one["isDefault"] == true).count();
     assert_eq!(defaults, 1);
+}
+
+#[test]
+fn data_sources_without_a_plugin_are_named() {
+    let home = Home::new("types");
+    for (at, id) in [
+        ("public/app/plugins/datasource/loki", "loki"),
+        ("data/plugins-bundled/tempo", "tempo"),
+        ("data/plugins-bundled/pyroscope", "grafana-pyroscope-datasource"),
+    ] {
+        home.plugin(&format!("grafana/{at}"), id);
+    }
+    home.file("grafana/conf/defaults.ini", "");
+    let grafana = home.path("grafana");
+    let grafana = grafana.to_str().unwrap();
+    let mut one = home.start_in(grafana, &[("GF_PATHS_PROVISIONING", PROVISIONING)]);
+    one.await_log("data source Prometheus: there is no plugin for the type prometheus");
+    one.terminate();
+    one.ended();
+    assert_eq!(one.whole_log().iter().filter(|line| line.contains("no plugin")).count(), 1);
+
+    let mut whole = home.start(&[("GF_PATHS_PROVISIONING", PROVISIONING)]);
+    whole.terminate();
+    whole.ended();
+    assert!(!whole.whole_log().iter().any(|line| line.contains("no plugin")));
+}
+
+#[test]
+fn plugins_are_fetched_at_the_start_unless_that_is_disabled() {
+    let home = Home::new("preinstall");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let catalog = format!("http://{closed}");
+    for disabled in ["false", ""] {
+        let mut open = home.start(&[
+            ("GF_PLUGINS_PREINSTALL_DISABLED", disabled),
+            ("GF_GRAFANA_COM_URL", &catalog),
+        ]);
+        let line = open.await_log("Failed to install plugin pluginId=grafana-pyroscope-app");
+        assert!(line.contains("level=error") && line.contains("refused"), "{line}");
+        while home::json(&open, "/api/health")["preinstall"] == "running" {
+            std::thread::yield_now();
+        }
+        assert_eq!(home::json(&open, "/api/health")["preinstall"], "failed");
+    }
+    let mut closed = home.start(&[("GF_GRAFANA_COM_URL", &catalog)]);
+    assert_eq!(home::json(&closed, "/api/health")["preinstall"], "disabled");
+    closed.terminate();
+    assert_eq!(closed.ended().code(), Some(0));
+    assert!(!closed.whole_log().iter().any(|line| line.contains("plugin pluginId=")));
+}
+
+#[test]
+fn command_lines_that_grafana_refuses_are_refused_by_name() {
+    let home = Home::new("arguments");
+    let program = env!("CARGO_BIN_EXE_grafana");
+    let nowhere = home.path("nowhere");
+    for (command, why) in [
+        (&[program][..], "the command is missing"),
+        (&[program, "sh"], "unknown argument `sh`"),
+        (&[program, "server", "--home", "/"], "unknown argument `--home`"),
+        (
+            &[program, "server", "--homepath", nowhere.to_str().unwrap()],
+            "nowhere/conf/defaults.ini",
+        ),
+    ] {
+        let log = home.fails_with(command, &[]);
+        assert!(log.contains(why), "{command:?}: {log}");
+    }
 }
 
 #[test]

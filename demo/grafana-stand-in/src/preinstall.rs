@@ -1,0 +1,70 @@
+//! The plugins that Grafana, from 11.3 on, fetches in the background at each start, unless
+//! `GF_PLUGINS_PREINSTALL_DISABLED` is set.
+//!
+//! This program asks the same host for them and installs none. So an image that is not closed
+//! fails in the same way, and reports it in its log and in `/api/health`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::http::Uri;
+use demo_service::log;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// The apps of Grafana's default list.
+const APPS: [&str; 4] = [
+    "grafana-exploretraces-app",
+    "grafana-lokiexplore-app",
+    "grafana-metricsdrilldown-app",
+    "grafana-pyroscope-app",
+];
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The state of the background installation.
+#[derive(Debug)]
+pub(crate) struct Preinstall {
+    catalog: Option<Uri>,
+    ended: AtomicBool,
+}
+
+impl Preinstall {
+    /// An installation from `catalog`; none when it is disabled.
+    pub(crate) fn new(catalog: Option<Uri>) -> Self {
+        Self { catalog, ended: AtomicBool::new(false) }
+    }
+
+    /// The word for it in `/api/health`.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.catalog {
+            None => "disabled",
+            Some(_) if self.ended.load(Ordering::Relaxed) => "failed",
+            Some(_) => "running",
+        }
+    }
+
+    /// Tries to reach the catalog, once a plugin.
+    pub(crate) async fn run(&self) {
+        let Some(catalog) = &self.catalog else { return };
+        for plugin in APPS {
+            log::info(&format!("Installing plugin pluginId={plugin}"));
+            let why = match reach(catalog).await {
+                Ok(()) => "the catalog answers, but this stand-in installs nothing".to_owned(),
+                Err(why) => why,
+            };
+            log::error(&format!("Failed to install plugin pluginId={plugin} error={why:?}"));
+        }
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn reach(catalog: &Uri) -> Result<(), String> {
+    let host = catalog.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let default = if catalog.scheme_str() == Some("http") { 80 } else { 443 };
+    let port = catalog.port_u16().unwrap_or(default);
+    match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(format!("{catalog}: {error}")),
+        Err(_) => Err(format!("{catalog}: no connection within {} s", CONNECT_TIMEOUT.as_secs())),
+    }
+}
