@@ -7,6 +7,10 @@ use warnings;
 
 my $out = $ENV{out};
 
+# Configuration of services, as Debian's packages bring it: nixpkgs' bring none, and a program that
+# starts only with one in /etc must not start here either.
+my %service_configuration = map { $_ => 1 } qw(etc/default etc/init.d etc/logrotate.d etc/prometheus);
+
 sub entries {
     my ($dir) = @_;
     opendir(my $handle, $dir) or die "nix/debian: cannot list $dir: $!\n";
@@ -38,15 +42,16 @@ sub link_to {
 }
 
 # Merges directories into $to. Above `usr/share/NAME` nothing becomes one link, so that
-# an image can put files of its own beside these.
+# an image can put files of its own next to these. $below is the path of $to in the tree.
 sub merge {
-    my ($depth, $to, @from) = @_;
+    my ($depth, $below, $to, @from) = @_;
     my %sources;
     for my $dir (@from) {
         push @{ $sources{$_} }, "$dir/$_" for entries($dir);
     }
     delete $sources{'nix-support'} if $depth == 0;
     for my $name (sort keys %sources) {
+        next if $service_configuration{"$below$name"};
         my @all = @{ $sources{$name} };
         my @trees = grep { is_tree($_) } @all;
         if (@trees && @trees != @all) {
@@ -57,7 +62,7 @@ sub merge {
             link_to($trees[0], "$to/$name");
         } else {
             mkdir "$to/$name" unless -d "$to/$name";
-            merge($depth + 1, "$to/$name", @trees);
+            merge($depth + 1, "$below$name/", "$to/$name", @trees);
         }
     }
 }
@@ -89,6 +94,8 @@ sub add_nix_layout {
 }
 
 -d $out || mkdir $out or die "nix/debian: cannot make $out: $!\n";
-merge(0, $out, split ' ', $ENV{trees});
+merge(0, '', $out, split ' ', $ENV{trees});
+# Where a package had nothing but such files.
+rmdir "$out/etc";
 settle_absolute_links($out);
 add_nix_layout();

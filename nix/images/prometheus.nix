@@ -22,7 +22,6 @@ lib.buildImage {
     "nss"
     "tmp"
   ];
-  # Not /etc/prometheus: Debian's package has an example there.
   files."${configFile}".source = configuration;
   directories."/prometheus" = {
     mode = "0755";

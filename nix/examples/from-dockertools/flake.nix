@@ -67,7 +67,17 @@
             name = "prometheus";
             tag = "latest";
             contents = [ pkgs.prometheus ];
-            config.Entrypoint = [ "/bin/prometheus" ];
+            files."/etc/prometheus/prometheus.yml".source = ./prometheus.yml;
+            config = {
+              Entrypoint = [ "/bin/prometheus" ];
+              # Without the first, Prometheus looks for a file in its working directory.
+              Cmd = [
+                "--config.file=/etc/prometheus/prometheus.yml"
+                "--storage.tsdb.path=/prometheus"
+              ];
+              ExposedPorts."9090/tcp" = { };
+              Volumes."/prometheus" = { };
+            };
           };
         };
     in
