@@ -23,7 +23,8 @@ test-demo: ## the programs that run inside and around images
 	cargo test --locked --manifest-path nix/programs/Cargo.toml
 	cargo test --locked --manifest-path demo/Cargo.toml
 
-test-nix: ## the flake and nix/debian, with a real Nix
+test-nix: ## nix/run on several machines; the flake and nix/debian, with a real Nix
+	nix/tests/first-command
 	nix/tests/run
 
 test-images: ## the three images, in Docker, podman and a compose stack; dockerTools' examples in Docker
