@@ -15,7 +15,9 @@
         "aarch64-darwin"
       ];
       # nix/debian has no packages for Darwin; what needs none is there all the same.
-      withPackages = builtins.filter (system: nixpkgs.legacyPackages ? ${system}) (linux ++ darwin);
+      withPackages = builtins.filter (
+        system: (versions.check nixpkgs).legacyPackages ? ${system}
+      ) (linux ++ darwin);
       perSystem =
         systems: make:
         builtins.listToAttrs (
@@ -25,6 +27,7 @@
           }) systems
         );
 
+      versions = import ./nix/versions.nix;
       surface = import ./nix/surface.nix;
       house = perSystem withPackages (
         system:

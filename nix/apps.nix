@@ -64,7 +64,10 @@ let
     done
     [ ''${#specs[@]} -gt 0 ] || specs=(${toString specs})
     if [ -n "$stack" ]; then
-      specs+=("$(nix-store --realise ${prometheusRecipe})/spec.json")
+      # `nix run` makes no garbage collector root either, so a warning about it says nothing new.
+      # The list of derivations is cut; with `bar`, a terminal shows the progress as `nix build` does.
+      spec=$(nix-store --realise --no-gc-warning --quiet --log-format bar ${prometheusRecipe})
+      specs+=("$spec/spec.json")
     fi
     exec ${load} ${options} "''${rest[@]}" "''${specs[@]}"
   '';

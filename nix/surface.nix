@@ -58,7 +58,10 @@ in
 
   # `pkgs` with the listed attributes only.
   restrict =
-    pkgs:
+    given:
+    let
+      pkgs = (import ./versions.nix).check given;
+    in
     builtins.foldl' (set: path: put set (split path) (get pkgs path)) { } paths
     // builtins.intersectAttrs optional pkgs
     // {

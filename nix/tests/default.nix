@@ -18,6 +18,7 @@ let
     ./structured.nix
     ./overrides.nix
     ./labels.nix
+    ./versions.nix
   ];
   failure = test: "${test.name}: expected ${builtins.toJSON test.expected}, got ${builtins.toJSON test.actual}";
 in
