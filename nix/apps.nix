@@ -28,6 +28,7 @@ let
 
   # Prometheus is made only when it is asked for, so the program knows its recipe alone.
   prometheusRecipe = builtins.unsafeDiscardOutputDependency images.prometheus-docker.spec.drvPath;
+  prometheusSpec = builtins.unsafeDiscardStringContext images.prometheus-docker.spec.outPath;
 
   buildAll = ''
     set -euo pipefail
@@ -64,6 +65,11 @@ let
     done
     [ ''${#specs[@]} -gt 0 ] || specs=(${toString specs})
     if [ -n "$stack" ]; then
+      # On no terminal, Nix is silent while it builds.
+      case " ''${rest[*]} " in
+        *" --quiet "* | *" --json "*) ;;
+        *) [ -e ${prometheusSpec} ] || echo "building the spec of ${images.prometheus-docker.imageName}" >&2 ;;
+      esac
       # `nix run` makes no garbage collector root either, so a warning about it says nothing new.
       # The list of derivations is cut; with `bar`, a terminal shows the progress as `nix build` does.
       spec=$(nix-store --realise --no-gc-warning --quiet --log-format bar ${prometheusRecipe})

@@ -50,6 +50,8 @@ pkgs.rustPlatform.buildRustPackage (
     buildNoDefaultFeatures = core;
     # The tests need daemons and registries: `make test` runs them.
     doCheck = false;
+    # The default is in HOME, and Nix refuses to build without a sandbox where HOME exists.
+    preBuild = "export CARGO_HOME=$NIX_BUILD_TOP/cargo-home";
     meta = {
       description = "Assembles OCI images from Nix store paths, without a daemon";
       mainProgram = "cooper";

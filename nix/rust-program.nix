@@ -21,6 +21,8 @@ pkgs.rustPlatform.buildRustPackage (
       name
     ];
     doCheck = false;
+    # The default is in HOME, and Nix refuses to build without a sandbox where HOME exists.
+    preBuild = "export CARGO_HOME=$NIX_BUILD_TOP/cargo-home";
     meta.mainProgram = name;
   }
   // settings

@@ -14,6 +14,7 @@ if [ -n "$dependencies" ]; then
     mkdir "$CARGO_TARGET_DIR"
     tar --extract --file "$dependencies" --directory "$CARGO_TARGET_DIR"
 fi
+eval "$preBuild"
 cargo build --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $buildFlags
 if [ -n "$doCheck" ]; then
     cargo test --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $testFlags
@@ -31,6 +32,10 @@ for input in $buildInputs; do
     [ -z "$trees" ] && [ -f "$input/lib/libc.a" ] || continue
     for program in "$out"/bin/*; do objcopy --add-section .note.libc="$input/lib/libc.a" "$program"; done
 done
+if [ -n "$crates" ] && grep -q "$crates" "$out"/bin/*; then
+    echo "nix/debian: a program of $pname has a path of its crates, so they would be in its closure" >&2
+    exit 1
+fi
 if command -v strip >/dev/null; then strip --strip-debug "$out"/bin/*; fi
 for directory in $stripAllList; do strip --strip-all "$out/$directory"/*; done
 for input in $nativeBuildInputs; do PATH=$input/bin:$PATH; done

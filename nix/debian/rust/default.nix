@@ -27,6 +27,10 @@ let
       cargoTestFlags ? cargoBuildFlags,
       doCheck ? true,
       env ? { },
+      # HOME is a directory that does not exist, as in nixpkgs, and there is no CARGO_HOME. cargo
+      # makes what it lacks, so a package sets CARGO_HOME here: Nix refuses to build without a
+      # sandbox where HOME exists.
+      preBuild ? "",
       # nixpkgs needs glibc.static here to link statically. The host's compiler has the archives;
       # what is linked names their glibc, as it does in nixpkgs.
       buildInputs ? [ ],
@@ -51,6 +55,9 @@ let
         );
       common = env // {
         inherit (cargoLock) lockFile;
+        inherit preBuild;
+        crates = if hasDependencies then crates else "";
+        writeStubs = ./write-stubs.sh;
         buildFlags = flags (features ++ cargoBuildFlags);
         findRust = ./find-rust.sh;
         cargoSettings = ./settings.sh;
@@ -80,6 +87,14 @@ let
                 ]
               );
           };
+      crates = runScript {
+        name = "${pname}-crates-${version}";
+        script = ./crates.sh;
+        findRust = ./find-rust.sh;
+        writeStubs = ./write-stubs.sh;
+        inherit (cargoLock) lockFile;
+        manifests = if manifests == null then src else manifests;
+      };
       dependencies = runScript (
         common
         // {

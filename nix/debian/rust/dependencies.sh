@@ -4,21 +4,9 @@
 . "$cargoSettings"
 
 work=$NIX_BUILD_TOP/work
-cp -R "$manifests" "$work"
-chmod -R u+w "$work"
+. "$writeStubs"
 cd "$work"
-cmp -s "$lockFile" Cargo.lock || cp "$lockFile" Cargo.lock
-
-# A library and a program at the usual places, and wherever a manifest says.
-find . -name Cargo.toml | while read -r manifest; do
-    dir=${manifest%/*}
-    named=$(sed -n 's/^path = "\(.*[.]rs\)"$/\1/p' "$manifest")
-    for source in src/lib.rs src/main.rs $named; do
-        mkdir -p "$dir/$(dirname "$source")"
-        printf '//! Stands in for the real source.\nfn main() {}\n' >"$dir/$source"
-    done
-    sed -i 's/fn main() {}//' "$dir/src/lib.rs"
-done
+eval "$preBuild"
 cargo build --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $buildFlags
 
 # Times are kept, for cargo goes by them; Nix would set them all to one. The programs made

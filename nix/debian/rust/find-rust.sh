@@ -1,16 +1,15 @@
-# Sourced. Finds the host's Rust and sets PATH, HOME, CARGO_HOME and RUSTUP_HOME for it.
+# Sourced. Finds the host's Rust and sets PATH and RUSTUP_HOME for it, and `account_cargo_home` to
+# the cargo home of that Rust if it can be written. HOME stays as Nix sets it, which is a directory
+# that does not exist: only crates.sh uses the account's files.
 #
 # Builders start with an empty environment, so the places are looked at that rustup, the
-# official containers and Debian install to. The account's own CARGO_HOME is used where
-# it can be written: crates then come down once a machine, not once a build, through
-# whatever registry the machine is set up for.
-HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
-export HOME
-
-for home in "$HOME/.cargo" /root/.cargo /usr/local/cargo; do
+# official containers and Debian install to.
+account_home=$(getent passwd "$(id -u)" | cut -d: -f6)
+account_cargo_home=
+for home in "$account_home/.cargo" /root/.cargo /usr/local/cargo; do
     [ -x "$home/bin/cargo" ] || continue
     PATH=$home/bin:$PATH
-    [ -w "$home" ] && export CARGO_HOME="$home"
+    [ -w "$home" ] && account_cargo_home=$home
     rustup=${home%/*}/.rustup
     [ -d "$rustup" ] || rustup=${home%/*}/rustup
     [ -d "$rustup" ] && export RUSTUP_HOME="$rustup"
@@ -21,5 +20,3 @@ if ! command -v cargo >/dev/null; then
     echo "hint: install Rust (rustup, or Debian's cargo package) and build again" >&2
     exit 1
 fi
-: "${CARGO_HOME:=$NIX_BUILD_TOP/cargo-home}"
-export CARGO_HOME

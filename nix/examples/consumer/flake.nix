@@ -32,6 +32,8 @@
             version = "1.0.0";
             src = ./backend;
             cargoLock.lockFile = ./backend/Cargo.lock;
+            # cargo's default is in HOME, which must not exist where Nix builds without a sandbox.
+            preBuild = "export CARGO_HOME=$NIX_BUILD_TOP/cargo-home";
             meta.mainProgram = "orders";
           };
           grafana-plugin = pkgs.runCommand "orders-app-1.0.0" { plugin = ./plugin; } ''
