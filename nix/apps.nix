@@ -70,8 +70,8 @@ let
         *" --quiet "* | *" --json "*) ;;
         *) [ -e ${prometheusSpec} ] || echo "building the spec of ${images.prometheus-docker.imageName}" >&2 ;;
       esac
-      # `nix run` makes no garbage collector root either, so a warning about it says nothing new.
-      # The list of derivations is cut; with `bar`, a terminal shows the progress as `nix build` does.
+      # `nix run` creates no garbage collector root either, so the warning about roots is off.
+      # `--quiet` omits the list of derivations; `bar` shows progress on a terminal, as `nix build` does.
       spec=$(nix-store --realise --no-gc-warning --quiet --log-format bar ${prometheusRecipe})
       specs+=("$spec/spec.json")
     fi
