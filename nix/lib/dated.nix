@@ -11,6 +11,7 @@ else
       meta
       passthru
       ;
+    attributes = image.image.attributes or { };
     siblings = image.image.siblings or { };
     spec = image.image.spec // {
       created = import ./time.nix created;

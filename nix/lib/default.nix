@@ -13,7 +13,7 @@ let
 in
 {
   buildImage = overridable "buildImage" (import ./arguments.nix).image.names ./build-image.nix;
-  buildImageSet = overridable "buildImageSet" [ "images" ] ./build-image-set.nix;
-  buildImageIndex = overridable "buildImageIndex" [ "images" ] ./build-image-index.nix;
+  buildImageSet = overridable "buildImageSet" [ "created" "images" ] ./build-image-set.nix;
+  buildImageIndex = overridable "buildImageIndex" [ "created" "images" ] ./build-image-index.nix;
   dockerTools = import ./docker-tools { inherit pkgs cooper; };
 }

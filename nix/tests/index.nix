@@ -34,7 +34,7 @@ in
     name = "an index dates its images";
     actual = map (one: one.image.spec.created) (
       builtins.attrValues
-        (import ../lib/build-image-index.nix (import ./stand-ins.nix) {
+        ((import ../lib (import ./stand-ins.nix)).buildImageIndex {
           created = "2026-01-31";
           images = { one = image "app" "amd64"; two = image "app" "arm64"; };
         }).images

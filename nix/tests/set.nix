@@ -62,7 +62,7 @@ in
       let
         undated = image "one" (together { });
         dated = image "two" (together { });
-        set = import ../lib/build-image-set.nix (import ./stand-ins.nix) {
+        set = (import ../lib (import ./stand-ins.nix)).buildImageSet {
           created = "20260131120102";
           images = {
             one = undated;
@@ -86,7 +86,7 @@ in
     name = "a set is not dated by the time of the build";
     actual =
       (builtins.tryEval
-        (import ../lib/build-image-set.nix (import ./stand-ins.nix) {
+        ((import ../lib (import ./stand-ins.nix)).buildImageSet {
           created = "now";
           images.one = image "one" { };
         }).specs
