@@ -119,7 +119,6 @@
               link
               through
             ];
-            config.Entrypoint = [ "/bin/two" ];
             compression = "none";
           };
           linksWithoutStore = (cooper.lib.mkLib pkgs).buildImage {

@@ -22,7 +22,8 @@ top_layer() {
 stored() {
     local layer
     for layer in $(tar -xOf "$work/image" manifest.json | grep -o '"blobs/[^"]*"' | tr -d '"' | sort -u); do
-        tar -xOf "$work/image" "$layer" | tar -tf - 2>/dev/null
+        # One of them is the config.
+        tar -xOf "$work/image" "$layer" | tar -tf - 2>/dev/null || :
     done | sed -n 's#^nix/store/[0-9a-z]*-\([^/]*\)/*$#\1#p' | sort
 }
 
@@ -51,7 +52,7 @@ store_links() {
     docker_tools "$1" || return 1
     local layer
     for layer in $(tar -xOf "$work/image" manifest.json | grep -o '"blobs/[^"]*"' | tr -d '"' | sort -u); do
-        tar -xOf "$work/image" "$layer" | tar -tvf - 2>/dev/null
+        tar -xOf "$work/image" "$layer" | tar -tvf - 2>/dev/null || :
     done | sed -n 's#^l.* nix/store/[0-9a-z]*-\([^/ ]*\) -> .*#\1#p' | sort |
         diff - <([ $# = 1 ] || printf '%s\n' "${@:2}")
 }
@@ -61,7 +62,7 @@ links_are_in_images() {
     store_links linksMerged inner && stored | diff - <(printf '%s\n' first inner second through) &&
         top_layer | grep -qxF 'lrwxrwxrwx 0/0 bin/two -> /nix/store/through/bin/two' || return 1
     store_links linksOwn inner link && stored | diff - <(printf '%s\n' inner link second through) || return 1
-    store_links linksCopied && top_layer | grep -qxF -- '-rwxr-xr-x 0/0 bin/two' || return 1
+    store_links linksCopied && top_layer | grep -qxF -- '-r-xr-xr-x 0/0 bin/two' || return 1
     store_links linksWithoutStore && top_layer | grep -qxF -- '-rwxr-xr-x 0/0 bin/two' || return 1
     docker_tools linksOfTheSet && stored | grep -x 'bash-interactive-.*' || return 1
 }
