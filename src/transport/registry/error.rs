@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::tls;
+use super::net::tls;
 use crate::digest::Digest;
 use crate::layer::LayerError;
 use crate::transport::source::SourceError;

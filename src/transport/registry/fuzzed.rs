@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::{challenge, client, credentials, helper, retry, token};
+use super::net::retry;
+use super::{challenge, credentials, helper, response, token};
 
 pub(in crate::transport) fn challenge(bytes: &[u8]) -> bool {
     let mut headers = HeaderMap::new();
@@ -22,7 +23,7 @@ pub(in crate::transport) fn pause(bytes: &[u8]) -> Duration {
 }
 
 pub(in crate::transport) fn error_words(bytes: &[u8]) -> String {
-    client::words(bytes)
+    response::words(bytes)
 }
 
 pub(in crate::transport) fn logins(bytes: &[u8]) -> usize {

@@ -6,13 +6,16 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
+use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use super::client::{Registry, Request};
+use super::RegistryError;
+use super::client::Registry;
+use super::net::{redirect_policy, retry};
+use super::request::Request;
+use super::response::claimed;
 use super::token::Scope;
-use super::{RegistryError, guard, retry};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Document};
 use crate::transport::reference::Reference;
@@ -86,15 +89,6 @@ impl Source for Remote {
     }
 }
 
-/// The digest that an answer claims.
-pub(super) fn claimed(headers: &HeaderMap) -> Option<Result<Digest, String>> {
-    let value = headers.get("docker-content-digest")?;
-    let parsed = value.to_str().map_err(|_| "its digest is no text".to_owned());
-    Some(
-        parsed.and_then(|text| text.parse().map_err(|e: crate::digest::DigestError| e.to_string())),
-    )
-}
-
 impl Registry {
     /// A manifest or an index, by tag or digest.
     pub(super) async fn manifest(
@@ -143,14 +137,6 @@ impl Registry {
             }
         }
         Ok(document)
-    }
-
-    pub(super) async fn not_found(&self, answer: Response, what: String) -> RegistryError {
-        let message = match self.refusal(answer, &what).await {
-            RegistryError::Refused { message, .. } => message,
-            _ => String::new(),
-        };
-        RegistryError::NotFound { registry: self.name.clone(), what, message }
     }
 
     fn blob(self: &Arc<Self>, repository: &str, descriptor: &Descriptor) -> BlobReader {
@@ -246,7 +232,7 @@ impl Registry {
         match to.at >= to.size {
             true => Ok(()),
             false => Err(RegistryError::Protocol {
-                host: guard::host_of(&url),
+                host: redirect_policy::host_of(&url),
                 what: what.into(),
                 why: format!("it sent {} of {} bytes", to.at, to.size),
             }),

@@ -8,8 +8,9 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 
 use super::RegistryError;
-use super::client::{Registry, Request};
-use super::pull::claimed;
+use super::client::Registry;
+use super::request::Request;
+use super::response::claimed;
 use super::token::Scope;
 use super::upload::{Arrival, Upload};
 use crate::digest::Digest;

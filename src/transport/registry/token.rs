@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::challenge::{self, Challenge};
 use super::client::Registry;
 use super::credentials::Credentials;
-use super::{RegistryError, Secret, guard};
+use super::net::redirect_policy;
+use super::{RegistryError, Secret};
 use reqwest::header::HeaderMap;
 
 /// Tokens are some kilobytes.
@@ -114,7 +115,7 @@ impl Registry {
         let url: Url = realm
             .parse()
             .map_err(|_| self.protocol(what, format!("its token realm `{realm}` is no url")))?;
-        guard::check(&self.base, &self.base, &url)?;
+        redirect_policy::check(&self.base, &self.base, &url)?;
         Ok(url)
     }
 
@@ -122,7 +123,7 @@ impl Registry {
     fn is_trusted(&self, realm: &Url) -> bool {
         let registry = self.base.host_str().unwrap_or_default();
         let host = realm.host_str().unwrap_or_default();
-        let named = |name: &String| *name == host || *name == guard::host_of(realm);
+        let named = |name: &String| *name == host || *name == redirect_policy::host_of(realm);
         host == registry
             || shares_domain(registry, host)
             || self.options.token_hosts.iter().any(named)
@@ -141,7 +142,7 @@ impl Registry {
                        unless `--token-host` names it";
             return Err(RegistryError::Redirect {
                 registry: self.name.clone(),
-                target: guard::shown(realm),
+                target: redirect_policy::shown(realm),
                 why,
             });
         }
@@ -157,11 +158,12 @@ impl Registry {
             });
         }
         if !status.is_success() {
-            let why = format!("`{}` gave no token: {status}", guard::shown(realm));
+            let why = format!("`{}` gave no token: {status}", redirect_policy::shown(realm));
             return Err(self.protocol(what, why));
         }
-        read_answer(&bytes)
-            .ok_or_else(|| self.protocol(what, format!("`{}` gave no token", guard::shown(realm))))
+        read_answer(&bytes).ok_or_else(|| {
+            self.protocol(what, format!("`{}` gave no token", redirect_policy::shown(realm)))
+        })
     }
 }
 

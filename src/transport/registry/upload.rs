@@ -9,31 +9,27 @@
 //! with the digest in the request, and names it in its answer; so bytes that look as they did when
 //! cooper hashed them are not hashed by cooper as well, unless the answer names no digest.
 
-use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName};
-use reqwest::{Body, Method, Response, StatusCode, Url};
-use tokio::sync::mpsc;
+use reqwest::{Method, Response, StatusCode, Url};
 
-use super::client::{Registry, Request};
-use super::pull::claimed;
+use super::RegistryError;
+use super::chunk_reader::ChunkReader;
+use super::client::Registry;
+use super::net::retry;
+use super::request::Request;
+use super::response::claimed;
 use super::token::Scope;
-use super::{RegistryError, retry};
 use crate::digest::Digest;
 use crate::report::Task;
 use crate::transport::graph::Blob;
-use crate::transport::http;
 
 /// How often progress is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
-/// What is handed over at once: less costs time, more only memory.
-const CHUNK: u64 = 512 << 10;
-/// Chunks that wait for a slow registry.
-const WAITING: usize = 2;
 /// What is sent at once to a registry that does not take the whole.
 const PART: u64 = 16 << 20;
 const LARGEST_PART: u64 = 256 << 20;
@@ -173,7 +169,7 @@ impl Registry {
         what: &str,
     ) -> Result<Response, RegistryError> {
         let size = upload.blob.descriptor.size;
-        let feed = Feed::start(upload.blob.clone());
+        let feed = ChunkReader::start(upload.blob.clone());
         let (sent, failed) = (Arc::clone(&feed.sent), Arc::clone(&feed.failed));
         let request = self
             .streamed(method, url, scope, feed.into_body())?
@@ -216,7 +212,7 @@ impl Registry {
         what: &str,
     ) -> Result<Try, RegistryError> {
         let digest = upload.blob.descriptor.digest;
-        let mut feed = Feed::start(upload.blob.clone());
+        let mut feed = ChunkReader::start(upload.blob.clone());
         let (mut location, mut at) = (session.location, 0);
         loop {
             let part = feed.part(session.part).await;
@@ -276,23 +272,6 @@ impl Registry {
             _ => Err(self.refusal(answer, what).await),
         }
     }
-
-    /// Compares the digest that a registry gives what it took.
-    pub(super) fn check_claim(
-        &self,
-        headers: &HeaderMap,
-        digest: Digest,
-        what: &str,
-    ) -> Result<(), RegistryError> {
-        match claimed(headers) {
-            None => Ok(()),
-            Some(Ok(claim)) if claim == digest => Ok(()),
-            Some(Ok(claim)) => {
-                Err(self.protocol(what, format!("it took {digest} and calls it {claim}")))
-            }
-            Some(Err(why)) => Err(self.protocol(what, why)),
-        }
-    }
 }
 
 fn advance(upload: &Upload<'_>, bytes: u64) {
@@ -308,73 +287,10 @@ fn finished(location: &Url, digest: Digest) -> Url {
     url
 }
 
-/// Hands over chunk after chunk, until the end or until nobody takes them.
-fn feed(mut from: impl Read, to: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
-    loop {
-        let mut chunk = Vec::with_capacity(usize::try_from(CHUNK).unwrap_or_default());
-        (&mut from).take(CHUNK).read_to_end(&mut chunk)?;
-        if chunk.is_empty() || to.blocking_send(Ok(chunk)).is_err() {
-            return Ok(());
-        }
-    }
-}
-
 /// Hashes bytes that were sent without that.
 async fn check(blob: &Blob) -> Result<(), RegistryError> {
     let (digest, blob) = (blob.descriptor.digest, blob.clone());
     let read = tokio::task::spawn_blocking(move || io::copy(&mut blob.open()?, &mut io::sink()));
     let read = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
     read.map(drop).map_err(|source| RegistryError::Blob { digest, source })
-}
-
-/// A blob read by a thread of its own, a few chunks ahead of who sends it.
-struct Feed {
-    receiver: mpsc::Receiver<io::Result<Vec<u8>>>,
-    sent: Arc<AtomicU64>,
-    failed: Arc<Mutex<Option<io::Error>>>,
-    rest: Vec<u8>,
-}
-
-impl Feed {
-    fn start(blob: Blob) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::task::spawn_blocking(move || {
-            // A request that is over needs no more bytes, and no error.
-            if let Err(error) = blob.open_seen().and_then(|from| feed(from, &sender)) {
-                let _ = sender.blocking_send(Err(error));
-            }
-        });
-        Self { receiver, sent: Arc::default(), failed: Arc::default(), rest: Vec::new() }
-    }
-
-    fn into_body(self) -> Body {
-        let Self { receiver, sent, failed, .. } = self;
-        let chunks = http::chunks(receiver).map(move |chunk| match chunk {
-            Ok(chunk) => {
-                sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-                Ok(chunk)
-            }
-            Err(error) => {
-                let copy = io::Error::new(error.kind(), error.to_string());
-                if let Ok(mut failed) = failed.lock() {
-                    *failed = Some(error);
-                }
-                Err(copy)
-            }
-        });
-        Body::wrap_stream(chunks)
-    }
-
-    /// The next bytes, `size` of them unless the blob ends.
-    async fn part(&mut self, size: u64) -> io::Result<Vec<u8>> {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        while self.rest.len() < size {
-            match self.receiver.recv().await {
-                None => break,
-                Some(chunk) => self.rest.extend(chunk?),
-            }
-        }
-        let rest = self.rest.split_off(size.min(self.rest.len()));
-        Ok(std::mem::replace(&mut self.rest, rest))
-    }
 }

@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 
-use super::RegistryError;
+use super::super::RegistryError;
 
 /// Where clouds tell a machine its own secrets, besides the link's addresses: Oracle, Alibaba,
 /// Amazon, Google.
@@ -35,7 +35,7 @@ fn is_near(ip: IpAddr) -> bool {
 }
 
 /// Whether a host, as it stands in a URL, is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(in super::super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost"
         || bare.ends_with(".localhost")
@@ -43,7 +43,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 }
 
 /// Checks a URL that the registry named against the one that we came from.
-pub(super) fn check(registry: &Url, from: &Url, to: &Url) -> Result<(), RegistryError> {
+pub(in super::super) fn check(registry: &Url, from: &Url, to: &Url) -> Result<(), RegistryError> {
     let refuse =
         |why| Err(RegistryError::Redirect { registry: host_of(registry), target: shown(to), why });
     match to.scheme() {
@@ -64,25 +64,25 @@ pub(super) fn check(registry: &Url, from: &Url, to: &Url) -> Result<(), Registry
 }
 
 /// Whether two URLs are served by the same host, port and protocol.
-pub(super) fn is_same_origin(a: &Url, b: &Url) -> bool {
+pub(in super::super) fn is_same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && host_of(a) == host_of(b)
 }
 
 /// Host and port as people write them.
-pub(super) fn host_of(url: &Url) -> String {
+pub(in super::super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// A URL without what may be secret in it: its query often is a signature.
-pub(super) fn shown(url: &Url) -> String {
+pub(in super::super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), host_of(url), url.path())
 }
 
 /// Resolves names as the system does, and drops near addresses for all hosts but those that the
 /// user named.
 #[derive(Debug)]
-pub(super) struct Resolver {
+pub(in super::super) struct Resolver {
     /// The registry's host first, then its proxy's; without ports.
     named: Vec<String>,
 }
@@ -108,7 +108,7 @@ impl Resolve for Resolver {
 }
 
 impl Resolver {
-    pub(super) fn shared(named: Vec<String>) -> Arc<Self> {
+    pub(in super::super) fn shared(named: Vec<String>) -> Arc<Self> {
         Arc::new(Self { named })
     }
 }

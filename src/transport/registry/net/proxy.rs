@@ -6,7 +6,8 @@
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{NoProxy, Url};
 
-use super::{RegistryError, Secret, guard};
+use super::super::{RegistryError, Secret};
+use super::redirect_policy;
 
 /// The proxies that the user has: each a URL, or a host and a port, maybe with a password.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +23,7 @@ pub struct Proxies {
 
 /// The proxy for one registry, and for where that sends us.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(in super::super) struct Way {
     url: Secret,
     except: String,
     /// Tells which hosts it is for.
@@ -30,15 +31,18 @@ pub(super) struct Way {
     /// Host and port.
     shown: String,
     /// Its own host, which the user named and not the registry.
-    pub(super) host: String,
+    pub(in super::super) host: String,
 }
 
 impl Way {
     /// Finds the proxy that counts for a registry.
-    pub(super) fn find(proxies: &Proxies, base: &Url) -> Result<Option<Self>, RegistryError> {
+    pub(in super::super) fn find(
+        proxies: &Proxies,
+        base: &Url,
+    ) -> Result<Option<Self>, RegistryError> {
         let named = if base.scheme() == "https" { &proxies.https } else { &proxies.http };
         let Some(named) = named else { return Ok(None) };
-        if base.host_str().is_some_and(guard::is_loopback) {
+        if base.host_str().is_some_and(redirect_policy::is_loopback) {
             return Ok(None);
         }
         let except = except(&proxies.except, base.port_or_known_default());
@@ -46,12 +50,12 @@ impl Way {
         match parse(named.reveal()) {
             Ok(url) => {
                 let host = url.host_str().unwrap_or_default().to_owned();
-                let shown = guard::host_of(&url);
+                let shown = redirect_policy::host_of(&url);
                 Ok(Some(Self { url: Secret::new(url), except, matcher, shown, host }))
             }
             // What is reached without a proxy needs no good one.
             Err(_) if !goes_through(&matcher, base) => Ok(None),
-            Err(why) => Err(RegistryError::Proxy { host: guard::host_of(base), why }),
+            Err(why) => Err(RegistryError::Proxy { host: redirect_policy::host_of(base), why }),
         }
     }
 
@@ -60,13 +64,13 @@ impl Way {
     /// A proxy that is spoken to over TLS itself is given the trust of the host behind it, and
     /// shown the certificate of this client for that host if it asks for one: reqwest has one
     /// configuration for both. It learns the name in it, and not the key.
-    pub(super) fn proxy(&self) -> reqwest::Result<reqwest::Proxy> {
+    pub(in super::super) fn proxy(&self) -> reqwest::Result<reqwest::Proxy> {
         let proxy = reqwest::Proxy::all(self.url.reveal())?;
         Ok(proxy.no_proxy(NoProxy::from_string(&self.except)))
     }
 
     /// The proxy, if a request goes through it.
-    pub(super) fn to(&self, url: &Url) -> Option<&str> {
+    pub(in super::super) fn to(&self, url: &Url) -> Option<&str> {
         goes_through(&self.matcher, url).then_some(&self.shown)
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use reqwest::{Client, Url};
 
+use super::super::{Options, RegistryError};
 use super::proxy::Way;
-use super::{Options, RegistryError, guard, tls};
+use super::{redirect_policy, tls};
 
 /// Connections that take longer will not come.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -16,8 +17,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A client for each host that is spoken to on a registry's behalf, because certificates count
 /// for the host that they lie there for.
 #[derive(Debug)]
-pub(super) struct Dial {
-    pub(super) way: Option<Way>,
+pub(in super::super) struct Dial {
+    pub(in super::super) way: Option<Way>,
     /// Hosts that the user named, without ports.
     named: Vec<String>,
     /// By host and port.
@@ -26,7 +27,7 @@ pub(super) struct Dial {
 
 impl Dial {
     /// Makes the client for the registry itself, whose folder may be another than `base` says.
-    pub(super) fn new(
+    pub(in super::super) fn new(
         registry: &str,
         base: &Url,
         options: &Options,
@@ -38,12 +39,19 @@ impl Dial {
         let folder = options.certificate_dir.clone();
         let folder = folder.or_else(|| tls::usual_folder(options, registry));
         let own = dial.client(folder.as_deref(), options)?;
-        Ok(Self { known: Mutex::new(BTreeMap::from([(guard::host_of(base), own)])), ..dial })
+        Ok(Self {
+            known: Mutex::new(BTreeMap::from([(redirect_policy::host_of(base), own)])),
+            ..dial
+        })
     }
 
     /// The client for a URL's host.
-    pub(super) fn to(&self, url: &Url, options: &Options) -> Result<Client, RegistryError> {
-        let host = guard::host_of(url);
+    pub(in super::super) fn to(
+        &self,
+        url: &Url,
+        options: &Options,
+    ) -> Result<Client, RegistryError> {
+        let host = redirect_policy::host_of(url);
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(client) = known.get(&host) {
             return Ok(client.clone());
@@ -65,7 +73,7 @@ impl Dial {
             .referer(false)
             .connect_timeout(CONNECT.min(options.idle))
             .pool_max_idle_per_host(options.parallel)
-            .dns_resolver(guard::Resolver::shared(self.named.clone()));
+            .dns_resolver(redirect_policy::Resolver::shared(self.named.clone()));
         let builder = match &self.way {
             Some(way) => builder.proxy(way.proxy().map_err(failed)?),
             None => builder.no_proxy(),
@@ -75,7 +83,7 @@ impl Dial {
 }
 
 /// Whether the other side answers a TLS greeting in plain text.
-pub(super) async fn speaks_plain(http: &Client, base: &Url) -> bool {
+pub(in super::super) async fn speaks_plain(http: &Client, base: &Url) -> bool {
     let asked = tokio::time::timeout(CONNECT, http.get(base.clone()).send()).await;
     let Ok(Err(error)) = asked else { return false };
     matches!(tls::cause(&error), Some(rustls::Error::InvalidMessage(_)))

@@ -11,12 +11,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_OBEDIENCE: Duration = Duration::from_secs(60);
 
 /// Whether a status may pass by itself.
-pub(super) fn may_pass(status: StatusCode) -> bool {
+pub(in super::super) fn may_pass(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 /// How long to wait before try number `tried` + 1.
-pub(super) fn pause(tried: u32, headers: Option<&HeaderMap>) -> Duration {
+pub(in super::super) fn pause(tried: u32, headers: Option<&HeaderMap>) -> Duration {
     let asked = headers.and_then(|headers| headers.get(RETRY_AFTER)?.to_str().ok()).and_then(parse);
     if let Some(asked) = asked {
         return asked.min(LONGEST_OBEDIENCE);

@@ -14,8 +14,8 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::client::within;
-use super::{Options, RegistryError};
+use super::super::client::within;
+use super::super::{Options, RegistryError};
 use crate::transport::certificates::{self, Unusable};
 
 /// What a folder and options say about one host, by Docker's convention.
@@ -29,7 +29,7 @@ struct Files {
 
 /// TLS 1.2 and newer with one host, certificates checked against it. If it asks who we are it is
 /// shown the certificate that lies in its folder, if one does.
-pub(super) fn config(
+pub(in super::super) fn config(
     ca_files: &[PathBuf],
     folder: Option<&Path>,
 ) -> Result<ClientConfig, RegistryError> {
@@ -68,7 +68,7 @@ pub(super) fn config(
 }
 
 /// The first of the usual folders of a host, with its port unless that is the usual one too.
-pub(super) fn usual_folder(options: &Options, host: &str) -> Option<PathBuf> {
+pub(in super::super) fn usual_folder(options: &Options, host: &str) -> Option<PathBuf> {
     options.certificate_dirs.iter().map(|dir| dir.join(host)).find(|dir| dir.is_dir())
 }
 
@@ -168,7 +168,7 @@ fn is_self_signed(error: &rustls::Error) -> bool {
 }
 
 /// What rustls says in an error or its causes.
-pub(super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+pub(in super::super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = within(error).downcast_ref() {
@@ -180,7 +180,7 @@ pub(super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::
 }
 
 /// Whether the other side broke off because of who we are, or because we did not say.
-pub(super) fn wants_another_identity(error: &(dyn Error + 'static)) -> bool {
+pub(in super::super) fn wants_another_identity(error: &(dyn Error + 'static)) -> bool {
     use AlertDescription as Alert;
     let Some(rustls::Error::AlertReceived(alert)) = cause(error) else { return false };
     [
