@@ -58,6 +58,14 @@ pub enum BaseError {
         /// The layer.
         digest: Digest,
     },
+    /// Bytes that did not come, which is not the base's fault.
+    #[error("failed to read layer {digest} of the base image: {why}")]
+    Unread {
+        /// The layer.
+        digest: Digest,
+        /// The error.
+        why: String,
+    },
     /// Bytes that are not what they are named.
     #[error("layer {digest} of the base image is unusable: {why}")]
     Layer {
@@ -159,9 +167,13 @@ impl Base {
 }
 
 fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> {
-    let unusable = |finding: &&Finding| matches!(finding.kind, Kind::Bytes | Kind::Unread);
-    if let Some(finding) = scan.findings.iter().find(unusable) {
-        return Err(BaseError::Layer { digest, why: finding.message.clone() });
+    for finding in &scan.findings {
+        let why = finding.message.clone();
+        match finding.kind {
+            Kind::Unread => return Err(BaseError::Unread { digest, why }),
+            Kind::Bytes => return Err(BaseError::Layer { digest, why }),
+            Kind::Document | Kind::Path => {}
+        }
     }
     match scan.diff_id {
         Some(actual) if actual == diff_id => Ok(()),

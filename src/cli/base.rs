@@ -53,11 +53,15 @@ fn locked(
 
 #[cfg(feature = "registry")]
 fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
+    use std::sync::LazyLock;
+
+    use super::registry::RegistryArgs;
     use crate::transport::registry::Remote;
     let reference: crate::transport::reference::Reference =
         lock.reference.parse().map_err(Failure::input)?;
-    let args = super::registry::RegistryArgs::default();
-    let registry = super::registry::connect(&reference.registry, &args)?;
+    // Bases of several images share their connections.
+    static ARGS: LazyLock<RegistryArgs> = LazyLock::new(RegistryArgs::default);
+    let registry = super::registry::connect(&reference.registry, &ARGS)?;
     Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
 }
 
@@ -80,6 +84,7 @@ impl From<BaseError> for Failure {
             BaseError::Lock(LockError::File(error)) => {
                 Self::from(error).during("failed to read the base image's lock".into())
             }
+            error @ BaseError::Unread { .. } => Self::environment(error),
             error => Self::input(error),
         }
     }

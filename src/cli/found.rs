@@ -170,8 +170,13 @@ fn text(object: &Map<String, Value>, key: &str) -> String {
 
 /// Store paths with all that is below them, and other files one by one.
 fn paths(digest: Digest, scan: &Scan) -> Result<Vec<LookedPath>, Failure> {
-    if let Some(finding) = scan.findings.iter().find(|f| f.kind == validate::Kind::Bytes) {
-        let failure = Failure::input(&*finding.message);
+    // A part of the paths is not shown as all of them.
+    for finding in &scan.findings {
+        let failure = match finding.kind {
+            validate::Kind::Unread => Failure::environment(&*finding.message),
+            validate::Kind::Bytes => Failure::input(&*finding.message),
+            validate::Kind::Document | validate::Kind::Path => continue,
+        };
         return Err(failure.during(format!("failed to read layer {digest}")));
     }
     let mut sizes: BTreeMap<String, u64> = BTreeMap::new();

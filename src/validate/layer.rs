@@ -115,7 +115,8 @@ enum Broken {
 impl Broken {
     fn of(error: io::Error) -> Self {
         let source = error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>());
-        match source.is_some() {
+        // A decoder's errors have no number of the system's.
+        match source.is_some() || error.raw_os_error().is_some() {
             true => Self::Blob(error),
             false => Self::Tar(format!("it cannot be decompressed: {}", chain(&error))),
         }

@@ -11,6 +11,7 @@ mod path;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -337,6 +338,8 @@ fn image_place(image: &StoredImage) -> String {
 fn kind_of(error: &SourceError) -> Kind {
     match error {
         SourceError::Read { .. } => Kind::Unread,
+        // A file that is not there was named wrongly; another failure is the disk's.
+        SourceError::File(error) if error.source.kind() != io::ErrorKind::NotFound => Kind::Unread,
         #[cfg(feature = "registry")]
         SourceError::Registry(_) => Kind::Unread,
         SourceError::Document { .. } => Kind::Document,
