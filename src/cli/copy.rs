@@ -15,6 +15,8 @@ use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::graph::{Graph, Named, Rename};
 use crate::transport::reference::Reference;
+#[cfg(feature = "registry")]
+use crate::transport::source::{MANIFEST_LIMIT, read_document};
 use crate::transport::source::{Source, StoredImage, choose, images};
 
 /// Copy an image as it is, between layouts, archives, registries and daemons
@@ -91,6 +93,9 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     };
     match &args.to {
         Place::Registry(reference) | Place::Word(reference) => {
+            if is_tagged(global, args, &*source, reference)? {
+                return Ok(());
+            }
             let push = |graphs: Vec<_>| push(global, reference, &graphs, args, &*reporter);
             graphs().and_then(push).map_err(|failure| args.to.hint(failure))
         }
@@ -256,6 +261,38 @@ fn is_archive(path: &Path) -> bool {
     path.is_file()
         || path.extension().is_some_and(|extension| extension == "tar")
         || place::is_named_as_compressed(path) && !path.is_dir()
+}
+
+/// Gives a tag to a manifest that the registry of the source has in the repository already, so that
+/// nothing that it names is read. False if that cannot be done.
+#[cfg(feature = "registry")]
+fn is_tagged(
+    global: &Global,
+    args: &CopyArgs,
+    source: &dyn Source,
+    to: &Reference,
+) -> Result<bool, Failure> {
+    let since = std::time::Instant::now();
+    let is_near = args.from.in_registry().is_some_and(|from| from.registry == to.registry);
+    if !is_near || args.platform.is_some() || to.digest.is_some() {
+        return Ok(false);
+    }
+    let root = choose(source, args.from.image())?;
+    let document = read_document(source, &root, "manifest", MANIFEST_LIMIT)?;
+    let registry = super::registry::connect(&to.registry, &args.reach.registry)?;
+    let tags: Vec<_> = to.tagged().tag.into_iter().collect();
+    match registry.tag(&to.repository, &tags, &document)? {
+        Some(pushed) => {
+            super::push::report(global, &[pushed], registry.requests(), since)?;
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+fn is_tagged(_: &Global, _: &CopyArgs, _: &dyn Source, _: &Reference) -> Result<bool, Failure> {
+    Ok(false)
 }
 
 #[cfg(feature = "registry")]

@@ -157,6 +157,7 @@ pub fn main() -> ExitCode {
     };
     signals::install_hook(cli.global.json);
     signals::install();
+    progress::reporter(&cli.global);
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
         #[cfg(feature = "daemon")]

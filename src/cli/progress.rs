@@ -22,6 +22,9 @@ const UNKNOWN: &str = "{msg:32!} {spinner} {decimal_bytes} {decimal_bytes_per_se
 /// The bars of this process, for [`clear`].
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
+/// The reporter of this process, for [`current`].
+static REPORTER: OnceLock<Arc<dyn Reporter>> = OnceLock::new();
+
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
@@ -33,6 +36,15 @@ enum Style {
 
 /// The reporter that suits standard error; one a process.
 pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
+    Arc::clone(REPORTER.get_or_init(|| new_reporter(global)))
+}
+
+/// The reporter of this process, once a command has one.
+pub(super) fn current() -> Arc<dyn Reporter> {
+    REPORTER.get().cloned().unwrap_or_else(|| Arc::new(Silent))
+}
+
+fn new_reporter(global: &Global) -> Arc<dyn Reporter> {
     let term = std::env::var_os("TERM");
     match style(global.quiet, global.json, std::io::stderr().is_terminal(), term.as_deref()) {
         Style::Nothing => Arc::new(Silent),

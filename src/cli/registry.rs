@@ -1,13 +1,14 @@
 //! How registries are reached: options, and the files that other tools log in to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::failure::Failure;
-use super::input;
+use super::{input, progress};
 use crate::transport::reference::Reference;
 use crate::transport::registry::{
     CredentialFiles, Options, Proxies, Registry, RegistryError, Remote, Secret,
@@ -43,16 +44,32 @@ pub(super) struct RegistryArgs {
     #[arg(long = "token-host", value_name = "HOST")]
     token_hosts: Vec<String>,
     /// Give up on a registry that is silent for so long
+    ///
+    /// A body must also move at least 10 kB/s over 30 s, or over this time if it is shorter.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=3600))]
     registry_timeout: u64,
     /// Try a request that failed again so often
+    ///
+    /// That is after a broken connection, silence, 408, 425, 429 or 5xx. Each pause is reported.
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(0..=20))]
     registry_retries: u32,
+    /// Seconds that the pauses between the tries of one request may last in sum
+    ///
+    /// A registry that asks for a longer pause by `Retry-After` ends the command with the
+    /// registry's own text.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(0..=86400))]
+    registry_wait: u64,
+    #[arg(skip)]
+    connections: Connections,
 }
+
+/// The registries that a command is connected to, by name: all places in one registry share its
+/// login, and what is known about a host that does not answer.
+type Connections = Mutex<BTreeMap<String, Arc<Registry>>>;
 
 impl Default for RegistryArgs {
     fn default() -> Self {
-        let Options { idle, retries, .. } = Options::default();
+        let Options { idle, retries, wait, .. } = Options::default();
         Self {
             ca_files: Vec::new(),
             cert_dir: None,
@@ -61,13 +78,21 @@ impl Default for RegistryArgs {
             token_hosts: Vec::new(),
             registry_timeout: idle.as_secs(),
             registry_retries: retries,
+            registry_wait: wait.as_secs(),
+            connections: Connections::default(),
         }
     }
 }
 
 /// Connects to the registry of a reference.
 pub(super) fn connect(registry: &str, args: &RegistryArgs) -> Result<Arc<Registry>, Failure> {
-    Ok(Registry::connect(registry, options(args)?)?)
+    let mut known = args.connections.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(connection) = known.get(registry) {
+        return Ok(Arc::clone(connection));
+    }
+    let connection = Registry::connect(registry, options(args)?)?;
+    known.insert(registry.to_owned(), Arc::clone(&connection));
+    Ok(connection)
 }
 
 /// Opens an image in a registry for reading.
@@ -87,6 +112,8 @@ fn options(args: &RegistryArgs) -> Result<Options, Failure> {
         token_hosts: args.token_hosts.clone(),
         idle: Duration::from_secs(args.registry_timeout),
         retries: args.registry_retries,
+        wait: Duration::from_secs(args.registry_wait),
+        reporter: progress::current(),
         ..Options::default()
     })
 }
@@ -155,6 +182,11 @@ impl From<RegistryError> for Failure {
             RegistryError::Unauthorized { registry, .. } => {
                 Some(format!("log in with `docker login {registry}` or `podman login {registry}`"))
             }
+            RegistryError::Refused { retry_after: Some(_), .. } => Some(
+                "try again after that time, or allow a longer wait with `--registry-wait`; a login \
+                 may have a higher limit"
+                    .into(),
+            ),
             error if error.wants_another_identity() => Some(
                 "show a client certificate that it knows: put client.cert and client.key where \
                  podman and Docker look, such as /etc/containers/certs.d/HOST:PORT, or name their \

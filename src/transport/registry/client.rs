@@ -1,16 +1,19 @@
 //! One registry: its name, its URL, and the state that all requests share.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::LOCATION;
 use reqwest::{Response, Url};
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
-use super::net::connect::{Dial, speaks_plain};
+use super::net::connect::{Dial, is_plain_http};
 use super::net::redirect_policy;
+use super::net::retry::{MIN_BODY_RATE, RateWatch};
 use super::token::Known;
 use super::{Options, RegistryError};
 use crate::transport::http;
@@ -23,8 +26,12 @@ const DOCKER_HUB_API: &str = "registry-1.docker.io";
 pub struct Registry {
     /// Host and port as references name it.
     pub(super) name: String,
-    /// Where its API starts: `https://host/v2/`.
-    pub(super) base: Url,
+    /// The start of its API, with the scheme `http` where only that is allowed.
+    start: Url,
+    /// True if plain HTTP is spoken. A registry on this machine is asked, at the first request.
+    plain: OnceCell<bool>,
+    /// Hosts that failed after all tries, and the error of each.
+    failed: Mutex<BTreeMap<String, String>>,
     pub(super) options: Options,
     pub(super) runtime: Handle,
     pub(super) dial: Dial,
@@ -33,26 +40,23 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Finds out how the registry is spoken to. Plain HTTP is for hosts that the user named for
-    /// it, and for this machine when nobody speaks TLS there.
+    /// Prepares the connection; the first request opens it. Plain HTTP is for hosts that the user
+    /// named for it, and for this machine if the registry does not speak TLS.
     pub fn connect(name: &str, options: Options) -> Result<Arc<Self>, RegistryError> {
         let host = if name == "docker.io" { DOCKER_HUB_API } else { name };
-        let url = |scheme| Url::parse(&format!("{scheme}://{host}/v2/"));
-        let insecure = options.insecure_http.iter().any(|named| named == name);
-        let base = url(if insecure { "http" } else { "https" });
-        let base = base.map_err(|error| RegistryError::Client(error.into()))?;
-        let dial = Dial::new(name, &base, &options)?;
-        let http = dial.to(&base, &options)?;
+        let is_named = options.insecure_http.iter().any(|named| named == name);
+        let scheme = if is_named { "http" } else { "https" };
+        let start = Url::parse(&format!("{scheme}://{host}/v2/"));
+        let start = start.map_err(|error| RegistryError::Client(error.into()))?;
+        let dial = Dial::new(name, &start, &options)?;
         let runtime = http::runtime().map_err(|error| RegistryError::Client(error.into()))?;
-        let loopback = base.host_str().is_some_and(redirect_policy::is_loopback);
-        let plain = loopback && !insecure && runtime.block_on(speaks_plain(&http, &base));
-        let base = match plain {
-            true => url("http").map_err(|error| RegistryError::Client(error.into()))?,
-            false => base,
-        };
+        let is_asked = !is_named && start.host_str().is_some_and(redirect_policy::is_loopback);
+        let plain = OnceCell::new_with((!is_asked).then_some(is_named));
         Ok(Arc::new(Self {
             name: name.into(),
-            base,
+            start,
+            plain,
+            failed: Mutex::default(),
             options,
             runtime,
             dial,
@@ -71,11 +75,56 @@ impl Registry {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// The start of the API: `https://host/v2/`.
+    pub(super) fn base(&self) -> Url {
+        self.in_known_scheme(self.start.clone())
+    }
+
     /// A URL of the API.
     pub(super) fn url(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
+        let mut url = self.base();
         url.set_path(&format!("/v2/{path}"));
         url
+    }
+
+    /// A URL of a registry on this machine in the scheme that the registry turned out to speak.
+    fn in_known_scheme(&self, mut url: Url) -> Url {
+        let is_own = redirect_policy::host_of(&url) == redirect_policy::host_of(&self.start);
+        if self.plain.get() == Some(&true) && self.start.scheme() == "https" && is_own {
+            // `http` is a scheme that takes the place of `https` in any URL.
+            let _ = url.set_scheme("http");
+        }
+        url
+    }
+
+    /// Asks a registry on this machine once whether it speaks TLS. A refused connection decides
+    /// nothing, so that the next try asks again. Returns the URL as it is to be requested.
+    pub(super) async fn settled(&self, url: Url, what: &str) -> Result<Url, RegistryError> {
+        let ask = async || {
+            let http = self.dial.to(&self.start, &self.options)?;
+            self.timed(is_plain_http(&http, &self.start), &self.start, what).await
+        };
+        self.plain.get_or_try_init(ask).await?;
+        Ok(self.in_known_scheme(url))
+    }
+
+    /// Refuses a request to a host that failed before, so that a command waits for it only once.
+    pub(super) fn check_failed(&self, url: &Url, what: &str) -> Result<(), RegistryError> {
+        let host = redirect_policy::host_of(url);
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed.get(&host).cloned() {
+            Some(reason) => Err(RegistryError::NotAsked { host, what: what.into(), reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes the host of an error that all tries ended with.
+    pub(super) fn give_up(&self, error: RegistryError) -> RegistryError {
+        if let Some(host) = error.failed_host() {
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.entry(host.to_owned()).or_insert_with(|| error.one_line());
+        }
+        error
     }
 
     pub(super) fn protocol(&self, what: &str, why: impl Into<String>) -> RegistryError {
@@ -83,24 +132,33 @@ impl Registry {
         RegistryError::Protocol { host, what, why }
     }
 
-    /// Where an answer points, if cooper goes there.
-    pub(super) fn location(
-        &self,
-        from: &Url,
-        answer: &Response,
-        what: &str,
-    ) -> Result<Url, RegistryError> {
+    /// Returns where an answer points, if cooper goes there.
+    pub(super) fn location(&self, answer: &Response, what: &str) -> Result<Url, RegistryError> {
         let header = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let to = header
-            .and_then(|location| from.join(location).ok())
+            .and_then(|location| answer.url().join(location).ok())
             .ok_or_else(|| self.protocol(what, "its answer has no usable `Location`"))?;
-        redirect_policy::check(&self.base, from, &to)?;
+        self.check_target(answer.url(), &to)?;
         Ok(to)
+    }
+
+    /// Checks a URL that the registry named.
+    pub(super) fn check_target(&self, from: &Url, to: &Url) -> Result<(), RegistryError> {
+        redirect_policy::check(&self.base(), from, to, &self.options.insecure_http)
     }
 
     pub(super) fn stalled(&self, url: &Url, what: &str) -> RegistryError {
         let seconds = self.options.idle.as_secs();
         RegistryError::Stalled { host: redirect_policy::host_of(url), what: what.into(), seconds }
+    }
+
+    pub(super) fn too_slow(&self, url: &Url, what: &str, rate: &RateWatch) -> RegistryError {
+        RegistryError::TooSlow {
+            host: redirect_policy::host_of(url),
+            what: what.into(),
+            rate: MIN_BODY_RATE,
+            seconds: rate.window().as_secs(),
+        }
     }
 
     pub(super) fn unreachable(

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::net::tls;
+use reqwest::StatusCode;
+
+use super::net::{retry, tls};
 use crate::digest::Digest;
 use crate::layer::LayerError;
 use crate::transport::source::SourceError;
@@ -33,6 +35,31 @@ pub enum RegistryError {
         /// How long it was silent.
         seconds: u64,
     },
+    /// A body that came or went more slowly than the least rate.
+    #[error(
+        "the connection to `{host}` moved less than {rate} bytes/s for {seconds} s while cooper \
+         tried to {what}"
+    )]
+    TooSlow {
+        /// The registry, or where it sent us.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// The least rate.
+        rate: u64,
+        /// The time over which the rate counts.
+        seconds: u64,
+    },
+    /// A host that failed in this run after all tries, and gets no further request.
+    #[error("cooper did not ask `{host}` to {what}, because an earlier request failed: {reason}")]
+    NotAsked {
+        /// The registry, or where it sent us.
+        host: String,
+        /// The request.
+        what: String,
+        /// The error of the earlier request.
+        reason: String,
+    },
     /// Credentials are wanted, and there are none or the wrong ones.
     #[error("`{registry}` did not let cooper {what}: {why}")]
     Unauthorized {
@@ -44,18 +71,27 @@ pub enum RegistryError {
         why: String,
     },
     /// An answer that says no.
-    #[error("`{host}`{} refused to {what}: {status}{message}", through(.proxy.as_deref()))]
+    #[error(
+        "`{host}`{}{} refused to {what}: {status}{message}{}",
+        through(.proxy.as_deref()), led(.led_by.as_deref()), wait(*.retry_after)
+    )]
     Refused {
         /// The registry, or where it sent us.
         host: String,
+        /// The registry, if it sent us to that host.
+        led_by: Option<String>,
         /// What stands before it, and may be who refuses.
         proxy: Option<String>,
         /// What was tried.
         what: String,
         /// The HTTP status.
         status: u16,
-        /// The registry's own words, after a colon, if it had any.
+        /// The text of the answer, after a colon, if it had any.
         message: String,
+        /// All error codes in the answer.
+        codes: Vec<String>,
+        /// The seconds that the answer asks cooper to wait.
+        retry_after: Option<u64>,
     },
     /// There is no such manifest, tag or repository.
     #[error("`{registry}` has no {what}{message}")]
@@ -142,7 +178,48 @@ fn through(proxy: Option<&str>) -> String {
     proxy.map(|proxy| format!(" through the proxy `{proxy}`")).unwrap_or_default()
 }
 
+fn led(by: Option<&str>) -> String {
+    by.map(|registry| format!(", to which `{registry}` leads,")).unwrap_or_default()
+}
+
+fn wait(seconds: Option<u64>) -> String {
+    seconds.map(|seconds| format!("; it asks for a wait of {seconds} s")).unwrap_or_default()
+}
+
+/// Error codes of a manifest that names what the repository lacks (distribution-spec, "Error
+/// codes"; the last one is a registry's answer to an index).
+const MISSING_CONTENT: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
+
 impl RegistryError {
+    /// Returns true if the registry lacks what a manifest names.
+    pub(super) fn is_missing_content(&self) -> bool {
+        let Self::Refused { codes, .. } = self else { return false };
+        codes.iter().any(|code| MISSING_CONTENT.contains(&code.as_str()))
+    }
+
+    /// The host that failed, if further requests to it would only wait again.
+    pub(super) fn failed_host(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { host, .. }
+            | Self::Stalled { host, .. }
+            | Self::TooSlow { host, .. } => Some(host),
+            Self::Refused { host, status, .. } => {
+                let status = StatusCode::from_u16(*status).ok()?;
+                retry::is_retryable(status).then_some(host)
+            }
+            _ => None,
+        }
+    }
+
+    /// The error and its innermost cause, in one line.
+    pub(super) fn one_line(&self) -> String {
+        let mut innermost = std::error::Error::source(self);
+        while let Some(deeper) = innermost.and_then(std::error::Error::source) {
+            innermost = Some(deeper);
+        }
+        innermost.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+
     /// Whether a connection came about and then failed as TLS: no proxy's doing.
     pub fn is_about_tls(&self) -> bool {
         matches!(self, Self::Unreachable { source, .. } if tls::cause(source).is_some())
@@ -156,7 +233,7 @@ impl RegistryError {
         };
         match self {
             Self::Unreachable { source, .. } => distrusts(source),
-            Self::Certificates { .. } | Self::Client(_) => true,
+            Self::Certificates { .. } | Self::Client(_) | Self::NotAsked { .. } => true,
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::net::retry;
-use super::{challenge, credentials, helper, response, token};
+use super::{Options, challenge, credentials, helper, response, token};
 
 pub(in crate::transport) fn challenge(bytes: &[u8]) -> bool {
     let mut headers = HeaderMap::new();
@@ -19,10 +19,12 @@ pub(in crate::transport) fn challenge(bytes: &[u8]) -> bool {
 pub(in crate::transport) fn pause(bytes: &[u8]) -> Duration {
     let value = HeaderValue::from_bytes(bytes).ok();
     let headers = value.map(|value| HeaderMap::from_iter([(RETRY_AFTER, value)]));
-    retry::pause(0, headers.as_ref())
+    let mut tries = retry::Tries::new(&Options::default());
+    tries.pause(headers.as_ref()).unwrap_or_default()
 }
 
 pub(in crate::transport) fn error_words(bytes: &[u8]) -> String {
+    response::error_codes(bytes);
     response::words(bytes)
 }
 

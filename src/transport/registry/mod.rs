@@ -14,12 +14,17 @@
 //! and an authority vouches for nobody else. A proxy that is spoken to over TLS is taken for the
 //! host behind it.
 //!
-//! # What is tried how often
+//! # Retries
 //!
-//! A request that fails for a reason that may pass is tried again, at most
-//! [`Options::retries`] times, after a pause that doubles and is spread, or as long as
-//! `Retry-After` says, up to a minute. `403`, `404` and a certificate that is not trusted are
-//! answers, not failures. A `401` is answered once with a fresh token.
+//! A request that fails for a reason that may pass (no connection, silence, 408, 425, 429, 5xx) is
+//! tried again, at most [`Options::retries`] times. A pause doubles and is spread, or is as long
+//! as `Retry-After` asks. All pauses of one request last at most [`Options::wait`] in sum, and
+//! each is reported; a registry that asks for more ends the request. A `401` is answered once
+//! with a fresh token. A `400` for bytes whose digest is right is tried once more. `403`, `404`
+//! and a certificate that is not trusted are final.
+//!
+//! [`Options::idle`] limits silence, [`MIN_BODY_RATE`] the slowness of a body. A host that failed
+//! after all tries gets no further request in the same run.
 
 mod challenge;
 mod chunk_reader;
@@ -31,6 +36,7 @@ pub(super) mod fuzzed;
 mod helper;
 mod net;
 mod options;
+mod presence;
 mod pull;
 mod push;
 mod request;
@@ -42,6 +48,7 @@ pub use client::Registry;
 pub use credentials::CredentialFiles;
 pub use error::RegistryError;
 pub use net::proxy::Proxies;
+pub use net::retry::MIN_BODY_RATE;
 pub use options::{Options, Secret};
 pub use pull::Remote;
 pub use push::{Moved, Parcel, Pushed};

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CredentialFiles, Proxies};
+use crate::report::{Reporter, Silent};
 
 /// A string that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub struct Options {
     pub idle: Duration,
     /// How often a failed request is tried again.
     pub retries: u32,
+    /// How long the pauses between the tries of one request may last in sum.
+    pub wait: Duration,
+    /// What warns of the pauses.
+    pub reporter: Arc<dyn Reporter>,
     /// How many blobs move at once.
     pub parallel: usize,
 }
@@ -68,6 +74,8 @@ impl Default for Options {
             token_hosts: Vec::new(),
             idle: Duration::from_secs(30),
             retries: 4,
+            wait: Duration::from_secs(60),
+            reporter: Arc::new(Silent),
             parallel: 6,
         }
     }

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use super::RegistryError;
 use super::client::Registry;
-use super::net::{redirect_policy, retry};
+use super::net::redirect_policy;
+use super::net::retry::{RateWatch, Tries};
 use super::request::Request;
 use super::response::claimed;
 use super::token::Scope;
@@ -25,8 +26,6 @@ use crate::transport::source::{
 
 /// Chunks that wait for a slow reader.
 const WAITING: usize = 8;
-/// Less in a second is no transfer.
-const LEAST_RATE: u64 = 64;
 /// So much progress is worth new tries.
 const PROGRESS: u64 = 1 << 20;
 
@@ -102,27 +101,26 @@ impl Registry {
         let url = self.url(&format!("{repository}/manifests/{name}"));
         let request =
             Request::new(Method::GET, url, &scope, &what).header(ACCEPT, ACCEPTED.join(", "));
-        let mut tried = 0;
+        let mut tries = Tries::new(&self.options);
         let (headers, bytes) = loop {
-            let answer = self.send(&request).await?;
+            let answer = self.send_within(&request, &mut tries).await?;
             match answer.status() {
                 StatusCode::OK => {}
                 StatusCode::NOT_FOUND => {
                     let what = format!("manifest `{name}` in `{repository}`");
-                    return Err(self.not_found(answer, what).await);
+                    return Err(self.not_found(answer, &request, what).await);
                 }
-                _ => return Err(self.refusal(answer, &what).await),
+                _ => return Err(self.give_up(self.refusal(answer, &what).await)),
             }
             let headers = answer.headers().clone();
             let limit = usize::try_from(MANIFEST_LIMIT).unwrap_or(usize::MAX);
-            match self.body(answer, limit, &what).await {
+            let error = match self.body(answer, limit, &what).await {
                 Ok(bytes) => break (headers, bytes),
-                Err(RegistryError::Unreachable { .. }) if tried < self.options.retries => {
-                    tokio::time::sleep(retry::pause(tried, None)).await;
-                    tried += 1;
-                }
+                Err(error) if error.failed_host().is_some() => error,
                 Err(error) => return Err(error),
-            }
+            };
+            let Some(pause) = tries.pause(None) else { return Err(self.give_up(error)) };
+            self.sleep(pause, &tries, &error).await;
         };
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
@@ -164,37 +162,34 @@ impl Registry {
         let what = format!("read blob {digest} of `{repository}`");
         let scope = Scope::new(repository, false);
         let url = self.url(&format!("{repository}/blobs/{digest}"));
-        let (mut tried, mut since) = (0, 0);
+        let (mut tries, mut since) = (Tries::new(&self.options), 0);
         loop {
             let mut request = Request::new(Method::GET, url.clone(), &scope, &what);
             if to.at > 0 {
                 request = request.header(RANGE, format!("bytes={}-", to.at));
             }
-            let answer = self.send(&request).await?;
+            let answer = self.send_within(&request, &mut tries).await?;
             let skip = match answer.status() {
                 StatusCode::OK => to.at,
                 StatusCode::PARTIAL_CONTENT if starts_at(&answer, to.at) => 0,
                 StatusCode::NOT_FOUND => {
                     let what = format!("blob {digest} in `{repository}`");
-                    return Err(self.not_found(answer, what).await);
+                    return Err(self.not_found(answer, &request, what).await);
                 }
                 StatusCode::PARTIAL_CONTENT => {
                     return Err(self.protocol(&what, "it sent another part than was asked for"));
                 }
-                _ => return Err(self.refusal(answer, &what).await),
+                _ => return Err(self.give_up(self.refusal(answer, &what).await)),
             };
-            let error = match self.pour(answer, skip, &mut to, &what).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
+            let Err(error) = self.pour(answer, skip, &mut to, &what).await else {
+                return Ok(());
             };
+            // The rest is another request than the one that brought so much.
             if to.at >= since + PROGRESS {
-                (tried, since) = (0, to.at);
+                (tries, since) = (Tries::new(&self.options), to.at);
             }
-            if tried >= self.options.retries {
-                return Err(error);
-            }
-            tokio::time::sleep(retry::pause(tried, None)).await;
-            tried += 1;
+            let Some(pause) = tries.pause(None) else { return Err(self.give_up(error)) };
+            self.sleep(pause, &tries, &error).await;
         }
     }
 
@@ -207,14 +202,13 @@ impl Registry {
         what: &str,
     ) -> Result<(), RegistryError> {
         let url = answer.url().clone();
-        let (mut since, mut in_window) = (Instant::now(), 0);
-        while let Some(chunk) = self.timed(answer.chunk(), &url, what).await? {
-            in_window += chunk.len() as u64;
-            if since.elapsed() >= self.options.idle {
-                if in_window < LEAST_RATE * self.options.idle.as_secs() {
-                    return Err(self.stalled(&url, what));
-                }
-                (since, in_window) = (Instant::now(), 0);
+        let mut rate = RateWatch::new(self.options.idle);
+        loop {
+            // A reader that takes its time does not make the registry slow.
+            let since = Instant::now();
+            let Some(chunk) = self.timed(answer.chunk(), &url, what).await? else { break };
+            if rate.is_too_slow(since.elapsed(), chunk.len() as u64) {
+                return Err(self.too_slow(&url, what, &rate));
             }
             let over = skip.min(chunk.len() as u64);
             skip -= over;

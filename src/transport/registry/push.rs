@@ -1,16 +1,17 @@
 //! Images into a registry: blobs, then manifests, then tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 
 use super::RegistryError;
 use super::client::Registry;
+use super::net::retry::Tries;
 use super::request::Request;
-use super::response::claimed;
 use super::token::Scope;
 use super::upload::{Arrival, Upload};
 use crate::digest::Digest;
@@ -18,7 +19,7 @@ use crate::image::Document;
 use crate::report::{self, Reporter, Task};
 use crate::spec::Tag;
 use crate::transport::graph::{Blob, Graph};
-use crate::transport::source::ACCEPTED;
+use crate::transport::source::{Manifest, read_manifest};
 
 /// What goes into one repository.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ pub struct Pushed {
 }
 
 /// Which repository of this registry is known to have a blob.
-type Homes = Mutex<BTreeMap<Digest, String>>;
+pub(super) type Homes = Mutex<BTreeMap<Digest, String>>;
 
 impl Registry {
     /// Pushes parcels one after the other, so that later ones mount what earlier ones brought.
@@ -76,7 +77,7 @@ impl Registry {
         reporter: &dyn Reporter,
     ) -> Result<Vec<Pushed>, RegistryError> {
         let homes = Homes::default();
-        let push = Push { registry: self, homes: &homes, mount_from };
+        let push = Push::new(self, &homes, mount_from);
         let whole = report::images(reporter, parcels.len(), parcels.iter().map(Parcel::size).sum());
         let all = async {
             let mut pushed = Vec::new();
@@ -87,39 +88,69 @@ impl Registry {
         };
         self.runtime.block_on(all)
     }
+
+    /// Gives tags to a manifest or an index that a repository has already, and moves nothing.
+    /// None if the repository lacks it or a part of it.
+    pub fn tag(
+        self: &Arc<Self>,
+        repository: &str,
+        tags: &[Tag],
+        document: &Document,
+    ) -> Result<Option<Pushed>, RegistryError> {
+        let homes = Homes::default();
+        let push = Push::new(self, &homes, &[]);
+        let is_tagged = self.runtime.block_on(push.tag(repository, tags, document))?;
+        let present = named_by(document).len() as u64;
+        let moved = Moved { present, ..Moved::default() };
+        Ok(is_tagged.then(|| self.pushed(repository, tags, document, moved)))
+    }
+
+    fn pushed(&self, repository: &str, tags: &[Tag], root: &Document, moved: Moved) -> Pushed {
+        Pushed {
+            name: format!("{}/{repository}", self.name),
+            tags: tags.to_vec(),
+            digest: root.descriptor.digest,
+            moved,
+        }
+    }
 }
 
-struct Push<'a> {
-    registry: &'a Registry,
-    homes: &'a Homes,
-    mount_from: &'a [String],
+pub(super) struct Push<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) homes: &'a Homes,
+    pub(super) mount_from: &'a [String],
+    /// False once the registry did not let cooper look for a manifest.
+    pub(super) shows_manifests: AtomicBool,
+    /// False once the registry did not let cooper look for a blob.
+    pub(super) shows_blobs: AtomicBool,
 }
 
-impl Push<'_> {
+impl<'a> Push<'a> {
+    fn new(registry: &'a Registry, homes: &'a Homes, mount_from: &'a [String]) -> Self {
+        let (shows_manifests, shows_blobs) = (AtomicBool::new(true), AtomicBool::new(true));
+        Self { registry, homes, mount_from, shows_manifests, shows_blobs }
+    }
+
     async fn parcel(
         &self,
         parcel: &Parcel,
         reporter: &dyn Reporter,
     ) -> Result<Pushed, RegistryError> {
         let root = parcel.graph.root();
-        let pushed = |moved| Pushed {
-            name: format!("{}/{}", self.registry.name, parcel.repository),
-            tags: parcel.tags.clone(),
-            digest: root.descriptor.digest,
-            moved,
-        };
-        if self.is_there(parcel).await? {
+        let pushed = |moved| self.registry.pushed(&parcel.repository, &parcel.tags, root, moved);
+        if self.tag(&parcel.repository, &parcel.tags, root).await? {
             let present = parcel.graph.blobs().count() as u64;
             self.remember(parcel);
             reporter.skip(parcel.size());
             return Ok(pushed(Moved { present, ..Moved::default() }));
         }
-        let moved = self.blobs(parcel, false, reporter).await?;
-        match self.manifests(parcel).await {
-            // A registry that tidied up between our question and now.
-            Err(RegistryError::Refused { message, .. }) if names_a_missing_blob(&message) => {
-                let again = self.blobs(parcel, true, reporter).await?;
-                self.manifests(parcel).await?;
+        let known = self.known_parts(parcel).await?;
+        let moved = self.blobs(parcel, &Effort::Missing(&known), reporter).await?;
+        match self.manifests(parcel, &known).await {
+            // A registry that removed content between the question and now.
+            Err(error) if error.is_missing_content() => {
+                let again = self.blobs(parcel, &Effort::All, reporter).await?;
+                self.manifests(parcel, &BTreeSet::new()).await?;
                 let (uploaded, bytes) =
                     (moved.uploaded + again.uploaded, moved.bytes + again.bytes);
                 Ok(pushed(Moved { uploaded, bytes, ..again }))
@@ -129,28 +160,51 @@ impl Push<'_> {
         }
     }
 
-    /// Whether all tags name the very bytes already.
-    async fn is_there(&self, parcel: &Parcel) -> Result<bool, RegistryError> {
-        let digest = parcel.graph.root().descriptor.digest;
-        let names: Vec<String> = match parcel.tags.is_empty() {
-            true => vec![digest.to_string()],
-            false => parcel.tags.iter().map(Tag::to_string).collect(),
-        };
-        let scope = Scope::new(&parcel.repository, true);
-        for name in names {
-            let what = format!("look for `{}:{name}`", parcel.repository);
-            let url = self.registry.url(&format!("{}/manifests/{name}", parcel.repository));
-            let request =
-                Request::new(Method::HEAD, url, &scope, &what).header(ACCEPT, ACCEPTED.join(", "));
-            let answer = self.registry.send(&request).await?;
-            let same = matches!(claimed(answer.headers()), Some(Ok(there)) if there == digest);
-            match answer.status() {
-                StatusCode::OK if same => {}
-                StatusCode::FORBIDDEN => return Err(self.registry.refusal(answer, &what).await),
-                _ => return Ok(false),
+    /// Gives tags to a manifest that the repository has; false if it has not, or not all that the
+    /// manifest names. Where all tags name it already, nothing is written.
+    async fn tag(
+        &self,
+        repository: &str,
+        tags: &[Tag],
+        root: &Document,
+    ) -> Result<bool, RegistryError> {
+        let digest = root.descriptor.digest;
+        let mut named = 0;
+        for tag in tags {
+            if !self.has_manifest(repository, tag.as_str(), digest).await? {
+                break;
+            }
+            named += 1;
+        }
+        let rest = tags.get(named..).unwrap_or_default();
+        if !tags.is_empty() && rest.is_empty() {
+            return Ok(true);
+        }
+        if named == 0 && !self.has_manifest(repository, &digest.to_string(), digest).await? {
+            return Ok(false);
+        }
+        for tag in rest {
+            match self.put(repository, root, tag.as_str()).await {
+                Err(error) if error.is_missing_content() => return Ok(false),
+                result => result?,
             }
         }
         Ok(true)
+    }
+
+    /// The manifests of an index that the repository has, and all that they name.
+    async fn known_parts(&self, parcel: &Parcel) -> Result<BTreeSet<Digest>, RegistryError> {
+        let mut known = BTreeSet::new();
+        let root = parcel.graph.root().descriptor.digest;
+        for document in parcel.graph.documents() {
+            let digest = document.descriptor.digest;
+            let name = digest.to_string();
+            if digest != root && self.has_manifest(&parcel.repository, &name, digest).await? {
+                known.insert(digest);
+                known.extend(named_by(document));
+            }
+        }
+        Ok(known)
     }
 
     fn remember(&self, parcel: &Parcel) {
@@ -161,20 +215,27 @@ impl Push<'_> {
         }
     }
 
-    /// Brings all blobs into the repository, several at once.
+    /// Brings all blobs into the repository, several at the same time.
     async fn blobs(
         &self,
         parcel: &Parcel,
-        even_if_there: bool,
+        effort: &Effort<'_>,
         reporter: &dyn Reporter,
     ) -> Result<Moved, RegistryError> {
         let what = format!("pushing {}", parcel.repository);
         let task = Mutex::new(reporter.start(&what, Some(parcel.size())));
         let blobs: Vec<&Blob> = parcel.graph.blobs().collect();
-        let one = |blob| self.blob(parcel, blob, even_if_there, &task);
+        // Credentials that may be wrong are shown for one blob first.
+        let is_alone = !self.shows_blobs.load(Ordering::Relaxed);
+        let (first, rest) = blobs.split_at(usize::from(is_alone && !blobs.is_empty()));
+        let one = |blob| self.blob(parcel, blob, effort, &task);
         let parallel = self.registry.options.parallel.max(1);
-        let moved: Vec<Moved> =
-            stream::iter(blobs).map(one).buffer_unordered(parallel).try_collect().await?;
+        let mut moved = Vec::new();
+        for blob in first {
+            moved.push(one(*blob).await?);
+        }
+        let rest = stream::iter(rest.iter().copied()).map(one).buffer_unordered(parallel);
+        moved.extend(rest.try_collect::<Vec<Moved>>().await?);
         self.remember(parcel);
         Ok(moved.into_iter().fold(Moved::default(), |sum, moved| Moved {
             present: sum.present + moved.present,
@@ -188,17 +249,19 @@ impl Push<'_> {
         &self,
         parcel: &Parcel,
         blob: &Blob,
-        even_if_there: bool,
+        effort: &Effort<'_>,
         progress: &Mutex<Box<dyn Task>>,
     ) -> Result<Moved, RegistryError> {
         let own = Scope::new(&parcel.repository, true);
-        if !even_if_there && self.has(&own, blob).await? {
-            skip_of(progress, blob);
-            return Ok(Moved { present: 1, ..Moved::default() });
-        }
-        let home = match even_if_there {
-            true => None,
-            false => self.home(blob, &parcel.repository).await,
+        let home = match effort {
+            Effort::All => None,
+            Effort::Missing(known) => {
+                if known.contains(&blob.descriptor.digest) || self.has(&own, blob).await? {
+                    skip_of(progress, blob);
+                    return Ok(Moved { present: 1, ..Moved::default() });
+                }
+                self.home(blob, &parcel.repository).await?
+            }
         };
         let upload =
             Upload { repository: &parcel.repository, blob, mount_from: home.as_deref(), progress };
@@ -213,82 +276,81 @@ impl Push<'_> {
         })
     }
 
-    /// A repository to mount from: one that is known to have the blob, or of those that the user
-    /// named the first that says it has. One alone need not be asked.
-    async fn home(&self, blob: &Blob, own: &str) -> Option<String> {
-        let digest = blob.descriptor.digest;
-        let known = self.homes.lock().ok().and_then(|homes| homes.get(&digest).cloned());
-        if known.is_some() {
-            return known.filter(|home| home != own);
-        }
-        let mut named = self.mount_from.iter().filter(|home| *home != own);
-        if self.mount_from.len() > 1 {
-            for home in named {
-                // Whoever may not look there cannot mount from there.
-                if self.has(&Scope::new(home, false), blob).await.unwrap_or(false) {
-                    return Some(home.clone());
-                }
-            }
-            return None;
-        }
-        named.next().cloned()
-    }
-
-    async fn has(&self, scope: &Scope, blob: &Blob) -> Result<bool, RegistryError> {
-        let (digest, repository) = (blob.descriptor.digest, &scope.repository);
-        let what = format!("look for blob {digest} in `{repository}`");
-        let url = self.registry.url(&format!("{repository}/blobs/{digest}"));
-        let answer = self.registry.send(&Request::new(Method::HEAD, url, scope, &what)).await?;
-        let status = answer.status();
-        if status == StatusCode::FORBIDDEN {
-            return Err(self.registry.refusal(answer, &what).await);
-        }
-        let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let length: Option<u64> = length.and_then(|length| length.parse().ok());
-        match length {
-            Some(length) if status == StatusCode::OK && length != blob.descriptor.size => {
-                let why = format!("it has {length} bytes, and not {}", blob.descriptor.size);
-                Err(self.registry.protocol(&what, why))
-            }
-            // Whatever a registry cannot say, it may be asked to take.
-            _ => Ok(status == StatusCode::OK),
-        }
-    }
-
-    /// Puts the documents, each after those that it names, and the tags last.
-    async fn manifests(&self, parcel: &Parcel) -> Result<(), RegistryError> {
-        let root = parcel.graph.root();
+    /// Puts the documents that are not known to be there, each after those that it names, and
+    /// the tags last.
+    async fn manifests(
+        &self,
+        parcel: &Parcel,
+        known: &BTreeSet<Digest>,
+    ) -> Result<(), RegistryError> {
+        let (repository, root) = (&parcel.repository, parcel.graph.root());
         for document in parcel.graph.documents() {
-            if document.descriptor.digest != root.descriptor.digest {
-                self.put(parcel, document, &document.descriptor.digest.to_string()).await?;
+            let digest = document.descriptor.digest;
+            if digest != root.descriptor.digest && !known.contains(&digest) {
+                self.put(repository, document, &digest.to_string()).await?;
             }
         }
         if parcel.tags.is_empty() {
-            return self.put(parcel, root, &root.descriptor.digest.to_string()).await;
+            return self.put(repository, root, &root.descriptor.digest.to_string()).await;
         }
         for tag in &parcel.tags {
-            self.put(parcel, root, tag.as_str()).await?;
+            self.put(repository, root, tag.as_str()).await?;
         }
         Ok(())
     }
 
     async fn put(
         &self,
-        parcel: &Parcel,
+        repository: &str,
         document: &Document,
         name: &str,
     ) -> Result<(), RegistryError> {
-        let what = format!("write the manifest `{}:{name}`", parcel.repository);
-        let scope = Scope::new(&parcel.repository, true);
-        let url = self.registry.url(&format!("{}/manifests/{name}", parcel.repository));
+        let registry = self.registry;
+        let what = format!("write the manifest `{repository}:{name}`");
+        let scope = Scope::new(repository, true);
+        let url = registry.url(&format!("{repository}/manifests/{name}"));
         let mut request = Request::new(Method::PUT, url, &scope, &what)
             .header(CONTENT_TYPE, &document.descriptor.media_type);
         request.body = Some(document.bytes.clone());
-        let answer = self.registry.send(&request).await?;
-        match answer.status().is_success() {
-            true => self.registry.check_claim(answer.headers(), document.descriptor.digest, &what),
-            false => Err(self.registry.refusal(answer, &what).await),
+        let mut tries = Tries::new(&registry.options);
+        let mut is_disputed = false;
+        loop {
+            let answer = registry.send_within(&request, &mut tries).await?;
+            let status = answer.status();
+            if status.is_success() {
+                return registry.check_claim(answer.headers(), document.descriptor.digest, &what);
+            }
+            let error = registry.refusal(answer, &what).await;
+            // The bytes have their digest, so one more try may be taken.
+            let is_last = error.is_missing_content() || std::mem::replace(&mut is_disputed, true);
+            match tries.pause(None) {
+                Some(pause) if status == StatusCode::BAD_REQUEST && !is_last => {
+                    registry.sleep(pause, &tries, &error).await;
+                }
+                _ => return Err(registry.give_up(error)),
+            }
         }
+    }
+}
+
+/// How much of an image is moved.
+enum Effort<'a> {
+    /// All but these blobs and those that the repository turns out to have.
+    Missing(&'a BTreeSet<Digest>),
+    /// Every blob.
+    All,
+}
+
+/// The blobs that a manifest names, or the manifests that an index names.
+fn named_by(document: &Document) -> Vec<Digest> {
+    match read_manifest(document) {
+        Ok(Manifest::Image { config, layers }) => std::iter::once(config.digest)
+            .chain(layers.iter().map(|layer| layer.descriptor.digest))
+            .collect(),
+        Ok(Manifest::Artifact(parts) | Manifest::Index(parts)) => {
+            parts.iter().map(|part| part.digest).collect()
+        }
+        Err(_) => Vec::new(),
     }
 }
 
@@ -297,8 +359,4 @@ fn skip_of(task: &Mutex<Box<dyn Task>>, blob: &Blob) {
     if let Ok(task) = task.lock() {
         task.skip(blob.descriptor.size);
     }
-}
-
-fn names_a_missing_blob(message: &str) -> bool {
-    ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"].iter().any(|code| message.contains(code))
 }

@@ -1,16 +1,22 @@
 //! Answers of a registry: bodies that fit into memory, refusals, claimed digests.
 
-use reqwest::Response;
+use std::time::Instant;
+
 use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
 
 use super::RegistryError;
 use super::client::Registry;
 use super::net::redirect_policy;
+use super::net::retry::{self, RateWatch};
+use super::request::Request;
 use crate::digest::Digest;
 
 /// A registry's words about an error.
 const WORDS_LIMIT: usize = 64 << 10;
 const WORDS_SHOWN: usize = 300;
+/// A document has one error for each missing blob.
+const MAX_ERROR_CODES: usize = 100;
 
 impl Registry {
     /// A body that fits into memory.
@@ -21,40 +27,65 @@ impl Registry {
         what: &str,
     ) -> Result<Vec<u8>, RegistryError> {
         let url = answer.url().clone();
-        let read = async {
-            let mut bytes = Vec::new();
-            while let Some(chunk) = self.timed(answer.chunk(), &url, what).await? {
-                bytes.extend_from_slice(&chunk);
-                if bytes.len() > limit {
-                    let why = format!("its answer is longer than {limit} bytes");
-                    return Err(self.protocol(what, why));
-                }
+        let mut rate = RateWatch::new(self.options.idle);
+        let mut bytes = Vec::new();
+        loop {
+            let since = Instant::now();
+            let Some(chunk) = self.timed(answer.chunk(), &url, what).await? else {
+                return Ok(bytes);
+            };
+            if rate.is_too_slow(since.elapsed(), chunk.len() as u64) {
+                return Err(self.too_slow(&url, what, &rate));
             }
-            Ok(bytes)
-        };
-        // Bytes that drip would keep the silence short for ever.
-        match tokio::time::timeout(self.options.idle * 4, read).await {
-            Ok(result) => result,
-            Err(_) => Err(self.stalled(&url, what)),
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > limit {
+                let why = format!("its answer is longer than {limit} bytes");
+                return Err(self.protocol(what, why));
+            }
         }
     }
 
-    /// The error for an answer that says no, with the registry's own words.
+    /// The error for an answer that refuses, with the text of the answer.
     pub(super) async fn refusal(&self, answer: Response, what: &str) -> RegistryError {
-        let (status, host) = (answer.status().as_u16(), redirect_policy::host_of(answer.url()));
+        let (status, host) = (answer.status(), redirect_policy::host_of(answer.url()));
+        let is_own = host == redirect_policy::host_of(&self.base());
+        let led_by = (!is_own).then(|| self.name.clone());
         // Within TLS only the registry itself can answer.
         let proxy = self.proxy(answer.url()).filter(|_| answer.url().scheme() == "http");
-        let bytes = self.body(answer, WORDS_LIMIT, what).await.unwrap_or_default();
-        let message = words(&bytes);
-        RegistryError::Refused { host, proxy, what: what.into(), status, message }
+        let asks = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+        let wait = if asks { retry::retry_after(answer.headers()) } else { None };
+        let body = self.body(answer, WORDS_LIMIT, what);
+        let bytes = tokio::time::timeout(self.options.idle, body).await;
+        let bytes = bytes.ok().and_then(Result::ok).unwrap_or_default();
+        RegistryError::Refused {
+            host,
+            led_by,
+            proxy,
+            what: what.into(),
+            status: status.as_u16(),
+            message: words(&bytes),
+            codes: error_codes(&bytes),
+            retry_after: wait.map(|wait| wait.as_secs()),
+        }
     }
 
-    pub(super) async fn not_found(&self, answer: Response, what: String) -> RegistryError {
-        let message = match self.refusal(answer, &what).await {
-            RegistryError::Refused { message, .. } => message,
-            _ => String::new(),
-        };
-        RegistryError::NotFound { registry: self.name.clone(), what, message }
+    /// The error for a 404. Only the registry itself knows what it does not have; a host to which
+    /// it leads is named as the one that refused.
+    pub(super) async fn not_found(
+        &self,
+        answer: Response,
+        request: &Request<'_>,
+        what: String,
+    ) -> RegistryError {
+        let is_redirected = answer.url().path() != request.url.path()
+            || redirect_policy::host_of(answer.url()) != redirect_policy::host_of(&request.url);
+        let refusal = self.refusal(answer, request.what).await;
+        match refusal {
+            RegistryError::Refused { message, .. } if !is_redirected => {
+                RegistryError::NotFound { registry: self.name.clone(), what, message }
+            }
+            refusal => refusal,
+        }
     }
 
     /// Compares the digest that a registry gives what it took.
@@ -82,6 +113,14 @@ pub(super) fn claimed(headers: &HeaderMap) -> Option<Result<Digest, String>> {
     Some(
         parsed.and_then(|text| text.parse().map_err(|e: crate::digest::DigestError| e.to_string())),
     )
+}
+
+/// The error codes of a registry's error document.
+pub(super) fn error_codes(bytes: &[u8]) -> Vec<String> {
+    let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    let errors = json.as_ref().and_then(|json| json.get("errors")?.as_array());
+    let codes = errors.into_iter().flatten().filter_map(|error| error.get("code")?.as_str());
+    codes.take(MAX_ERROR_CODES).map(str::to_owned).collect()
 }
 
 /// `: CODE: message` of a registry's error document, or the beginning of what it said.

@@ -115,13 +115,14 @@ impl Registry {
         let url: Url = realm
             .parse()
             .map_err(|_| self.protocol(what, format!("its token realm `{realm}` is no url")))?;
-        redirect_policy::check(&self.base, &self.base, &url)?;
+        self.check_target(&self.base(), &url)?;
         Ok(url)
     }
 
     /// Whether the host that makes tokens may see credentials.
     fn is_trusted(&self, realm: &Url) -> bool {
-        let registry = self.base.host_str().unwrap_or_default();
+        let base = self.base();
+        let registry = base.host_str().unwrap_or_default();
         let host = realm.host_str().unwrap_or_default();
         let named = |name: &String| *name == host || *name == redirect_policy::host_of(realm);
         host == registry
@@ -148,7 +149,8 @@ impl Registry {
         }
         let had_credentials = credentials.is_some();
         let request = ask(realm, service, scope, credentials);
-        let (status, bytes) = self.ask_realm(&request, what, ANSWER_LIMIT).await?;
+        let answer = self.ask_realm(&request, what).await?;
+        let status = answer.status();
         if matches!(status.as_u16(), 400 | 401 | 403) {
             return Err(match had_credentials {
                 true => {
@@ -157,12 +159,16 @@ impl Registry {
                 false => self.nobody(what),
             });
         }
+        // The host that refuses is named, which may be another one than the registry.
+        let what = format!("give a token to {what}");
         if !status.is_success() {
-            let why = format!("`{}` gave no token: {status}", redirect_policy::shown(realm));
-            return Err(self.protocol(what, why));
+            return Err(self.give_up(self.refusal(answer, &what).await));
         }
-        read_answer(&bytes).ok_or_else(|| {
-            self.protocol(what, format!("`{}` gave no token", redirect_policy::shown(realm)))
+        let bytes = self.body(answer, ANSWER_LIMIT, &what).await?;
+        read_answer(&bytes).ok_or_else(|| RegistryError::Protocol {
+            host: redirect_policy::host_of(realm),
+            what,
+            why: "there is no token in its answer".into(),
         })
     }
 }
@@ -170,8 +176,8 @@ impl Registry {
 /// The token that a realm gave, if it did.
 pub(super) fn read_answer(bytes: &[u8]) -> Option<Secret> {
     let answer: TokenAnswer = serde_json::from_slice(bytes).ok()?;
-    let token = answer.token.or(answer.access_token);
-    token.filter(|token| !token.is_empty()).map(Secret::new)
+    let mut tokens = [answer.token, answer.access_token].into_iter().flatten();
+    tokens.find(|token| !token.is_empty()).map(Secret::new)
 }
 
 /// How a realm is asked: with a form where there is a refresh token, by its URL otherwise.
@@ -280,6 +286,21 @@ mod tests {
         let mut scope = Scope::new("team/app", true);
         scope.also_read = Some("team/base".into());
         assert_eq!(scope.words(), ["repository:team/app:pull,push", "repository:team/base:pull"]);
+    }
+
+    #[test]
+    fn token_is_the_first_field_that_is_not_empty() {
+        for (answer, token) in [
+            (r#"{"token":"a","access_token":"b"}"#, Some("a")),
+            (r#"{"token":"","access_token":"b"}"#, Some("b")),
+            (r#"{"token":null,"access_token":"b"}"#, Some("b")),
+            (r#"{"access_token":""}"#, None),
+            ("{}", None),
+            ("no json", None),
+        ] {
+            let found = read_answer(answer.as_bytes());
+            assert_eq!(found.as_ref().map(Secret::reveal), token, "{answer}");
+        }
     }
 
     #[test]

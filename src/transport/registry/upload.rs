@@ -10,31 +10,30 @@
 //! cooper hashed them are not hashed by cooper as well, unless the answer names no digest.
 
 use std::io;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
+};
 use reqwest::{Method, Response, StatusCode, Url};
 
 use super::RegistryError;
 use super::chunk_reader::ChunkReader;
 use super::client::Registry;
-use super::net::retry;
+use super::net::retry::{Tries, is_retryable};
 use super::request::Request;
 use super::response::claimed;
 use super::token::Scope;
 use crate::digest::Digest;
+use crate::image::Descriptor;
 use crate::report::Task;
 use crate::transport::graph::Blob;
 
-/// How often progress is looked at.
-const GLANCE: Duration = Duration::from_millis(250);
-/// What is sent at once to a registry that does not take the whole.
+/// The size of a part for a registry that does not take the whole.
 const PART: u64 = 16 << 20;
-const LARGEST_PART: u64 = 256 << 20;
-/// A registry hashes what it got before it answers.
-const HASHING: u32 = 4;
+/// Proxies with a limit for bodies take at least a megabyte.
+const MIN_PART: u64 = 256 << 10;
+const MAX_PART: u64 = 256 << 20;
 
 /// How a blob came to be in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +57,37 @@ pub(super) struct Upload<'a> {
 struct Session {
     location: Url,
     /// The least that a part may have.
-    part: u64,
+    min_part: u64,
+}
+
+/// What the tries of one upload have taught so far.
+#[derive(Default)]
+struct Lessons {
+    /// A token was renewed.
+    proved: bool,
+    /// The registry called right bytes wrong.
+    disputed: bool,
+    /// The size of parts, once the whole was too large.
+    part: Option<u64>,
+}
+
+impl Lessons {
+    /// Chooses smaller requests; false if they are as small as they may be.
+    fn shrink(&mut self, min_part: u64) -> bool {
+        let next = self.part.map_or(PART, |part| part / 4).max(min_part);
+        let can_shrink = self.part.is_none_or(|part| next < part && next >= MIN_PART);
+        if can_shrink {
+            self.part = Some(next.min(MAX_PART));
+        }
+        can_shrink
+    }
 }
 
 /// How a try ended that did not fail for good.
 enum Try {
     Done(Arrival),
-    TooLarge,
+    /// Another way to send it is known now.
+    Otherwise,
     Again(Box<RegistryError>, Option<Box<HeaderMap>>),
 }
 
@@ -73,17 +96,16 @@ impl Registry {
     pub(super) async fn upload(&self, upload: &Upload<'_>) -> Result<Arrival, RegistryError> {
         let digest = upload.blob.descriptor.digest;
         let what = format!("upload blob {digest} to `{}`", upload.repository);
-        let (mut tried, mut proved, mut parts) = (0, false, false);
+        let (mut tries, mut lessons) = (Tries::new(&self.options), Lessons::default());
         let mut mount = upload.mount_from;
         loop {
-            match self.try_upload(upload, mount.take(), parts, &mut proved, &what).await? {
+            match self.try_upload(upload, mount.take(), &mut lessons, &what).await? {
                 Try::Done(arrival) => return Ok(arrival),
-                Try::TooLarge => parts = true,
-                Try::Again(error, _) if tried >= self.options.retries => return Err(*error),
-                Try::Again(_, headers) => {
-                    tokio::time::sleep(retry::pause(tried, headers.as_deref())).await;
-                    tried += 1;
-                }
+                Try::Otherwise => {}
+                Try::Again(error, headers) => match tries.pause(headers.as_deref()) {
+                    None => return Err(self.give_up(*error)),
+                    Some(pause) => self.sleep(pause, &tries, &error).await,
+                },
             }
         }
     }
@@ -92,38 +114,27 @@ impl Registry {
         &self,
         upload: &Upload<'_>,
         mount: Option<&str>,
-        parts: bool,
-        proved: &mut bool,
+        lessons: &mut Lessons,
         what: &str,
     ) -> Result<Try, RegistryError> {
         let scope = Scope::new(upload.repository, true);
         let Some(session) = self.start(upload, mount, &scope, what).await? else {
             return Ok(Try::Done(Arrival::Mounted));
         };
-        if parts {
-            return self.in_parts(upload, session, &scope, what).await;
+        if let Some(part) = lessons.part {
+            return self.in_parts(upload, session, part, lessons, what).await;
         }
         let url = finished(&session.location, upload.blob.descriptor.digest);
-        let answer = match self.stream_up(upload, Method::PUT, &url, &scope, what).await {
-            Ok(answer) => answer,
-            Err(error @ (RegistryError::Unreachable { .. } | RegistryError::Stalled { .. })) => {
-                return Ok(Try::Again(Box::new(error), None));
+        match self.stream_up(upload, &url, &scope, what).await {
+            Ok(answer) => self.judge(answer, upload, (lessons, session.min_part), what).await,
+            Err(error) if error.failed_host().is_some() && !error.is_final() => {
+                Ok(Try::Again(Box::new(error), None))
             }
-            Err(error) => return Err(error),
-        };
-        match answer.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Ok(Try::TooLarge),
-            // The token ran out while the bytes were on their way.
-            StatusCode::UNAUTHORIZED if !*proved => {
-                *proved = true;
-                self.prove(&answer, &scope, what).await?;
-                Ok(Try::Again(Box::new(self.refused_proof(&scope, what)), None))
-            }
-            _ => self.judge(answer, upload, what).await,
+            Err(error) => Err(error),
         }
     }
 
-    /// Opens an upload; none is needed when the blob could be mounted.
+    /// Opens an upload; none is needed when the registry has the blob.
     async fn start(
         &self,
         upload: &Upload<'_>,
@@ -131,30 +142,38 @@ impl Registry {
         scope: &Scope,
         what: &str,
     ) -> Result<Option<Session>, RegistryError> {
+        let digest = upload.blob.descriptor.digest;
         let mut url = self.url(&format!("{}/blobs/uploads/", upload.repository));
         let mut own_scope = scope.clone();
         if let Some(from) = mount {
             url.query_pairs_mut()
-                .append_pair("mount", &upload.blob.descriptor.digest.to_string())
+                .append_pair("mount", &digest.to_string())
                 .append_pair("from", from);
             own_scope.also_read = Some(from.to_owned());
         }
-        let request =
-            Request::new(Method::POST, url.clone(), &own_scope, what).header(CONTENT_LENGTH, "0");
+        let mut request =
+            Request::new(Method::POST, url, &own_scope, what).header(CONTENT_LENGTH, "0");
+        request.is_optional = mount.is_some();
         let answer = self.send(&request).await?;
+        let is_ours = matches!(claimed(answer.headers()), Some(Ok(claim)) if claim == digest);
+        let is_unnamed = claimed(answer.headers()).is_none();
         match answer.status() {
-            StatusCode::CREATED if mount.is_some() => Ok(None),
-            StatusCode::ACCEPTED => {
-                let least = HeaderName::from_static("oci-chunk-min-length");
-                let least = answer.headers().get(least).and_then(|v| v.to_str().ok()?.parse().ok());
-                let location = self.location(&url, &answer, what)?;
-                Ok(Some(Session {
-                    location,
-                    part: least.unwrap_or(PART).clamp(PART, LARGEST_PART),
-                }))
-            }
+            // Without a digest in the question only one in the answer can name the blob.
+            StatusCode::CREATED if is_ours || mount.is_some() && is_unnamed => Ok(None),
+            StatusCode::TOO_MANY_REQUESTS => Err(self.refusal(answer, what).await),
             // Mounting is optional; a registry may refuse it in any way.
-            _ if mount.is_some() => Box::pin(self.start(upload, None, scope, what)).await,
+            status
+                if mount.is_some() && (!status.is_success() || status == StatusCode::CREATED) =>
+            {
+                Box::pin(self.start(upload, None, scope, what)).await
+            }
+            status if status.is_success() => {
+                let least = HeaderName::from_static("oci-chunk-min-length");
+                let least: Option<u64> =
+                    answer.headers().get(least).and_then(|v| v.to_str().ok()?.parse().ok());
+                let location = self.location(&answer, what)?;
+                Ok(Some(Session { location, min_part: least.unwrap_or_default().min(MAX_PART) }))
+            }
             _ => Err(self.refusal(answer, what).await),
         }
     }
@@ -163,43 +182,22 @@ impl Registry {
     async fn stream_up(
         &self,
         upload: &Upload<'_>,
-        method: Method,
         url: &Url,
         scope: &Scope,
         what: &str,
     ) -> Result<Response, RegistryError> {
-        let size = upload.blob.descriptor.size;
-        let feed = ChunkReader::start(upload.blob.clone());
-        let (sent, failed) = (Arc::clone(&feed.sent), Arc::clone(&feed.failed));
+        let Descriptor { digest, size, .. } = upload.blob.descriptor;
+        let reader = ChunkReader::start(upload.blob.clone());
+        let (progress, failed) = (reader.progress(), reader.failed());
         let request = self
-            .streamed(method, url, scope, feed.into_body())?
+            .streamed(Method::PUT, url, scope, reader.into_body())?
             .header(CONTENT_LENGTH, size.to_string());
-        let mut answer = std::pin::pin!(request.send());
-        let (mut seen, mut since) = (0, Instant::now());
-        loop {
-            let answered = tokio::time::timeout(GLANCE, &mut answer).await;
-            let now = sent.load(Ordering::Relaxed);
-            if now != seen {
-                advance(upload, now - seen);
-                (seen, since) = (now, Instant::now());
-            }
-            match answered {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => {
-                    let own = failed.lock().ok().and_then(|mut failed| failed.take());
-                    let digest = upload.blob.descriptor.digest;
-                    return Err(match own {
-                        Some(source) => RegistryError::Blob { digest, source },
-                        None => self.unreachable(url, what, error),
-                    });
-                }
-                Err(_) => {
-                    let patience = if now >= size { HASHING } else { 1 };
-                    if since.elapsed() >= self.options.idle * patience {
-                        return Err(self.stalled(url, what));
-                    }
-                }
-            }
+        let answer =
+            self.watched(request, url, what, &progress, |bytes| advance(upload, bytes)).await;
+        let own = failed.lock().ok().and_then(|mut failed| failed.take());
+        match (answer, own) {
+            (Err(_), Some(source)) => Err(RegistryError::Blob { digest, source }),
+            (answer, _) => answer,
         }
     }
 
@@ -208,64 +206,89 @@ impl Registry {
         &self,
         upload: &Upload<'_>,
         session: Session,
-        scope: &Scope,
+        part: u64,
+        lessons: &mut Lessons,
         what: &str,
     ) -> Result<Try, RegistryError> {
         let digest = upload.blob.descriptor.digest;
-        let mut feed = ChunkReader::start(upload.blob.clone());
+        let scope = Scope::new(upload.repository, true);
+        let mut reader = ChunkReader::start(upload.blob.clone());
         let (mut location, mut at) = (session.location, 0);
         loop {
-            let part = feed.part(session.part).await;
-            let part = part.map_err(|source| RegistryError::Blob { digest, source })?;
-            if part.is_empty() {
+            let bytes = reader.part(part.max(session.min_part)).await;
+            let bytes = bytes.map_err(|source| RegistryError::Blob { digest, source })?;
+            if bytes.is_empty() {
                 break;
             }
-            let end = at + part.len() as u64;
-            let mut request = Request::new(Method::PATCH, location.clone(), scope, what)
+            let end = at + bytes.len() as u64;
+            let mut request = Request::new(Method::PATCH, location.clone(), &scope, what)
                 .header(CONTENT_TYPE, "application/octet-stream")
                 .header(CONTENT_RANGE, format!("{at}-{}", end - 1));
-            request.body = Some(part);
+            request.body = Some(bytes);
             let answer = self.send(&request).await?;
-            if answer.status() != StatusCode::ACCEPTED {
-                return self.judge(answer, upload, what).await;
+            if !answer.status().is_success() {
+                return self.refused(answer, upload, (lessons, session.min_part), what).await;
             }
-            location = self.location(&location, &answer, what)?;
+            // An answer without a location leaves the upload where it is.
+            if answer.headers().contains_key(LOCATION) {
+                location = self.location(&answer, what)?;
+            }
             advance(upload, end - at);
             at = end;
         }
-        let request = Request::new(Method::PUT, finished(&location, digest), scope, what)
+        let request = Request::new(Method::PUT, finished(&location, digest), &scope, what)
             .header(CONTENT_LENGTH, "0");
         let answer = self.send(&request).await?;
-        self.judge(answer, upload, what).await
+        self.judge(answer, upload, (lessons, session.min_part), what).await
     }
 
-    /// What the answer at the end of an upload means.
+    /// Interprets the answer at the end of an upload.
     async fn judge(
         &self,
         answer: Response,
         upload: &Upload<'_>,
+        lessons: (&mut Lessons, u64),
         what: &str,
     ) -> Result<Try, RegistryError> {
-        let digest = upload.blob.descriptor.digest;
-        let status = answer.status();
-        match status {
-            StatusCode::CREATED | StatusCode::NO_CONTENT => {
-                self.check_claim(answer.headers(), digest, what)?;
-                if claimed(answer.headers()).is_none() {
-                    check(upload.blob).await?;
-                }
-                Ok(Try::Done(Arrival::Uploaded))
+        if !answer.status().is_success() {
+            return self.refused(answer, upload, lessons, what).await;
+        }
+        self.check_claim(answer.headers(), upload.blob.descriptor.digest, what)?;
+        if claimed(answer.headers()).is_none() {
+            check(upload.blob).await?;
+        }
+        Ok(Try::Done(Arrival::Uploaded))
+    }
+
+    /// Interprets a refusal of the bytes, or of a part of them.
+    async fn refused(
+        &self,
+        answer: Response,
+        upload: &Upload<'_>,
+        (lessons, min_part): (&mut Lessons, u64),
+        what: &str,
+    ) -> Result<Try, RegistryError> {
+        match answer.status() {
+            StatusCode::PAYLOAD_TOO_LARGE if lessons.shrink(min_part) => Ok(Try::Otherwise),
+            // The token ran out while the bytes were on their way.
+            StatusCode::UNAUTHORIZED if !std::mem::replace(&mut lessons.proved, true) => {
+                self.prove(&answer, &Scope::new(upload.repository, true), what).await?;
+                Ok(Try::Otherwise)
             }
-            // It may be right that these are not the bytes.
             StatusCode::BAD_REQUEST => {
                 check(upload.blob).await?;
-                Err(self.refusal(answer, what).await)
+                // The bytes are right, so one more try may be, too.
+                let error = self.refusal(answer, what).await;
+                match std::mem::replace(&mut lessons.disputed, true) {
+                    false => Ok(Try::Again(Box::new(error), None)),
+                    true => Err(error),
+                }
             }
-            // The session is gone, or knows other bytes than we do.
+            // The session ended, or has other bytes.
             StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
                 Ok(Try::Again(Box::new(self.refusal(answer, what).await), None))
             }
-            status if retry::may_pass(status) => {
+            status if is_retryable(status) => {
                 let headers = Box::new(answer.headers().clone());
                 Ok(Try::Again(Box::new(self.refusal(answer, what).await), Some(headers)))
             }
@@ -287,8 +310,11 @@ fn finished(location: &Url, digest: Digest) -> Url {
     url
 }
 
-/// Hashes bytes that were sent without that.
+/// Hashes bytes that were sent without that: those of cooper's own files.
 async fn check(blob: &Blob) -> Result<(), RegistryError> {
+    if blob.look().is_none() {
+        return Ok(());
+    }
     let (digest, blob) = (blob.descriptor.digest, blob.clone());
     let read = tokio::task::spawn_blocking(move || io::copy(&mut blob.open()?, &mut io::sink()));
     let read = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));

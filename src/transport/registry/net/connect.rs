@@ -82,9 +82,15 @@ impl Dial {
     }
 }
 
-/// Whether the other side answers a TLS greeting in plain text.
-pub(in super::super) async fn speaks_plain(http: &Client, base: &Url) -> bool {
-    let asked = tokio::time::timeout(CONNECT, http.get(base.clone()).send()).await;
-    let Ok(Err(error)) = asked else { return false };
-    matches!(tls::cause(&error), Some(rustls::Error::InvalidMessage(_)))
+/// Returns true if the other side answers a TLS greeting in plain text. No connection is an error:
+/// it decides nothing.
+pub(in super::super) async fn is_plain_http(http: &Client, base: &Url) -> reqwest::Result<bool> {
+    match http.get(base.clone()).send().await {
+        Ok(_) => Ok(false),
+        Err(error) => match tls::cause(&error) {
+            Some(rustls::Error::InvalidMessage(_)) => Ok(true),
+            Some(_) => Ok(false),
+            None => Err(error),
+        },
+    }
 }

@@ -42,25 +42,44 @@ pub(in super::super) fn is_loopback(host: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Checks a URL that the registry named against the one that we came from.
-pub(in super::super) fn check(registry: &Url, from: &Url, to: &Url) -> Result<(), RegistryError> {
+/// Checks a URL that the registry named against the one that we came from. Plain HTTP is for the
+/// hosts in `insecure`, for the registry itself and for a registry's neighbours on this machine.
+pub(in super::super) fn check(
+    registry: &Url,
+    from: &Url,
+    to: &Url,
+    insecure: &[String],
+) -> Result<(), RegistryError> {
     let refuse =
         |why| Err(RegistryError::Redirect { registry: host_of(registry), target: shown(to), why });
+    let is_registry = host_of(to) == host_of(registry);
+    let is_local = registry.host_str().is_some_and(is_loopback);
+    let bare = to.host_str().unwrap_or_default();
     match to.scheme() {
         "https" => {}
-        "http" if from.scheme() == "http" => {}
-        "http" => return refuse("it would leave https for plain http"),
+        "http" if insecure.iter().any(|named| is_host(to, named)) => {}
+        "http" if from.scheme() != "http" => {
+            return refuse("it would leave https for plain http");
+        }
+        "http" if is_registry && registry.scheme() == "http" => {}
+        "http" if is_local && is_loopback(bare) => {}
+        "http" => return refuse("it speaks plain http, and `--insecure-http` does not name it"),
         _ => return refuse("it is neither http nor https"),
     }
-    if host_of(to) == host_of(registry) || registry.host_str().is_some_and(is_loopback) {
+    if is_registry || is_local {
         return Ok(());
     }
-    let bare = to.host_str().unwrap_or_default();
     let literal = bare.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match is_loopback(bare) || literal.is_ok_and(is_near) {
         true => refuse("it is an address of this machine or its link, and the registry is not"),
         false => Ok(()),
     }
+}
+
+/// Returns true if a URL's host and port are those that the user wrote; port 80 may be left out.
+fn is_host(url: &Url, named: &str) -> bool {
+    let with_port = || Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?));
+    named == host_of(url) || with_port().is_some_and(|host| host == named)
 }
 
 /// Whether two URLs are served by the same host, port and protocol.
@@ -139,7 +158,28 @@ mod tests {
             ("file:///etc/passwd", false),
         ] {
             let to: Url = to.parse().unwrap();
-            assert_eq!(check(&registry, &registry, &to).is_ok(), good, "{to}");
+            assert_eq!(check(&registry, &registry, &to, &[]).is_ok(), good, "{to}");
+        }
+    }
+
+    #[test]
+    fn plain_http_needs_the_users_permission_for_each_host() {
+        let insecure = ["r.example:5000".to_owned(), "store.example:80".into()];
+        for (registry, to, good) in [
+            ("http://r.example:5000/v2/", "http://r.example:5000/blob", true),
+            ("http://r.example:5000/v2/", "http://store.example/blob", true),
+            ("http://r.example:5000/v2/", "http://cdn.example/blob", false),
+            ("http://r.example:5000/v2/", "http://store.example:81/blob", false),
+            ("http://r.example:5000/v2/", "https://cdn.example/blob", true),
+            ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:6000/blob", true),
+            ("http://127.0.0.1:5000/v2/", "http://localhost/blob", true),
+            ("http://127.0.0.1:5000/v2/", "http://cdn.example/blob", false),
+            ("http://localhost:5000/v2/", "http://store.example/blob", true),
+            ("https://r.example/v2/", "http://store.example/blob", true),
+            ("https://r.example/v2/", "http://r.example/blob", false),
+        ] {
+            let (from, to): (Url, Url) = (registry.parse().unwrap(), to.parse().unwrap());
+            assert_eq!(check(&from, &from, &to, &insecure).is_ok(), good, "{registry} {to}");
         }
     }
 
