@@ -35,6 +35,8 @@ pub(super) struct RegistryArgs {
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
     /// Speak plain HTTP with this host; may be given again. This machine needs no leave
+    ///
+    /// No other host is spoken to without TLS, also none to which a registry redirects.
     #[arg(long, value_name = "HOST[:PORT]")]
     insecure_http: Vec<String>,
     /// Read a bearer token for the registry from standard input

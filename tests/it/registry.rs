@@ -3,13 +3,17 @@
 mod auth;
 mod copy;
 mod elsewhere;
+mod exit_codes;
 mod faults;
 mod network;
 mod newest;
 mod proxy;
 mod pull;
 mod push;
+mod responses;
 pub(crate) mod server;
+mod tagging;
+mod waiting;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -42,6 +46,12 @@ fn validate(fixture: &Fixture, place: &str) -> Command {
 
 fn pushed(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
+}
+
+/// An answer that refuses with a status and an error code.
+fn refusal(status: u16, code: &str) -> proxy::Fault {
+    let body = json!({"errors": [{"code": code, "message": "by a test"}]});
+    proxy::Fault::Answer(status, Vec::new(), body.to_string().into_bytes())
 }
 
 /// The digest that a push printed.

@@ -85,7 +85,7 @@ fn surprises() -> Vec<Case> {
             name: "81: a connection that breaks once",
             rule: |seen, before| when(seen.method == "HEAD" && before == 0, Fault::Hang),
             end: End::Good,
-            most: ("HEAD", "/manifests/", 2),
+            most: ("HEAD", "/manifests/", 4),
         },
         Case {
             name: "81: a connection that always breaks",

@@ -73,12 +73,7 @@ fn a_proxy_that_refuses_or_is_not_there_is_named_without_its_password() {
     let dead = format!("127.0.0.1:{}", free_port());
     for (variable, proxy, arguments, says) in [
         ("HTTPS_PROXY", &proxy.name(), &[][..], "proxy authorization required"),
-        (
-            "HTTP_PROXY",
-            &proxy.name(),
-            &["--insecure-http", FAR],
-            "refused to look for `app:v1`: 403",
-        ),
+        ("HTTP_PROXY", &proxy.name(), &["--insecure-http", FAR], "to `app`: 403"),
         ("HTTPS_PROXY", &dead, &[], "refused"),
     ] {
         let url = format!("http://me:s3cret@{proxy}");

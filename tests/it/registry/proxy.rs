@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Resize(isize),
     /// A header of the answer is another one, or gone.
     Header(&'static str, Option<String>),
+    /// The registry does what it is asked, and its answer has another status.
+    Status(u16),
     /// The registry does not see this header of the request.
     Hide(&'static str),
 }
@@ -73,7 +75,16 @@ impl Proxy {
         upstream: u16,
         rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(0, upstream, rule)
+    }
+
+    /// The same at a port that is known before.
+    pub(crate) fn start_at(
+        port: u16,
+        upstream: u16,
+        rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let rule: Arc<Rule> = Arc::new(rule);
@@ -205,7 +216,10 @@ fn forward(
         headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         headers.extend(value.iter().map(|value| ((*name).to_owned(), value.clone())));
     }
-    write!(client, "{status}\r\n")?;
+    match fault {
+        Fault::Status(other) => write!(client, "HTTP/1.1 {other} Spoilt\r\n")?,
+        _ => write!(client, "{status}\r\n")?,
+    }
     for (name, value) in &headers {
         write!(client, "{name}: {value}\r\n")?;
     }

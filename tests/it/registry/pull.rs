@@ -49,7 +49,7 @@ fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
     let cases: [(&str, Rule, i32, &str); 11] = [
         ("82: cut for ever", |s, _| on(is_large_blob(s), Fault::Cut(100)), 2, "failed to reach"),
         ("83: stall", |s, _| on(is_large_blob(s), Fault::Stall(1000)), 2, "sent nothing for"),
-        ("84: drip", |s, _| on(is_large_blob(s), Fault::Drip), 2, "sent nothing for"),
+        ("84: drip", |s, _| on(is_large_blob(s), Fault::Drip), 2, "moved less than"),
         (
             "85: wrong byte",
             |s, _| on(is_large_blob(s), Fault::Flip(60)),

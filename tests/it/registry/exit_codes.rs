@@ -1,0 +1,80 @@
+//! The host that a failure names, and the exit code that it ends with.
+
+use super::proxy::{Fault, Proxy, Seen};
+use super::server::Registry;
+use super::{image, push, pushed, refusal};
+use crate::fixture::{Fixture, stderr};
+
+/// The part of the requests that another host answers, if the proxy leads there.
+type Led = fn(&Seen) -> bool;
+
+#[test]
+fn not_found_of_another_host_names_that_host() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let cases: [(&str, Led); 3] = [
+        ("copy a blob", |seen| seen.is("GET", "/blobs/")),
+        ("copy a manifest", |seen| seen.is("GET", "/manifests/")),
+        ("push a blob", |seen| seen.is("POST", "/uploads/")),
+    ];
+    for (name, is_led) in cases {
+        let other = Proxy::start(registry.port(), |_, _| refusal(404, "GONE"));
+        let target = other.name();
+        let proxy = Proxy::start(registry.port(), move |seen, _| {
+            let status = if seen.method == "POST" { 202 } else { 307 };
+            let location = vec![("Location", format!("http://{target}/elsewhere"))];
+            if is_led(seen) { Fault::Answer(status, location, Vec::new()) } else { Fault::None }
+        });
+        let output = match name.starts_with("push") {
+            true => push(&fixture, &image(&fixture, "new", 3), &proxy.name()).output(),
+            false => {
+                let place = format!("{}/app:v1", proxy.name());
+                fixture.cooper().args(["copy", &place, "copied.tar"]).output()
+            }
+        };
+        let error = stderr(&output.unwrap(), 2);
+        let says = format!("`{}`, to which `{}` leads, refused to", other.name(), proxy.name());
+        assert!(error.contains(&says) && error.contains("404: GONE"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn not_found_of_a_token_host_names_that_host() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    for status in [404, 410] {
+        let tokens = Proxy::start(registry.port(), move |_, _| refusal(status, "NOWHERE"));
+        let realm = tokens.name();
+        let proxy = Proxy::start(registry.port(), move |_, _| {
+            let challenge = format!(r#"Bearer realm="http://{realm}/token",service="s""#);
+            Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
+        });
+        let place = format!("{}/app:v1", proxy.name());
+        let mut command = fixture.cooper();
+        let error = stderr(&command.args(["validate", &place]).output().unwrap(), 2);
+        let says = format!("`{}`, to which `{}` leads, refused to", tokens.name(), proxy.name());
+        assert!(error.contains(&says), "{error}");
+        assert!(error.contains(&format!("{status}: NOWHERE")), "{error}");
+    }
+}
+
+#[test]
+fn redirect_within_the_registry_that_ends_nowhere_is_exit_code_2() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let proxy = Proxy::start(registry.port(), |seen, _| {
+        let location = vec![("Location", "/nowhere".to_owned())];
+        match seen.is("GET", "/blobs/") {
+            true => Fault::Answer(307, location, Vec::new()),
+            false => Fault::None,
+        }
+    });
+    let place = format!("{}/app:v1", proxy.name());
+    for arguments in [
+        vec!["copy", &place, "copied.tar"],
+        vec!["inspect", "--fetch", &place],
+        vec!["lock", &place],
+    ] {
+        let error = stderr(&fixture.cooper().args(&arguments).output().unwrap(), 2);
+        assert!(error.contains("refused to read blob") && error.contains("404"), "{error}");
+    }
+}
