@@ -57,10 +57,10 @@ fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure>
 
     use super::registry::RegistryArgs;
     use crate::transport::registry::Remote;
-    let reference: crate::transport::reference::Reference =
-        lock.reference.parse().map_err(Failure::input)?;
     // Bases of several images share their connections.
     static ARGS: LazyLock<RegistryArgs> = LazyLock::new(RegistryArgs::default);
+    let reference: crate::transport::reference::Reference =
+        lock.reference.parse().map_err(Failure::input)?;
     let registry = super::registry::connect(&reference.registry, &ARGS)?;
     Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
 }

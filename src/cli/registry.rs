@@ -45,12 +45,12 @@ pub(super) struct RegistryArgs {
     /// Give credentials to this host when the registry sends there for a token; may be given again
     #[arg(long = "token-host", value_name = "HOST")]
     token_hosts: Vec<String>,
-    /// Give up on a registry that is silent for so long
+    /// Seconds of silence after which a request to a registry fails
     ///
     /// A body must also move at least 10 kB/s over 30 s, or over this time if it is shorter.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=3600))]
     registry_timeout: u64,
-    /// Try a request that failed again so often
+    /// Number of retries of a request that failed
     ///
     /// That is after a broken connection, silence, 408, 425, 429 or 5xx. Each pause is reported.
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(0..=20))]

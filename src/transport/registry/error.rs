@@ -41,9 +41,9 @@ pub enum RegistryError {
          tried to {what}"
     )]
     TooSlow {
-        /// The registry, or where it sent us.
+        /// The registry, or the host to which it leads.
         host: String,
-        /// What was tried.
+        /// The request.
         what: String,
         /// The least rate.
         rate: u64,

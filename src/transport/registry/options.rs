@@ -53,9 +53,9 @@ pub struct Options {
     pub idle: Duration,
     /// How often a failed request is tried again.
     pub retries: u32,
-    /// How long the pauses between the tries of one request may last in sum.
+    /// The longest time that the pauses between the tries of one request last in sum.
     pub wait: Duration,
-    /// What warns of the pauses.
+    /// The reporter that is warned of each pause.
     pub reporter: Arc<dyn Reporter>,
     /// How many blobs move at once.
     pub parallel: usize,

@@ -184,7 +184,7 @@ impl Registry {
             let Err(error) = self.pour(answer, skip, &mut to, &what).await else {
                 return Ok(());
             };
-            // The rest is another request than the one that brought so much.
+            // After that progress the rest counts as a request of its own.
             if to.at >= since + PROGRESS {
                 (tries, since) = (Tries::new(&self.options), to.at);
             }

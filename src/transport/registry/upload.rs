@@ -53,14 +53,14 @@ pub(super) struct Upload<'a> {
     pub(super) progress: &'a Mutex<Box<dyn Task>>,
 }
 
-/// Where an upload goes on.
+/// An upload that the registry opened.
 struct Session {
     location: Url,
     /// The least that a part may have.
     min_part: u64,
 }
 
-/// What the tries of one upload have taught so far.
+/// The state that one upload carries from try to try.
 #[derive(Default)]
 struct Lessons {
     /// A token was renewed.

@@ -22,7 +22,7 @@ fn not_found_of_another_host_names_that_host() {
         let target = other.name();
         let proxy = Proxy::start(registry.port(), move |seen, _| {
             let status = if seen.method == "POST" { 202 } else { 307 };
-            let location = vec![("Location", format!("http://{target}/elsewhere"))];
+            let location = vec![("Location", format!("http://{target}/moved"))];
             if is_led(seen) { Fault::Answer(status, location, Vec::new()) } else { Fault::None }
         });
         let output = match name.starts_with("push") {

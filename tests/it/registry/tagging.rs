@@ -7,7 +7,7 @@ use super::server::Registry;
 use super::{image, push, pushed, refusal, validate};
 use crate::fixture::{Fixture, stdout};
 
-/// At most so many requests give a tag to a manifest that the repository has.
+/// The limit of requests for a new tag on a manifest that the repository has.
 const MAX_REQUESTS: usize = 4;
 
 /// The specs of an image for two platforms, of three layers each.
