@@ -15,6 +15,10 @@ use crate::digest::Digest;
 use crate::image::{Image, json};
 use crate::layer::{Layer, Sink};
 
+/// The directories of an archive, each after those that it is in. Readers that keep the entries of
+/// a tar as a tree refuse a file whose directory has no entry.
+const DIRECTORIES: [&str; 2] = ["blobs/", "blobs/sha256/"];
+
 /// One image in Docker's `manifest.json`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -65,6 +69,9 @@ impl<'a> Archive<'a> {
     pub fn start(to: &'a mut dyn Sink) -> Result<Self, TransportError> {
         let mut archive = Self { to, written: BTreeSet::new() };
         archive.file("oci-layout", OCI_LAYOUT)?;
+        for path in DIRECTORIES {
+            archive.header(path, tar::EntryType::Directory, 0)?;
+        }
         Ok(archive)
     }
 
@@ -105,7 +112,7 @@ impl<'a> Archive<'a> {
     }
 
     fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), TransportError> {
-        self.header(path, bytes.len() as u64)?;
+        self.header(path, tar::EntryType::Regular, bytes.len() as u64)?;
         self.to.write_all(bytes).map_err(TransportError::Stream)?;
         self.pad(bytes.len() as u64)
     }
@@ -119,16 +126,21 @@ impl<'a> Archive<'a> {
         if !self.written.insert(digest) {
             return Ok(());
         }
-        self.header(&blob_path(digest), size)?;
+        self.header(&blob_path(digest), tar::EntryType::Regular, size)?;
         write(self.to)?;
         self.pad(size)
     }
 
-    fn header(&mut self, path: &str, size: u64) -> Result<(), TransportError> {
+    fn header(
+        &mut self,
+        path: &str,
+        kind: tar::EntryType,
+        size: u64,
+    ) -> Result<(), TransportError> {
         let mut header = tar::Header::new_ustar();
         header.set_path(path).map_err(TransportError::Stream)?;
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_mode(0o644);
+        header.set_entry_type(kind);
+        header.set_mode(if kind.is_dir() { 0o755 } else { 0o644 });
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(1);

@@ -25,6 +25,9 @@ impl Archive {
         let mut tar = tar::Archive::new(std::fs::File::open(place.builds()).unwrap());
         for entry in tar.entries().unwrap() {
             let mut entry = entry.unwrap();
+            if entry.header().entry_type().is_dir() {
+                continue;
+            }
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
             files.insert(entry.path().unwrap().to_str().unwrap().to_owned(), bytes);
@@ -162,4 +165,36 @@ fn of_one_image_of_several_nothing_is_said_of_the_others() {
     with_another(":app:v1").succeeded();
     let all = with_another("");
     assert!(all.stdout.contains("which no image in index.json has"), "{}", all.stdout);
+}
+
+/// The entries of an archive: their names, and whether they are directories.
+fn entries(bytes: &[u8]) -> Vec<(String, bool)> {
+    let mut tar = tar::Archive::new(bytes);
+    let name = |entry: tar::Entry<'_, &[u8]>| {
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        (name, entry.header().entry_type().is_dir())
+    };
+    tar.entries().unwrap().map(|entry| name(entry.unwrap())).collect()
+}
+
+#[test]
+fn archive_directories_come_before_what_is_in_them() {
+    let place = Place::new();
+    place.store_file("a", "data", "one");
+    place.spec(&["a"], json!({}));
+    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
+    place.builds();
+    place.cooper(&["copy", "oci-archive:image.tar", "oci:layout"]).succeeded();
+    place.cooper(&["copy", "oci:layout", "oci-archive:copied.tar"]).succeeded();
+    let load = ["load", "spec.json", "--or-save", "saved"];
+    let mut command = place.command(&load);
+    Ran::of(command.env("DOCKER_HOST", "unix:///none").output().unwrap()).succeeded();
+    let streamed = place.command(&["build", "spec.json", "-o", "-"]).output().unwrap().stdout;
+    for bytes in [read("image.tar"), read("copied.tar"), read("saved/app.tar"), streamed] {
+        let entries = entries(&bytes);
+        let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names[..3], ["oci-layout", "blobs/", "blobs/sha256/"]);
+        let directories = entries.iter().filter(|(_, is_dir)| *is_dir).count();
+        assert_eq!((directories, names.last()), (2, Some(&"index.json")));
+    }
 }
