@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -132,19 +132,23 @@ fn token_from_stdin() -> Result<Secret, Failure> {
     }
 }
 
-/// Where docker, podman and skopeo keep logins: `REGISTRY_AUTH_FILE` alone if it is set, else
-/// podman's files and then Docker's.
+/// The files of logins, for one registry. All registries of a run share what is known of helpers.
 fn credential_files() -> CredentialFiles {
+    static FILES: OnceLock<CredentialFiles> = OnceLock::new();
+    FILES.get_or_init(login_files).without_failures()
+}
+
+/// The files in which docker, podman and skopeo keep logins: `REGISTRY_AUTH_FILE` alone if it is
+/// set, else podman's files and then Docker's.
+fn login_files() -> CredentialFiles {
     let docker = var("DOCKER_CONFIG").or_else(|| var("HOME").map(|home| home.join(".docker")));
     let optional = [
         var("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
         config_dir().map(|dir| dir.join("containers/auth.json")),
         docker.map(|dir| dir.join("config.json")),
     ];
-    CredentialFiles {
-        required: var("REGISTRY_AUTH_FILE"),
-        optional: optional.into_iter().flatten().collect(),
-    }
+    let optional = optional.into_iter().flatten().collect();
+    CredentialFiles::new(var("REGISTRY_AUTH_FILE"), optional, Some(progress::current()))
 }
 
 fn var(name: &str) -> Option<PathBuf> {

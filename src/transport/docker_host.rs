@@ -4,9 +4,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::TransportError;
+use super::go_json::{GoJsonError, Object};
 use crate::digest::Digest;
 use crate::file;
 
@@ -48,30 +47,6 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(rename = "currentContext")]
-    current_context: Option<String>,
-}
-
-/// `meta.json` of a context.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Context {
-    endpoints: Endpoints,
-}
-
-#[derive(Deserialize)]
-struct Endpoints {
-    docker: ContextEndpoint,
-}
-
-#[derive(Deserialize)]
-struct ContextEndpoint {
-    #[serde(rename = "Host")]
-    host: String,
-}
-
 /// Finds Docker as its own client does: `DOCKER_HOST`, then `DOCKER_CONTEXT`, then the
 /// configuration's `currentContext`, then the usual socket.
 pub fn find(variable: &Variable<'_>) -> Result<Endpoint, TransportError> {
@@ -107,9 +82,9 @@ fn current_context(dir: &Path) -> Result<Option<(String, String)>, TransportErro
     if !path.exists() {
         return Ok(None);
     }
-    let config: Config = read(&path)?;
+    let name = read(&path, |config| config.text("currentContext"))?;
     let setting = format!("`currentContext` in `{}`", path.display());
-    Ok(config.current_context.filter(|name| !name.is_empty()).map(|name| (setting, name)))
+    Ok((!name.is_empty()).then_some((setting, name)))
 }
 
 fn context(setting: &str, name: &str, dir: &Path) -> Result<Endpoint, TransportError> {
@@ -121,20 +96,27 @@ fn context(setting: &str, name: &str, dir: &Path) -> Result<Endpoint, TransportE
         let why = "there is no such context; `docker context ls` lists those that there are";
         return Err(wrong(setting, name, why.to_owned()));
     }
-    let context: Context = read(&path)?;
+    let host = read(&path, docker_endpoint)?;
     let tls = contexts.join("tls").join(&id).join("docker");
     let certificates = tls.is_dir().then_some(Certificates { dir: tls });
     let setting = format!("`Endpoints.docker.Host` in `{}`", path.display());
-    parse(&setting, &context.endpoints.docker.host, certificates)
+    parse(&setting, &host, certificates)
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, TransportError> {
+/// `Endpoints.docker.Host` of the `meta.json` of a context.
+fn docker_endpoint(context: &Object) -> Result<String, GoJsonError> {
+    let endpoints = context.map("Endpoints")?;
+    let Some(docker) = endpoints.get("docker") else { return Ok(String::new()) };
+    Object::from_value(docker, "Endpoints.docker")?.text("Host")
+}
+
+fn read(
+    path: &Path,
+    field: impl FnOnce(&Object) -> Result<String, GoJsonError>,
+) -> Result<String, TransportError> {
     let bytes = file::read(path, CONFIG_LIMIT)?;
-    // Neither its text nor the parser's words: it may hold logins.
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        TransportError::Config { path: path.into(), line, column }
-    })
+    let found = Object::parse(&bytes).and_then(|object| field(&object));
+    found.map_err(|error| TransportError::Config { path: path.into(), why: error.to_string() })
 }
 
 fn wrong(setting: &str, value: &str, why: String) -> TransportError {
@@ -220,11 +202,20 @@ mod tests {
     fn a_config_that_cannot_be_read_is_named_without_the_logins_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let home = ("DOCKER_CONFIG", dir.path().to_str().unwrap());
-        for text in [r#"{"auths":{"r":{"auth":"s3cret""#, r#"{"currentContext":["s3cret"]}"#] {
-            file::write_atomically(&dir.path().join("config.json"), text.as_bytes()).unwrap();
+        let path = dir.path().join("config.json");
+        for (text, why) in [
+            (r#"{"auths":{"r":{"auth":"s3cret""#, "syntax error at line 1, column 30"),
+            (r#"{"currentContext":["s3cret"]}"#, "`currentContext` is not a string"),
+        ] {
+            file::write_atomically(&path, text.as_bytes()).unwrap();
             let error = find_in(&[home]).unwrap_err().to_string();
-            assert!(error.contains("config.json` is no json of that shape, at line 1"), "{error}");
-            assert!(!error.contains("s3cret"), "{error}");
+            assert_eq!(error, format!("invalid JSON in `{}`: {why}", path.display()));
+        }
+        // Fields that say nothing of where Docker is do not matter here.
+        for text in [r#"{"auths":5,"CurrentContext":null}"#, "", "null", r#"{"auths":{"r":null}}"#]
+        {
+            file::write_atomically(&path, text.as_bytes()).unwrap();
+            assert_eq!(find_in(&[home]).unwrap(), Endpoint::Unix(DEFAULT_SOCKET.into()), "{text}");
         }
     }
 
@@ -242,7 +233,7 @@ mod tests {
         };
         write(
             meta.join("meta.json"),
-            r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://far:1","SkipTLSVerify":false}}}"#,
+            r#"{"name":"far","Metadata":null,"endpoints":{"kubernetes":null,"docker":{"host":"tcp://far:1","SkipTLSVerify":false}}}"#,
         );
         write(dir.path().join("config.json"), r#"{"auths":{},"currentContext":"far"}"#);
         let far = Endpoint::Tcp("far:1".into(), Some(Certificates { dir: tls }));

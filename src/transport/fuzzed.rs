@@ -56,6 +56,12 @@ pub fn logins(bytes: &[u8]) -> usize {
     registry::fuzzed::logins(bytes)
 }
 
+/// The keys of a file of logins that are for a repository.
+#[cfg(feature = "registry")]
+pub fn login_keys(bytes: &[u8], registry: &str, repository: &str) -> Vec<String> {
+    registry::fuzzed::login_keys(bytes, registry, repository)
+}
+
 /// What a token server answers: whether there is a token in it.
 #[cfg(feature = "registry")]
 pub fn token(bytes: &[u8]) -> bool {

@@ -24,6 +24,8 @@ mod docker_ssh;
 mod entries;
 #[cfg(feature = "daemon")]
 mod feeder;
+#[cfg(any(feature = "daemon", feature = "registry"))]
+mod go_json;
 pub mod graph;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod http;
@@ -123,14 +125,12 @@ pub enum TransportError {
         why: String,
     },
     /// A file of Docker's client that cannot be read; what it holds may be secret.
-    #[error("`{path}` is no json of that shape, at line {line} column {column}")]
+    #[error("invalid JSON in `{path}`: {why}")]
     Config {
         /// The file.
         path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// From 1, or 0 before the first.
-        column: usize,
+        /// The place or the field, without the file's text.
+        why: String,
     },
     /// A name that no consumer takes.
     #[error(transparent)]

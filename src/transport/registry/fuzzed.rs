@@ -32,6 +32,17 @@ pub(in crate::transport) fn logins(bytes: &[u8]) -> usize {
     credentials::parse(bytes).map_or(0, |file| file.usable())
 }
 
+pub(in crate::transport) fn login_keys(
+    bytes: &[u8],
+    registry: &str,
+    repository: &str,
+) -> Vec<String> {
+    let Ok(file) = credentials::parse(bytes) else { return Vec::new() };
+    let keys = |is_docker| file.keys(registry, repository, is_docker);
+    assert!(keys(false).iter().all(|key| keys(true).contains(key)), "Docker matches more keys");
+    keys(true).into_iter().map(str::to_owned).collect()
+}
+
 pub(in crate::transport) fn token(bytes: &[u8]) -> bool {
     token::read_answer(bytes).is_some()
 }

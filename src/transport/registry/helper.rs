@@ -4,10 +4,9 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-
 use super::RegistryError;
 use super::credentials::{Credentials, password_of};
+use crate::transport::go_json::Object;
 
 /// A helper may ask the user to unlock a keyring; nobody takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,18 +16,11 @@ const ANSWER_LIMIT: u64 = 1 << 20;
 /// What helpers say when they know nothing; they say it with exit code 1.
 const UNKNOWN: &str = "credentials not found in native keychain";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    username: String,
-    secret: String,
-}
-
 /// Asks `docker-credential-NAME` for the login of a server.
 pub(super) fn ask(name: &str, server: &str) -> Result<Option<Credentials>, RegistryError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
-        let why = "has a name that is none".into();
+        let why = "has an invalid name".into();
         return Err(RegistryError::Helper { helper: name.into(), why });
     }
     ask_program(&format!("docker-credential-{name}"), name, server, PATIENCE)
@@ -64,10 +56,12 @@ fn ask_program(
     login.map(Some).ok_or_else(|| failed(format!("did not answer with a login for `{server}`")))
 }
 
-/// The login that a helper printed, if it is one.
+/// The login that a helper printed, if it is one. A helper is written in Go as a rule.
 pub(super) fn read_answer(bytes: &[u8]) -> Option<Credentials> {
-    let answer: Answer = serde_json::from_slice(bytes).ok()?;
-    Some(password_of(&answer.username, &answer.secret))
+    let answer = Object::parse(bytes).ok()?;
+    let (user, secret) = (answer.text("Username").ok()?, answer.text("Secret").ok()?);
+    let is_login = !user.is_empty() && !secret.is_empty();
+    is_login.then(|| password_of(&user, &secret))
 }
 
 /// All that a helper prints, and how it ends, if it ends in time.

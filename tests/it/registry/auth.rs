@@ -94,6 +94,53 @@ fn dockers_config_and_its_credential_helpers_are_asked() {
 }
 
 #[test]
+fn login_that_cannot_be_used_is_a_warning_until_a_refusal() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let spec = image(&fixture, "app", 2);
+    pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
+    // Tokens are for all, until none is given any more.
+    let proxy = Proxy::start(registry.port(), |seen, _| {
+        let answer = |text: &str| Fault::Answer(200, Vec::new(), text.into());
+        match seen.header("authorization") {
+            Some("Bearer t") => Fault::None,
+            _ if seen.path.starts_with("/token") && seen.path.contains("denied") => {
+                Fault::Answer(401, Vec::new(), Vec::new())
+            }
+            _ if seen.path.starts_with("/token") => answer(r#"{"token":"t"}"#),
+            _ => {
+                let host = seen.header("host").unwrap_or_default();
+                let challenge = format!(r#"Bearer realm="http://{host}/token",service="s""#);
+                Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
+            }
+        }
+    });
+    let name = proxy.name();
+    let config = fixture.dir().join(".docker");
+    std::fs::create_dir_all(&config).unwrap();
+    for (json, says) in [
+        (r#"{"credsStore":"cooper-absent"}"#.to_owned(), "`cooper-absent` cannot be started"),
+        (r#"{"auths":"s3cret","#.into(), "syntax error at line 1"),
+        (format!(r#"{{"auths":{{"{name}":{{"auth":"s3cret!"}}}}}}"#), "is not base64"),
+        (format!(r#"{{"credHelpers":{{"{name}":"false"}}}}"#), "`false` cannot be started"),
+    ] {
+        std::fs::write(config.join("config.json"), json).unwrap();
+        let place = format!("{name}/app:v1");
+        let passed = stderr(&validate(&fixture, &place).output().unwrap(), 0);
+        assert_eq!(passed.matches("warning: ").count(), 1, "{passed}");
+        assert!(passed.contains(says) && !passed.contains("s3cret"), "{passed}");
+        let refused = validate(&fixture, &format!("{name}/denied:v1")).output().unwrap();
+        let refused = stderr(&refused, 2);
+        let error = refused.lines().find(|line| line.starts_with("error: ")).unwrap();
+        assert!(error.contains("it wants credentials") && error.contains(says), "{refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
+    }
+    // Another host's login does not matter here.
+    std::fs::write(config.join("config.json"), r#"{"auths":{"other.example":5}}"#).unwrap();
+    let passed = stderr(&validate(&fixture, &format!("{name}/app:v1")).output().unwrap(), 0);
+    assert!(!passed.contains("warning"), "{passed}");
+}
+
+#[test]
 fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
     // faults 75 and 76
     let (fixture, registry) = (Fixture::new(), Registry::start());

@@ -1,0 +1,17 @@
+//! Any bytes as a file of logins and as the files that say where Docker is: never a panic, and a
+//! key is taken for a registry only when it names that registry.
+#![no_main]
+
+use cooper::transport::fuzzed;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzed::logins(bytes);
+    fuzzed::helper(bytes);
+    for key in fuzzed::login_keys(bytes, "r.example:5000", "team/app") {
+        assert!(key.contains("r.example:5000"), "{key}");
+    }
+    for key in fuzzed::login_keys(bytes, "docker.io", "library/app") {
+        assert!(key.contains("docker.io"), "{key}");
+    }
+});
