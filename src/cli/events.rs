@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::output;
+use super::secrets::hide;
 use crate::image::json;
 use crate::report::{Reporter, Task};
 
@@ -69,7 +70,11 @@ impl Event<'_> {
 
 /// Tells why the process ends with that code, or what else it could not do.
 pub(super) fn error(message: &str, causes: &[String], hint: Option<&str>, exit_code: u8) {
-    Event::Error { message, causes, hint, exit_code }.tell();
+    // Before the text has JSON's escapes in it.
+    let causes: Vec<String> = causes.iter().map(|cause| hide(cause).into_owned()).collect();
+    let hint = hint.map(hide);
+    let (message, hint) = (&hide(message), hint.as_deref());
+    Event::Error { message, causes: &causes, hint, exit_code }.tell();
 }
 
 /// Numbers the tasks of one process.
@@ -86,7 +91,7 @@ impl Reporter for Events {
     }
 
     fn warn(&self, message: &str) {
-        Event::Warning { message }.tell();
+        Event::Warning { message: &hide(message) }.tell();
     }
 }
 

@@ -10,6 +10,7 @@ mod build;
 mod cache;
 mod completions;
 mod copy;
+mod core_dump;
 #[cfg(feature = "daemon")]
 mod daemons;
 mod diff;
@@ -42,6 +43,7 @@ mod push;
 #[cfg(feature = "registry")]
 mod registry;
 mod schema;
+mod secrets;
 mod signals;
 mod simulate;
 mod spec;
@@ -151,6 +153,7 @@ enum Verb {
 
 /// Runs the verb that the process was called with.
 pub fn main() -> ExitCode {
+    core_dump::forbid();
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -211,14 +214,25 @@ fn usage(error: &clap::Error) -> ExitCode {
     if json && error.use_stderr() {
         return wrong_words(error).print(json);
     }
-    let printed = error.print();
     if error.use_stderr() {
+        output::error(&rendered(error));
         return ExitCode::from(exit::INPUT);
     }
+    let printed = error.print();
     match output::told(printed.and_then(|()| std::io::stdout().flush())) {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => failure.print(json),
     }
+}
+
+/// clap's text, in colours where clap has them.
+fn rendered(error: &clap::Error) -> String {
+    use std::io::IsTerminal;
+    let text = error.render();
+    let plain = progress::is_dumb(std::env::var_os("TERM").as_deref())
+        || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || !std::io::stderr().is_terminal();
+    if plain { text.to_string() } else { text.ansi().to_string() }
 }
 
 /// clap puts a blank line between what is wrong and what to write.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::secrets;
 use crate::file::{self, Opened};
 use crate::image::json;
 
@@ -55,7 +56,7 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
 /// A failure, to standard error.
 pub(super) fn error(text: &str) {
     // There is nobody left to tell when standard error is gone.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(secrets::hide(text).as_bytes());
 }
 
 /// A line for people, to standard error.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Global, events, output, table};
+use super::{Global, events, output, secrets, table};
 use crate::report::{Reporter, Silent, Task};
 
 /// Work that takes less is not worth a line.
@@ -130,7 +130,7 @@ impl Reporter for Bars {
 
     fn warn(&self, message: &str) {
         // A terminal that is gone misses a warning.
-        let _ = self.multi.println(format!("warning: {message}"));
+        let _ = self.multi.println(format!("warning: {}", secrets::hide(message)));
     }
 }
 

@@ -23,6 +23,8 @@ mod planner;
 mod registry;
 mod running;
 mod same_bytes;
+#[cfg(all(feature = "daemon", feature = "registry"))]
+mod secrets;
 #[cfg(any(feature = "daemon", feature = "registry"))]
 mod servers;
 mod stdin;

@@ -1,0 +1,162 @@
+//! Passwords: not in messages, and not in core files.
+
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
+
+use super::running::{Place, Ran};
+
+const SECRET: &str = "s3cret-Pa55";
+
+/// Runs cooper with these arguments and variables, in both forms of messages, and checks that no
+/// output has the password.
+fn hides(args: &[&str], variables: &[(&str, &str)]) {
+    let place = Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"app"}"#);
+    for json in [false, true] {
+        let mut command = place.command(args);
+        command.args(json.then_some("--json"));
+        command.envs(variables.iter().copied()).env("HOME", place.path(""));
+        let Ran { code, stdout, stderr } = Ran::of(command.stdin(Stdio::null()).output().unwrap());
+        let all = format!("{stdout}{stderr}");
+        assert!(all.contains("error") || all.contains("warning"), "{args:?} {code:?}: {all}");
+        assert!(!all.contains(SECRET) && !all.contains("Pa55"), "{args:?} {variables:?}: {all}");
+        if json {
+            // Docker's own client writes plain lines.
+            for line in stderr.lines().filter(|line| line.starts_with('{')) {
+                serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn passwords_in_arguments_are_not_in_messages() {
+    let url = format!("https://me:{SECRET}@127.0.0.1:1/app");
+    let bare = format!("me:{SECRET}@127.0.0.1:1/app");
+    let docker = format!("docker://{bare}");
+    for place in [&url, &bare, &docker, &format!("docker-daemon:{bare}"), &format!("oci:{bare}")] {
+        hides(&["inspect", place], &[]);
+        hides(&["validate", place], &[]);
+        hides(&["copy", "spec.json", place], &[]);
+        hides(&["copy", place, "oci-archive:x.tar"], &[]);
+        hides(&["lock", place], &[]);
+        hides(&["push", "spec.json", "--to", place], &[]);
+        hides(&["push", "spec.json", &format!("--to={place}")], &[]);
+        hides(
+            &[
+                "push",
+                "spec.json",
+                "--to",
+                "127.0.0.1:1",
+                "--insecure-http",
+                place,
+                "--registry-retries=0",
+            ],
+            &[],
+        );
+        hides(&["build", place, "-o", "x.tar"], &[]);
+        hides(&["plan", "spec.json", "--lock", place], &[]);
+        hides(&["build", "spec.json", "--cache-size", place], &[]);
+    }
+}
+
+#[test]
+fn values_of_secret_options_are_not_in_messages() {
+    for option in
+        ["--registry-token-stdin", "--registry-token", "--password", "--creds", "--src-creds"]
+    {
+        hides(&["push", "spec.json", "--to", "127.0.0.1:1", &format!("{option}={SECRET}")], &[]);
+    }
+    hides(&["push", "spec.json", "--to", "127.0.0.1:1", "--password", SECRET], &[]);
+    hides(
+        &[
+            "load",
+            "spec.json",
+            "--to",
+            "podman",
+            "--client",
+            &format!("/none http://me:{SECRET}@h"),
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn passwords_in_variables_are_not_in_messages() {
+    for scheme in ["tcp", "http", "https", "ftp", "unix", "ssh"] {
+        let host = format!("{scheme}://me:{SECRET}@127.0.0.1:1");
+        hides(&["load", "spec.json"], &[("DOCKER_HOST", &host)]);
+        hides(&["list", "spec.json"], &[("DOCKER_HOST", &host)]);
+    }
+    for proxy in ["http", "https", "socks5", "nonsense"] {
+        let proxy = format!("{proxy}://me:{SECRET}@127.0.0.1:1");
+        let variables = [("HTTPS_PROXY", proxy.as_str()), ("NO_PROXY", ""), ("no_proxy", "")];
+        hides(&["inspect", "registry.invalid/app", "--registry-retries=0"], &variables);
+    }
+    hides(
+        &["inspect", "127.0.0.1:1/app", "--registry-retries=0"],
+        &[("REGISTRY_AUTH_FILE", &format!("https://me:{SECRET}@h"))],
+    );
+}
+
+/// A cooper that waits for an answer of a daemon that gives none, run by another user if asked for.
+fn waiting(place: &Place, user: Option<&str>) -> (std::process::Child, std::net::TcpStream) {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("tcp://{}", silent.local_addr().unwrap());
+    let mut command = Command::new("setpriv");
+    if let Some(user) = user {
+        command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+    }
+    command.arg(place.path("cooper")).args(["--cache", "none", "load", "spec.json"]);
+    command.current_dir(place.path("")).env("DOCKER_HOST", host).env("HOME", "/");
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    (child, silent.accept().unwrap().0)
+}
+
+#[test]
+fn process_writes_no_core_file_and_cannot_be_read() {
+    let place = Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"app"}"#);
+    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), place.path("cooper")).unwrap();
+    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for user in [None, Some("65534")] {
+        let (mut child, connection) = waiting(&place, user);
+        let read = |name: &str| {
+            let mut text = String::new();
+            let mut file = std::fs::File::open(format!("/proc/{}/{name}", child.id())).unwrap();
+            file.read_to_string(&mut text).unwrap();
+            text
+        };
+        let limits = read("limits");
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        // The kernel gives what belongs to a process that must not be dumped to root.
+        let owner = std::fs::metadata(format!("/proc/{}/environ", child.id())).unwrap().uid();
+        assert_eq!(owner, 0);
+        drop(connection);
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn other_users_write_to_all_outputs() {
+    let place = Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#);
+    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), place.path("cooper")).unwrap();
+    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let script = "set -e
+        run() { ./cooper --cache cache build spec.json \"$@\"; }
+        run -o file.tar
+        run -o - >dash.tar
+        run -o /dev/stdout | cat >stdout.tar
+        run -o /dev/fd/3 3>&1 >&2 | cat >fd.tar
+        run -o /proc/self/fd/3 3>&1 >&2 | cat >self.tar
+        run --format layout -o layout
+        for name in dash stdout fd self; do cmp file.tar $name.tar; done";
+    let mut shell = Command::new("setpriv");
+    shell.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", script]);
+    let output = shell.current_dir(place.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.path("layout/index.json").exists());
+}
