@@ -9,13 +9,14 @@ mod atomic;
 mod early;
 mod exposed;
 mod lock;
+mod lock_holder;
 mod opened;
 mod temp;
 
 pub use atomic::{AtomicFile, is_temporary, sweep, write_atomically};
 pub use early::EarlyWriter;
 pub use exposed::Exposed;
-pub use lock::{Lock, Tried, has_name, lock, try_lock};
+pub use lock::{Lock, LockWait, Tried, has_name, lock, set_lock_wait, try_lock};
 pub use opened::Opened;
 pub use temp::{
     MODE, Temp, TempFolder, Undo, Unfinished, before_the_end, remove_unfinished,

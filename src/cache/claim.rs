@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::PathBuf;
 
-use crate::file::{self, Lock, Tried, Unfinished, has_name};
+use crate::file::{self, FileError, Lock, Tried, Unfinished, has_name};
 
 /// What comes of asking to make a layer.
 #[derive(Debug)]
@@ -15,14 +15,19 @@ pub(super) enum Asked {
     Unclaimed,
     /// Somebody else is making it, and was not waited for.
     InUse,
+    /// Another process was waited for as long as it may be.
+    Late(FileError),
 }
 
 impl Asked {
     /// As in [`Claimed::get`]; without a file to lock, others cannot be kept from it.
     pub(super) fn of(path: PathBuf, may_wait: bool) -> Self {
-        match Claimed::get(path, may_wait) {
+        match Claimed::get(path.clone(), may_wait) {
             Ok(Some(claimed)) => Self::Granted(claimed),
             Ok(None) => Self::InUse,
+            Err(source) if source.kind() == io::ErrorKind::TimedOut => {
+                Self::Late(FileError { verb: "lock", path, source })
+            }
             Err(_) => Self::Unclaimed,
         }
     }

@@ -82,11 +82,6 @@ impl Cache {
     ) -> Result<T, CacheError> {
         let Some(lock) = &self.lock else { return Ok(T::default()) };
         let path = self.dir.join("lock");
-        if file::try_lock(lock).is_ok_and(|tried| tried == Tried::InUse) {
-            let dir = self.dir.display();
-            let told = format!("another process is using the cache `{dir}`, which is waited for");
-            self.reporter.warn(&told);
-        }
         file::lock(lock, &path, file::Lock::Alone)?;
         let done = act();
         file::lock(lock, &path, file::Lock::Shared)?;

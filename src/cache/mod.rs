@@ -283,6 +283,7 @@ impl Store for Cache {
             Asked::Granted(claimed) => Some(Box::new(claimed)),
             Asked::Unclaimed => None,
             Asked::InUse => return Ok(Lookup::Elsewhere),
+            Asked::Late(error) => return Err(error.into()),
         };
         // Somebody else may have made or mended it meanwhile.
         Ok(match self.look_up(&key) {

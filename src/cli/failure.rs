@@ -180,6 +180,10 @@ impl From<crate::file::FileError> for Failure {
             K::NotFound if error.verb == "create a file beside" => {
                 Self::input(error).hint("its folder is not there; make it first")
             }
+            K::TimedOut if error.verb == "lock" => {
+                let hint = "wait until that process has ended, or allow a longer wait with `--lock-timeout`";
+                Self::environment(error).hint(hint)
+            }
             // What a process may write at most is no matter of what it was given.
             K::FileTooLarge if error.verb == "write" => Self::environment(error),
             K::NotFound

@@ -4,6 +4,7 @@
 //! plans by the same one; `cooper plan` writes it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,19 @@ impl LayersLock {
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
         output::document(path, output::json(self)?.as_bytes())
     }
+}
+
+/// Keeps other processes from changing the file while this one reads and writes it. The directory
+/// is locked, because a write replaces the file.
+pub(super) fn lock(path: &Path) -> Result<Option<File>, Failure> {
+    if output::is_stdout(path) {
+        return Ok(None);
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A directory that is not there is reported by the write.
+    let Ok(file) = File::open(dir) else { return Ok(None) };
+    file::lock(&file, path, file::Lock::Alone)?;
+    Ok(Some(file))
 }
 
 /// What to tell people when keeping has become dear; nothing while it is worth it.

@@ -109,9 +109,19 @@ struct Global {
     /// How large the cache may grow, such as 500MB [default: 20GiB]
     #[arg(long, global = true, value_name = "SIZE")]
     cache_size: Option<cache::Size>,
+    /// Longest wait for a lock that another process holds [default: none]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    lock_timeout: Option<u64>,
 }
 
 impl Global {
+    /// The rules for waits for locks: a long one is reported as a warning.
+    fn lock_wait(&self) -> crate::file::LockWait {
+        let report = |message: &str| progress::current().warn(message);
+        let timeout = self.lock_timeout.map(std::time::Duration::from_secs);
+        crate::file::LockWait { timeout, report: Box::new(report) }
+    }
+
     /// As many threads as were asked for, or one a core.
     fn jobs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -158,6 +168,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    crate::file::set_lock_wait(cli.global.lock_wait());
     signals::install_hook(cli.global.json);
     signals::install();
     progress::reporter(&cli.global);

@@ -182,6 +182,8 @@ pub(super) fn plan_spec(spec: &Spec) -> Result<Laid, Failure> {
 /// Writes the layers of whole sets: an image of a set keeps its layers only as long as the others
 /// keep theirs.
 fn write_lock(path: &Path, plans: &[Planned]) -> Result<(), Failure> {
+    // Held until the file is written: another process must not read it before.
+    let _lock = layers_lock::lock(path)?;
     let is_there = path.exists() && !output::is_stdout(path);
     let mut file = if is_there { LayersLock::read(path)? } else { LayersLock::empty() };
     for Planned { spec, laid, .. } in plans {
