@@ -130,6 +130,21 @@ impl Daemon for Containerd {
     }
 
     fn untag(&self, _image: &Image, reference: &str) -> Result<(), TransportError> {
+        self.remove(reference)
+    }
+
+    fn temp_tags(&self, name: &str, prefix: &str) -> Result<Vec<String>, TransportError> {
+        let start = full(&format!("{name}:{prefix}"));
+        // Its dots are any letters to containerd, so what is found is compared once more.
+        let filter = format!("name~=\"^{start}\"");
+        let doing = format!("list the images called `{name}`");
+        let tags = self.client.run(&doing, &["images", "list", "--quiet", &filter])?;
+        let start = full(&format!("{name}:"));
+        let tags = tags.lines().filter_map(|line| line.trim().strip_prefix(&start));
+        Ok(tags.filter(|tag| tag.starts_with(prefix)).map(str::to_owned).collect())
+    }
+
+    fn remove(&self, reference: &str) -> Result<(), TransportError> {
         let doing = format!("remove the tag `{reference}`");
         self.client.run(&doing, &["images", "remove", &full(reference)]).map(drop)
     }

@@ -10,16 +10,17 @@ use std::env;
 use std::fmt::Debug;
 use std::io::{Seek, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::counted::Counted;
 use super::source::Archive;
+use super::temp_tags::{TempTags, untag};
 use super::{TransportError, archive};
 use crate::digest::Digest;
 use crate::file::Context;
 use crate::image::Image;
 use crate::layer::Sink;
 use crate::report::{self, Reporter};
-use crate::spec::Tag;
 
 /// Writes an archive; called at most once for each call of [`Daemon::load`].
 pub type WriteArchive<'a> = dyn Fn(&mut dyn Sink) -> Result<(), TransportError> + Sync + 'a;
@@ -62,6 +63,24 @@ pub trait Daemon: Debug {
 
     /// Takes a reference away, and the image with it when it has no other.
     fn untag(&self, image: &Image, reference: &str) -> Result<(), TransportError>;
+
+    /// The tags of a name that begin with `prefix`.
+    fn temp_tags(&self, name: &str, prefix: &str) -> Result<Vec<String>, TransportError> {
+        let _ = (name, prefix);
+        Ok(Vec::new())
+    }
+
+    /// The time at which a reference got its image, where the daemon dates that.
+    fn tagged_at(&self, reference: &str) -> Option<SystemTime> {
+        let _ = reference;
+        None
+    }
+
+    /// Removes a reference, and the image with it when it has no other.
+    fn remove(&self, reference: &str) -> Result<(), TransportError> {
+        let _ = reference;
+        Ok(())
+    }
 }
 
 /// What loading an image came to.
@@ -80,6 +99,8 @@ pub fn load(
     images: &[Image],
     reporter: &dyn Reporter,
 ) -> Result<Vec<Loaded>, TransportError> {
+    // Dropped at the end, however that is.
+    let mut temporary = TempTags::new(daemon, images)?;
     let mut sent = Vec::new();
     let (mut whole, mut missing) = (Vec::new(), Vec::new());
     for image in images {
@@ -87,10 +108,9 @@ pub fn load(
         sent.push((!is_whole).then_some(0));
         match is_whole {
             true => whole.push(image.clone()),
-            false => missing.push(Image { tags: vec![temporary_tag(image)?], ..image.clone() }),
+            false => missing.push(temporary.add(image)?),
         }
     }
-    let _temporary = Temporary { daemon, images: &missing };
     let together = if daemon.takes_sets() { missing.len() } else { 1 };
     let batches: Vec<&[Image]> = missing.chunks(together.max(1)).collect();
     let bytes = missing.iter().map(Image::blob_size).sum();
@@ -137,35 +157,6 @@ fn move_tags(daemon: &dyn Daemon, image: &Image) -> Result<Vec<(String, String)>
         moved.extend(before.map(|id| (reference, id)));
     }
     Ok(moved)
-}
-
-/// Made of the image's digest: two processes that load the same image do not harm each other,
-/// and what a killed one left is taken up by the next.
-fn temporary_tag(image: &Image) -> Result<Tag, TransportError> {
-    let digest = image.manifest.descriptor.digest.hex();
-    let short: String = digest.chars().take(20).collect();
-    Ok(format!("cooper-loading-{short}").parse()?)
-}
-
-/// Takes the temporary tags away at the end, however it ends.
-struct Temporary<'a> {
-    daemon: &'a dyn Daemon,
-    images: &'a [Image],
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        untag(self.daemon, self.images);
-    }
-}
-
-fn untag(daemon: &dyn Daemon, images: &[Image]) {
-    for image in images {
-        for reference in super::references(image) {
-            // It may never have come to be; and a daemon that is gone has said so before.
-            let _ = daemon.untag(image, &reference);
-        }
-    }
 }
 
 /// Sends what is missing, or everything when that does not do.

@@ -6,8 +6,10 @@
 //! | an image's id is | the config's digest | the manifest's digest |
 //! | takes an archive with a gap | never | always, also when the layer is not there |
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -30,6 +32,8 @@ pub struct Docker {
     api: Api,
     store: Store,
     takes_sets: bool,
+    /// Lists of images by name that are still to be used.
+    listed: Mutex<BTreeMap<String, Vec<Listed>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +62,15 @@ struct Inspected {
     rootfs: RootFs,
     #[serde(default)]
     manifests: Option<Vec<Manifest>>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    #[serde(default)]
+    last_tag_time: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,10 +89,12 @@ struct Manifest {
     available: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listed {
     id: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
 }
 
 impl Docker {
@@ -95,12 +110,20 @@ impl Docker {
             (true, true) => Store::Containerd,
             (true, false) => Store::SilentContainerd,
         };
-        Ok(Self { api, store, takes_sets: !peer.is_podman })
+        Ok(Self { api, store, takes_sets: !peer.is_podman, listed: Mutex::default() })
     }
 
     fn inspect(&self, name: &str) -> Result<Option<Inspected>, TransportError> {
         let query = if self.store == Store::Containerd { "?manifests=1" } else { "" };
         self.api.get(&format!("look at `{name}`"), &format!("/images/{name}/json{query}"))
+    }
+
+    /// The images of a name.
+    fn list(&self, name: &str) -> Result<Vec<Listed>, TransportError> {
+        let filter = format!("%7B%22reference%22:%5B%22{name}%22%5D%7D");
+        let doing = format!("list the images called `{name}`");
+        let listed = self.api.get(&doing, &format!("/images/json?filters={filter}"))?;
+        Ok(listed.unwrap_or_default())
     }
 
     /// The layers of every image that one of ours may share some with: those of the same names.
@@ -109,12 +132,8 @@ impl Docker {
         let names: BTreeSet<&str> = images.iter().map(|image| image.name.as_str()).collect();
         let mut ids = BTreeSet::new();
         for name in names {
-            let filter = format!("%7B%22reference%22:%5B%22{name}%22%5D%7D");
-            let listed: Option<Vec<Listed>> = self.api.get(
-                &format!("list the images called `{name}`"),
-                &format!("/images/json?filters={filter}"),
-            )?;
-            let listed = listed.unwrap_or_default().into_iter();
+            let known = self.listed.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+            let listed = known.map_or_else(|| self.list(name), Ok)?.into_iter();
             ids.extend(listed.take(LOOK_AT_MOST).map(|image| image.id));
         }
         let mut related = Vec::new();
@@ -204,6 +223,32 @@ impl Daemon for Docker {
     }
 
     fn untag(&self, _image: &Image, reference: &str) -> Result<(), TransportError> {
+        self.remove(reference)
+    }
+
+    fn temp_tags(&self, name: &str, prefix: &str) -> Result<Vec<String>, TransportError> {
+        let listed = self.list(name)?;
+        let tag = |full: &String| {
+            let (of, tag) = full.rsplit_once(':')?;
+            let is_it = super::familiar(of) == super::familiar(name) && tag.starts_with(prefix);
+            is_it.then(|| tag.to_owned())
+        };
+        let names = listed.iter().filter_map(|image| image.repo_tags.as_ref()).flatten();
+        let tags = names.filter_map(tag).collect();
+        // A load asks for the same list to find layers.
+        let mut known = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name.to_owned(), listed);
+        Ok(tags)
+    }
+
+    fn tagged_at(&self, reference: &str) -> Option<SystemTime> {
+        let tagged = self.inspect(reference).ok().flatten()?.metadata?.last_tag_time?;
+        let time: jiff::Timestamp = tagged.parse().ok()?;
+        // The year 1 stands for an unknown date.
+        (time > jiff::Timestamp::UNIX_EPOCH).then(|| time.into())
+    }
+
+    fn remove(&self, reference: &str) -> Result<(), TransportError> {
         let path = format!("/images/{reference}");
         self.api.act(&format!("remove the tag `{reference}`"), Method::DELETE, &path)
     }

@@ -37,6 +37,8 @@ pub mod reference;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod source;
+#[cfg(feature = "daemon")]
+mod temp_tags;
 
 #[cfg(fuzzing)]
 pub mod fuzzed;

@@ -145,6 +145,27 @@ impl Daemon for Podman {
         }
         Ok(())
     }
+
+    fn temp_tags(&self, name: &str, prefix: &str) -> Result<Vec<String>, TransportError> {
+        let doing = format!("list the images called `{name}`");
+        // Versions of podman complete a short name in an archive in different ways.
+        let names = [full(name), format!("localhost/{name}")];
+        let filters = names.each_ref().map(|name| format!("reference={name}"));
+        let mut arguments = vec!["images", "--format", "{{.Repository}}:{{.Tag}}"];
+        arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
+        let tags = self.client.run(&doing, &arguments)?;
+        let tag = |line: &str| {
+            let (of, tag) = line.trim().rsplit_once(':')?;
+            let is_it = names.iter().any(|name| name == of) && tag.starts_with(prefix);
+            is_it.then(|| tag.to_owned())
+        };
+        Ok(tags.lines().filter_map(tag).collect())
+    }
+
+    fn remove(&self, reference: &str) -> Result<(), TransportError> {
+        let doing = format!("remove the tag `{reference}`");
+        self.client.run(&doing, &["rmi", reference]).map(drop)
+    }
 }
 
 /// A door for a fuzz target: whether bytes are podman's answer about images.

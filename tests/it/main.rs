@@ -16,6 +16,8 @@ mod found;
 mod hints;
 mod hybrid;
 mod input;
+#[cfg(all(feature = "daemon", feature = "registry"))]
+mod locks;
 mod looking;
 mod manners;
 mod planner;

@@ -134,6 +134,31 @@ fn a_cooper_that_is_killed_in_the_middle_leaves_the_old_tag_working() {
 }
 
 #[test]
+fn load_removes_tags_of_loads_that_have_ended() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let image = |text: &str| fixture.spec("team/a", "v1", &[], &json!({"config": {"Env": [text]}}));
+    let (first, second) = (image("A=1"), image("A=2"));
+    let tags = || {
+        let arguments = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
+        let listed = stdout(&docker.docker().args(arguments).output().unwrap());
+        let mut tags: Vec<String> = listed.lines().map(str::to_owned).collect();
+        tags.sort();
+        tags
+    };
+    load(&fixture, &docker.host(), &[], &[&first]);
+    let theirs = "team/a:cooper-loading-0123-01234567";
+    for left in ["team/a:cooper-loading-0123456789abcdef0123", theirs, "b:cooper-loading-01"] {
+        stdout(&docker.docker().args(["tag", "team/a:v1", left]).output().unwrap());
+    }
+    // The image is there already, and another version of it is not.
+    for spec in [&first, &second] {
+        load(&fixture, &docker.host(), &[], &[spec]);
+        // Another machine's load may still be at work, and so may one of another name.
+        assert_eq!(tags(), ["b:cooper-loading-01", theirs, "team/a:v1"]);
+    }
+}
+
+#[test]
 fn a_daemon_that_dies_in_the_middle_is_an_error_and_no_tag_moves() {
     // fault 124
     let (fixture, mut docker) = (Fixture::new(), Dockerd::start());

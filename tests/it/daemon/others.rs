@@ -109,6 +109,11 @@ fn gets_only_what_changed(podman: &Podman) {
     let both = sent(&mut podman.cooper(&["--json"], &[&third, &fourth]));
     assert!(both.iter().all(|bytes| bytes.unwrap() < LARGE as u64 / 2), "{both:?}");
     assert_eq!(run("b:v1"), "b 3\n");
+    // Tags of killed loads, under both names that podman gives to a short one.
+    for left in ["docker.io/library/b:cooper-loading-01", "localhost/b:cooper-loading-02"] {
+        podman.podman(&["tag", "b:v1", left]);
+    }
+    assert_eq!(sent(&mut podman.cooper(&["--json"], &[&other])), [None]);
     let names = podman.podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
     assert!(!names.contains("cooper-loading"), "no temporary tag stays: {names}");
 }
