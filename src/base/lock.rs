@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::file::{self, FileError};
 use crate::image::Descriptor;
 use crate::spec::Platform;
+use crate::transport::reference::{Reference, ReferenceError};
 use crate::transport::source::{Pinned, Source, SourceError, images};
 
 const VERSION: u64 = 1;
@@ -21,13 +22,25 @@ pub enum LockError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
-    /// No lock.
-    #[error("`{path}` is no lock of a base image; write one with `cooper lock`")]
+    /// Not JSON, or a field of another shape.
+    #[error("`{path}` is not a base image lock")]
     Json {
         /// The file.
         path: PathBuf,
-        /// serde's words.
-        source: serde_json::Error,
+        /// The place and, where it is in one, the field.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A field with a value that cannot be used.
+    #[error("`{field}` in the base image lock `{path}` is `{value}`")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// The reason why it cannot be used.
+        source: ReferenceError,
     },
     /// A lock that another cooper wrote.
     #[error(
@@ -49,6 +62,12 @@ pub enum LockError {
         /// What it has.
         choices: String,
     },
+}
+
+/// The one field that all versions have.
+#[derive(Deserialize)]
+struct Versioned {
+    version: Option<u64>,
 }
 
 /// What `cooper lock` writes.
@@ -99,12 +118,28 @@ impl Lock {
     /// Reads a lock from a file.
     pub fn read(path: &Path) -> Result<Self, LockError> {
         let bytes = file::read(path, LIMIT)?;
-        let lock: Self = serde_json::from_slice(&bytes)
-            .map_err(|source| LockError::Json { path: path.into(), source })?;
-        match lock.version {
-            VERSION => Ok(lock),
-            version => Err(LockError::Version { path: path.into(), version }),
+        let not_a_lock = |source| LockError::Json { path: path.into(), source };
+        // A lock of another version can have other fields.
+        let versioned: Option<Versioned> = serde_json::from_slice(&bytes).ok();
+        if let Some(version) = versioned.and_then(|lock| lock.version).filter(|v| *v != VERSION) {
+            return Err(LockError::Version { path: path.into(), version });
         }
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let lock: Self =
+            serde_path_to_error::deserialize(&mut json).map_err(|e| not_a_lock(e.into()))?;
+        json.end().map_err(|e| not_a_lock(e.into()))?;
+        lock.reference(path)?;
+        Ok(lock)
+    }
+
+    /// The name that was locked; `path` is what errors call the lock.
+    pub fn reference(&self, path: &Path) -> Result<Reference, LockError> {
+        self.reference.parse().map_err(|source| LockError::Field {
+            path: path.into(),
+            field: "reference",
+            value: self.reference.clone(),
+            source,
+        })
     }
 
     /// The blob of that digest, for any platform.

@@ -47,26 +47,25 @@ fn locked(
     let name = lock.reference.clone();
     match complete {
         true => Ok((Arc::new(image.source(&name, blobs)), name)),
-        false => Ok((fetched(&lock, image)?, name)),
+        false => Ok((fetched(&lock, path, image)?, name)),
     }
 }
 
 #[cfg(feature = "registry")]
-fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
+fn fetched(lock: &Lock, path: &Path, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
     use std::sync::LazyLock;
 
     use super::registry::RegistryArgs;
     use crate::transport::registry::Remote;
     // Bases of several images share their connections.
     static ARGS: LazyLock<RegistryArgs> = LazyLock::new(RegistryArgs::default);
-    let reference: crate::transport::reference::Reference =
-        lock.reference.parse().map_err(Failure::input)?;
+    let reference = lock.reference(path).map_err(BaseError::from)?;
     let registry = super::registry::connect(&reference.registry, &ARGS)?;
     Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
 }
 
 #[cfg(not(feature = "registry"))]
-fn fetched(lock: &Lock, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
+fn fetched(lock: &Lock, _: &Path, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
     let count = image.blobs().len();
     Err(Failure::input(format!(
         "base.blobs lacks some of the {count} blobs of `{}`, and this cooper cannot fetch them",
@@ -85,6 +84,9 @@ impl From<BaseError> for Failure {
                 Self::from(error).during("failed to read the base image's lock".into())
             }
             error @ BaseError::Unread { .. } => Self::environment(error),
+            BaseError::Lock(LockError::Json { .. } | LockError::Field { .. }) => {
+                Self::input(error).hint("write the lock again with `cooper lock`")
+            }
             error => Self::input(error),
         }
     }

@@ -48,7 +48,10 @@ impl LayersLock {
                 .hint("`cooper plan SPEC --repack --write-lock=FILE` writes a new one")
         };
         let bytes = file::read(path, LIMIT)?;
-        let lock: Self = serde_json::from_slice(&bytes).map_err(|e| during(Failure::input(e)))?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let lock: Self =
+            serde_path_to_error::deserialize(&mut json).map_err(|e| during(Failure::input(e)))?;
+        json.end().map_err(|e| during(Failure::input(e)))?;
         match lock.version {
             VERSION => Ok(lock),
             other => {

@@ -75,7 +75,7 @@ pub(super) fn fetch(global: &Global, args: &FetchArgs) -> Result<(), Failure> {
     let descriptor = lock.blob(args.digest).ok_or_else(|| {
         Failure::input(format!("`{}` names no blob {}", args.lock.display(), args.digest))
     })?;
-    let reference: Reference = lock.reference.parse().map_err(Failure::input)?;
+    let reference = lock.reference(&args.lock).map_err(BaseError::from)?;
     let registry = registry::connect(&reference.registry, &args.registry)?;
     let source = Remote::pinned(&registry, &reference, descriptor.clone());
     let what = format!("fetching {}", descriptor.digest);

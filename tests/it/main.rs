@@ -17,6 +17,8 @@ mod hints;
 mod hybrid;
 mod input;
 #[cfg(all(feature = "daemon", feature = "registry"))]
+mod json_errors;
+#[cfg(all(feature = "daemon", feature = "registry"))]
 mod locks;
 mod looking;
 mod manners;
