@@ -50,15 +50,35 @@ struct Listed<'a>(&'a [Problem]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match distinct(self.0).len() {
-            1 => f.write_str("the image does not pass a check")?,
-            count => write!(f, "the image does not pass {count} checks")?,
-        }
+        f.write_str(&summary(self.0))?;
         self.0.iter().try_for_each(|p| write!(f, "\n  {}: {}", p.check, p.message))
     }
 }
 
+fn summary(problems: &[Problem]) -> String {
+    match distinct(problems).len() {
+        1 => "the image does not pass a check".into(),
+        count => format!("the image does not pass {count} checks"),
+    }
+}
+
 impl CheckError {
+    /// The error without its problems.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Problems(problems) => summary(problems),
+            error => error.to_string(),
+        }
+    }
+
+    /// The problems, each for a line of its own.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Problems(problems) => problems,
+            _ => &[],
+        }
+    }
+
     /// The checks that found something, each once: what `checks.skip` would have to list.
     pub fn checks(&self) -> Vec<Check> {
         let Self::Problems(problems) = self else { return Vec::new() };

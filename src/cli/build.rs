@@ -116,7 +116,7 @@ fn report(
         return output::data(&summary::json(&rows)?);
     }
     if !global.quiet {
-        output::note(&summary::table(&rows, since.elapsed()));
+        output::notes(&summary::table(&rows, since.elapsed()));
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! `cooper cache`: what is kept of layers already made.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::{Global, assemble, output, progress, table};
+use super::output::{self, Text};
+use super::{Global, assemble, progress, table};
 use crate::cache::{self, Cache};
 
 /// Look at the layers that are kept, check them, or remove some
@@ -101,17 +101,17 @@ fn info(global: &Global, cache: &Cache) -> Result<(), Failure> {
     let info = cache.info()?;
     let dir = info.dir.display().to_string();
     let (bytes, limit) = (table::bytes(info.bytes), table::bytes(info.limit));
-    let mut text = format!(
-        "{dir}\n{}, {}; {bytes} of {limit}\n",
-        count(info.layers, "layer"),
-        count(info.blobs, "blob")
-    );
+    let mut text = Text::default();
+    text.line(&dir);
+    let (layers, blobs) = (count(info.layers, "layer"), count(info.blobs, "blob"));
+    text.line(format_args!("{layers}, {blobs}; {bytes} of {limit}"));
     let mut older = Vec::new();
     for cache::Older { dir, files, bytes } in info.older {
         let dir = dir.display().to_string();
         let size = table::bytes(bytes);
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "{dir}: {size}, of an older version; `cooper cache gc` removes it");
+        text.line(format_args!(
+            "{dir}: {size}, of an older version; `cooper cache gc` removes it"
+        ));
         older.push(Older { dir, files, bytes });
     }
     let data = Info {
@@ -131,7 +131,8 @@ fn count(number: usize, what: &str) -> String {
 
 fn gc(global: &Global, cache: &Cache) -> Result<(), Failure> {
     let freed = cache.gc()?;
-    let text = format!("removed {} files, {}\n", freed.files, table::bytes(freed.bytes));
+    let mut text = Text::default();
+    text.line(format_args!("removed {} files, {}", freed.files, table::bytes(freed.bytes)));
     print(global, &Freed { files: freed.files, bytes: freed.bytes }, &text)
 }
 
@@ -139,10 +140,10 @@ fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
     let verified = cache.verify(global.jobs())?;
     let damaged: Vec<String> =
         verified.damaged.iter().map(|path| path.display().to_string()).collect();
-    let mut text = format!("{} layers are whole\n", verified.whole);
+    let mut text = Text::default();
+    text.line(format_args!("{} layers are whole", verified.whole));
     for path in &damaged {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "damaged: {path}");
+        text.line(format_args!("damaged: {path}"));
     }
     let count = count(damaged.len(), "file");
     let is_whole = damaged.is_empty();
@@ -156,7 +157,7 @@ fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
     }
 }
 
-fn print<T: Serialize>(global: &Global, data: &T, text: &str) -> Result<(), Failure> {
+fn print<T: Serialize>(global: &Global, data: &T, text: &Text) -> Result<(), Failure> {
     if !global.json {
         return output::data(text);
     }

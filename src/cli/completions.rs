@@ -18,5 +18,5 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cooper", &mut bytes);
-    output::data(&String::from_utf8_lossy(&bytes))
+    output::raw(&bytes)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::beside::{Beside, Part};
 use super::failure::Failure;
+use super::output::Text;
 use super::{Global, input, output, plan, progress, table};
 use crate::plan::{Fetch, ImagePlan, Planned, fetches};
 use crate::spec::Spec;
@@ -143,7 +144,7 @@ impl Difference {
     }
 }
 
-fn to_json(difference: &Difference) -> Result<String, Failure> {
+fn to_json(difference: &Difference) -> Result<Text, Failure> {
     let paths = |at: usize| difference.plan.layers.get(at).map_or(&[][..], |layer| &layer.paths);
     let layers = difference.fetches.iter().map(|fetch| LayerJson {
         layer: fetch.layer + 1,
@@ -167,9 +168,9 @@ fn to_json(difference: &Difference) -> Result<String, Failure> {
 }
 
 /// A line a part, the config first and then the layers from the top, as an image is drawn.
-fn show(difference: &Difference) -> String {
+fn show(difference: &Difference) -> Text {
     let sum = format!(
-        "{} of {} to fetch, in {} of {} layers{}\n",
+        "{} of {} to fetch, in {} of {} layers{}",
         table::bytes(difference.bytes()),
         table::bytes(difference.of_bytes),
         difference.layers(),
@@ -198,11 +199,13 @@ fn show(difference: &Difference) -> String {
     let rows = above.into_iter().map(part);
     let rows = rows.chain(difference.fetches.iter().rev().map(layer));
     let rows: Vec<_> = rows.chain(base.into_iter().map(part)).collect();
-    if rows.is_empty() {
-        return sum;
-    }
-    let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
-    format!("{}{sum}", table::table(&rows, &[0, 1]))
+    let rows: Vec<_> = match rows.is_empty() {
+        true => rows,
+        false => std::iter::once(heading).chain(rows).collect(),
+    };
+    let mut text = table::table(&rows, &[0, 1]);
+    text.line(sum);
+    text
 }
 
 fn because(causes: &[StorePath]) -> String {

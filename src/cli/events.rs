@@ -20,7 +20,6 @@ use serde::Serialize;
 
 use super::output;
 use super::secrets::hide;
-use crate::image::json;
 use crate::report::{Reporter, Task};
 
 /// So often a task tells how far it is.
@@ -59,12 +58,11 @@ enum Event<'a> {
 impl Event<'_> {
     fn text(&self) -> String {
         // Text and numbers always have a JSON.
-        let bytes = json::to_bytes(self).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        output::json(self).map(|json| json.as_str().trim_end().to_owned()).unwrap_or_default()
     }
 
     fn tell(&self) {
-        output::note(&self.text());
+        output::note(self.text());
     }
 }
 

@@ -1,10 +1,11 @@
 //! How a failure looks, and with which code the process ends.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use super::output::Text;
 use super::{events, exit, output};
+use crate::check::CheckError;
 
 /// What to do about a mistake of cooper's.
 const REPORT: &str = concat!(
@@ -118,14 +119,24 @@ impl Failure {
     }
 
     /// `error:`, a `caused by:` for each cause, `hint:`.
-    fn render(&self) -> String {
-        let mut text = format!("error: {}\n", self.error);
-        for cause in self.causes() {
-            // Writing into a String cannot fail.
-            let _ = writeln!(text, "  caused by: {cause}");
+    fn render(&self) -> Text {
+        let mut text = Text::default();
+        let mut prefix = "error";
+        for message in std::iter::once(self.error.to_string()).chain(self.causes()) {
+            match self.cause::<CheckError>().filter(|error| error.to_string() == message) {
+                // The only error whose own lines are a list.
+                Some(error) => {
+                    text.line(format_args!("{prefix}: {}", error.summary()));
+                    for problem in error.problems() {
+                        text.line(format_args!("  {}: {}", problem.check, problem.message));
+                    }
+                }
+                None => text.line(format_args!("{prefix}: {}", message.trim_end())),
+            }
+            prefix = "  caused by";
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "hint: {hint}");
+            text.line(format_args!("hint: {}", hint.trim_end()));
         }
         text
     }
@@ -143,7 +154,7 @@ impl Failure {
             let message = self.error.to_string();
             events::error(&message, &self.causes(), self.hint.as_deref(), self.code);
         } else {
-            output::error(&self.render());
+            output::notes(&self.render());
         }
     }
 }
@@ -325,7 +336,7 @@ mod tests {
         let failure =
             Failure::environment(cause).during("failed to read `/x`".into()).hint("ask its owner");
         assert_eq!(
-            failure.render(),
+            failure.render().as_str(),
             "error: failed to read `/x`\n  caused by: permission denied\nhint: ask its owner\n"
         );
     }

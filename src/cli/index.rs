@@ -96,8 +96,9 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
     if !global.quiet {
         let row = |image| Row { image, time: None, sent: None };
         let rows: Vec<Row<'_>> = index.images.iter().map(row).collect();
-        let table = summary::table(&rows, since.elapsed());
-        output::note(&format!("{table}\nindex {}", index.document.descriptor.digest));
+        let mut text = summary::table(&rows, since.elapsed());
+        text.line(format_args!("index {}", index.document.descriptor.digest));
+        output::notes(&text);
     }
     Ok(())
 }

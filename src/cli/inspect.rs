@@ -1,7 +1,6 @@
 //! `cooper inspect`: an image as its spec and plan have it, or as it lies somewhere.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 
 use clap::Args;
 use serde::Serialize;
@@ -11,8 +10,9 @@ use super::failure::Failure;
 use super::found::{self, Depth};
 use super::input::{self, Input};
 use super::looked::{Looked, LookedLayer, LookedPath};
+use super::output::{self, Text};
 use super::place::Reach;
-use super::{Global, output, progress, table};
+use super::{Global, progress, table};
 
 /// Paths that a layer shows before it counts the rest; JSON has all.
 const SHOWN: usize = 5;
@@ -71,8 +71,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
             looked.iter().map(|looked| Inspected::new(looked, args.biggest)).collect();
         return output::data(&output::json(&inspected)?);
     }
-    let texts: Vec<String> = looked.iter().map(|looked| text(looked, args.biggest)).collect();
-    output::data(&texts.join("\n"))
+    output::data(&Text::joined(looked.iter().map(|looked| text(looked, args.biggest))))
 }
 
 impl<'a> Inspected<'a> {
@@ -91,56 +90,52 @@ impl<'a> Inspected<'a> {
     }
 }
 
-fn text(image: &Looked, biggest: usize) -> String {
+fn text(image: &Looked, biggest: usize) -> Text {
     let tags =
         if image.tags.is_empty() { String::new() } else { format!(":{}", image.tags.join(",")) };
-    let mut text = format!(
-        "{}{tags}  {}  {}  {}\n",
-        image.name,
-        image.platform,
-        image.created,
-        table::bytes(image.size())
-    );
-    // Writing into a String cannot fail.
-    if let Some(digest) = &image.digest {
-        let _ = writeln!(text, "{digest}");
-    }
-    let _ = writeln!(text, "\nconfig");
+    let mut text = Text::default();
+    let size = table::bytes(image.size());
+    text.line(format_args!("{}{tags}  {}  {}  {size}", image.name, image.platform, image.created));
+    image.digest.iter().for_each(|digest| text.line(digest));
+    text.line("");
+    text.line("config");
     for (field, lines) in config_lines(image) {
         for (at, line) in lines.iter().enumerate() {
             let field = if at == 0 { field } else { "" };
-            let _ = writeln!(text, "  {field:<12}  {line}");
+            text.line(format_args!("  {field:<12}  {line}"));
         }
     }
-    let _ = writeln!(text, "\nlayers, bottom first");
+    text.line("");
+    text.line("layers, bottom first");
     for (at, layer) in image.layers.iter().enumerate() {
         let size = table::bytes(layer.size);
-        let _ = writeln!(text, "  {:>3}  {size:>8}  {}", at + 1, layer.name);
+        text.line(format_args!("  {:>3}  {size:>8}  {}", at + 1, layer.name));
         branches(&mut text, &layer.paths);
     }
     let biggest = image.biggest(biggest);
     if !biggest.is_empty() {
-        let _ = writeln!(text, "\nbiggest paths");
+        text.line("");
+        text.line("biggest paths");
         for path in biggest {
-            let _ = writeln!(text, "  {:>8}  {}", table::bytes(path.size), path.path);
+            text.line(format_args!("  {:>8}  {}", table::bytes(path.size), path.path));
         }
     }
     text
 }
 
 /// A layer's paths, the largest first.
-fn branches(text: &mut String, paths: &[LookedPath]) {
+fn branches(text: &mut Text, paths: &[LookedPath]) {
     let mut largest: Vec<&LookedPath> = paths.iter().collect();
     largest.sort_by_key(|path| std::cmp::Reverse(path.size));
     let rest = largest.get(SHOWN..).unwrap_or_default();
     for (at, path) in largest.iter().take(SHOWN).enumerate() {
         let last = at + 1 == largest.len();
         let branch = if last { "└─" } else { "├─" };
-        let _ = writeln!(text, "       {branch} {:>8}  {}", table::bytes(path.size), path.path);
+        text.line(format_args!("       {branch} {:>8}  {}", table::bytes(path.size), path.path));
     }
     if !rest.is_empty() {
-        let size = rest.iter().map(|path| path.size).sum();
-        let _ = writeln!(text, "       └─ {:>8}  {} more", table::bytes(size), rest.len());
+        let size = table::bytes(rest.iter().map(|path| path.size).sum());
+        text.line(format_args!("       └─ {size:>8}  {} more", rest.len()));
     }
 }
 

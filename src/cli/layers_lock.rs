@@ -73,7 +73,7 @@ impl LayersLock {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
-        output::document(path, output::json(self)?.as_bytes())
+        output::document(path, output::json(self)?.as_str().as_bytes())
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::load::Target;
+use super::output::Text;
 use super::{Global, assemble, input, output, progress, summary, table};
 use crate::image::Image;
 use crate::transport::daemon::Daemon;
@@ -78,7 +79,7 @@ fn listed(image: &Image, daemon: Option<&dyn Daemon>) -> Result<Vec<Listed>, Fai
     references(image).into_iter().map(one).collect()
 }
 
-fn text(rows: &[Listed], daemon: Option<&dyn Daemon>) -> String {
+fn text(rows: &[Listed], daemon: Option<&dyn Daemon>) -> Text {
     let label = daemon.map_or("DAEMON", Daemon::label).to_uppercase();
     let heading = ["IMAGE", "DIGEST", "LAYERS", "SIZE", &label].map(str::to_owned).to_vec();
     let cells = rows.iter().map(|row| {

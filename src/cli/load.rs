@@ -189,7 +189,7 @@ pub(super) fn report(
         for line in notes.iter().flat_map(|note| &note.lines) {
             output::note(line);
         }
-        output::note(&summary::table(&rows, since.elapsed()));
+        output::notes(&summary::table(&rows, since.elapsed()));
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
     output::document(&args.output, &text)?;
     if !global.quiet && !global.json && !output::is_stdout(&args.output) {
         let platforms: Vec<&str> = lock.platforms.keys().map(String::as_str).collect();
-        output::note(&format!(
+        output::note(format_args!(
             "locked {} as {} for {}",
             lock.reference,
             lock.root.digest,

@@ -21,7 +21,7 @@ pub(super) fn run(args: &ManArgs) -> Result<(), Failure> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let Some(dir) = &args.dir else {
-        return output::data(&String::from_utf8_lossy(&page(command)?));
+        return output::raw(&page(command)?);
     };
     std::fs::create_dir_all(dir).context("create", dir)?;
     for (name, bytes) in pages(&command)? {

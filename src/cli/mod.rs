@@ -166,7 +166,7 @@ pub fn main() -> ExitCode {
     core_dump::forbid();
     let cli = match parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     crate::file::set_lock_wait(cli.global.lock_wait());
     signals::install_hook(cli.global.json);
@@ -217,16 +217,19 @@ fn parse() -> Result<Cli, clap::Error> {
 }
 
 /// Help and version are data; a wrong argument is wrong input.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(mut error: clap::Error) -> ExitCode {
     let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|w| w == "--json");
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
         return unreadable_word().print(json);
     }
     if json && error.use_stderr() {
-        return wrong_words(error).print(json);
+        return wrong_words(&error).print(json);
     }
     if error.use_stderr() {
-        output::error(&rendered(error));
+        match odd_arguments() {
+            odd if odd.is_empty() => output::styled(&rendered(&error)),
+            odd => output::notes(&without_controls(&mut error, &odd)),
+        }
         return ExitCode::from(exit::INPUT);
     }
     let printed = error.print();
@@ -244,6 +247,35 @@ fn rendered(error: &clap::Error) -> String {
         || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || !std::io::stderr().is_terminal();
     if plain { text.to_string() } else { text.ansi().to_string() }
+}
+
+/// The arguments with characters that a terminal could take for commands.
+fn odd_arguments() -> Vec<String> {
+    let all = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    all.filter(|word| word.contains(output::is_control)).collect()
+}
+
+/// clap's message, which repeats arguments in several places.
+fn without_controls(error: &mut clap::Error, odd: &[String]) -> output::Text {
+    use clap::error::ContextValue as Value;
+    let escaped = |value: &Value| match value {
+        Value::String(text) => Some(Value::String(output::escaped(text))),
+        Value::Strings(texts) => {
+            Some(Value::Strings(texts.iter().map(|text| output::escaped(text)).collect()))
+        }
+        // Suggestions, which repeat what was given.
+        Value::StyledStrs(_) => Some(Value::None),
+        _ => None,
+    };
+    let values = error.context().filter_map(|(kind, value)| Some((kind, escaped(value)?)));
+    for (kind, value) in values.collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+    let message = error.render().to_string();
+    let message = odd.iter().fold(message, |text, odd| text.replace(odd, &output::escaped(odd)));
+    let mut text = output::Text::default();
+    text.lines(&message);
+    text
 }
 
 /// clap puts a blank line between what is wrong and what to write.

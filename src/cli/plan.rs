@@ -1,7 +1,6 @@
 //! `cooper plan`: which store path goes into which layer, and why.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::layers_lock::{self, LayersLock};
-use super::{Global, assemble, base, input, output, progress, table};
+use super::output::{self, Text};
+use super::{Global, assemble, base, input, progress, table};
 use crate::base::Base;
 use crate::closure::Closure;
 use crate::image;
@@ -85,8 +85,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     if global.json {
         return output::data(&to_json(&plans)?);
     }
-    let texts: Vec<String> = plans.iter().map(show).collect();
-    output::data(&texts.join("\n"))
+    output::data(&Text::joined(plans.iter().map(show)))
 }
 
 /// Names the option that asked for a number of layers which cannot be.
@@ -127,12 +126,10 @@ impl FromBase {
     }
 
     /// A line a field, or an entry of it.
-    fn show(&self) -> String {
-        let mut text = format!(
-            "on a base of {} layer{}, which gives\n",
-            self.layers,
-            if self.layers == 1 { "" } else { "s" }
-        );
+    fn show(&self) -> Text {
+        let mut text = Text::default();
+        let plural = if self.layers == 1 { "" } else { "s" };
+        text.line(format_args!("on a base of {} layer{plural}, which gives", self.layers));
         for (name, value) in &self.inherited {
             let entries: Vec<String> = match (name.as_str(), value) {
                 ("Env", Value::Array(entries)) => {
@@ -147,7 +144,7 @@ impl FromBase {
                 (_, value) => vec![value.to_string()],
             };
             for entry in entries {
-                let _ = writeln!(text, "  {name:<12} {entry}");
+                text.line(format_args!("  {name:<12} {entry}"));
             }
         }
         text
@@ -213,7 +210,7 @@ struct Images<'a> {
 
 /// Plans graphs that come without a spec, and gives nothing but lists of paths. `called` is what
 /// messages call where they come from.
-fn bare(bytes: &[u8], max_layers: u32, called: &str) -> Result<String, Failure> {
+fn bare(bytes: &[u8], max_layers: u32, called: &str) -> Result<Text, Failure> {
     let layering = Layering::default();
     let request = |name, closure| plan::Request { name, closure, max_layers, layering: &layering };
     // serde would take an array as the fields in order.
@@ -279,7 +276,7 @@ struct PlanJson<'a> {
     base: Option<&'a FromBase>,
 }
 
-fn to_json(plans: &[Planned]) -> Result<String, Failure> {
+fn to_json(plans: &[Planned]) -> Result<Text, Failure> {
     let plans: Vec<PlanJson<'_>> = plans
         .iter()
         .map(|Planned { spec, laid, base }| PlanJson {
@@ -292,7 +289,7 @@ fn to_json(plans: &[Planned]) -> Result<String, Failure> {
 }
 
 /// A line a layer, the top one first, as an image is drawn.
-fn show(Planned { spec, laid, base }: &Planned) -> String {
+fn show(Planned { spec, laid, base }: &Planned) -> Text {
     let plan = &laid.plan;
     let heading = ["LAYER", "SIZE", "PATHS", "CHANGES", "WHAT"].map(str::to_owned).to_vec();
     let layers = plan.layers.iter().enumerate().rev();
@@ -308,15 +305,17 @@ fn show(Planned { spec, laid, base }: &Planned) -> String {
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
     let paths: usize = plan.layers.iter().map(|layer| layer.paths.len()).sum();
     let size = plan.layers.iter().map(|layer| layer.nar_size).sum();
-    format!(
-        "{}: {} store paths, {}, in {} layers\n{}{}",
+    let mut text = Text::default();
+    text.line(format_args!(
+        "{}: {} store paths, {}, in {} layers",
         spec.name,
         paths,
         table::bytes(size),
-        plan.layers.len(),
-        table::table(&rows, &[0, 1, 2, 3]),
-        base.as_ref().map(FromBase::show).unwrap_or_default()
-    )
+        plan.layers.len()
+    ));
+    text.append(&table::table(&rows, &[0, 1, 2, 3]));
+    text.append(&base.as_ref().map(FromBase::show).unwrap_or_default());
+    text
 }
 
 /// Of a hundred changes of single packages, how many rename the layer.

@@ -101,7 +101,7 @@ impl Bars {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(output::escaped(what));
         Arc::new(Shown {
             multi: self.multi.clone(),
             whole: self.whole.clone(),
@@ -130,7 +130,8 @@ impl Reporter for Bars {
 
     fn warn(&self, message: &str) {
         // A terminal that is gone misses a warning.
-        let _ = self.multi.println(format!("warning: {}", secrets::hide(message)));
+        let line = format!("warning: {}", secrets::hide(message));
+        let _ = self.multi.println(output::escaped(&line));
     }
 }
 
@@ -210,7 +211,7 @@ impl Reporter for Lines {
     }
 
     fn warn(&self, message: &str) {
-        output::note(&format!("warning: {message}"));
+        output::note(format_args!("warning: {message}"));
     }
 }
 
@@ -241,7 +242,7 @@ impl Task for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.text().iter().for_each(|text| output::note(text));
+        self.text().iter().for_each(output::note);
     }
 }
 

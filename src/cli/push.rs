@@ -149,7 +149,9 @@ pub(super) fn report(
     });
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
     let time = table::seconds(since.elapsed());
-    output::note(&format!("{}{requests} requests in {time}", table::table(&rows, &[3])));
+    let mut text = table::table(&rows, &[3]);
+    text.line(format_args!("{requests} requests in {time}"));
+    output::notes(&text);
     Ok(())
 }
 

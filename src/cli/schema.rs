@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::failure::Failure;
-use super::output;
+use super::output::{self, Text};
 
 /// Print the JSON Schema of spec.json
 ///
@@ -13,5 +13,7 @@ use super::output;
 pub(super) struct SchemaArgs {}
 
 pub(super) fn run(SchemaArgs {}: &SchemaArgs) -> Result<(), Failure> {
-    output::data(&format!("{:#}\n", crate::spec::schema().as_value()))
+    let mut text = Text::default();
+    text.lines(&format!("{:#}", crate::spec::schema().as_value()));
+    output::data(&text)
 }

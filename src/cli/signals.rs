@@ -42,7 +42,7 @@ fn ignored() -> u64 {
 /// Installs what a panic ends in. It is of the thread that panics, and nothing is unwound.
 pub(super) fn install_hook(json: bool) {
     std::panic::set_hook(Box::new(move |panic| {
-        Failure::bug(panic.to_string()).tell(json);
+        Failure::bug(panic.to_string().replace('\n', " ")).tell(json);
         file::remove_unfinished_at_once();
         signal_hook::low_level::exit(exit::BUG.into());
     }));

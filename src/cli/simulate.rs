@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::flake_history::FlakeImage;
+use super::output::Text;
 use super::{Global, input, output, plan, progress, table};
 use crate::closure::Closure;
 use crate::file::{Context, FileError};
@@ -171,7 +172,7 @@ fn is_named(bytes: &[u8]) -> bool {
     json.is_ok_and(|json| json.get("name").is_some())
 }
 
-fn show(lines: &[Line]) -> String {
+fn show(lines: &[Line]) -> Text {
     let heading = ["PLAN", "PULLED", "", "CHAINED", "", "STORED", ""].map(str::to_owned).to_vec();
     let least = lines.last();
     let rows = lines.iter().map(|line| {

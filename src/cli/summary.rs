@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::output::Text;
 use super::{output, table};
 use crate::image::Image;
 use crate::transport::references;
@@ -38,7 +39,7 @@ struct Made<'a> {
 }
 
 /// One object an image, in an array, with a line break after it.
-pub(super) fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
+pub(super) fn json(rows: &[Row<'_>]) -> Result<Text, Failure> {
     let made: Vec<Made<'_>> = rows
         .iter()
         .map(|Row { image, sent, .. }| Made {
@@ -57,7 +58,7 @@ pub(super) fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
 
 /// Image, tag, digest, layers and size; the time where it is known; what was sent, when anything
 /// could be.
-pub(super) fn table(rows: &[Row<'_>], time: Duration) -> String {
+pub(super) fn table(rows: &[Row<'_>], time: Duration) -> Text {
     let sends = rows.iter().any(|row| row.sent.is_some());
     let is_timed = rows.iter().any(|row| row.time.is_some());
     let mut heading = ["IMAGE", "TAG", "DIGEST", "LAYERS", "SIZE"].to_vec();
@@ -86,7 +87,9 @@ pub(super) fn table(rows: &[Row<'_>], time: Duration) -> String {
     });
     let heading = heading.into_iter().map(str::to_owned).collect();
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(cells).collect();
-    format!("{}in {}", table::table(&rows, &[3, 4, 5, 6]), table::seconds(time))
+    let mut text = table::table(&rows, &[3, 4, 5, 6]);
+    text.line(format_args!("in {}", table::seconds(time)));
+    text
 }
 
 /// The beginning of a digest or an id.

@@ -1,8 +1,12 @@
 //! Tables and figures as people read them.
 
+use super::output::{Text, escaped};
+
 /// Lays rows out in columns; the first row is the heading. Columns named in `right` are set
 /// flush right.
-pub(super) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
+pub(super) fn table(rows: &[Vec<String>], right: &[usize]) -> Text {
+    let shown = rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect());
+    let rows: Vec<Vec<String>> = shown.collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column| {
         rows.iter()
@@ -11,8 +15,8 @@ pub(super) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
             .max()
     };
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    let mut text = String::new();
-    for row in rows {
+    let mut text = Text::default();
+    for row in &rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             if right.contains(&column) {
                 format!("{cell:>width$}")
@@ -20,8 +24,7 @@ pub(super) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
                 format!("{cell:<width$}")
             }
         });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+        text.line(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
     text
 }
@@ -71,6 +74,6 @@ mod tests {
     fn columns_line_up_and_lines_end_without_blanks() {
         let rows = [["image", "size"], ["a", "1 B"], ["longer", "10 B"]]
             .map(|r| r.map(str::to_owned).to_vec());
-        assert_eq!(table(&rows, &[1]), "image   size\na        1 B\nlonger  10 B\n");
+        assert_eq!(table(&rows, &[1]).as_str(), "image   size\na        1 B\nlonger  10 B\n");
     }
 }

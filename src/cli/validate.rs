@@ -1,13 +1,12 @@
 //! `cooper validate`: recompute all that an image claims.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::place::{self, Place, Reach};
-use super::{Global, output, progress, table};
+use super::output::{self, Text};
+use super::{Global, progress, table};
 use crate::report::Reporter;
 use crate::transport::source::choose;
 use crate::validate::{self, Report, Severity};
@@ -88,26 +87,24 @@ fn failures(looked: Vec<Looked>) -> Vec<Failure> {
     failures
 }
 
-fn as_text(looked: &[Looked], quiet: bool) -> String {
-    let mut text = String::new();
+fn as_text(looked: &[Looked], quiet: bool) -> Text {
+    let mut text = Text::default();
     for Looked { place, found } in looked {
         let Ok(report) = found else { continue };
         for finding in &report.findings {
             let severity = severity(finding.severity);
-            // Writing into a String cannot fail.
-            let _ = writeln!(text, "{severity}: {}: {}", finding.place, finding.message);
+            text.line(format_args!("{severity}: {}: {}", finding.place, finding.message));
         }
         for image in report.images.iter().filter(|_| !quiet && report.is_good()) {
             let name = image.names.first().unwrap_or(place);
-            let _ = writeln!(
-                text,
+            text.line(format_args!(
                 "{name} is whole: {}, {}, {} layers, {} in blobs, {} as tars",
                 image.platform,
                 image.digest,
                 image.layers,
                 table::bytes(image.blob_size),
                 table::bytes(image.tar_size)
-            );
+            ));
         }
     }
     text
@@ -191,6 +188,6 @@ impl<'a> Finding<'a> {
     }
 }
 
-fn as_json(looked: &[Looked]) -> Result<String, Failure> {
+fn as_json(looked: &[Looked]) -> Result<Text, Failure> {
     output::json(&looked.iter().map(Validated::new).collect::<Vec<_>>())
 }

@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::{Global, assemble, input, output, plan};
+use super::output::{self, Text};
+use super::{Global, assemble, input, plan};
 use crate::check;
 use crate::plan::pulled_in_by;
 use crate::spec::Spec;
@@ -74,8 +75,7 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     if global.json {
         return output::data(&output::json(&answers)?);
     }
-    let texts: Vec<String> = answers.iter().map(show).collect();
-    output::data(&texts.join("\n"))
+    output::data(&Text::joined(answers.iter().map(show)))
 }
 
 /// The store path that is asked for, unless a name is; links of the image are followed to it.
@@ -96,26 +96,23 @@ fn wanted(spec: &Spec, word: &str) -> Result<Option<StorePath>, Failure> {
     }
 }
 
-fn show(answer: &Answer) -> String {
+fn show(answer: &Answer) -> Text {
     let images = match answer.images.as_slice() {
         [] => "no other image of the set has this layer".to_owned(),
         images => format!("also in {}", images.join(", ")),
     };
-    let mut text = format!(
-        "{}\n  size: {}\n  layer: {} of {} ({})\n  images: {images}\n",
-        answer.path,
-        super::table::bytes(answer.nar_size),
-        answer.layer,
-        answer.layers,
-        answer.text,
-    );
+    let mut text = Text::default();
+    text.line(&answer.path);
+    text.line(format_args!("  size: {}", super::table::bytes(answer.nar_size)));
+    text.line(format_args!("  layer: {} of {} ({})", answer.layer, answer.layers, answer.text));
+    text.line(format_args!("  images: {images}"));
     match answer.pulled_in_by.as_slice() {
-        [] | [_] => text.push_str("  pulled in by: the image itself; nothing refers to it\n"),
+        [] | [_] => text.line("  pulled in by: the image itself; nothing refers to it"),
         way => {
-            let lines = way.iter().enumerate();
-            let lines = lines.map(|(depth, path)| "  ".repeat(depth + 2) + path.name() + "\n");
-            text.push_str("  pulled in by:\n");
-            text.extend(lines);
+            text.line("  pulled in by:");
+            for (depth, path) in way.iter().enumerate() {
+                text.line("  ".repeat(depth + 2) + path.name());
+            }
         }
     }
     text
