@@ -89,6 +89,11 @@ impl Healthcheck {
             ("StartPeriod", self.start_period),
             ("StartInterval", self.start_interval),
         ];
+        for (field, number) in durations.into_iter().chain([("Retries", self.retries)]) {
+            if let Some(large) = number.filter(|number| i64::try_from(*number).is_err()) {
+                return Err(ConfigError::Number(field, large));
+            }
+        }
         for (field, duration) in durations {
             if let Some(short) = duration.filter(|d| (1..MILLISECOND).contains(d)) {
                 return Err(ConfigError::Duration(field, short));
@@ -128,6 +133,9 @@ pub enum ConfigError {
          1000000 (10000000000 is 10 s, in a flake \"10s\")"
     )]
     Duration(&'static str, u64),
+    /// A number that Go's readers of configs do not take.
+    #[error("config.Healthcheck.{0} is {1}; it must fit into a signed 64-bit number")]
+    Number(&'static str, u64),
     /// A signal that Docker, podman and Kubernetes would refuse when a container is made or stopped.
     #[error("config.StopSignal is `{0}`; write a name such as `SIGTERM` or a number from 1 to 64")]
     StopSignal(String),

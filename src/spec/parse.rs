@@ -35,6 +35,14 @@ pub enum SpecError {
         /// The path.
         path: String,
     },
+    /// A path that Linux does not take (`PATH_MAX`, `NAME_MAX`).
+    #[error("{field} has `{path}…`; a path is at most 4095 bytes, and a name in it 255")]
+    LongPath {
+        /// The field.
+        field: &'static str,
+        /// The beginning of the path.
+        path: String,
+    },
     /// A file without bytes, or with two sources of them.
     #[error("files.\"{0}\" needs either `text` or `source`, and not both")]
     FileSource(String),
@@ -231,6 +239,9 @@ fn check_paths(spec: &Spec) -> Result<(), SpecError> {
         for path in paths {
             if !is_plain_absolute(path) {
                 return Err(SpecError::ImagePath { field, path: path.clone() });
+            }
+            if path.len() > 4095 || path.split('/').any(|name| name.len() > 255) {
+                return Err(SpecError::LongPath { field, path: path.chars().take(80).collect() });
             }
             if let Some(first) = seen.insert(path, field) {
                 return Err(SpecError::Collision { path: path.clone(), first, second: field });

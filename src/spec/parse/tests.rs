@@ -53,6 +53,13 @@ fn each_bad_spec_is_an_error_that_says_what_is_wrong() {
         (r#","config":{"ExposedPorts":{"http":{}}}"#, "config.ExposedPorts"),
         (r#","config":{"WorkingDir":"x"}"#, "config.WorkingDir"),
         (r#","config":{"Healthcheck":{"Test":["curl"]}}"#, "CMD-SHELL"),
+        (r#","config":{"Healthcheck":{"Test":[],"Retries":9223372036854775808}}"#, "signed 64-bit"),
+        (r#","config":{"Healthcheck":{"Test":[],"Timeout":9223372036854775808}}"#, "signed 64-bit"),
+        (
+            format!(r#","files":{{"/{}":{{"text":""}}}}"#, "a/".repeat(2048) + "a").as_str(),
+            "4095 bytes",
+        ),
+        (format!(r#","directories":{{"/{}":{{}}}}"#, "a".repeat(256)).as_str(), "a name in it 255"),
         (r#","created":"now""#, "RFC 3339"),
         (r#","created":"""#, "RFC 3339"),
         (r#","created":"1969-12-31T23:59:59Z""#, "before 1970"),
