@@ -22,7 +22,9 @@ use crate::spec::Platform;
 use crate::transport::source::{
     self, Source, SourceError, StoredImage, choose, images, unread_layer,
 };
-use crate::validate::{Finding, Kind, Scan, Tree, scan_layers};
+use crate::validate::{
+    self, Finding, Kind, Limits, OutOfMemory, Scan, Tree, Workspace, scan_layers,
+};
 
 pub use lock::{Lock, LockError, LockedImage};
 
@@ -65,6 +67,22 @@ pub enum BaseError {
         digest: Digest,
         /// The error.
         why: String,
+    },
+    /// A config that no runtime reads.
+    #[error("the config of the base image in `{place}` is unusable: {why}")]
+    Config {
+        /// The source.
+        place: String,
+        /// The field, its type, and the type that it must have.
+        why: String,
+    },
+    /// More paths than the memory is for.
+    #[error("the base image in `{place}` has too many paths")]
+    Memory {
+        /// The source.
+        place: String,
+        /// The limit.
+        source: OutOfMemory,
     },
     /// Bytes that are not what they are named.
     #[error("layer {digest} of the base image is unusable: {why}")]
@@ -138,27 +156,32 @@ impl Base {
         }
     }
 
-    /// Reads and checks every layer, at most `jobs` at once.
-    pub fn read(&self, jobs: usize, reporter: &dyn Reporter) -> Result<ReadBase, BaseError> {
-        let wanted: Vec<&source::Layer> = self.image.layers.iter().collect();
-        let scans = scan_layers(&*self.source, &wanted, jobs, reporter);
-        let mut tree = Tree::default();
-        let mut layers = Vec::new();
-        let mut warnings = Vec::new();
-        for (layer, diff_id) in self.image.layers_with_diff_ids() {
-            let digest = layer.descriptor.digest;
-            let why = "it could not be read".to_owned();
-            let scan = scans.get(&digest).ok_or(BaseError::Layer { digest, why })?;
-            check(scan, digest, diff_id)?;
-            warnings.extend(scan.findings.iter().cloned());
-            warnings.extend(tree.add(&scan.entries));
-            let name = format!("layer {} of the base", layers.len() + 1);
-            layers.push(unread_layer(&self.source, layer, diff_id, name, scan.tar_size));
+    /// Reads and checks the config and every layer.
+    pub fn read(&self, limits: Limits, reporter: &dyn Reporter) -> Result<ReadBase, BaseError> {
+        let place = || self.source.name();
+        if let Some(why) = validate::config_faults(&self.image.config.bytes).into_iter().next() {
+            return Err(BaseError::Config { place: place(), why });
         }
-        warn(&self.source.name(), &warnings, reporter);
-        let directories = tree.directories().into_iter();
+        let workspace = Arc::new(Workspace::new(limits));
+        let mut tree = Tree::new(&workspace);
+        let mut layers = Vec::new();
+        let mut warnings = Warnings::default();
+        let all: Vec<(&source::Layer, DiffId)> = self.image.layers_with_diff_ids().collect();
+        let wanted: Vec<&source::Layer> = all.iter().map(|(layer, _)| *layer).collect();
+        scan_layers(&workspace, &*self.source, &wanted, reporter, |at, scan| {
+            let Some((layer, diff_id)) = all.get(at) else { return Ok(()) };
+            check(&scan, layer.descriptor.digest, *diff_id)?;
+            warnings.add(&scan.findings);
+            warnings.add(&tree.add(&scan));
+            let name = format!("layer {} of the base", at + 1);
+            layers.push(unread_layer(&self.source, layer, *diff_id, name, scan.tar_size));
+            Ok::<_, BaseError>(())
+        })?;
+        warnings.report(&place(), reporter);
+        let full = |source| BaseError::Memory { place: place(), source };
+        let directories = tree.directories().map_err(full)?.into_iter();
         let below = Below {
-            links: tree.directory_links(),
+            links: tree.directory_links().map_err(full)?,
             directories: directories.map(|(path, m)| (path, (m.mode, m.uid, m.gid))).collect(),
             files: tree.kept_files(),
         };
@@ -171,8 +194,10 @@ fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> 
         let why = finding.message.clone();
         match finding.kind {
             Kind::Unread => return Err(BaseError::Unread { digest, why }),
-            Kind::Bytes => return Err(BaseError::Layer { digest, why }),
-            Kind::Document | Kind::Path => {}
+            Kind::Bytes | Kind::Root | Kind::Limit => {
+                return Err(BaseError::Layer { digest, why });
+            }
+            _ => {}
         }
     }
     match scan.diff_id {
@@ -185,15 +210,30 @@ fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> 
     }
 }
 
-fn warn(place: &str, findings: &[Finding], reporter: &dyn Reporter) {
-    for finding in findings.iter().take(MOST_WARNINGS) {
-        let below = if finding.place.is_empty() { "a layer" } else { &finding.place };
-        reporter.warn(&format!("base image in `{place}`: {below}: {}", finding.message));
+/// Faults of a base that stop nothing: the first few, and the number of all.
+#[derive(Debug, Default)]
+struct Warnings {
+    first: Vec<Finding>,
+    count: usize,
+}
+
+impl Warnings {
+    fn add(&mut self, findings: &[Finding]) {
+        let missing = MOST_WARNINGS.saturating_sub(self.first.len());
+        self.first.extend(findings.iter().take(missing).cloned());
+        self.count += findings.len();
     }
-    if findings.len() > MOST_WARNINGS {
-        let more = findings.len() - MOST_WARNINGS;
-        reporter.warn(&format!(
-            "base image in `{place}`: {more} more like these; see `cooper validate`"
-        ));
+
+    fn report(&self, place: &str, reporter: &dyn Reporter) {
+        for finding in &self.first {
+            let below = if finding.place.is_empty() { "a layer" } else { &finding.place };
+            reporter.warn(&format!("base image in `{place}`: {below}: {}", finding.message));
+        }
+        if self.count > self.first.len() {
+            let more = self.count - self.first.len();
+            reporter.warn(&format!(
+                "base image in `{place}`: {more} more like these; see `cooper validate`"
+            ));
+        }
     }
 }

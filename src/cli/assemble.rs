@@ -149,14 +149,14 @@ fn one(
     if let Some(warning) = layers_lock::excess(spec, &closure, below, &plan)? {
         reporter.warn(&warning);
     }
-    let base = base.map(|base| base.read(global.jobs(), reporter)).transpose()?;
+    let base = base.map(|base| base.read(global.limits(), reporter)).transpose()?;
     let rootfs = Arc::new(checked_files(spec, base.as_ref(), reporter)?);
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
     let layers = layer::build_and_tell(&requests, store, global.jobs(), layers, told)?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
     image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| match error {
-        ImageError::BaseConfig { .. } => Failure::input(error),
+        ImageError::BaseConfig { .. } | ImageError::TooLarge { .. } => Failure::input(error),
         error => Failure::bug(error),
     })
 }

@@ -83,7 +83,7 @@ impl Beside {
         reporter: &dyn Reporter,
         without: impl FnOnce(Failure) -> Result<Rootfs, Failure>,
     ) -> Result<Self, Failure> {
-        let read = laid.base.as_ref().map(|base| base.read(global.jobs(), reporter));
+        let read = laid.base.as_ref().map(|base| base.read(global.limits(), reporter));
         let read = read.transpose()?;
         let rootfs = assemble::own_files(spec).and_then(|rootfs| match &read {
             Some(read) => Ok(rootfs.over(&read.below, spec)?),

@@ -109,9 +109,7 @@ fn info(global: &Global, cache: &Cache) -> Result<(), Failure> {
     for cache::Older { dir, files, bytes } in info.older {
         let dir = dir.display().to_string();
         let size = table::bytes(bytes);
-        text.line(format_args!(
-            "{dir}: {size}, of an older version; `cooper cache gc` removes it"
-        ));
+        text.line(format_args!("{dir}: {size}, of an older version; `cooper cache gc` removes it"));
         older.push(Older { dir, files, bytes });
     }
     let data = Info {

@@ -2,6 +2,7 @@
 //! lie.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -15,7 +16,13 @@ use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
 use crate::transport::source::{Source, StoredImage, check_configs, choose, images};
-use crate::validate::{self, Entry, Scan, scan_layers};
+use crate::validate::{self, OutOfMemory, Scan, Workspace, scan_layers};
+
+/// Memory of a path, without its text.
+const LISTED_COST: u64 = 64;
+
+/// The paths of layers.
+type Contents = BTreeMap<Digest, Vec<LookedPath>>;
 
 /// Whether layers are read, or only what their descriptors say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +41,8 @@ pub(super) fn look(
 ) -> Result<Vec<Looked>, Failure> {
     let source = place::open_filled(place, reach, reporter)?;
     let stored = stored(&*source, place)?;
-    let mut scans = BTreeMap::new();
+    let mut contents = Contents::default();
+    let workspace = Arc::new(Workspace::new(global.limits()));
     if depth == Depth::Layers {
         let layers: BTreeMap<Digest, _> = stored
             .iter()
@@ -42,10 +50,15 @@ pub(super) fn look(
             .map(|layer| (layer.descriptor.digest, layer))
             .collect();
         let layers: Vec<_> = layers.into_values().collect();
-        scans = scan_layers(&*source, &layers, global.jobs(), reporter);
+        scan_layers(&workspace, &*source, &layers, reporter, |at, scan| {
+            let Some(layer) = layers.get(at) else { return Ok(()) };
+            let digest = layer.descriptor.digest;
+            contents.insert(digest, paths(&workspace, digest, &scan)?);
+            Ok::<_, Failure>(())
+        })?;
     }
     let name = source.name();
-    stored.iter().map(|image| looked(&name, image, &scans)).collect()
+    stored.iter().map(|image| looked(&name, image, &contents, &workspace)).collect()
 }
 
 fn stored(source: &dyn Source, place: &Place) -> Result<Vec<StoredImage>, Failure> {
@@ -74,7 +87,8 @@ fn stored(source: &dyn Source, place: &Place) -> Result<Vec<StoredImage>, Failur
 fn looked(
     place: &str,
     image: &StoredImage,
-    scans: &BTreeMap<Digest, Scan>,
+    contents: &Contents,
+    workspace: &Workspace,
 ) -> Result<Looked, Failure> {
     let (name, tags) = names(place, image);
     let steps = steps(image);
@@ -85,8 +99,12 @@ fn looked(
         let digest = layer.descriptor.digest;
         let label = comments.get(at).filter(|comment| !comment.is_empty()).cloned();
         let label = label.unwrap_or_else(|| "a layer without a word about it".into());
-        let mut looked = match scans.get(&digest) {
-            Some(scan) => LookedLayer::new(label, paths(digest, scan)?),
+        let mut looked = match contents.get(&digest) {
+            Some(paths) => {
+                let cost = paths.iter().map(|path| LISTED_COST + path.path.len() as u64).sum();
+                workspace.take(cost).map_err(|error| too_many(digest, error))?;
+                LookedLayer::new(label, paths.clone())
+            }
             None => LookedLayer { size: layer.descriptor.size, ..LookedLayer::new(label, vec![]) },
         };
         looked.digest = Some(digest.to_string());
@@ -169,33 +187,47 @@ fn text(object: &Map<String, Value>, key: &str) -> String {
 }
 
 /// Store paths with all that is below them, and other files one by one.
-fn paths(digest: Digest, scan: &Scan) -> Result<Vec<LookedPath>, Failure> {
-    // A part of the paths is not shown as all of them.
-    for finding in &scan.findings {
+fn paths(workspace: &Workspace, digest: Digest, scan: &Scan) -> Result<Vec<LookedPath>, Failure> {
+    use validate::Kind as Found;
+    let is_whole = |kind| !matches!(kind, Found::Bytes | Found::Unread | Found::Limit);
+    if let Some(finding) = scan.findings.iter().find(|finding| !is_whole(finding.kind)) {
+        let message = &*finding.message;
         let failure = match finding.kind {
-            validate::Kind::Unread => Failure::environment(&*finding.message),
-            validate::Kind::Bytes => Failure::input(&*finding.message),
-            validate::Kind::Document | validate::Kind::Path => continue,
+            Found::Unread => Failure::environment(message),
+            _ => Failure::input(message),
         };
         return Err(failure.during(format!("failed to read layer {digest}")));
     }
     let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-    for entry in &scan.entries {
-        if let Some(path) = shown(entry) {
-            *sizes.entry(path).or_default() += entry.size;
+    let mut full = None;
+    scan.each_entry(|path, kind, link, size| {
+        let Some(path) = shown(path, kind, link) else { return };
+        if let Some(sum) = sizes.get_mut(&path) {
+            *sum = sum.saturating_add(size);
+        } else if let Err(error) = workspace.take(LISTED_COST + path.len() as u64) {
+            full = Some(error);
+        } else {
+            sizes.insert(path, size);
         }
+    });
+    match full {
+        Some(error) => Err(too_many(digest, error)),
+        None => Ok(sizes.into_iter().map(|(path, size)| LookedPath { path, size }).collect()),
     }
-    Ok(sizes.into_iter().map(|(path, size)| LookedPath { path, size }).collect())
 }
 
-fn shown(entry: &Entry) -> Option<String> {
-    let path = format!("/{}", String::from_utf8_lossy(&entry.path));
+fn too_many(digest: Digest, error: OutOfMemory) -> Failure {
+    Failure::input(error).during(format!("failed to list the files of layer {digest}"))
+}
+
+fn shown(path: &[u8], kind: Kind, link: &[u8]) -> Option<String> {
+    let path = format!("/{}", String::from_utf8_lossy(path));
     if let Ok((store_path, _)) = StorePath::parse_prefix(&path) {
         return Some(store_path.to_string());
     }
-    match entry.kind {
+    match kind {
         Kind::Directory => None,
-        Kind::Symlink => Some(format!("{path} -> {}", String::from_utf8_lossy(&entry.link))),
+        Kind::Symlink => Some(format!("{path} -> {}", String::from_utf8_lossy(link))),
         _ => Some(path),
     }
 }

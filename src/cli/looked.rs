@@ -46,7 +46,7 @@ pub(super) struct LookedLayer {
 }
 
 /// A store path, or a file that is in none.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct LookedPath {
     pub(super) path: String,
     pub(super) size: u64,

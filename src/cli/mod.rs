@@ -62,6 +62,8 @@ pub use layers_lock::is_layers_lock;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::validate::Limits;
+
 /// The documented exit codes; a process that a signal ends leaves 128 and the signal's number.
 pub mod exit {
     /// It is done.
@@ -112,6 +114,14 @@ struct Global {
     /// Longest wait for a lock that another process holds [default: none]
     #[arg(long, global = true, value_name = "SECONDS")]
     lock_timeout: Option<u64>,
+    /// Memory for the paths and documents of images that are read, by `validate`, `inspect` and
+    /// as a base, such as 1GiB [default: 256MiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    memory_limit: Option<cache::Size>,
+    /// Bytes that the layers of such an image may decompress to; 300 times the size of its blobs,
+    /// if that is more [default: 64GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    inflate_limit: Option<cache::Size>,
 }
 
 impl Global {
@@ -126,6 +136,14 @@ impl Global {
     fn jobs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.jobs.map_or_else(cores, usize::from)
+    }
+
+    /// The limits for reading an image.
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::new(self.jobs());
+        limits.memory = self.memory_limit.map_or(limits.memory, |size| size.0);
+        limits.inflated = self.inflate_limit.map_or(limits.inflated, |size| size.0);
+        limits
     }
 }
 

@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::place::{self, Place, Reach};
 use super::output::{self, Text};
+use super::place::{self, Place, Reach};
 use super::{Global, progress, table};
 use crate::report::Reporter;
 use crate::transport::source::choose;
@@ -58,7 +58,7 @@ fn check(
         Some(name) => vec![choose(&*source, Some(name))?],
         None => source.roots()?,
     };
-    Ok((source.name(), validate::check(&*source, &roots, global.jobs(), reporter)))
+    Ok((source.name(), validate::check(&*source, &roots, global.limits(), reporter)))
 }
 
 /// A failure for each place that could not be looked at, and one for all that was found elsewhere.

@@ -16,6 +16,11 @@ use crate::spec::{ImageName, Platform, Spec, Tag};
 /// What made a layer, in the history of every image.
 pub const CREATED_BY: &str = "cooper";
 
+/// The largest manifest that registries take.
+pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+/// The largest config that cooper reads and writes. A history and labels have some kilobytes.
+pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
+
 /// Why no image could be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +44,18 @@ pub enum ImageError {
         image: ImageName,
         /// serde's words.
         source: serde_json::Error,
+    },
+    /// A document that is larger than readers take.
+    #[error("the {document} of `{image}` would have {size} bytes; at most {most} are possible")]
+    TooLarge {
+        /// `config` or `manifest`.
+        document: &'static str,
+        /// The image's name.
+        image: ImageName,
+        /// The number of bytes.
+        size: u64,
+        /// The largest number.
+        most: u64,
     },
     /// A value that has no JSON; a mistake of cooper's.
     #[error("failed to write the {document} of `{image}` as json")]
@@ -143,11 +160,22 @@ fn write_config(
         rootfs: RootFs { kind: "layers".into(), diff_ids },
         history: history.chain(names.into_iter().map(own)).collect(),
     };
-    Document::new(MEDIA_TYPE_CONFIG, &value).map_err(|source| ImageError::Json {
-        document: "config",
-        image: spec.name.clone(),
-        source,
-    })
+    let document = Document::new(MEDIA_TYPE_CONFIG, &value);
+    checked(spec, "config", document, MAX_CONFIG_BYTES)
+}
+
+fn checked(
+    spec: &Spec,
+    document: &'static str,
+    made: serde_json::Result<Document>,
+    most: u64,
+) -> Result<Document, ImageError> {
+    let image = || spec.name.clone();
+    let made = made.map_err(|source| ImageError::Json { document, image: image(), source })?;
+    match made.descriptor.size {
+        size if size > most => Err(ImageError::TooLarge { document, image: image(), size, most }),
+        _ => Ok(made),
+    }
 }
 
 fn manifest(
@@ -170,9 +198,5 @@ fn manifest(
         layers: layers.iter().map(Descriptor::of_layer).collect(),
         annotations,
     };
-    Document::new(MEDIA_TYPE_MANIFEST, &value).map_err(|source| ImageError::Json {
-        document: "manifest",
-        image: spec.name.clone(),
-        source,
-    })
+    checked(spec, "manifest", Document::new(MEDIA_TYPE_MANIFEST, &value), MAX_MANIFEST_BYTES)
 }

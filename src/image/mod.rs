@@ -10,7 +10,10 @@ pub mod inherit;
 pub mod json;
 mod types;
 
-pub use build::{CREATED_BY, Image, ImageError, build, draft_config, inherited};
+pub use build::{
+    CREATED_BY, Image, ImageError, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, build, draft_config,
+    inherited,
+};
 pub use index::{Index, index};
 pub use inherit::Lower;
 pub use types::{

@@ -2,8 +2,10 @@
 //! half is read depends on the reader: whether both say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
-use super::{Check, Finding, Kind, Said, Severity, chain, compared, kind_of, said, scan_each};
+use super::images::compared;
+use super::{Check, Finding, Kind, Said, Scan, Severity, chain, kind_of, said, scan_layers};
 use crate::digest::{DiffId, Digest};
 use crate::image::Descriptor;
 use crate::report::Reporter;
@@ -36,7 +38,6 @@ pub(super) fn compare(
     check: &Check<'_>,
     roots: &[Descriptor],
     images: &[StoredImage],
-    jobs: usize,
     reporter: &dyn Reporter,
 ) -> Vec<Finding> {
     let (half, all) = match half(check.source) {
@@ -70,7 +71,7 @@ pub(super) fn compare(
         layers.extend(listed.other_layers(&images));
     }
     findings.extend(claims.iter().flat_map(|claim| claim.unlisted(&all)));
-    findings.extend(compare_layers(&*half, &layers, jobs, reporter));
+    findings.extend(compare_layers(check, &*half, &layers, reporter));
     findings
 }
 
@@ -194,9 +195,9 @@ impl Claim<'_> {
 type Other<'a> = (String, &'a Layer, DiffId);
 
 fn compare_layers(
+    check: &Check<'_>,
     half: &dyn Source,
     others: &[Other<'_>],
-    jobs: usize,
     reporter: &dyn Reporter,
 ) -> Vec<Finding> {
     let layers: BTreeMap<Said, &Layer> = others.iter().map(|(_, l, _)| (said(l), *l)).collect();
@@ -204,7 +205,12 @@ fn compare_layers(
         return Vec::new();
     }
     let layers: Vec<&Layer> = layers.into_values().collect();
-    let scans = scan_each(half, &layers, jobs, reporter);
+    let mut scans: BTreeMap<Said, Scan> = BTreeMap::new();
+    let read = scan_layers(&check.workspace, half, &layers, reporter, |at, scan| {
+        scans.extend(layers.get(at).map(|layer| (said(layer), scan.without_entries())));
+        Ok::<_, Infallible>(())
+    });
+    let Ok(()) = read;
     let found = others.iter().flat_map(|(place, layer, diff_id)| {
         let scan = scans.get(&said(layer));
         let found = scan.map(|scan| compared(scan, *diff_id)).unwrap_or_default();

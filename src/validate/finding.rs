@@ -20,6 +20,10 @@ pub enum Kind {
     Document,
     /// A path or link within a layer.
     Path,
+    /// An entry that replaces the root directory.
+    Root,
+    /// A limit of cooper's, which an option raises.
+    Limit,
 }
 
 /// One thing that is wrong.

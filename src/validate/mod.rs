@@ -5,33 +5,42 @@
 //! is trusted because another tool took it: daemons run images whose diff ids are all zero.
 
 mod docker;
+mod entries;
+mod fields;
 mod finding;
+mod images;
 mod layer;
+mod limits;
+mod links;
 mod path;
+mod paths;
+mod scans;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use crate::digest::{DiffId, Digest};
+use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
-    self, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, read_document,
-    read_image, read_manifest,
+    self, CONFIG_LIMIT, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage,
+    read_document, read_image, read_manifest,
 };
 
+pub use entries::{Meta, Scan};
 pub use finding::{Finding, Kind, Severity};
-pub use layer::{Entry, Meta, Scan, scan};
+pub use layer::scan;
+pub use limits::{DEFAULT_INFLATED, DEFAULT_MEMORY, Limits, OutOfMemory, Workspace};
+pub use scans::scan_layers;
 pub use tree::Tree;
 
-/// So many findings are listed; many images may share what is wrong with one layer.
-const MOST_FINDINGS: usize = 100_000;
+/// The largest number of findings; many images may share what is wrong with one layer.
+const MOST_FINDINGS: usize = 10_000;
 
 /// An image that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +80,22 @@ impl Report {
     }
 }
 
-/// Checks the images that the given roots lead to, with at most `jobs` layers at once.
+/// The fields of an image's config that have a type with which no runtime reads it, a message
+/// each.
+pub fn config_faults(config: &[u8]) -> Vec<String> {
+    fields::check(config, fields::CONFIG)
+}
+
+/// Checks the images that the given roots lead to.
 pub fn check(
     source: &dyn Source,
     roots: &[Descriptor],
-    jobs: usize,
+    limits: Limits,
     reporter: &dyn Reporter,
 ) -> Report {
     let mut check = Check {
         source,
+        workspace: Arc::new(Workspace::new(limits)),
         report: Report::default(),
         images: Vec::new(),
         known: BTreeSet::new(),
@@ -87,15 +103,13 @@ pub fn check(
         read: BTreeSet::new(),
         indexes: BTreeMap::new(),
     };
+    check.index();
     for root in roots {
         check.root(root, 0);
     }
-    let scans = scan_all(source, &check.images, jobs, reporter);
     let images = std::mem::take(&mut check.images);
-    for image in &images {
-        check.image(image, &scans);
-    }
-    for finding in docker::compare(&check, roots, &images, jobs, reporter) {
+    check.layers(&images, reporter);
+    for finding in docker::compare(&check, roots, &images, reporter) {
         check.found(finding);
     }
     if check.report.images.is_empty() && check.report.findings.is_empty() {
@@ -110,7 +124,6 @@ pub fn check(
 
 /// What is said of a layer's blob: digest, size and media type. Two manifests may not agree.
 type Said = (Digest, u64, &'static str);
-type Scans = BTreeMap<Said, Scan>;
 
 fn said(layer: &Layer) -> Said {
     (layer.descriptor.digest, layer.descriptor.size, layer.encoding.media_type())
@@ -118,10 +131,11 @@ fn said(layer: &Layer) -> Said {
 
 struct Check<'a> {
     source: &'a dyn Source,
+    workspace: Arc<Workspace>,
     report: Report,
     images: Vec<StoredImage>,
-    /// Severity, place and message of each finding.
-    known: BTreeSet<(Severity, String, String)>,
+    /// Digests of the findings.
+    known: BTreeSet<Digest>,
     /// What was followed already, by digest, size and media type: in a few kilobytes indexes can
     /// name each other billions of times.
     followed: BTreeSet<(Digest, u64, String)>,
@@ -133,11 +147,48 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn found(&mut self, finding: Finding) {
-        let Finding { severity, place, message, .. } = finding.clone();
+        let Finding { severity, place, message, .. } = &finding;
+        let digest = Digest::of(format!("{severity:?}\0{place}\0{message}").as_bytes());
         let is_full = self.known.len() >= MOST_FINDINGS;
-        if is_full || self.known.insert((severity, place, message)) {
+        if is_full || self.known.insert(digest) {
             finding::push_some(&mut self.report.findings, MOST_FINDINGS, || finding);
         }
+    }
+
+    /// Reports fields of another type than readers expect.
+    fn fields(&mut self, place: &str, what: &str, document: &[u8], kind: fields::Type) -> usize {
+        let memory = limits::json_memory(document);
+        if let Err(error) = self.workspace.take(memory) {
+            let message = format!("the {what}: {error}");
+            self.found(Finding::error(Kind::Limit, place, message));
+            return 1;
+        }
+        let wrong = fields::check(document, kind);
+        self.workspace.give_back(memory);
+        let count = wrong.len();
+        for message in wrong {
+            self.found(Finding::error(Kind::Document, place, format!("the {what}: {message}")));
+        }
+        count
+    }
+
+    /// The document that lists the roots, which has no descriptor.
+    fn index(&mut self) {
+        // An index that cannot be read was reported when its entries were.
+        if let Ok(Some(index)) = self.source.index_json() {
+            self.fields("index.json", "index", &index, fields::MANIFEST);
+        }
+    }
+
+    /// An image that cannot be read; a config of other types is reported field by field.
+    fn unread(&mut self, place: String, config: &Descriptor, error: &SourceError) {
+        if matches!(error, SourceError::Document { what: "config", .. })
+            && let Ok(config) = read_document(self.source, config, "config", CONFIG_LIMIT)
+            && self.fields(&place, "config", &config.bytes, fields::CONFIG) > 0
+        {
+            return;
+        }
+        self.found(Finding::error(kind_of(error), place, chain(error)));
     }
 
     /// A copy of a blob in its descriptor is read instead of it by some clients (image-spec,
@@ -162,7 +213,10 @@ impl Check<'_> {
             Ok(document) => document,
             Err(error) => return self.found(Finding::error(kind_of(&error), place, chain(&error))),
         };
+        let wrong = self.fields(&place, "manifest", &document.bytes, fields::MANIFEST);
         match read_manifest(&document) {
+            // The fields tell more than the reader of the whole does.
+            Err(SourceError::Document { .. }) if wrong > 0 => {}
             Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
             Ok(Manifest::Index(entries)) => {
                 if let Err(error) = source::check_depth(root, depth) {
@@ -174,9 +228,9 @@ impl Check<'_> {
                 }
             }
             Ok(Manifest::Artifact(blobs)) => self.artifact(&place, &blobs),
-            Ok(Manifest::Image { .. }) => match read_image(self.source, root) {
+            Ok(Manifest::Image { config, .. }) => match read_image(self.source, root) {
                 Ok(image) => self.keep(root, image),
-                Err(error) => self.found(Finding::error(kind_of(&error), place, chain(&error))),
+                Err(error) => self.unread(place, &config, &error),
             },
         }
     }
@@ -202,8 +256,15 @@ impl Check<'_> {
         let layers = image.layers.iter().map(|layer| &layer.descriptor);
         layers.chain([&image.config.descriptor]).for_each(|blob| self.embedded(blob));
         self.compare_platform(root, image.platform());
+        let place = place_of(root);
+        self.fields(&place, "config", &image.config.bytes, fields::CONFIG);
         if let Err(error) = source::check_configs(&self.images, &image) {
-            return self.found(Finding::error(Kind::Document, place_of(root), chain(&error)));
+            return self.found(Finding::error(Kind::Document, place, chain(&error)));
+        }
+        let documents = [&image.config.bytes, &image.manifest.bytes];
+        let memory = documents.map(|bytes| limits::json_memory(bytes)).iter().sum();
+        if let Err(error) = self.workspace.take(memory) {
+            return self.found(Finding::error(Kind::Limit, place, error.to_string()));
         }
         match self.images.iter_mut().find(|known| known.manifest.bytes == image.manifest.bytes) {
             Some(known) => known.names.extend(image.names),
@@ -230,97 +291,6 @@ impl Check<'_> {
             self.found(Finding::error(Kind::Document, place_of(root), message));
         }
     }
-
-    fn image(&mut self, image: &StoredImage, scans: &Scans) {
-        let place = image_place(image);
-        let with_layers = image.parsed.history.iter().filter(|entry| {
-            entry.get("empty_layer").is_none_or(|empty| empty.as_bool() != Some(true))
-        });
-        let (history, layers) = (with_layers.count(), image.layers.len());
-        if !image.parsed.history.is_empty() && history != layers {
-            let message = format!("its history names {history} layers, and it has {layers}");
-            self.found(Finding::error(Kind::Document, &place, message));
-        }
-        let mut tree = Tree::default();
-        let mut tar_size = 0;
-        for (at, (layer, diff_id)) in image.layers_with_diff_ids().enumerate() {
-            let Some(scan) = scans.get(&said(layer)) else { continue };
-            let place = format!("{place}, layer {} of {layers}", at + 1);
-            tar_size += scan.tar_size;
-            for finding in compared(scan, diff_id).into_iter().chain(tree.add(&scan.entries)) {
-                self.found(finding.below(&place));
-            }
-        }
-        self.report.images.push(Checked {
-            names: image.names.clone(),
-            digest: image.manifest.descriptor.digest,
-            platform: image.platform().clone(),
-            layers,
-            blob_size: image.layers.iter().map(|layer| layer.descriptor.size).sum(),
-            tar_size,
-        });
-    }
-}
-
-/// What is wrong with a layer by itself and beside its diff id.
-fn compared(scan: &Scan, diff_id: DiffId) -> Vec<Finding> {
-    let mut findings = scan.findings.clone();
-    if let Some(actual) = scan.diff_id.filter(|actual| *actual != diff_id) {
-        let message = format!("its diff id is {actual}, and the config says {diff_id}");
-        findings.push(Finding::error(Kind::Bytes, "", message));
-    }
-    findings
-}
-
-fn scan_all(
-    source: &dyn Source,
-    images: &[StoredImage],
-    jobs: usize,
-    reporter: &dyn Reporter,
-) -> Scans {
-    let layers = images.iter().flat_map(|image| &image.layers);
-    let layers: BTreeMap<Said, &Layer> = layers.map(|layer| (said(layer), layer)).collect();
-    let layers: Vec<&Layer> = layers.into_values().collect();
-    scan_each(source, &layers, jobs, reporter)
-}
-
-/// Reads layers, several at once.
-pub fn scan_layers(
-    source: &dyn Source,
-    layers: &[&Layer],
-    jobs: usize,
-    reporter: &dyn Reporter,
-) -> BTreeMap<Digest, Scan> {
-    let scans = scan_each(source, layers, jobs, reporter);
-    scans.into_iter().map(|((digest, ..), scan)| (digest, scan)).collect()
-}
-
-fn scan_each(
-    source: &dyn Source,
-    layers: &[&Layer],
-    jobs: usize,
-    reporter: &dyn Reporter,
-) -> Scans {
-    let bytes = layers.iter().map(|layer| layer.descriptor.size).sum();
-    let task = Mutex::new(reporter.start(&format!("reading {}", source.name()), Some(bytes)));
-    let next = AtomicUsize::new(0);
-    let scans = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, layers.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let scan = scan(source, layer);
-                    if let Ok(task) = task.lock() {
-                        task.advance(layer.descriptor.size);
-                    }
-                    if let Ok(mut scans) = scans.lock() {
-                        scans.insert(said(layer), scan);
-                    }
-                }
-            });
-        }
-    });
-    scans.into_inner().unwrap_or_default()
 }
 
 fn place_of(root: &Descriptor) -> String {

@@ -43,20 +43,12 @@ pub(super) fn parent(path: &[u8]) -> &[u8] {
     path.get(..end).unwrap_or_default()
 }
 
-/// All folders above a path, the topmost first.
-pub(super) fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'/')
-        .map(|(at, _)| path.get(..at).unwrap_or_default())
-}
+/// The part of a path that is shown.
+const MAX_SHOWN: usize = 500;
 
-/// The last part of a path.
-pub(super) fn name(path: &[u8]) -> &[u8] {
-    path.rsplit(is_slash).next().unwrap_or_default()
-}
-
-/// A path as people read it.
+/// A path as messages show it.
 pub(super) fn shown(path: &[u8]) -> String {
-    format!("`/{}`", String::from_utf8_lossy(path).escape_debug())
+    let start = path.get(..MAX_SHOWN).unwrap_or(path);
+    let rest = if start.len() < path.len() { "…" } else { "" };
+    format!("`/{}{rest}`", String::from_utf8_lossy(start).escape_debug())
 }

@@ -3,6 +3,7 @@ use std::io::{Cursor, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::digest::DiffId;
 use crate::image::{Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 use crate::report::Silent;
 use crate::transport::source::{Encoding, SourceError};
@@ -71,7 +72,7 @@ impl Memory {
     }
 
     pub(super) fn check(&self) -> Report {
-        check(self, &self.roots().unwrap(), 2, &Silent)
+        check(self, &self.roots().unwrap(), Limits::new(2), &Silent)
     }
 }
 
@@ -160,19 +161,63 @@ fn a_wrong_diff_id_is_found() {
     assert!(messages(&report).contains("its diff id is"), "{}", messages(&report));
 }
 
+/// A layer of one file of zeros.
+fn zeros(encoding: Encoding, size: usize) -> (Encoding, Vec<u8>, Vec<u8>) {
+    let tar = tar_of(&[("zeros", b'0', &"\0".repeat(size))]);
+    let blob = match encoding {
+        Encoding::Zstd => zstd::encode_all(tar.as_slice(), 3).unwrap(),
+        _ => {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+            encoder.write_all(&tar).unwrap();
+            encoder.finish().unwrap()
+        }
+    };
+    assert!(blob.len() * 500 < tar.len(), "{}", blob.len());
+    (encoding, blob, tar)
+}
+
 #[test]
-fn a_bomb_is_defused() {
-    // fault 64: 2 MB that inflate to more than 1 GiB
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..1100 {
-        encoder.write_all(&zeros).unwrap();
+fn layers_beyond_the_inflate_limit_are_an_error() {
+    let limits = Limits { inflated: 30 << 20, ..Limits::new(1) };
+    for encoding in [Encoding::Gzip, Encoding::Zstd] {
+        let (one, other) = (zeros(encoding, 20 << 20), zeros(encoding, (20 << 20) + 512));
+        let check = |layers: &[_], limits| {
+            let memory = Memory::of(layers);
+            check(&memory, &memory.roots().unwrap(), limits, &Silent)
+        };
+        let both = [one.clone(), other];
+        assert!(check(&both, Limits::new(1)).is_good(), "any ratio is good");
+        assert!(check(&[one], limits).is_good());
+        let text = messages(&check(&both, limits));
+        let said = "layer 2 of 2: the layers decompress to more than the limit of 31457280 bytes, \
+                    and to more than 300 times their size (`--inflate-limit`)";
+        assert!(text.contains(said), "{text}");
     }
-    let blob = encoder.finish().unwrap();
-    assert!(blob.len() < 3 << 20);
-    let report = Memory::of(&[(Encoding::Gzip, blob, Vec::new())]).check();
-    let text = messages(&report);
-    assert!(!report.is_good() && text.contains("it inflates to more than"), "{text}");
+}
+
+#[test]
+fn root_that_is_not_a_directory_is_an_error() {
+    for (name, kind, said) in [
+        ("/.", b'2', "a symbolic link"),
+        (".", b'2', "a symbolic link"),
+        ("./", b'2', "a symbolic link"),
+        ("/", b'1', "a hard link"),
+        ("//", b'6', "a device or a FIFO"),
+        ("", b'0', "a file"),
+        ("a/..", b'0', "a file"),
+    ] {
+        let link = if kind == b'6' { "" } else { "etc" };
+        let report = Memory::plain(&[tar_of(&[(name, kind, link)])]).check();
+        let text = messages(&report);
+        assert!(!report.is_good(), "{name}");
+        let message = format!("`/`: it replaces the root directory by {said}");
+        assert!(text.contains(&message), "{name}: {text}");
+    }
+    for name in ["./", "/", ".", "//"] {
+        let report = Memory::plain(&[tar_of(&[(name, b'5', "")])]).check();
+        assert!(report.is_good(), "{name}: {}", messages(&report));
+    }
 }
 
 #[test]
@@ -243,7 +288,7 @@ fn a_blob_of_another_size_than_one_of_its_manifests_says_is_found() {
     assert_ne!(lying, bytes);
     let lying = memory.add(MEDIA_TYPE_MANIFEST, lying.into_bytes());
     for roots in [[lying.clone(), honest.clone()], [honest, lying]] {
-        let report = check(&memory, &roots, 2, &Silent);
+        let report = check(&memory, &roots, Limits::new(2), &Silent);
         assert!(!report.is_good());
         assert!(report.findings[0].message.contains("its descriptor says"), "{report:?}");
     }

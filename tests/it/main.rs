@@ -11,6 +11,7 @@ mod ending;
 mod engine;
 mod fixture;
 mod foreign;
+mod foreign_text;
 #[cfg(feature = "registry")]
 mod found;
 mod hints;

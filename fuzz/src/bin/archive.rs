@@ -3,7 +3,7 @@
 
 use cooper::report::Silent;
 use cooper::transport::source::{Archive, Source};
-use cooper::validate;
+use cooper::validate::{self, Limits};
 use cooper_fuzz::{tar, temp};
 use libfuzzer_sys::fuzz_target;
 
@@ -11,6 +11,6 @@ fuzz_target!(|bytes: &[u8]| {
     let path = temp::file("archive", &tar::with_checksums(bytes));
     let Ok(archive) = Archive::open(&path) else { return };
     if let Ok(roots) = archive.roots() {
-        validate::check(&archive, &roots, 1, &Silent);
+        validate::check(&archive, &roots, Limits::new(1), &Silent);
     }
 });

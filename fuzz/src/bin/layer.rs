@@ -2,10 +2,11 @@
 #![no_main]
 
 use std::io::{Cursor, Read};
+use std::sync::Arc;
 
 use cooper::image::{Descriptor, Document};
 use cooper::transport::source::{Encoding, Layer, Source, SourceError};
-use cooper::validate;
+use cooper::validate::{self, Limits, Tree, Workspace};
 use cooper_fuzz::tar;
 use libfuzzer_sys::fuzz_target;
 
@@ -38,8 +39,19 @@ fuzz_target!(|bytes: &[u8]| {
         _ => (Encoding::Gzip, zstd::bulk::compress(&tar, 1).expect("zstd takes all bytes")),
     };
     let descriptor = Document::from_bytes(encoding.media_type(), blob.clone()).descriptor;
-    let scan = validate::scan(&Memory(blob), &Layer { descriptor, encoding, foreign: false });
+    let limits = Limits { memory: 1 << 20, inflated: 64 << 20, ..Limits::new(1) };
+    let workspace = Arc::new(Workspace::new(limits));
+    let layer = Layer { descriptor, encoding, foreign: false };
+    let scan = validate::scan(&workspace, &Memory(blob), &layer);
     // Of a tar that breaks off nobody knows the size.
     let is_read = scan.diff_id.is_some();
-    assert!(!is_read || scan.entries.len() as u64 <= scan.tar_size / 512);
+    assert!(!is_read || scan.entry_count() as u64 <= scan.tar_size / 512);
+    let mut tree = Tree::new(&workspace);
+    for _ in 0..2 {
+        tree.add(&scan);
+    }
+    if let (Ok(links), Ok(directories)) = (tree.directory_links(), tree.directories()) {
+        assert!(links.keys().all(|link| !directories.contains_key(link)));
+        assert!(links.values().all(|to| !links.contains_key(to)));
+    }
 });

@@ -4,7 +4,7 @@
 use cooper::digest::Digest;
 use cooper::report::Silent;
 use cooper::transport::source::{Layout, Source};
-use cooper::validate;
+use cooper::validate::{self, Limits};
 use cooper_fuzz::temp;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         .collect();
     let layout = Layout::open(index.parent().expect("a file is in a folder")).expect("a layout");
     if let Ok(roots) = layout.roots() {
-        validate::check(&layout, &roots, 1, &Silent);
+        validate::check(&layout, &roots, Limits::new(1), &Silent);
     }
     blobs.iter().for_each(|blob| drop(std::fs::remove_file(blob)));
 });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::docker::DockerImages;
 use super::documents::parse_index;
-use super::encoding::{Encoding, inflates_too_much, most_inflated};
+use super::encoding::{Encoding, MAX_INFLATED, inflates_too_much, most_inflated};
 use super::tar::{Entry, Kind, TarError, TarReader};
 use super::{MANIFEST_LIMIT, Source, SourceError, layout};
 use crate::file::{self, Context};
@@ -21,6 +21,9 @@ const MOST_ENTRIES: usize = 100_000;
 const MOST_NAMES: usize = 32 << 20;
 /// `docker save` of old names a layer that several images have by links.
 const MOST_LINKS: usize = 8;
+
+/// The number of bytes that are decompressed at a time.
+const BLOCK: usize = 64 << 10;
 
 /// An archive whose entries have been looked through.
 #[derive(Debug)]
@@ -49,7 +52,8 @@ impl Archive {
         let file = match Encoding::of_magic(start.get(..count).unwrap_or_default()) {
             Encoding::Plain => file,
             encoding => {
-                let most = most_inflated(file.metadata().context("read", path)?.len());
+                let size = file.metadata().context("read", path)?.len();
+                let most = most_inflated(size, MAX_INFLATED);
                 let plain = tempfile::tempfile();
                 let mut plain =
                     plain.context("create a temporary file in", std::env::temp_dir())?;
@@ -82,10 +86,36 @@ pub(super) fn inflate(
     most: u64,
     to: &mut File,
 ) -> io::Result<()> {
-    let inflated = encoding.decoder(BufReader::new(file))?;
-    if io::copy(&mut inflated.take(most.saturating_add(1)), to)? > most {
-        return Err(inflates_too_much());
+    let mut inflated = encoding.decoder(BufReader::new(file))?;
+    // Half of what is free stays for other programs.
+    let free = rustix::fs::fstatvfs(&*to).map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) / 2)?;
+    let (mut size, mut written) = (0_u64, 0_u64);
+    let mut block = vec![0; BLOCK];
+    loop {
+        let count = match inflated.read(&mut block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        let bytes = block.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            break;
+        }
+        size = size.saturating_add(count as u64);
+        if size > most {
+            return Err(inflates_too_much());
+        }
+        // Zeros, of which most bombs are made, become a hole.
+        if bytes.iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        written = written.saturating_add(count as u64);
+        if written > free {
+            let why = format!("it takes more than the {free} bytes that are half of what is free");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, why));
+        }
+        to.write_all_at(bytes, size - count as u64)?;
     }
+    to.set_len(size)?;
     to.rewind()
 }
 
@@ -114,6 +144,13 @@ impl Source for Archive {
             digest: descriptor.digest,
             wanted_by: "its index or a manifest names".into(),
         })
+    }
+
+    fn index_json(&self) -> Result<Option<Vec<u8>>, SourceError> {
+        match self.content {
+            Content::Oci(_) => self.members.small("index.json", "the archive").map(Some),
+            Content::Docker(_) => Ok(None),
+        }
     }
 
     fn docker_half(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
@@ -212,15 +249,23 @@ impl Members {
         Err(self.unusable(format!("its entry `{name}` is a link that leads in a circle")))
     }
 
-    /// The bytes of a document of the archive.
+    /// The bytes of a small document of the archive.
     pub(super) fn small(&self, name: &str, wanted_by: &str) -> Result<Vec<u8>, SourceError> {
+        self.document(name, wanted_by, MANIFEST_LIMIT)
+    }
+
+    /// The bytes of a document of the archive, which has at most `limit` of them.
+    pub(super) fn document(
+        &self,
+        name: &str,
+        wanted_by: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, SourceError> {
         let section = self.open(name)?;
         let mut section = section
             .ok_or_else(|| self.unusable(format!("it has no `{name}`, which {wanted_by} names")))?;
-        if section.left > MANIFEST_LIMIT {
-            return Err(
-                self.unusable(format!("its `{name}` is larger than {MANIFEST_LIMIT} bytes"))
-            );
+        if section.left > limit {
+            return Err(self.unusable(format!("its `{name}` is larger than {limit} bytes")));
         }
         let mut bytes = Vec::new();
         section.read_to_end(&mut bytes).context("read", &self.path)?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::archive::{Members, Section};
 use super::encoding::Encoding;
-use super::{SourceError, name_annotations};
+use super::{CONFIG_LIMIT, SourceError, name_annotations};
 use crate::digest::{Digest, Hasher};
 use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 
@@ -106,7 +106,8 @@ impl DockerImages {
         if let Some(known) = place.and_then(|place| known.configs.get(&place)) {
             return Ok(known.clone());
         }
-        let bytes = members.small(name, &format!("manifest.json in [{at}].Config"))?;
+        let bytes =
+            members.document(name, &format!("manifest.json in [{at}].Config"), CONFIG_LIMIT)?;
         let Document { descriptor, bytes } = Document::from_bytes(MEDIA_TYPE_CONFIG, bytes);
         self.documents.insert(descriptor.digest, bytes);
         known.configs.extend(place.map(|place| (place, descriptor.clone())));

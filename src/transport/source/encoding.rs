@@ -2,19 +2,24 @@
 
 use std::io::{self, BufRead, Read};
 
-/// Below this, no ratio is suspicious.
-const SMALL: u64 = 1 << 30;
-/// Real layers shrink to a third; zeros, to a thousandth.
-const MOST_TIMES: u64 = 300;
+/// The number of bytes that may come out of compressed ones, whatever their number. Files of zeros
+/// shrink to a thousandth with gzip, and to far less with zstd, so no ratio tells a bomb from them.
+pub(crate) const MAX_INFLATED: u64 = 64 << 30;
+/// Beyond that number, bytes may still grow to this multiple. Real layers grow to about three
+/// times their size.
+pub(crate) const MAX_RATIO: u64 = 300;
 
-/// How many bytes may come out of so many compressed ones.
-pub(crate) fn most_inflated(size: u64) -> u64 {
-    size.saturating_mul(MOST_TIMES).max(SMALL)
+/// The largest number of bytes that may come out of a number of compressed ones.
+pub(crate) fn most_inflated(compressed: u64, limit: u64) -> u64 {
+    compressed.saturating_mul(MAX_RATIO).max(limit)
 }
 
-/// What comes out is more than that.
+/// More bytes came out than may.
 pub(crate) fn inflates_too_much() -> io::Error {
-    io::Error::other(format!("it inflates to more than {MOST_TIMES} times its size"))
+    io::Error::other(format!(
+        "it decompresses to more than {} GiB, and to more than {MAX_RATIO} times its size",
+        MAX_INFLATED >> 30
+    ))
 }
 
 /// How a layer's blob holds its tar.

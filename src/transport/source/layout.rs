@@ -50,6 +50,10 @@ impl Source for Layout {
             .map_err(|why| no_image(&self.dir, format!("its index.json is unusable: {why}")))
     }
 
+    fn index_json(&self) -> Result<Option<Vec<u8>>, SourceError> {
+        Ok(Some(file::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?))
+    }
+
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
         let path = self.dir.join("blobs/sha256").join(descriptor.digest.hex());
         // A link could lead out of the layout, to a file that was never meant to be read.

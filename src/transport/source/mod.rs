@@ -35,7 +35,7 @@ pub(crate) use documents::{ACCEPTED, is_manifest};
 pub use documents::{Config, Layer, Manifest, read_manifest};
 pub(super) use documents::{parse_entry, parse_index};
 pub use encoding::Encoding;
-pub(crate) use encoding::{inflates_too_much, most_inflated};
+pub(crate) use encoding::{MAX_INFLATED, MAX_RATIO, most_inflated};
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
@@ -43,9 +43,9 @@ pub use select::{choose, images};
 pub use stored::unread_layer;
 
 /// The largest manifest that registries take, and cooper with them.
-pub const MANIFEST_LIMIT: u64 = 4 << 20;
+pub const MANIFEST_LIMIT: u64 = crate::image::MAX_MANIFEST_BYTES;
 /// Configs hold a history and labels; a hundred kilobytes are many.
-pub const CONFIG_LIMIT: u64 = 8 << 20;
+pub const CONFIG_LIMIT: u64 = crate::image::MAX_CONFIG_BYTES;
 /// Thousands of images have less together.
 const CONFIGS_LIMIT: u64 = 128 << 20;
 /// So many indexes may lie one within the other. One in another is rare, in a third a mistake or
@@ -66,6 +66,11 @@ pub trait Source: Debug + Send + Sync {
 
     /// The bytes of a manifest, config or layer. Nothing is checked yet.
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError>;
+
+    /// The document that lists the roots, byte for byte, where there is one.
+    fn index_json(&self) -> Result<Option<Vec<u8>>, SourceError> {
+        Ok(None)
+    }
 
     /// The same images once more, as Docker's `manifest.json` says them, where a place says them
     /// twice: an archive that is a layout too, of which only older Dockers read this half.
@@ -261,16 +266,19 @@ pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage,
     Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed })
 }
 
-/// Refuses an image more where the configs of those that are kept are too large: many manifests of
-/// a few bytes may name one large config.
+/// Refuses an image more where the documents of those that are kept are too large: many manifests
+/// of a few bytes may name one large config.
 pub(crate) fn check_configs(kept: &[StoredImage], next: &StoredImage) -> Result<(), SourceError> {
-    let size = |image: &StoredImage| image.config.descriptor.size;
+    let size = |image: &StoredImage| {
+        image.config.descriptor.size.saturating_add(image.manifest.descriptor.size)
+    };
     let sum = kept.iter().chain([next]).map(size).fold(0, u64::saturating_add);
     if sum <= CONFIGS_LIMIT {
         return Ok(());
     }
-    let why =
-        format!("with those before it there are {sum} bytes of configs, more than cooper keeps");
+    let why = format!(
+        "with those before it there are {sum} bytes of manifests and configs, more than cooper keeps"
+    );
     Err(SourceError::Document { what: "config", digest: next.config.descriptor.digest, why })
 }
 

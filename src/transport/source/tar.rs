@@ -57,9 +57,6 @@ pub enum TarError {
         /// By the record.
         pax: u64,
     },
-    /// More entries than a list of them should have.
-    #[error("the tar has more than {0} entries, the most that cooper reads")]
-    TooMany(usize),
     /// Names that are too many bytes to keep.
     #[error("the tar's names have more than {0} bytes together, the most that cooper keeps")]
     Names(usize),
