@@ -290,7 +290,12 @@ fn without_controls(error: &mut clap::Error, odd: &[String]) -> output::Text {
         error.insert(kind, value);
     }
     let message = error.render().to_string();
-    let message = odd.iter().fold(message, |text, odd| text.replace(odd, &output::escaped(odd)));
+    // Rendered without colours, an argument has lost what looks like one.
+    let bare = |odd: &String| clap::builder::StyledStr::from(odd.clone()).to_string();
+    let message = odd.iter().fold(message, |text, odd| {
+        let shown = output::escaped(odd);
+        text.replace(odd, &shown).replace(&bare(odd), &shown)
+    });
     let mut text = output::Text::default();
     text.lines(&message);
     text

@@ -9,6 +9,12 @@ use crate::digest::DiffId;
 use crate::report::Reporter;
 use crate::transport::source::StoredImage;
 
+/// The number of images, on average, in which an entry of a layer is compared with others. In a few
+/// kilobytes each, manifests can name the same layers again and again.
+const MAX_SHARING: u64 = 100;
+/// The number of entries that are compared in any case.
+const MIN_COMPARED: u64 = 10_000_000;
+
 /// Images whose layers are put over each other, one image after the other.
 struct Stack<'a> {
     images: &'a [StoredImage],
@@ -20,6 +26,25 @@ struct Stack<'a> {
     tree: Tree,
     /// The sum of the image's tars.
     size: u64,
+    /// The numbers of entries that were read, and that were compared.
+    entries_read: u64,
+    entries_compared: u64,
+}
+
+impl Stack<'_> {
+    /// Puts a layer over those below it.
+    fn add(&mut self, said: &Said) -> Vec<Finding> {
+        let Some(scan) = self.ready.get(said) else { return Vec::new() };
+        self.entries_compared += scan.entry_count() as u64;
+        if self.entries_compared <= MIN_COMPARED.max(self.entries_read * MAX_SHARING) {
+            return self.tree.add(scan);
+        }
+        let message = format!(
+            "its files are not compared with those of other layers: the images have their layers in \
+             common more than {MAX_SHARING} times; name one image to check it alone"
+        );
+        vec![Finding::error(Kind::Limit, "", message)]
+    }
 }
 
 /// The faults of a layer by itself and in comparison with its diff id.
@@ -45,8 +70,18 @@ impl Check<'_> {
         }
         let (source, workspace) = (self.source, Arc::clone(&self.workspace));
         let tree = Tree::new(&workspace);
-        let mut stack = Stack { images, uses, ready: BTreeMap::new(), at: (0, 0), tree, size: 0 };
+        let mut stack = Stack {
+            images,
+            uses,
+            ready: BTreeMap::new(),
+            at: (0, 0),
+            tree,
+            size: 0,
+            entries_read: 0,
+            entries_compared: 0,
+        };
         let read = scan_layers(&workspace, source, &layers, reporter, |at, scan| {
+            stack.entries_read += scan.entry_count() as u64;
             stack.ready.extend(layers.get(at).map(|layer| (said(layer), scan)));
             self.stack(&mut stack);
             Ok::<_, Infallible>(())
@@ -66,9 +101,9 @@ impl Check<'_> {
                 let Some(scan) = stack.ready.get(&said) else { return };
                 stack.at.1 += 1;
                 stack.size += scan.tar_size;
+                let findings = compared(scan, *diff_id);
                 let place = format!("{place}, layer {} of {}", stack.at.1, image.layers.len());
-                let findings = compared(scan, *diff_id).into_iter();
-                for finding in findings.chain(stack.tree.add(scan)) {
+                for finding in findings.into_iter().chain(stack.add(&said)) {
                     self.found(finding.below(&place));
                 }
                 let uses = stack.uses.get_mut(&said);

@@ -161,7 +161,7 @@ fn documents_with_fields_of_other_types_are_named_by_field() {
         // Fields without which nothing can be read have an error of their own.
         if at < 3 {
             place.spec(&[], json!({"base": {"path": place.path(&dir)}}));
-            let ran = place.cooper(&["build", "spec.json", "-o", "on.tar"]);
+            let ran = place.cooper(&["build", "--quiet", "spec.json", "-o", "on.tar"]);
             ran.failed(1, &["the config of the base image in", field]);
         }
     }
@@ -203,7 +203,7 @@ fn image_that_build_makes_is_read_by_every_command() {
         place.spec(&[], json!({"name": "on", "base": {"path": place.path("image.tar")}}));
         run(&["build", "spec.json", "-o", "on.tar"]).succeeded();
     }
-    let ran = place.cooper(&["inspect", "image.tar", "--memory-limit", "1"]);
+    let ran = place.cooper(&["inspect", "--quiet", "image.tar", "--memory-limit", "1"]);
     ran.failed(1, &["the limit of 1 bytes (`--memory-limit`)"]);
     let many = json!({"config": {"Labels": {"large": "a".repeat(9 << 20)}}});
     place.spec(&[], many);
