@@ -197,7 +197,7 @@ fn check(scan: &Scan, digest: Digest, diff_id: DiffId) -> Result<(), BaseError> 
             Kind::Bytes | Kind::Root | Kind::Limit => {
                 return Err(BaseError::Layer { digest, why });
             }
-            _ => {}
+            Kind::Document | Kind::Path => {}
         }
     }
     match scan.diff_id {
