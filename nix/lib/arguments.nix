@@ -28,9 +28,8 @@ let
   imageTag = matching "a tag, such as \"v1.2.0\": at most 128 letters, digits and _ . -, the first no . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
   absolute = matching "an absolute path inside the image, such as \"/etc/hosts\"" "/.*";
   mode = matching "a mode in octal, such as \"0644\" or \"1777\"" "[0-7]{3,4}";
-  capability =
-    matching "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
-      "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
+  # As cooper's src/spec/capability.rs reads them.
+  capability = import ./capability.nix types;
   # Docker takes 0, for its default, and nothing shorter than a millisecond.
   nanoseconds = simple "0, or nanoseconds from a millisecond on, 1000000; or a duration such as \"10s\"" (
     value: value == 0 || value >= 1000000
@@ -70,6 +69,7 @@ let
       check =
         where: value:
         shape.check where value
+        ++ capability.together "${where}.capabilities" (if builtins.isAttrs value then value.capabilities or [ ] else [ ])
         ++ (
           if builtins.isAttrs value && (value.text or null != null) == (value.source or null != null) then
             types.problem where "this must have either `text` or `source`"
@@ -187,6 +187,7 @@ let
     "interpreter"
     "user"
     "runAsNonRoot"
+    "runtimePaths"
     "mustContain"
     "mustNotContain"
     "maxSize"

@@ -9,6 +9,7 @@
 //! What is inherited and how is [`image::inherit`](crate::image::inherit)'s table; how the
 //! image's own files meet the base's, `rootfs`'s.
 
+mod accounts;
 mod lock;
 
 use std::sync::Arc;
@@ -183,8 +184,17 @@ impl Base {
         let below = Below {
             links: tree.directory_links().map_err(full)?,
             directories: directories.map(|(path, m)| (path, (m.mode, m.uid, m.gid))).collect(),
-            files: tree.kept_files(),
+            accounts: accounts::read(&*self.source, &self.image.layers, &tree)?,
         };
+        if let Some((_, target, _)) = tree.entry_at(b"etc").filter(|(_, t, _)| t.starts_with(b"/"))
+        {
+            let (place, target) = (self.source.name(), String::from_utf8_lossy(target));
+            reporter.warn(&format!(
+                "base image in `{place}`: `/etc` is an absolute link to `{}`; containerd 2.2 and \
+                 Docker 29 start no container of such an image",
+                target.escape_debug()
+            ));
+        }
         Ok(ReadBase { layers, lower: self.lower(), below })
     }
 }

@@ -6,9 +6,9 @@
 //! asks where one of its paths leads gets the same answer.
 //! What could come from a base image is never a problem.
 
-mod image;
 mod paths;
 mod program;
+mod runtime;
 mod secrets;
 mod size;
 mod user;
@@ -19,7 +19,7 @@ use crate::file::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::{Check, Spec};
 
-use image::{Found, Image};
+use crate::rootfs::image::{Found, Image};
 
 /// Why an image does not ship.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,7 @@ pub fn check(spec: &Spec, rootfs: &Rootfs) -> Result<Vec<String>, CheckError> {
     let mut findings = Findings { spec, problems: Vec::new(), warnings: Vec::new() };
     program::check(&image, &mut findings)?;
     user::check(&image, &mut findings)?;
+    runtime::check(rootfs, &mut findings)?;
     paths::check(&image, &mut findings)?;
     size::check(rootfs, &mut findings)?;
     secrets::check(rootfs, &mut findings)?;

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::image::{Found, Image};
 use super::{CheckError, Findings};
+use crate::rootfs::image::{Found, Image};
 use crate::spec::Check;
 
 /// Paths that a message lists before it only counts.

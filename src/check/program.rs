@@ -5,8 +5,8 @@ use elf::ElfStream;
 use elf::abi;
 use elf::endian::AnyEndian;
 
-use super::image::{Content, Found, Image};
 use super::{CheckError, Findings};
+use crate::rootfs::image::{Content, Found, Image};
 use crate::spec::Check;
 
 /// What runc searches when the config has no PATH.

@@ -1,7 +1,7 @@
 //! Whether the image's user exists, and whether Kubernetes would take it.
 
-use super::image::{Found, Image};
 use super::{CheckError, Findings};
+use crate::rootfs::image::{Found, Image};
 use crate::spec::Check;
 
 /// Account files are a few lines; one in a base image of a distribution is a few hundred.

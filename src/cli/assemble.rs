@@ -180,7 +180,7 @@ fn checked_files(
         reporter.warn(&warning);
     }
     Ok(match base {
-        Some(base) => rootfs.over(&base.below, spec)?,
+        Some(base) => Rootfs::on_base(spec, &base.below)?,
         None => rootfs,
     })
 }

@@ -86,7 +86,7 @@ impl Beside {
         let read = laid.base.as_ref().map(|base| base.read(global.limits(), reporter));
         let read = read.transpose()?;
         let rootfs = assemble::own_files(spec).and_then(|rootfs| match &read {
-            Some(read) => Ok(rootfs.over(&read.below, spec)?),
+            Some(read) => Ok(Rootfs::on_base(spec, &read.below)?),
             None => Ok(rootfs),
         });
         let rootfs = Arc::new(rootfs.or_else(without)?);

@@ -211,6 +211,8 @@ impl From<crate::rootfs::RootfsError> for Failure {
     fn from(error: crate::rootfs::RootfsError) -> Self {
         match error {
             crate::rootfs::RootfsError::File(error) => Self::from(error),
+            error @ crate::rootfs::RootfsError::BaseAccounts { .. } => Self::input(error)
+                .hint("name the whole file in `files`, with the accounts of the base"),
             error => Self::input(error),
         }
     }

@@ -1,13 +1,13 @@
 //! Linking (or copying) the trees of `contents` into `/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::declared::copied;
-use super::{Kind, Node, Origin, RootfsError, Tree, collision, shown};
+use super::{Below, Kind, Node, Origin, RootfsError, Tree, collision, shown};
 use crate::file::Context;
 use crate::spec::Spec;
 
@@ -21,6 +21,7 @@ pub(super) fn add(
     tree: &mut Tree,
     spec: &Spec,
     declared: &BTreeMap<Vec<u8>, (Node, Origin)>,
+    below: Option<&Below>,
 ) -> Result<(), RootfsError> {
     let mut roots: Vec<PathBuf> = Vec::new();
     for path in &spec.contents {
@@ -34,18 +35,89 @@ pub(super) fn add(
         }
     }
     let link = spec.include_store_paths;
-    Linker { tree, declared, link, above: Vec::new() }.merge(&[], &roots)
+    let (above, gathered) = (Vec::new(), BTreeSet::new());
+    let mut linker = Linker { tree, declared, below, link, above, gathered };
+    let mut places = Places::new();
+    for root in roots {
+        linker.gather(Vec::new(), root, &mut places)?;
+    }
+    for (path, (sources, above)) in places {
+        if let Some(first) = sources.first().filter(|_| !path.is_empty()) {
+            let node = Node::new(Kind::Directory, 0o755);
+            linker.tree.insert(path.clone(), node, quoted(first))?;
+        }
+        linker.above = above.into_iter().collect();
+        linker.merge(&path, &sources)?;
+    }
+    Ok(())
 }
+
+/// The root and the directories of the base, by where they are in the end: for each the directories
+/// of `contents` whose children come into it, and the real paths of those above these.
+type Places = BTreeMap<Vec<u8>, (Vec<PathBuf>, BTreeSet<PathBuf>)>;
 
 struct Linker<'a> {
     tree: &'a mut Tree,
     declared: &'a BTreeMap<Vec<u8>, (Node, Origin)>,
+    below: Option<&'a Below>,
     link: bool,
     /// The directories that are being listed, their links followed.
     above: Vec<PathBuf>,
+    /// Directories whose children come into one that the base has.
+    gathered: BTreeSet<PathBuf>,
 }
 
 impl Linker<'_> {
+    /// Notes a directory, and those in it that the base has too. A link of the base may bring
+    /// several directories of one package together.
+    fn gather(
+        &mut self,
+        at: Vec<u8>,
+        source: PathBuf,
+        places: &mut Places,
+    ) -> Result<(), RootfsError> {
+        let (sources, above) = places.entry(at.clone()).or_default();
+        above.extend(self.above.iter().cloned());
+        if self.below.is_none() {
+            sources.push(source);
+            return Ok(());
+        }
+        let real = fs::canonicalize(&source).context("read", &source)?;
+        // A package whose `lib64` is a link to its `lib` has one directory.
+        if sources.iter().any(|known| fs::canonicalize(known).is_ok_and(|known| known == real)) {
+            return Ok(());
+        }
+        sources.push(source.clone());
+        let outer = self.above.len();
+        self.above.push(real);
+        for child in fs::read_dir(&source).context("list", &source)? {
+            let child = child.context("list", &source)?;
+            let path = joined(&at, child.file_name().as_bytes());
+            if let Some(place) = self.place_in_base(&path, &child.path()) {
+                super::stays_in_store(&child.path())?;
+                self.gathered.insert(child.path());
+                self.gather(place, child.path(), places)?;
+            }
+        }
+        self.above.truncate(outer);
+        Ok(())
+    }
+
+    /// The directory of the base that the children of a directory of `contents` come into.
+    fn place_in_base(&self, path: &[u8], child: &Path) -> Option<Vec<u8>> {
+        let below = self.below?;
+        let place = match below.links.get(path) {
+            Some(target) => target.clone(),
+            None => below.directories.contains_key(path).then(|| path.to_vec())?,
+        };
+        self.is_dir(child).then_some(place)
+    }
+
+    /// Whether there is a directory to list: a link that leads nowhere, or back up, is a leaf.
+    fn is_dir(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|meta| meta.is_dir()) && !self.leads_up(path)
+    }
+
     /// Brings the children of several directories, all for one place in the image, together.
     fn merge(&mut self, at: &[u8], sources: &[PathBuf]) -> Result<(), RootfsError> {
         let outer = self.above.len();
@@ -54,19 +126,16 @@ impl Linker<'_> {
         for source in sources {
             for child in fs::read_dir(source).context("list", source)? {
                 let child = child.context("list", source)?;
-                children.entry(child.file_name()).or_default().push(child.path());
+                if !self.gathered.contains(&child.path()) {
+                    children.entry(child.file_name()).or_default().push(child.path());
+                }
             }
         }
         for (name, origins) in children {
             if at.is_empty() && name == FOR_BUILDERS {
                 continue;
             }
-            let mut path = at.to_vec();
-            if !at.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name.as_bytes());
-            self.place(path, &origins)?;
+            self.place(joined(at, name.as_bytes()), &origins)?;
         }
         self.above.truncate(outer);
         Ok(())
@@ -74,14 +143,11 @@ impl Linker<'_> {
 
     fn place(&mut self, path: Vec<u8>, origins: &[PathBuf]) -> Result<(), RootfsError> {
         let Some(first) = origins.first() else { return Ok(()) };
-        // A link that leads nowhere, or back up, is a leaf.
-        let is_dir = |path: &PathBuf| {
-            fs::metadata(path).is_ok_and(|meta| meta.is_dir()) && !self.leads_up(path)
-        };
-        if let Some(other) = origins.iter().find(|origin| is_dir(origin) != is_dir(first)) {
+        let is_dir = self.is_dir(first);
+        if let Some(other) = origins.iter().find(|origin| self.is_dir(origin) != is_dir) {
             return Err(collision(&path, quoted(first), quoted(other)));
         }
-        if !is_dir(first) {
+        if !is_dir {
             if let Some(other) = origins.iter().skip(1).find(|other| !same_file(first, other)) {
                 return Err(collision(&path, quoted(first), quoted(other)));
             }
@@ -115,12 +181,15 @@ impl Linker<'_> {
 
     /// Whether the spec declares this path or one below it.
     fn is_declared(&self, path: &[u8]) -> bool {
-        let next = self.declared.range(path.to_vec()..).find(|(declared, _)| {
-            // `a-b` sorts between `a` and `a/b`.
-            !declared.starts_with(path) || matches!(declared.get(path.len()), None | Some(b'/'))
-        });
-        next.is_some_and(|(declared, _)| declared.starts_with(path))
+        let inside = joined(path, b"");
+        let next = self.declared.range(inside.clone()..).next();
+        self.declared.contains_key(path) || next.is_some_and(|(path, _)| path.starts_with(&inside))
     }
+}
+
+/// A path below a directory of the image.
+fn joined(at: &[u8], name: &[u8]) -> Vec<u8> {
+    if at.is_empty() { name.to_vec() } else { [at, name].join(&b'/') }
 }
 
 fn link_to(origin: &Path) -> Node {
@@ -132,7 +201,7 @@ fn quoted(path: &Path) -> Origin {
 }
 
 /// Whether two leaves lead to one file, or to files of equal bytes and executable bit.
-fn same_file(a: &Path, b: &Path) -> bool {
+pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     match (fs::canonicalize(a), fs::canonicalize(b)) {
         (Ok(real_a), Ok(real_b)) if real_a == real_b => true,

@@ -11,7 +11,7 @@ use super::{Kind, Node, Origin, RootfsError};
 use crate::file::Context;
 use crate::spec::{File, FileSource, Spec};
 
-type Entries = BTreeMap<Vec<u8>, (Node, Origin)>;
+pub(super) type Entries = BTreeMap<Vec<u8>, (Node, Origin)>;
 
 pub(super) fn entries(spec: &Spec) -> Result<Entries, RootfsError> {
     let mut entries = Entries::new();
@@ -44,7 +44,7 @@ fn insert(to: &mut Entries, path: Vec<u8>, node: Node, from: Origin) -> Result<(
 }
 
 /// What an error calls an entry of a field.
-pub(super) fn field(field: &str, path: &str) -> Origin {
+fn field(field: &str, path: &str) -> Origin {
     format!("{field}.\"{path}\"")
 }
 

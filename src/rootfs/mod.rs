@@ -9,8 +9,10 @@
 //! in, or that is directly below `/`) is real and its children are linked one by one. What is
 //! declared and what is linked may not meet, except as directories.
 
+mod accounts;
 mod contents;
 mod declared;
+pub(crate) mod image;
 mod over;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,7 @@ use crate::file::FileError;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
-pub use over::Below;
+pub use over::{Account, Below};
 
 /// Why the image's own files cannot be what the spec says.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,14 @@ pub enum RootfsError {
     /// Capabilities belong to one program.
     #[error("files.\"{0}\" has a directory as its source; leave out `capabilities`")]
     CapabilitiesOfTree(String),
+    /// The base has accounts that cannot be read, and the image adds some.
+    #[error("`users` and `groups` need `/{path}` of the base image, which {why}")]
+    BaseAccounts {
+        /// The path in the image, without the leading slash.
+        path: String,
+        /// The reason.
+        why: String,
+    },
     /// One mode for a whole tree would make its directories or its files useless.
     #[error("files.\"{0}\" has a directory as its source; leave out `mode`")]
     ModeOfTree(String),
@@ -123,14 +133,14 @@ impl Rootfs {
     pub fn new(spec: &Spec) -> Result<Self, RootfsError> {
         let declared = declared::entries(spec)?;
         let mut tree = Tree::default();
-        contents::add(&mut tree, spec, &declared)?;
+        contents::add(&mut tree, spec, &declared, None)?;
         for (path, (node, origin)) in declared {
             tree.insert(path, node, origin)?;
         }
         tree.leaves_store_alone(spec)?;
-        Ok(Self {
-            entries: tree.entries.into_iter().map(|(path, (node, _))| (path, node)).collect(),
-        })
+        let mut rootfs = tree.into_rootfs();
+        accounts::replace_links(&mut rootfs, spec, accounts::FILES.map(Into::into))?;
+        Ok(rootfs)
     }
 
     /// Looks a path up, without the leading slash and without following links.
@@ -185,16 +195,28 @@ impl Tree {
         Ok(())
     }
 
+    /// Adds the directories above a path that are missing. Where one is there, those above it are.
     fn add_parents(&mut self, path: &[u8], origin: &Origin) -> Result<(), RootfsError> {
-        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-            let parent = path.get(..at).unwrap_or_default().to_vec();
-            let dir = || (Node::new(Kind::Directory, 0o755), origin.clone());
-            let (node, first) = self.entries.entry(parent.clone()).or_insert_with(dir);
-            if node.kind != Kind::Directory {
-                return Err(collision(&parent, first.clone(), origin.clone()));
+        let mut missing = Vec::new();
+        for (at, _) in path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/') {
+            let parent = path.get(..at).unwrap_or_default();
+            match self.entries.get(parent) {
+                Some((node, first)) if node.kind != Kind::Directory => {
+                    return Err(collision(parent, first.clone(), origin.clone()));
+                }
+                Some(_) => break,
+                None => missing.push(parent.to_vec()),
             }
         }
+        for parent in missing {
+            self.entries.insert(parent, (Node::new(Kind::Directory, 0o755), origin.clone()));
+        }
         Ok(())
+    }
+
+    fn into_rootfs(self) -> Rootfs {
+        let entries = self.entries.into_iter().map(|(path, (node, _))| (path, node));
+        Rootfs { entries: entries.collect() }
     }
 }
 
@@ -228,5 +250,7 @@ fn shown(path: &[u8]) -> String {
     format!("/{}", String::from_utf8_lossy(path))
 }
 
+#[cfg(test)]
+mod over_tests;
 #[cfg(test)]
 mod tests;

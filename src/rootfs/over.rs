@@ -3,11 +3,15 @@
 //! A layer's directory entry decides owner and mode of the directory, and a directory over a
 //! symbolic link hides what the link led to. So what nobody declared takes the base's owner and
 //! mode (its `/tmp` stays 1777), and what would lie below a link of the base (Debian's `/bin` is
-//! one to `usr/bin`) is put where the link leads. Accounts are added to the base's, by name.
+//! one to `usr/bin`) is put where the link leads. A directory of `contents` that the base has too is
+//! never one link, which would hide the base's: their files come into it one by one. Accounts are
+//! added to the base's, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Kind, Node, Rootfs, RootfsError, Tree};
+use super::contents::same_file;
+use super::declared::{self, Entries};
+use super::{Kind, Node, Rootfs, RootfsError, Tree, accounts, shown};
 use crate::spec::Spec;
 
 /// What a base has that matters to the files above it. Paths are without leading slash.
@@ -17,70 +21,118 @@ pub struct Below {
     pub links: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Directories with mode, owner and group.
     pub directories: BTreeMap<Vec<u8>, (u32, u32, u32)>,
-    /// The bytes of `etc/passwd` and `etc/group`.
-    pub files: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What programs of the base find at `etc/passwd` and `etc/group`.
+    pub accounts: BTreeMap<Vec<u8>, Account>,
+}
+
+/// An account file of a base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The bytes, or the reason why they are not known.
+    pub bytes: Result<Vec<u8>, String>,
+    /// Whether it is a link that a runtime cannot follow.
+    pub escapes: bool,
 }
 
 impl Rootfs {
-    /// Moves and completes the entries so that they fit what is below.
-    pub fn over(self, below: &Below, spec: &Spec) -> Result<Self, RootfsError> {
-        // The declared directories by where they are in the end.
-        let mut declared: BTreeMap<Vec<u8>, Node> = BTreeMap::new();
+    /// As [`Rootfs::new`], with entries that fit what is below. A spec that `new` has refused is
+    /// not given to it: two sources of one path meet here only by the base's links.
+    pub fn on_base(spec: &Spec, below: &Below) -> Result<Self, RootfsError> {
+        let mut places = Places { below, known: HashMap::new() };
+        let account_files = accounts::FILES.map(|path| (path, places.of(path.as_bytes())));
+        let declared = Declared::new(spec, &mut places)?;
         let mut tree = Tree::default();
-        for (path, mut node) in self.entries {
-            let name = super::shown(&path);
-            let origin = origin(spec, &name);
-            if node.kind == Kind::Directory {
-                let is_declared = spec.directories.contains_key(&name);
-                let target = below.links.get(&path).cloned();
-                if target.is_some() && !is_declared {
-                    continue;
-                }
-                let path = target.unwrap_or_else(|| moved(path, below));
-                if is_declared {
-                    let known = declared.insert(path.clone(), node.clone());
-                    if known.is_some_and(|known| known != node)
-                        && let Some((_, first)) = tree.entries.get(&path)
-                    {
-                        return Err(both(super::collision(&path, first.clone(), origin)));
-                    }
-                } else if declared.contains_key(&path) {
-                    continue;
-                } else {
-                    adopt(&path, &mut node, below);
-                }
-                tree.insert(path, node, origin).map_err(both)?;
-                continue;
-            }
-            let path = moved(path, below);
-            if let (Kind::Bytes(own), Some(theirs)) = (&node.kind, below.files.get(&path))
-                && !spec.files.contains_key(&name)
-            {
-                node.kind = Kind::Bytes(accounts(theirs, own));
-            }
+        super::contents::add(&mut tree, spec, &declared.entries, Some(below)).map_err(both)?;
+        for (path, (node, origin)) in declared.entries {
             tree.insert(path, node, origin).map_err(both)?;
         }
-        // Parents that were added on the way have owners and modes of the base, too.
-        let entries = tree.entries.into_iter().map(|(path, (mut node, _))| {
-            if node.kind == Kind::Directory && !declared.contains_key(&path) && is_plain(&node) {
-                adopt(&path, &mut node, below);
+        for (path, place) in &account_files {
+            if let Some(Account { bytes: Ok(bytes), escapes: true }) =
+                below.accounts.get(path.as_bytes())
+                && !tree.entries.contains_key(place)
+            {
+                let node = Node::new(Kind::Bytes(bytes.clone()), 0o644);
+                // Below a file or link of the image's own there is nothing of the base's.
+                let _ = tree.insert(place.clone(), node, format!("the base's `/{path}`"));
             }
-            (path, node)
-        });
-        Ok(Self { entries: entries.collect() })
+        }
+        // Directories that nobody declared have owners and modes of the base.
+        for (path, (node, _)) in &mut tree.entries {
+            if is_dir(node) && !declared.directories.contains(path) {
+                adopt(path, node, below);
+            }
+        }
+        tree.leaves_store_alone(spec)?;
+        let mut rootfs = tree.into_rootfs();
+        accounts::replace_links(&mut rootfs, spec, account_files.map(|(_, place)| place))?;
+        Ok(rootfs)
     }
 }
 
-/// What an error calls an entry: the field that declares it, if one does.
-fn origin(spec: &Spec, name: &str) -> String {
-    let fields = [
-        ("files", spec.files.contains_key(name)),
-        ("directories", spec.directories.contains_key(name)),
-        ("symlinks", spec.symlinks.contains_key(name)),
-    ];
-    match fields.into_iter().find(|(_, declares)| *declares) {
-        Some((field, _)) => super::declared::field(field, name),
-        None => format!("the image's own `{name}`"),
+/// What the spec declares, by where it is in the end.
+struct Declared {
+    entries: Entries,
+    /// Those of `directories`.
+    directories: BTreeSet<Vec<u8>>,
+}
+
+impl Declared {
+    fn new(spec: &Spec, places: &mut Places<'_>) -> Result<Self, RootfsError> {
+        let mut all = Self { entries: Entries::new(), directories: BTreeSet::new() };
+        for (path, (mut node, origin)) in declared::entries(spec)? {
+            let name = shown(&path);
+            if is_dir(&node) {
+                let is_declared = spec.directories.contains_key(&name);
+                let place = places.of_dir(&path);
+                // Where the base has a link, the directory that it leads to stays as it is.
+                let is_behind_link = place != places.of(&path);
+                if !is_declared && (is_behind_link || all.directories.contains(&place)) {
+                    continue;
+                }
+                let is_first = !is_declared || all.directories.insert(place.clone());
+                if !is_first || all.entries.get(&place).is_some_and(|(known, _)| !is_dir(known)) {
+                    all.refuse_other(&place, &node, &origin)?;
+                }
+                all.entries.insert(place, (node, origin));
+                continue;
+            }
+            let place = places.of(&path);
+            if let Some(account) = places.below.accounts.get(&path)
+                && !spec.files.contains_key(&name)
+                && let Kind::Bytes(own) = &node.kind
+            {
+                let theirs = account.bytes.as_ref().map_err(|why| RootfsError::BaseAccounts {
+                    path: String::from_utf8_lossy(&path).into_owned(),
+                    why: why.clone(),
+                })?;
+                node.kind = Kind::Bytes(accounts::merge(theirs, own));
+            }
+            all.refuse_other(&place, &node, &origin)?;
+            all.entries.entry(place).or_insert((node, origin));
+        }
+        Ok(all)
+    }
+
+    /// Two entries for one place have to be the same.
+    fn refuse_other(&self, place: &[u8], node: &Node, origin: &str) -> Result<(), RootfsError> {
+        match self.entries.get(place) {
+            Some((known, first)) if !is_same(known, node) => {
+                Err(both(super::collision(place, first.clone(), origin.to_owned())))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_dir(node: &Node) -> bool {
+    node.kind == Kind::Directory
+}
+
+fn is_same(a: &Node, b: &Node) -> bool {
+    let with_kind_of_b = Node { kind: b.kind.clone(), ..a.clone() };
+    match (&a.kind, &b.kind) {
+        (Kind::Copy(from), Kind::Copy(other)) => with_kind_of_b == *b && same_file(from, other),
+        _ => a == b,
     }
 }
 
@@ -94,139 +146,36 @@ fn both(error: RootfsError) -> RootfsError {
     }
 }
 
-fn is_plain(node: &Node) -> bool {
-    (node.mode, node.uid, node.gid) == (0o755, 0, 0)
-}
-
 fn adopt(path: &[u8], node: &mut Node, below: &Below) {
     if let Some((mode, uid, gid)) = below.directories.get(path) {
         (node.mode, node.uid, node.gid) = (*mode, *uid, *gid);
     }
 }
 
-/// A path with the links of the base above it followed.
-fn moved(path: Vec<u8>, below: &Below) -> Vec<u8> {
-    let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    for at in parents {
-        let (parent, rest) = path.split_at(at);
-        if let Some(target) = below.links.get(parent) {
-            return moved([target.as_slice(), rest].concat(), below);
-        }
-    }
-    path
+/// Where paths are once the base's links are followed.
+struct Places<'a> {
+    below: &'a Below,
+    /// Directories that were asked for.
+    known: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-/// The base's lines, but for those whose name is used again, then the image's own.
-fn accounts(theirs: &[u8], own: &[u8]) -> Vec<u8> {
-    fn name(line: &[u8]) -> &[u8] {
-        line.split(|byte| *byte == b':').next().unwrap_or_default()
-    }
-    let lines = |text: &'_ [u8]| -> Vec<Vec<u8>> {
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(<[u8]>::to_vec).collect()
-    };
-    let own_lines = lines(own);
-    let kept =
-        lines(theirs).into_iter().filter(|line| own_lines.iter().all(|o| name(o) != name(line)));
-    let mut all: Vec<u8> = Vec::new();
-    for line in kept.chain(own_lines.clone()) {
-        all.extend(line);
-        all.push(b'\n');
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(fields: &str) -> Spec {
-        crate::spec::parse(format!(r#"{{"version":1,"name":"a",{fields}}}"#).as_bytes()).unwrap()
+impl Places<'_> {
+    /// The links above a path followed.
+    fn of(&mut self, path: &[u8]) -> Vec<u8> {
+        let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return path.into() };
+        let (parent, name) = path.split_at(slash);
+        let place = self.of_dir(parent);
+        if place == parent { path.into() } else { [&place, name].concat() }
     }
 
-    fn below() -> Below {
-        Below {
-            links: BTreeMap::from([(b"bin".to_vec(), b"usr/bin".to_vec())]),
-            directories: BTreeMap::from([
-                (b"tmp".to_vec(), (0o1777, 0, 0)),
-                (b"srv".to_vec(), (0o750, 7, 8)),
-                (b"usr/bin".to_vec(), (0o755, 0, 0)),
-            ]),
-            files: BTreeMap::from([(
-                b"etc/passwd".to_vec(),
-                b"root:x:0:0::/root:/bin/sh\napp:x:5:5::/:/bin/sh\n".to_vec(),
-            )]),
+    /// As [`Places::of`], and the path itself followed.
+    fn of_dir(&mut self, path: &[u8]) -> Vec<u8> {
+        if let Some(known) = self.known.get(path) {
+            return known.clone();
         }
-    }
-
-    fn laid(fields: &str) -> Rootfs {
-        let spec = spec(fields);
-        Rootfs::new(&spec).unwrap().over(&below(), &spec).unwrap()
-    }
-
-    #[test]
-    fn files_go_where_the_bases_links_lead() {
-        let rootfs = laid(r#""files":{"/bin/app":{"text":"x"}}"#);
-        let paths: Vec<_> = rootfs.entries.keys().map(|p| String::from_utf8_lossy(p)).collect();
-        assert_eq!(paths, ["usr", "usr/bin", "usr/bin/app"]);
-    }
-
-    #[test]
-    fn directories_keep_the_bases_owner_and_mode_unless_they_are_declared() {
-        let rootfs = laid(
-            r#""files":{"/tmp/a":{"text":"x"},"/srv/a":{"text":"x"}},
-               "directories":{"/srv":{"mode":"0700","uid":9}}"#,
-        );
-        let tmp = &rootfs.entries[b"tmp".as_slice()];
-        assert_eq!(tmp.mode, 0o1777);
-        let srv = &rootfs.entries[b"srv".as_slice()];
-        assert_eq!((srv.mode, srv.uid, srv.gid), (0o700, 9, 0));
-    }
-
-    #[test]
-    fn a_directory_declared_where_the_base_has_a_link_is_the_one_that_it_leads_to() {
-        let rootfs = laid(
-            r#""directories":{"/bin":{"mode":"0700","uid":9},"/bin/own":{"mode":"0711"}},
-               "files":{"/usr/bin/app":{"text":"x"}}"#,
-        );
-        assert!(!rootfs.entries.contains_key(b"bin".as_slice()));
-        let bin = &rootfs.entries[b"usr/bin".as_slice()];
-        assert_eq!((bin.mode, bin.uid), (0o700, 9));
-        assert_eq!(rootfs.entries[b"usr/bin/own".as_slice()].mode, 0o711);
-    }
-
-    #[test]
-    fn accounts_are_added_to_the_bases_by_name() {
-        let rootfs = laid(r#""users":{"app":{"uid":9,"gid":9}}"#);
-        let Kind::Bytes(passwd) = &rootfs.entries[b"etc/passwd".as_slice()].kind else { panic!() };
-        assert_eq!(
-            String::from_utf8_lossy(passwd),
-            "root:x:0:0::/root:/bin/sh\napp:x:9:9::/:/sbin/nologin\n"
-        );
-    }
-
-    #[test]
-    fn two_files_that_meet_behind_a_link_are_an_error() {
-        let spec = spec(r#""files":{"/bin/app":{"text":"x"},"/usr/bin/app":{"text":"y"}}"#);
-        let error = Rootfs::new(&spec).unwrap().over(&below(), &spec).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "files.\"/bin/app\" and files.\"/usr/bin/app\" are both `/usr/bin/app` by the links of \
-             the base; leave one out"
-        );
-    }
-
-    #[test]
-    fn two_directories_that_meet_behind_a_link_are_an_error_unless_they_are_equal() {
-        let over = |fields: &str| {
-            let spec = spec(fields);
-            Rootfs::new(&spec).unwrap().over(&below(), &spec)
-        };
-        let error = over(r#""directories":{"/bin":{"mode":"0700"},"/usr/bin":{"uid":9}}"#);
-        let error = error.unwrap_err().to_string();
-        let both = "directories.\"/bin\" and directories.\"/usr/bin\" are both `/usr/bin`";
-        assert!(error.starts_with(both), "{error}");
-        let equal = over(r#""directories":{"/bin":{"uid":9},"/usr/bin":{"uid":9}}"#).unwrap();
-        assert_eq!(equal.entries[b"usr/bin".as_slice()].uid, 9);
+        let place = self.of(path);
+        let place = self.below.links.get(&place).cloned().unwrap_or(place);
+        self.known.insert(path.into(), place.clone());
+        place
     }
 }

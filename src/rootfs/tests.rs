@@ -6,19 +6,35 @@ use super::*;
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// A folder that holds store paths, and the spec over them.
-struct Store(tempfile::TempDir);
+pub(super) struct Store(tempfile::TempDir);
 
 impl Store {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self, name: &str, path: &str, text: &str) -> String {
+    pub(super) fn file(&self, name: &str, path: &str, text: &str) -> String {
         let root = self.0.path().join(format!("{HASH}-{name}"));
         let full = root.join(path);
         fs::create_dir_all(full.parent().unwrap()).unwrap();
         crate::file::write_atomically(&full, text.as_bytes()).unwrap();
         root.to_str().unwrap().to_owned()
+    }
+
+    /// A spec whose closure is these store paths.
+    pub(super) fn spec(&self, rest: &str, contents: &[&str], closure: &[&str]) -> Spec {
+        let path = |name: &&str| self.0.path().join(format!("{HASH}-{name}"));
+        let info = |name| {
+            let path = path(name);
+            format!(r#"{{"path":{path:?},"narHash":"sha256:0","narSize":1}}"#)
+        };
+        let contents: Vec<_> = contents.iter().map(path).collect();
+        let closure: Vec<_> = closure.iter().map(info).collect();
+        let closure = closure.join(",");
+        let json = format!(
+            r#"{{"version":1,"name":"a","contents":{contents:?},"closure":[{closure}]{rest}}}"#
+        );
+        crate::spec::parse(json.as_bytes()).unwrap()
     }
 
     fn rootfs(rest: &str, contents: &[&String]) -> Result<Rootfs, RootfsError> {
@@ -27,7 +43,7 @@ impl Store {
     }
 }
 
-fn listing(rootfs: &Rootfs) -> Vec<String> {
+pub(super) fn listing(rootfs: &Rootfs) -> Vec<String> {
     let line = |(path, node): (&Vec<u8>, &Node)| {
         let what = match &node.kind {
             Kind::Directory => "dir".to_owned(),

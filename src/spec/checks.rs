@@ -48,6 +48,9 @@ pub enum Check {
     User,
     /// A warning when Kubernetes' `runAsNonRoot` would refuse the user.
     RunAsNonRoot,
+    /// Runtimes find files and directories where they open and mount some themselves: `/etc`,
+    /// `/dev`, `/proc` and `/sys` are directories, `/etc/passwd` and `/etc/hosts` files.
+    RuntimePaths,
     /// What `mustContain` lists.
     MustContain,
     /// What `mustNotContain` lists.
@@ -60,13 +63,14 @@ pub enum Check {
 
 impl Check {
     /// All checks.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Entrypoint,
         Self::Healthcheck,
         Self::Architecture,
         Self::Interpreter,
         Self::User,
         Self::RunAsNonRoot,
+        Self::RuntimePaths,
         Self::MustContain,
         Self::MustNotContain,
         Self::MaxSize,
@@ -82,6 +86,7 @@ impl Check {
             Self::Interpreter => "interpreter",
             Self::User => "user",
             Self::RunAsNonRoot => "runAsNonRoot",
+            Self::RuntimePaths => "runtimePaths",
             Self::MustContain => "mustContain",
             Self::MustNotContain => "mustNotContain",
             Self::MaxSize => "maxSize",

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
 mod base;
+mod base_accounts;
 #[cfg(feature = "daemon")]
 mod daemon;
 mod differing;

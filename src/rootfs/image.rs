@@ -9,34 +9,49 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use super::{Kind, Rootfs};
 use crate::file::{self, Context, FileError};
-use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Spec;
+use crate::store_path::PathInfo;
 
 /// Linux gives up on a path after so many links (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
+/// Go's `os.Root` follows at most 8 links.
+const MAX_LINKS_BELOW_ROOT: usize = 8;
+
 /// An image that is not written yet: its own files, and below the store directory the paths of
 /// its closure.
 #[derive(Debug)]
-pub(super) struct Image<'a> {
-    pub(super) spec: &'a Spec,
+pub(crate) struct Image<'a> {
+    pub(crate) spec: &'a Spec,
     rootfs: &'a Rootfs,
     store_paths: BTreeSet<Vec<u8>>,
 }
 
 /// Where following a path ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Directory,
     File(Content),
     Missing(Missing),
 }
 
+/// The end of a path, and the way to it.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    /// The last path, all links before it followed.
+    pub(crate) at: Vec<u8>,
+    pub(crate) found: Found,
+    /// Whether a program that opens the path below the root directory from outside fails: the way
+    /// has an absolute link, leaves the root by `..`, or has too many links.
+    pub(crate) escapes: bool,
+}
+
 /// A regular file of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) executable: bool,
+pub(crate) struct Content {
+    pub(crate) executable: bool,
     source: Source,
 }
 
@@ -48,7 +63,7 @@ enum Source {
 
 /// Why there is nothing at the end of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// Nothing has this path; the last of several when links were followed.
     Nothing(String),
     /// A store path that the closure does not have.
@@ -68,7 +83,7 @@ enum Entry {
 
 impl Missing {
     /// For a sentence that starts with the path that was asked for.
-    pub(super) fn why(&self, asked: &str) -> String {
+    pub(crate) fn why(&self, asked: &str) -> String {
         match self {
             Self::Nothing(path) if path == asked => "is not in the image".into(),
             Self::Nothing(path) => format!("leads to `{path}`, which is not in the image"),
@@ -82,8 +97,16 @@ impl Missing {
 }
 
 impl Content {
+    /// The same bytes as an entry of the image's own.
+    pub(super) fn into_kind(self) -> Kind {
+        match self.source {
+            Source::Bytes(bytes) => Kind::Bytes(bytes),
+            Source::Path(path) => Kind::Copy(path),
+        }
+    }
+
     /// The first bytes, at most `limit`.
-    pub(super) fn head(&self, limit: u64) -> Result<Vec<u8>, FileError> {
+    pub(crate) fn head(&self, limit: u64) -> Result<Vec<u8>, FileError> {
         let mut bytes = Vec::new();
         match &self.source {
             Source::Bytes(all) => {
@@ -97,7 +120,7 @@ impl Content {
     }
 
     /// All bytes, to be read here and there.
-    pub(super) fn open(&self) -> Result<Box<dyn ReadSeek + '_>, FileError> {
+    pub(crate) fn open(&self) -> Result<Box<dyn ReadSeek + '_>, FileError> {
         match &self.source {
             Source::Bytes(bytes) => Ok(Box::new(Cursor::new(bytes.as_slice()))),
             Source::Path(path) => Ok(Box::new(file::open(path)?)),
@@ -106,34 +129,50 @@ impl Content {
 }
 
 /// What an ELF's tables are read from.
-pub(super) trait ReadSeek: Read + Seek {}
+pub(crate) trait ReadSeek: Read + Seek {}
 impl ReadSeek for File {}
 impl ReadSeek for Cursor<&[u8]> {}
 
 impl<'a> Image<'a> {
-    pub(super) fn new(spec: &'a Spec, rootfs: &'a Rootfs) -> Self {
+    pub(crate) fn new(spec: &'a Spec, rootfs: &'a Rootfs) -> Self {
         let stored = if spec.include_store_paths { spec.stored() } else { Vec::new() };
-        let store_paths = stored.iter().map(|info| relative(info.path.as_str()).to_vec()).collect();
+        Self::with_paths(spec, rootfs, &stored)
+    }
+
+    /// An image that has its whole closure, with the paths that it only takes bytes from.
+    pub(super) fn with_closure(spec: &'a Spec, rootfs: &'a Rootfs) -> Self {
+        Self::with_paths(spec, rootfs, &spec.closure)
+    }
+
+    fn with_paths(spec: &'a Spec, rootfs: &'a Rootfs, infos: &[PathInfo]) -> Self {
+        let store_paths = infos.iter().map(|info| relative(info.path.as_str()).to_vec()).collect();
         Self { spec, rootfs, store_paths }
     }
 
     /// Whether what is missing here may be in a base image.
-    pub(super) fn has_base(&self) -> bool {
+    pub(crate) fn has_base(&self) -> bool {
         self.spec.base.is_some()
     }
 
     /// Follows a path from the root to its end.
-    pub(super) fn find(&self, path: &str) -> Result<Found, FileError> {
+    pub(crate) fn find(&self, path: &str) -> Result<Found, FileError> {
         self.find_bytes(path.as_bytes()).map(|(_, found)| found)
     }
 
     /// Follows a path, and says where it ends.
-    pub(super) fn find_bytes(&self, path: &[u8]) -> Result<(Vec<u8>, Found), FileError> {
+    pub(crate) fn find_bytes(&self, path: &[u8]) -> Result<(Vec<u8>, Found), FileError> {
+        self.walk(path).map(|walk| (walk.at, walk.found))
+    }
+
+    /// Follows a path from the root to its end.
+    pub(crate) fn walk(&self, path: &[u8]) -> Result<Walk, FileError> {
         let mut todo = components(path);
         let mut at: Vec<u8> = Vec::new();
-        let mut links = 0;
-        while let Some(component) = todo.pop_front() {
+        let (mut links, mut escapes) = (0, false);
+        let found = loop {
+            let Some(component) = todo.pop_front() else { break Found::Directory };
             if component == b".." {
+                escapes |= at.is_empty();
                 at.truncate(at.iter().rposition(|byte| *byte == b'/').unwrap_or_default());
                 continue;
             }
@@ -143,35 +182,31 @@ impl<'a> Image<'a> {
             }
             at.extend_from_slice(&component);
             match self.entry(&at)? {
-                None => {
-                    let missing = self.missing(&at, &todo);
-                    return Ok((at, Found::Missing(missing)));
-                }
+                None => break Found::Missing(self.missing(&at, &todo)),
                 Some(Entry::Directory) => {}
-                Some(Entry::File(content)) if todo.is_empty() => {
-                    return Ok((at, Found::File(content)));
-                }
+                Some(Entry::File(content)) if todo.is_empty() => break Found::File(content),
                 Some(Entry::File(_)) => {
-                    let missing = Missing::NotADirectory(shown(&at));
-                    return Ok((at, Found::Missing(missing)));
+                    break Found::Missing(Missing::NotADirectory(shown(&at)));
+                }
+                Some(Entry::Link(_)) if links == MOST_LINKS => {
+                    break Found::Missing(Missing::Loop);
                 }
                 Some(Entry::Link(target)) => {
                     links += 1;
-                    if links > MOST_LINKS {
-                        return Ok((at, Found::Missing(Missing::Loop)));
-                    }
-                    at.truncate(if target.starts_with(b"/") { 0 } else { parent });
+                    let is_absolute = target.starts_with(b"/");
+                    escapes |= is_absolute;
+                    at.truncate(if is_absolute { 0 } else { parent });
                     let mut next = components(&target);
                     next.append(&mut todo);
                     todo = next;
                 }
             }
-        }
-        Ok((at, Found::Directory))
+        };
+        Ok(Walk { at, found, escapes: escapes || links > MAX_LINKS_BELOW_ROOT })
     }
 
     /// Whether there is an entry at the path, its last component not followed.
-    pub(super) fn has_entry(&self, path: &[u8]) -> Result<bool, FileError> {
+    pub(crate) fn has_entry(&self, path: &[u8]) -> Result<bool, FileError> {
         let trimmed = path.strip_suffix(b"/").unwrap_or(path);
         let Some(slash) = trimmed.iter().rposition(|byte| *byte == b'/') else { return Ok(true) };
         let (parent, name) = trimmed.split_at(slash);
@@ -188,20 +223,11 @@ impl<'a> Image<'a> {
 
     /// The names in a directory that [`Image::find_bytes`] has found, in order; those that are no
     /// files, so may be directories, are marked.
-    pub(super) fn list(&self, at: &[u8]) -> Result<Vec<(Vec<u8>, bool)>, FileError> {
-        let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
-        let below = |path: &[u8]| -> Option<Vec<u8>> {
-            let rest = match at.is_empty() {
-                true => path,
-                false => path.strip_prefix(at)?.strip_prefix(b"/")?,
-            };
-            rest.split(|byte| *byte == b'/').next().map(<[u8]>::to_vec)
-        };
-        let from = self.rootfs.entries.range(at.to_vec()..);
-        names.extend(
-            from.take_while(|(path, _)| path.starts_with(at)).filter_map(|(p, _)| below(p)),
-        );
-        names.extend(self.store_paths.iter().filter_map(|path| below(path)));
+    pub(crate) fn list(&self, at: &[u8]) -> Result<Vec<(Vec<u8>, bool)>, FileError> {
+        let entries =
+            |from: Vec<u8>| self.rootfs.entries.range(from..).next().map(|(path, _)| path);
+        let mut names = children(at, entries);
+        names.extend(children(at, |from| self.store_paths.range(from..).next()));
         if self.is_in_store(at) {
             let dir = on_disk(at);
             for child in fs::read_dir(&dir).context("list", &dir)? {
@@ -256,6 +282,23 @@ impl<'a> Image<'a> {
             _ => Missing::Nothing(path),
         }
     }
+}
+
+/// The names directly below a directory, by the next path at or after another one. What is below a
+/// child is passed over, so that the time is that of the names.
+fn children<'a>(at: &[u8], next: impl Fn(Vec<u8>) -> Option<&'a Vec<u8>>) -> BTreeSet<Vec<u8>> {
+    let prefix = if at.is_empty() { Vec::new() } else { [at, b"/"].concat() };
+    let mut names = BTreeSet::new();
+    let mut from = prefix.clone();
+    while let Some(path) = next(from).filter(|path| path.starts_with(&prefix)) {
+        let rest = path.get(prefix.len()..).unwrap_or_default();
+        let name = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
+        // Behind all that is below the child, or behind the child itself.
+        let after = if name.len() < rest.len() { b'/' + 1 } else { 0 };
+        from = [prefix.as_slice(), name, &[after]].concat();
+        names.insert(name.to_vec());
+    }
+    names
 }
 
 fn stored(at: &[u8]) -> Result<Option<Entry>, FileError> {
