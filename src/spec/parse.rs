@@ -300,11 +300,44 @@ fn check_accounts(spec: &Spec) -> Result<(), SpecError> {
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SpecError> {
     let json = &mut serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
-        let suggestion = suggest(&error.inner().to_string());
-        SpecError::Json { message: error.to_string(), suggestion }
+        let (place, inner) = (field(error.path()), error.inner().to_string());
+        let suggestion = suggest(&inner);
+        let message = if place.is_empty() { inner } else { format!("{place}: {inner}") };
+        SpecError::Json { message, suggestion }
     })?;
     json.end().map_err(|error| SpecError::Json { message: error.to_string(), suggestion: None })?;
     Ok(value)
+}
+
+/// Fields whose keys an author chooses.
+const MAPS: [&str; 11] = [
+    "files",
+    "directories",
+    "symlinks",
+    "users",
+    "groups",
+    "annotations",
+    "config.Labels",
+    "config.ExposedPorts",
+    "config.Volumes",
+    "base.blobs",
+    "layering.siblings",
+];
+
+/// The name of a field as all errors and Nix write it: `files."/etc/x".mode`.
+fn field(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |name, segment| {
+        let dot = if name.is_empty() { "" } else { "." };
+        // A fragment of a config begins at the config.
+        let is_map = |map: &&str| *map == name || map.strip_prefix("config.") == Some(&name);
+        match segment {
+            Segment::Seq { index } => format!("{name}[{index}]"),
+            Segment::Map { key } if MAPS.iter().any(is_map) => format!("{name}{dot}{key:?}"),
+            Segment::Map { key } | Segment::Enum { variant: key } => format!("{name}{dot}{key}"),
+            Segment::Unknown => name,
+        }
+    })
 }
 
 /// serde names the unknown field and all that it knows, between backticks; the nearest one is

@@ -106,8 +106,8 @@ fn each_bad_spec_is_an_error_that_says_what_is_wrong() {
         (r#","layering":[]"#, "layering: invalid type: sequence"),
         (r#","layering":{"groups":[["a",[]]]}"#, "layering.groups[0]: invalid type: sequence"),
         (r#","base":["/x"]"#, "base: invalid type: sequence"),
-        (r#","files":{"/a":["x"]}"#, "files./a: invalid type: sequence"),
-        (r#","users":{"a":[1,1]}"#, "users.a: invalid type: sequence"),
+        (r#","files":{"/a":["x"]}"#, "files.\"/a\": invalid type: sequence"),
+        (r#","users":{"a":[1,1]}"#, "users.\"a\": invalid type: sequence"),
         (r#","closure":[["/x","",1]]"#, "closure[0]: invalid type: sequence"),
         (r#","checks":{"skip":["root"]}"#, "checks.skip[0]: unknown variant `root`"),
         (r#","symlinks":{"/a":""}"#, "symlinks.\"/a\" has the target ``"),
@@ -121,6 +121,27 @@ fn each_bad_spec_is_an_error_that_says_what_is_wrong() {
         let error = parse_with(extra).unwrap_err().to_string();
         assert!(error.contains(says), "{extra} gave: {error}");
     }
+}
+
+#[test]
+fn json_error_quotes_the_keys_of_maps() {
+    for (extra, place) in [
+        (
+            r#","files":{"/etc/myapp/config":{"text":"","capabilities":["cap_fly=ep"]}}"#,
+            r#"files."/etc/myapp/config".capabilities: there is no capability"#,
+        ),
+        (r#","directories":{"/a.b":{"mode":"9"}}"#, r#"directories."/a.b".mode: "#),
+        (r#","symlinks":{"/a":1}"#, r#"symlinks."/a": invalid type"#),
+        (r#","groups":{"a\"b":{"gid":"x"}}"#, r#"groups."a\"b".gid: invalid type"#),
+        (r#","config":{"Labels":{"a.b":1}}"#, r#"config.Labels."a.b": invalid type"#),
+        (r#","annotations":{"a.b":[]}"#, r#"annotations."a.b": invalid type"#),
+        (r#","layering":{"groups":[{"name":1}]}"#, "layering.groups[0].name: invalid type"),
+    ] {
+        let error = parse_with(extra).unwrap_err().to_string();
+        assert!(error.starts_with(place), "{extra} gave: {error}");
+    }
+    let error = Config::parse_fragment(br#"{"Labels":{"a.b":1}}"#).unwrap_err().to_string();
+    assert!(error.starts_with(r#"Labels."a.b": invalid type"#), "{error}");
 }
 
 #[test]
