@@ -34,6 +34,7 @@ mod lock;
 mod looked;
 mod man;
 mod output;
+mod own_file;
 mod owners;
 mod place;
 mod plan;

@@ -1,4 +1,5 @@
-//! `cooper why`: in which layer a store path is, for whom, and what pulled it in.
+//! `cooper why`: in which layer a store path is, for whom, and what pulled it in; of an own file, the
+//! field that declares it.
 
 use std::path::PathBuf;
 
@@ -7,20 +8,21 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::{self, Text};
+use super::own_file::{self, OwnFile};
 use super::{Global, assemble, input, plan};
 use crate::check;
 use crate::plan::pulled_in_by;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
-/// Show in which layer a store path is, for which images, and what pulled it in
+/// Show in which layer a store path or an own file is, and what brought it into the image
 #[derive(Debug, Args)]
 pub(super) struct WhyArgs {
     /// The image
     #[arg(value_name = "SPEC")]
     spec: PathBuf,
     /// A store path or a path below one; a path in the image that leads to one, such as `/bin/sh`;
-    /// or a name such as `openssl`
+    /// or a name such as `openssl`; or an own file, by its path in the image or by its name
     #[arg(value_name = "PATH")]
     path: String,
 }
@@ -42,7 +44,11 @@ struct Answer {
 pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     let spec = input::read_spec(&args.spec)?;
     let plan::Laid { closure, plan: image, .. } = plan::plan_spec(&spec)?;
-    let wanted = wanted(&spec, &args.path)?;
+    let wanted = match wanted(&spec, &args.path)? {
+        Wanted::Own(files) => return show_own(global, &files),
+        Wanted::StorePath(path) => Some(path),
+        Wanted::Name => None,
+    };
     let hit = |path: &StorePath| match &wanted {
         Some(wanted) => path == wanted,
         None => path.names().contains(&args.path.as_str().into()),
@@ -69,8 +75,16 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
         }
     }
     if answers.is_empty() {
-        let message = format!("image `{}` has no store path `{}`", spec.name, args.path);
-        return Err(Failure::input(message).hint("`cooper plan --json SPEC` lists all paths"));
+        let is_asked = |path: &str| path.rsplit('/').next() == Some(&args.path);
+        let files = own_file::find(&spec, &assemble::own_files(&spec)?, is_asked)?;
+        if !files.is_empty() {
+            return show_own(global, &files);
+        }
+        let message =
+            format!("image `{}` has no store path or own file `{}`", spec.name, args.path);
+        return Err(Failure::input(message).hint(
+            "`cooper plan --json SPEC` lists all store paths, `cooper inspect SPEC` the own files",
+        ));
     }
     if global.json {
         return output::data(&output::json(&answers)?);
@@ -78,22 +92,48 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     output::data(&Text::joined(answers.iter().map(show)))
 }
 
-/// The store path that is asked for, unless a name is; links of the image are followed to it.
-fn wanted(spec: &Spec, word: &str) -> Result<Option<StorePath>, Failure> {
+/// What is asked for.
+enum Wanted {
+    StorePath(StorePath),
+    Own(Vec<OwnFile>),
+    /// A store path or an own file, by its name.
+    Name,
+}
+
+/// Links of the image are followed to the store path or the own file at their end.
+fn wanted(spec: &Spec, text: &str) -> Result<Wanted, Failure> {
     let store_path = |path: &str| StorePath::parse_prefix(path).map(|(path, _)| path).ok();
-    if !word.starts_with('/') || store_path(word).is_some() {
-        return Ok(store_path(word));
+    if let Some(path) = store_path(text) {
+        return Ok(Wanted::StorePath(path));
     }
-    let end = check::leads_to(spec, &assemble::own_files(spec)?, word)?;
-    match end.as_deref().map(|end| (end, store_path(end))) {
-        Some((_, Some(path))) => Ok(Some(path)),
-        Some((end, None)) => {
-            Err(Failure::input(format!("`{end}` in image `{}` is in no store path", spec.name))
-                .hint("its own files are the top layer; `cooper inspect SPEC` lists them"))
-        }
-        None => Err(Failure::input(format!("image `{}` has no `{word}`", spec.name))
-            .hint("`cooper inspect SPEC` lists what it has; what a base has is not looked at")),
+    if !text.starts_with('/') {
+        return Ok(Wanted::Name);
     }
+    let rootfs = assemble::own_files(spec)?;
+    let missing = || {
+        Failure::input(format!("image `{}` has no `{text}`", spec.name))
+            .hint("`cooper inspect SPEC` lists what it has; what a base has is not looked at")
+    };
+    let end = check::leads_to(spec, &rootfs, text)?.ok_or_else(missing)?;
+    if let Some(path) = store_path(&end) {
+        return Ok(Wanted::StorePath(path));
+    }
+    let files = own_file::find(spec, &rootfs, |path| path == end)?;
+    match files.is_empty() {
+        true => Err(Failure::input(format!(
+            "`{end}` in image `{}` is a directory of several sources",
+            spec.name
+        ))
+        .hint("name a file in it; `cooper inspect SPEC` lists them")),
+        false => Ok(Wanted::Own(files)),
+    }
+}
+
+fn show_own(global: &Global, files: &[OwnFile]) -> Result<(), Failure> {
+    if global.json {
+        return output::data(&output::json(&files)?);
+    }
+    output::data(&Text::joined(files.iter().map(OwnFile::show)))
 }
 
 fn show(answer: &Answer) -> Text {

@@ -107,8 +107,49 @@ fn why_follows_the_images_own_links() {
     for path in ["/bin/app", "/bin/../share/doc/readme"] {
         assert_eq!(why(path).stdout, app.stdout);
     }
-    why("/etc/app.conf").failed(1, &["`/etc/app.conf` in image `team/app` is in no store path"]);
     why("/bin/none").failed(1, &["image `team/app` has no `/bin/none`"]);
+    why("/bin").failed(1, &["`/bin` in image `team/app` is a directory of several sources"]);
+}
+
+#[test]
+fn why_names_the_field_and_source_of_own_files() {
+    let place = Place::new();
+    place.store_file("source", "src/app.py", "print()\n");
+    place.store_file("nss", "etc/passwd", "root:x:0:0::/:\n");
+    let store_path = |name| place.store_path(name).display().to_string();
+    let (source, nss) = (store_path("source"), store_path("nss"));
+    place.spec(
+        &["source", "nss"],
+        json!({
+            "contents": [nss],
+            "files": {"/app/src": {"source": format!("{source}/src")}, "/etc/a": {"text": "abc"}},
+            "symlinks": {"/srv/app.py": "/app/src/app.py"},
+            "directories": {"/app": {}},
+            "groups": {"app": {"gid": 1}},
+        }),
+    );
+    let app = format!(
+        "/app/src/app.py\n  size: 8 B\n  layer: the top one, with the image's own files\n  \
+         declared by: files.\"/app/src\"\n  source: {source}/src/app.py\n"
+    );
+    assert_eq!(place.data(&["why", "spec.json", "/app/src/app.py"]), app);
+    assert_eq!(place.data(&["why", "spec.json", "/srv/app.py"]), app, "links are followed");
+    let by_name = place.data(&["why", "spec.json", "app.py"]);
+    assert!(by_name.starts_with(&app) && by_name.contains("declared by: symlinks.\"/srv/app.py\""));
+    for (path, field, source) in [
+        ("/app/src", "files.\"/app/src\"", Some(format!("{source}/src"))),
+        ("/app", "directories.\"/app\"", None),
+        ("/etc/a", "files.\"/etc/a\"", None),
+        ("/etc/group", "groups", None),
+        ("/etc/passwd", "contents", Some(format!("{nss}/etc/passwd"))),
+    ] {
+        let json: Value =
+            serde_json::from_str(&place.data(&["why", "spec.json", path, "--json"])).unwrap();
+        assert_eq!(json[0]["declaredBy"], field, "{path}");
+        assert_eq!(json[0]["source"].as_str(), source.as_deref(), "{path}");
+    }
+    let missing = place.cooper(&["why", "spec.json", "other.py"]);
+    missing.failed(1, &["has no store path or own file `other.py`"]);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn why_tells_layer_images_and_the_way_down_to_a_path() {
     let absent = cooper(&["why", spec.to_str().unwrap(), "curl"]);
     assert_eq!(absent.status.code(), Some(1));
     let message = String::from_utf8(absent.stderr).unwrap();
-    assert!(message.contains("image `web` has no store path `curl`"), "{message}");
+    assert!(message.contains("image `web` has no store path or own file `curl`"), "{message}");
 }
 
 #[test]
