@@ -1,13 +1,13 @@
 //! Looking up what was made before.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::record::{self, Entry, Renewal, Seen, Witness};
 use super::{Cache, is_read_only};
 use crate::file::FileError;
-use crate::layer::{Before, Had, Kept, Lookup, Record};
+use crate::layer::{Before, Had, Kept, Lookup, Record, Renew};
 
 impl Cache {
     pub(super) fn look_up(&self, key: &str) -> Lookup {
@@ -22,6 +22,9 @@ impl Cache {
 
     fn find(&self, key: &str) -> Result<Lookup, FileError> {
         let path = self.layer_path(key);
+        if self.evicted.contains(&path) {
+            return Ok(Lookup::Miss(None));
+        }
         let entry = match Entry::read(&path)? {
             record::Read::Entry(entry) if self.verified && !entry.verified => {
                 return Ok(Lookup::Miss(None));
@@ -39,16 +42,16 @@ impl Cache {
                 // Where the kernel does not tell this life, no record is of it.
                 let seen = seen.as_ref().filter(|(_, life)| *life == self.boot);
                 let seen = seen.map(|(digest, _)| *digest);
-                let (temps, boot) = (self.temps(), self.boot.clone());
-                let renew = Arc::new(Renewal { path, temps, entry: entry.clone(), boot });
-                return Ok(Lookup::Hit(entry.record, Had::Plain(Before { seen, renew })));
+                let record = entry.record;
+                let renew = self.renewal(path, entry.clone());
+                return Ok(Lookup::Hit(record, Had::Plain(Before { seen, renew })));
             }
         };
         let blob = self.blob_path(&entry.record.digest.hex());
-        let look = match Witness::of(&blob, &self.boot)? {
+        let (look, entry) = match Witness::of(&blob, &self.boot)? {
             Some(now) if witness.vouches_for(&now) => {
                 self.touch(&path);
-                now.look
+                (now.look, entry)
             }
             Some(now) if self.holds(&blob, &entry.record)? => {
                 let look = now.look;
@@ -57,15 +60,23 @@ impl Cache {
                     // Where that fails it is hashed again next time.
                     let _ = entry.write(&path, &self.temps());
                 }
-                look
+                (look, entry)
             }
             _ => {
                 let why = format!("`{}` is not the blob that was put there", blob.display());
                 return Ok(Lookup::Damaged(why, None));
             }
         };
-        let kept = Kept { path: blob, look, guard: self.guard() };
-        Ok(Lookup::Hit(entry.record, Had::Blob(kept)))
+        let record = entry.record;
+        let renewal = Some(self.renewal(path, entry) as Arc<dyn Renew>);
+        let kept = Kept { path: blob, look, guard: self.guard(), record: renewal };
+        Ok(Lookup::Hit(record, Had::Blob(kept)))
+    }
+
+    fn renewal(&self, path: PathBuf, entry: Entry) -> Arc<Renewal> {
+        let (temps, boot) = (self.temps(), self.boot.clone());
+        let (evicted, reporter) = (Arc::clone(&self.evicted), Arc::clone(&self.reporter));
+        Arc::new(Renewal { path, temps, entry, boot, evicted, reporter })
     }
 
     /// Remembers that an entry was used.

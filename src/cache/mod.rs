@@ -11,7 +11,8 @@
 //! one lock serves removing, and one a layer keeps two from making it. Nothing is made durable: a
 //! record says in which life of the machine its blob was last seen whole and as which file, and
 //! anything else is hashed before it is believed. So a crash, a flipped byte or a cut file costs
-//! one layer's work and nothing more.
+//! one layer's work and nothing more. Where the damage is found only when a blob is read, its record
+//! is removed, with a warning, and the command does its work once more.
 //! A plain layer has no blob. Its record says how the store paths looked when they were hashed and
 //! in which life of the machine; whoever reads the layer looks at them again, and unless all is as
 //! it was hashes them and writes down how they look now.
@@ -50,7 +51,7 @@ use crate::layer::{
 use crate::report::{Reporter, Silent};
 use claim::Asked;
 use place::{boot_id, make_folders, open_lock, refuse_exposed};
-use record::{Entry, Seen, Witness};
+use record::{Entry, Evicted, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
 const DEFAULT_LIMIT: u64 = 20 << 30;
@@ -110,6 +111,8 @@ pub struct Cache {
     boot: String,
     /// Takes new blobs when the cache cannot.
     elsewhere: OnceLock<TempStore>,
+    /// Entries whose bytes were wrong when they were read.
+    evicted: Arc<Evicted>,
     /// Hears of what is hashed and of what is waited for.
     reporter: Arc<dyn Reporter>,
 }
@@ -149,6 +152,7 @@ impl Cache {
             above: AtomicBool::new(false),
             boot: boot_id(),
             elsewhere: OnceLock::new(),
+            evicted: Arc::default(),
             reporter: Arc::new(Silent),
         })
     }
@@ -266,6 +270,7 @@ impl Cache {
                 Err(error) if is_gone(&error) => self.gone.store(true, Ordering::Relaxed),
                 written => written?,
             }
+            self.evicted.remove(&path);
         }
         Ok(kept)
     }
@@ -312,6 +317,10 @@ impl Store for Cache {
             return self.nowhere(self.elsewhere().and_then(|store| store.put(key, record, bytes)));
         }
         Ok(self.keep(key, record, bytes)?)
+    }
+
+    fn has_evicted(&self) -> bool {
+        self.evicted.take_new()
     }
 
     fn goes_elsewhere(&self, error: FileError) -> Result<String, LayerError> {

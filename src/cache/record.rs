@@ -1,13 +1,16 @@
 //! What is written down about a cached layer.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Hasher};
 use crate::file::{self, Context, Exposed, FileError, Look, Temp};
 use crate::layer::{Record, Renew};
-use crate::report::Task;
+use crate::report::{Reporter, Task};
 
 const FIRST_LINE: &str = "cooper layer";
 /// A record is some five hundred bytes.
@@ -143,18 +146,61 @@ impl Entry {
         };
         let seen = parse_seen(value("seen")?)?;
         let verified = value("verified")?.parse().ok()?;
-        Some(Self { record, seen, verified })
+        let entry = Self { record, seen, verified };
+        entry.is_consistent().then_some(entry)
+    }
+
+    /// Returns true if the fields do not contradict each other: a blob's file has the blob's size, and
+    /// a plain layer is its own tar.
+    fn is_consistent(&self) -> bool {
+        let Record { digest, diff_id, blob_size, tar_size } = &self.record;
+        match &self.seen {
+            Seen::Blob(witness) => witness.look.size == *blob_size,
+            Seen::Plain(_) => digest.hex() == diff_id.hex() && blob_size == tar_size,
+        }
     }
 }
 
-/// A plain layer's record, until it is known that its store paths look otherwise and are what they
-/// were: after a restart of the machine, or when a store was optimised.
+/// A record that is in use: it is written again when its store paths look otherwise and are what they
+/// were, as after a restart of the machine or when a store was optimised; and it is removed when its
+/// bytes turn out wrong.
 #[derive(Debug)]
 pub(super) struct Renewal {
     pub(super) path: PathBuf,
     pub(super) temps: PathBuf,
     pub(super) entry: Entry,
     pub(super) boot: String,
+    pub(super) evicted: Arc<Evicted>,
+    pub(super) reporter: Arc<dyn Reporter>,
+}
+
+/// Records whose bytes were wrong when they were read.
+#[derive(Debug, Default)]
+pub(super) struct Evicted {
+    /// They are passed over, also where they cannot be removed.
+    paths: Mutex<BTreeSet<PathBuf>>,
+    is_new: AtomicBool,
+}
+
+impl Evicted {
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// What is at the path is whole again.
+    pub(super) fn remove(&self, path: &Path) {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+
+    /// Returns true if records came since this was last asked.
+    pub(super) fn take_new(&self) -> bool {
+        self.is_new.swap(false, Ordering::Relaxed)
+    }
+
+    fn insert(&self, path: &Path) -> bool {
+        self.is_new.store(true, Ordering::Relaxed);
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path.into())
+    }
 }
 
 impl Renew for Renewal {
@@ -164,7 +210,18 @@ impl Renew for Renewal {
     }
 
     fn forget(&self) {
-        let _ = fs::remove_file(&self.path);
+        if self.evicted.insert(&self.path) {
+            let digest = self.entry.record.digest;
+            let what = match self.entry.seen {
+                Seen::Blob(_) => format!("the cached blob of layer {digest} is damaged"),
+                Seen::Plain(_) => format!("the store paths of layer {digest} were changed"),
+            };
+            self.reporter.warn(&format!("{what}; its entry is removed from the cache"));
+        }
+        // Another process may have made the layer again.
+        if matches!(Entry::read(&self.path), Ok(Read::Entry(entry)) if entry == self.entry) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -208,22 +265,44 @@ pub(super) fn holds(path: &Path, record: &Record, task: &dyn Task) -> Result<boo
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_reads_back_as_it_was_written() {
-        let record = Record {
+    fn entry(seen: Seen, verified: bool) -> Entry {
+        let mut record = Record {
             digest: Digest::of(b"blob"),
             diff_id: crate::digest::DiffId::of(b"tar"),
             blob_size: 4,
             tar_size: 3,
         };
-        let look = Look { inode: 1, size: 4, mtime: (3, 4) };
-        let blob = |life: Option<&str>| Seen::Blob(Witness { look, life: life.map(str::to_owned) });
+        if matches!(seen, Seen::Plain(_)) {
+            (record.digest, record.blob_size) = (Digest::of(b"tar"), 3);
+        }
+        Entry { record, seen, verified }
+    }
+
+    fn blob(size: u64, life: Option<&str>) -> Seen {
+        let look = Look { inode: 1, size, mtime: (3, 4) };
+        Seen::Blob(Witness { look, life: life.map(str::to_owned) })
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
         let plain = Seen::of_plain(Digest::of(b"seen"), "life");
-        for seen in [blob(None), blob(Some("life")), plain, Seen::Plain(None)] {
+        for seen in [blob(4, None), blob(4, Some("life")), plain, Seen::Plain(None)] {
             for verified in [false, true] {
-                let entry = Entry { record, seen: seen.clone(), verified };
+                let entry = entry(seen.clone(), verified);
                 assert_eq!(Entry::parse(entry.text().as_bytes()), Some(entry));
             }
+        }
+    }
+
+    #[test]
+    fn record_that_contradicts_itself_is_damaged() {
+        let other_size = entry(blob(5, Some("life")), true);
+        let mut other_digest = entry(Seen::Plain(None), true);
+        other_digest.record.digest = Digest::of(b"blob");
+        let mut other_tar = entry(Seen::of_plain(Digest::of(b"seen"), "life"), true);
+        other_tar.record.tar_size = 4;
+        for entry in [other_size, other_digest, other_tar] {
+            assert_eq!(Entry::parse(entry.text().as_bytes()), None, "{entry:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
 mod access;
+mod eviction;
 mod gone;
 mod plain;
 
@@ -162,13 +163,12 @@ fn builds_that_begin_several_layers_in_unlike_orders_do_not_wait_for_each_other_
 #[test]
 fn who_may_not_wait_hears_that_a_layer_is_being_made() {
     let house = House::new();
-    let layer = house.gzip(&house.cache());
-    let key = Key::new(&[house.info("one", "sha256:b")], Compression::default(), 1);
+    let key = Key::new(&[house.info("one", "sha256:b")], Compression::None {}, 1);
     let (cache, other) = (house.cache(), house.cache());
     let Lookup::Miss(claim) = cache.get(&key, false).unwrap() else { panic!("nobody made it") };
     assert!(matches!(other.get(&key, false).unwrap(), Lookup::Elsewhere));
-    let Layer { digest, diff_id, blob_size, tar_size, .. } = layer;
-    let record = Record { digest, diff_id, blob_size, tar_size };
+    let (digest, diff_id) = (Digest::of(b"tar"), crate::digest::DiffId::of(b"tar"));
+    let record = Record { digest, diff_id, blob_size: 3, tar_size: 3 };
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| other.get(&key, true).unwrap());
         cache.put(Some(&key), &record, New::Plain(digest)).unwrap();

@@ -46,6 +46,26 @@ pub(super) fn verified_store(
     }
 }
 
+/// Does work that reads layers of a store, and does it again where that fails at a damaged entry of
+/// the store: each time at least one entry is removed from it. Work whose bytes have left the process
+/// `is_final`.
+pub(super) fn healing<T>(
+    store: &dyn layer::Store,
+    is_final: bool,
+    mut work: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    loop {
+        match work() {
+            Err(failure) if store.has_evicted() => {
+                if is_final {
+                    return Err(failure.hint("run the command again"));
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
 /// The cache, if there is to be one.
 pub(super) fn cache(
     global: &Global,

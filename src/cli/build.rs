@@ -86,20 +86,20 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
     };
     let assembled = match args.format {
         Format::Layout => {
-            let layers = layout::Layers::new(&args.output);
-            let write = |arriving| layers.write(arriving, &*reporter);
-            let unwritten = |error| unwritten(error, &args.output);
-            let (assembled, ()) =
-                meanwhile(global, &specs, &*store, &*reporter, write, &unwritten)?;
-            layers.finish(&assembled.0, &*reporter)?;
-            assembled
+            let work = || layout(global, &specs, &*store, &*reporter, &args.output);
+            assemble::healing(&*store, false, work)?
         }
         Format::Archive if to_stdout => {
-            let stdout = raw_stdout().map_err(TransportError::Stream)?;
-            stream(global, &specs, &*store, &*reporter, stdout, &args.output)?;
-            return Ok(());
+            return assemble::healing(&*store, true, || {
+                let stdout = raw_stdout().map_err(TransportError::Stream)?;
+                stream(global, &specs, &*store, &*reporter, stdout, &args.output).map(drop)
+            });
         }
-        Format::Archive => archive(global, &specs, &*store, &*reporter, &args.output)?,
+        Format::Archive => {
+            let (file, assembled) = archive(global, &specs, &*store, &*reporter, &args.output)?;
+            file.commit()?;
+            assembled
+        }
     };
     report(global, &assembled.0, &assembled.1, since)
 }
@@ -131,17 +131,34 @@ fn raw_stdout() -> io::Result<File> {
     Ok(stdout.into())
 }
 
-/// Assembles images into one archive of that path.
+/// Assembles images into one archive, which is at that path once it is committed.
 pub(super) fn archive(
     global: &Global,
     specs: &[Spec],
     store: &dyn Store,
     reporter: &dyn Reporter,
     path: &Path,
+) -> Result<(AtomicFile, Assembled), Failure> {
+    assemble::healing(store, false, || {
+        let mut file = AtomicFile::create(path)?;
+        let assembled = stream(global, specs, store, reporter, file.writer(), path)?;
+        Ok((file, assembled))
+    })
+}
+
+/// Assembles images into the layout of that path.
+fn layout(
+    global: &Global,
+    specs: &[Spec],
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+    path: &Path,
 ) -> Result<Assembled, Failure> {
-    let mut file = AtomicFile::create(path)?;
-    let assembled = stream(global, specs, store, reporter, file.writer(), path)?;
-    file.commit()?;
+    let layers = layout::Layers::new(path);
+    let write = |arriving| layers.write(arriving, reporter);
+    let unwritten = |error| unwritten(error, path);
+    let (assembled, ()) = meanwhile(global, specs, store, reporter, write, &unwritten)?;
+    layers.finish(&assembled.0, reporter)?;
     Ok(assembled)
 }
 

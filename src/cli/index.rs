@@ -12,7 +12,9 @@ use super::failure::Failure;
 use super::summary::{self, Row};
 use super::{Global, assemble, input, output, progress, target};
 use crate::image::{self, Image, ImageError, Index};
-use crate::spec::Tag;
+use crate::layer::Store;
+use crate::report::Reporter;
+use crate::spec::{Spec, Tag};
 use crate::transport::graph::Named;
 
 /// Assemble an image for several platforms and put them under one index
@@ -54,7 +56,19 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     input::warn_of_names(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;
-    let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+    let is_final = args.output.as_deref().is_some_and(output::is_stdout);
+    assemble::healing(&*store, is_final, || make(global, args, &specs, &*store, &*reporter, since))
+}
+
+fn make(
+    global: &Global,
+    args: &IndexArgs,
+    specs: &[Spec],
+    store: &dyn Store,
+    reporter: &dyn Reporter,
+    since: Instant,
+) -> Result<(), Failure> {
+    let (images, _) = assemble::assemble_all(global, specs, store, reporter)?;
     let index = image::index(images).map_err(|error| match error {
         ImageError::Json { .. } => Failure::bug(error),
         error @ ImageError::TwoTags(..) => {
@@ -63,14 +77,14 @@ pub(super) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
         error => Failure::input(error),
     })?;
     if let Some(path) = &args.output {
-        build::write(&[Named::of_index(&index)], path, args.format, &*reporter)?;
+        build::write(&[Named::of_index(&index)], path, args.format, reporter)?;
         if !output::is_stdout(path) {
             report(global, &index, since)?;
         }
     }
     #[cfg(feature = "registry")]
     if let Some(to) = &args.to {
-        push(global, &index, to, &args.registry, &*reporter)?;
+        push(global, &index, to, &args.registry, reporter)?;
     }
     Ok(())
 }
@@ -109,7 +123,7 @@ fn push(
     index: &Index,
     to: &super::push::Destination,
     args: &super::registry::RegistryArgs,
-    reporter: &dyn crate::report::Reporter,
+    reporter: &dyn Reporter,
 ) -> Result<(), Failure> {
     use crate::transport::graph::Graph;
     use crate::transport::registry::Parcel;

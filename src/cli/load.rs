@@ -10,7 +10,7 @@ use super::daemons::{DaemonArgs, Kind};
 use super::failure::Failure;
 use super::summary::{self, Row};
 use super::{Global, assemble, build, input, output, progress};
-use crate::file::Context;
+use crate::file::{AtomicFile, Context};
 use crate::image::Image;
 use crate::spec::{Spec, Tag};
 use crate::transport::TransportError;
@@ -86,18 +86,32 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
     let store = assemble::store(global, &reporter)?;
     let (mut images, mut times, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(daemon) = &daemon {
-        (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
-        notes = put(&**daemon, &images, &*reporter)?;
+        (images, times, notes) = assemble::healing(&*store, false, || {
+            let (images, times) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+            let notes = put(&**daemon, &images, &*reporter)?;
+            Ok((images, times, notes))
+        })?;
     } else if let Some(dir) = &args.or_save {
         let paths = saved_paths(dir, &specs)?;
+        let is_new = !dir.exists();
         std::fs::create_dir_all(dir).context("create", dir)?;
-        for (spec, path) in specs.iter().zip(paths) {
-            let saved =
-                build::archive(global, std::slice::from_ref(spec), &*store, &*reporter, &path)?;
+        let mut files = Vec::new();
+        let saved = specs.iter().zip(paths).try_for_each(|(spec, path)| {
+            let spec = std::slice::from_ref(spec);
+            let (file, saved) = build::archive(global, spec, &*store, &*reporter, &path)?;
+            files.push(file);
             images.extend(saved.0);
             times.extend(saved.1);
             notes.push(saved_note(&path, &args.target));
-        }
+            Ok::<(), Failure>(())
+        });
+        // All of them appear, or none does.
+        let saved = saved.and_then(|()| Ok(files.into_iter().try_for_each(AtomicFile::commit)?));
+        saved.inspect_err(|_| {
+            if is_new {
+                let _ = std::fs::remove_dir(dir);
+            }
+        })?;
     }
     report(global, &images, &times, &notes, since)
 }

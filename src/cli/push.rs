@@ -84,14 +84,16 @@ pub(super) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
     input::warn_of_names(&specs, &*reporter);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
     let store = assemble::store(global, &reporter)?;
-    let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let parcel = |image: &Image| Parcel {
         repository: args.to.repository(image.name.as_str()),
         tags: image.tags.clone(),
         graph: Graph::of_image(image),
     };
-    let parcels: Vec<Parcel> = images.iter().map(parcel).collect();
-    let pushed = connection.push(&parcels, &args.mount_from, &*reporter)?;
+    let pushed = assemble::healing(&*store, false, || {
+        let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
+        let parcels: Vec<Parcel> = images.iter().map(parcel).collect();
+        Ok(connection.push(&parcels, &args.mount_from, &*reporter)?)
+    })?;
     report(global, &pushed, connection.requests(), since)
 }
 

@@ -170,8 +170,10 @@ impl Blob {
                 let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
                 (Bytes::Elsewhere(opened.map_err(failed)?), None)
             }
-            Origin::File { file: Kept { path, look, .. }, written } => {
-                let file = crate::file::open(path)?;
+            Origin::File { file: Kept { path, look, record, .. }, written } => {
+                let failed = |_: &FileError| record.iter().for_each(|record| record.forget());
+                let file = crate::file::open(path).inspect_err(failed)?;
+                check = Check::Bytes(Box::default(), record.clone());
                 // Another process may have put the same blob in its place.
                 if *written && *look == Look::of(&file.metadata().context("read", path)?) {
                     check = Check::Written(*look);
@@ -211,7 +213,7 @@ enum Bytes {
 
 /// How it is known that the bytes are the right ones.
 enum Check {
-    /// They are hashed again, and whoever wants to know hears how the store paths look.
+    /// They are hashed again, and the record of them is renewed or removed.
     Bytes(Box<Hasher>, Option<Arc<dyn Renew>>),
     /// They come from what looks as it did when it was hashed.
     Seen(Digest),
@@ -307,16 +309,20 @@ impl Checked {
 
     /// The next bytes, without those of a large file behind others.
     fn pull_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
-        let count =
-            match &mut self.bytes {
-                Bytes::Tar(reader) => reader.fill_before(buf, large)?,
-                Bytes::Elsewhere(reader) => reader
-                    .read(buf)
-                    .map_err(|source| LayerError::Elsewhere { digest: self.digest, source })?,
-                Bytes::File(file) => super::walk::read_some(file, buf).map_err(|source| {
-                    FileError { verb: "read", path: self.name.clone().unwrap_or_default(), source }
-                })?,
-            };
+        let count = match &mut self.bytes {
+            Bytes::Tar(reader) => reader.fill_before(buf, large)?,
+            Bytes::Elsewhere(reader) => reader
+                .read(buf)
+                .map_err(|source| LayerError::Elsewhere { digest: self.digest, source })?,
+            Bytes::File(file) => match super::walk::read_some(file, buf) {
+                Ok(count) => count,
+                Err(source) => {
+                    self.forget();
+                    let path = self.name.clone().unwrap_or_default();
+                    return Err(FileError { verb: "read", path, source }.into());
+                }
+            },
+        };
         let read = buf.get(..count).unwrap_or_default();
         if let Check::Bytes(hasher, _) = &mut self.check {
             hasher.update(read);
@@ -340,10 +346,14 @@ impl Checked {
         }
     }
 
-    fn wrong(&self) -> LayerError {
+    fn forget(&self) {
         if let Check::Bytes(_, Some(renew)) = &self.check {
             renew.forget();
         }
+    }
+
+    fn wrong(&self) -> LayerError {
+        self.forget();
         if matches!(self.bytes, Bytes::Elsewhere(_)) {
             let source = io::Error::other("its bytes are not those that it was named by");
             return LayerError::Elsewhere { digest: self.digest, source };

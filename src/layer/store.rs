@@ -110,6 +110,8 @@ pub struct Kept {
     pub look: Look,
     /// To be held as long as the file is needed.
     pub guard: Option<Guard>,
+    /// The record that names the file, if one does: it is removed when the bytes are wrong.
+    pub record: Option<Arc<dyn Renew>>,
 }
 
 /// A made layer's bytes, for a store.
@@ -145,7 +147,7 @@ pub trait Renew: fmt::Debug + Send + Sync {
     /// What looks so has the right bytes. Failing costs the next run a hash, and nothing now.
     fn renew(&self, seen: Digest);
 
-    /// They are not what they should be: who starts again makes the layer of what they are now.
+    /// The bytes are not what they should be: the layer is made again when it is asked for again.
     fn forget(&self);
 }
 
@@ -196,7 +198,7 @@ impl NewBlob {
     pub fn persist(self, path: PathBuf) -> Result<Kept, FileError> {
         let written = self.temp.persist(&path)?;
         let look = Look::of(&written.metadata().context("read", &path)?);
-        Ok(Kept { path, look, guard: self.guard })
+        Ok(Kept { path, look, guard: self.guard, record: None })
     }
 }
 
@@ -217,6 +219,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         record: &Record,
         bytes: New,
     ) -> Result<Option<Kept>, LayerError>;
+
+    /// Whether entries were removed since this was last asked, because their bytes were wrong when
+    /// they were read. What failed at them succeeds when it is done again.
+    fn has_evicted(&self) -> bool {
+        false
+    }
 
     /// Whether a layer that could not be written is to be begun once more, as blobs are written
     /// elsewhere now: says why. Else the error, with what the store knows about it.

@@ -4,6 +4,7 @@
 
 mod base;
 mod base_accounts;
+mod cache_damage;
 #[cfg(feature = "daemon")]
 mod daemon;
 mod differing;

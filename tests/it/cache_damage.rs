@@ -1,0 +1,104 @@
+//! Damage in the cache that no look at a file shows, and what each command does about it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::process::Output;
+
+use serde_json::json;
+
+use super::fixture::{Fixture, StoreItem, stderr};
+
+/// Turns over a bit of the largest file in the cache, and leaves its size and time as they were.
+fn damage(fixture: &Fixture) {
+    let dir = fixture.dir().join("cache/v3/blobs");
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let largest = paths.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let file = File::options().read(true).write(true).open(largest).unwrap();
+    let before = file.metadata().unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, before.len() / 2).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], before.len() / 2).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+}
+
+/// Says what a run warned of.
+fn warned(output: &Output, code: i32) -> String {
+    let text = stderr(output, code);
+    assert!(text.contains("is damaged; its entry is removed from the cache"), "{text}");
+    text
+}
+
+fn item(fixture: &Fixture) -> StoreItem {
+    fixture.item("lib", 5, 200_000)
+}
+
+#[test]
+fn archive_of_a_damaged_cache_is_whole_in_the_same_run() {
+    let fixture = Fixture::new();
+    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let build =
+        |to: &str| fixture.cooper().arg("build").arg(&spec).args(["-o", to]).output().unwrap();
+    let read = |name: &str| std::fs::read(fixture.dir().join(name)).unwrap();
+    stderr(&build("good.tar"), 0);
+    for name in ["one.tar", "two.tar"] {
+        damage(&fixture);
+        warned(&build(name), 0);
+        assert_eq!(read(name), read("good.tar"));
+    }
+    assert!(!stderr(&build("good.tar"), 0).contains("damaged"), "it is mended");
+    damage(&fixture);
+    let text = warned(&build("-"), 2);
+    assert!(text.ends_with("hint: run the command again\n"), "{text}");
+    assert_eq!(build("-").stdout, read("good.tar"));
+}
+
+#[cfg(feature = "daemon")]
+#[test]
+fn archives_in_place_of_a_daemon_are_whole_or_absent() {
+    let fixture = Fixture::new();
+    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let load = |specs: &[&std::path::Path], dir: &str| {
+        let mut command = fixture.cooper();
+        command.env("DOCKER_HOST", "unix:///nobody/is/here.sock").arg("load").args(specs);
+        command.args(["--or-save", dir]).output().unwrap()
+    };
+    stderr(&load(&[&spec], "saved"), 0);
+    let good = std::fs::read(fixture.dir().join("saved/app.tar")).unwrap();
+    damage(&fixture);
+    warned(&load(&[&spec], "again"), 0);
+    assert_eq!(std::fs::read(fixture.dir().join("again/app.tar")).unwrap(), good);
+    let gone = json!({"files": {"/x": {"source": format!("{}/gone", item(&fixture).path)}}});
+    let broken = fixture.spec("broken", "v1", &[item(&fixture)], &gone);
+    stderr(&load(&[&spec, &broken], "none"), 1);
+    assert!(!fixture.dir().join("none").exists(), "the first archive does not stay");
+}
+
+#[cfg(feature = "registry")]
+#[test]
+fn push_of_a_damaged_cache_is_whole_in_the_same_run() {
+    let (fixture, registry) = (Fixture::new(), super::registry::server::Registry::start());
+    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
+    stderr(&build.unwrap(), 0);
+    damage(&fixture);
+    let mut push = fixture.cooper();
+    push.arg("push").arg(&spec).args(["--to", &registry.name()]);
+    warned(&push.output().unwrap(), 0);
+    let place = format!("docker://{}/app:v1", registry.name());
+    stderr(&fixture.cooper().arg("validate").arg(place).output().unwrap(), 0);
+}
+
+#[cfg(feature = "daemon")]
+#[test]
+fn load_of_a_damaged_cache_is_whole_in_the_same_run() {
+    let (fixture, docker) = (Fixture::new(), super::servers::Dockerd::start());
+    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
+    stderr(&build.unwrap(), 0);
+    damage(&fixture);
+    let mut load = fixture.cooper();
+    load.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec);
+    warned(&load.output().unwrap(), 0);
+    let inspect = docker.docker().args(["image", "inspect", "app:v1"]).output().unwrap();
+    assert!(inspect.status.success());
+}
