@@ -69,7 +69,9 @@ let
       check =
         where: value:
         shape.check where value
-        ++ capability.together "${where}.capabilities" (if builtins.isAttrs value then value.capabilities or [ ] else [ ])
+        ++ capability.together "${where}.capabilities" (
+          if builtins.isAttrs value then value.capabilities or [ ] else [ ]
+        )
         ++ (
           if builtins.isAttrs value && (value.text or null != null) == (value.source or null != null) then
             types.problem where "this must have either `text` or `source`"

@@ -49,20 +49,23 @@ let
     "cap_checkpoint_restore"
   ];
 
-  form = types.matching
-    "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
-    "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
+  form =
+    types.matching
+      "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
+      "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
 
   # The names and the flags of a text of that form.
   parts = text: builtins.match "([^=+]+)[=+]+([eip]+)" text;
-  namesOf = text: builtins.filter builtins.isString (builtins.split "," (builtins.elemAt (parts text) 0));
+  namesOf =
+    text: builtins.filter builtins.isString (builtins.split "," (builtins.elemAt (parts text) 0));
   has = flag: text: builtins.match ".*${flag}.*" (builtins.elemAt (parts text) 1) != null;
   suggestion =
     name:
     let
       nearest = near.suggest name names;
+      isNear = builtins.match "; did you mean .*" nearest != null;
     in
-    if builtins.match "; did you mean .*" nearest != null then nearest else "; capabilities(7) lists them";
+    if isNear then nearest else "; capabilities(7) lists them";
 in
 {
   inherit (form) expects;
@@ -92,7 +95,7 @@ in
       known = builtins.filter (value: form.check where value == [ ]) values;
       effective = builtins.filter (has "e") known;
     in
-    if !builtins.isList values || effective == [ ] || builtins.length effective == builtins.length known then
+    if !builtins.isList values || effective == [ ] || effective == known then
       [ ]
     else
       types.problem where "all of them must have the flag `e`, or none of them";

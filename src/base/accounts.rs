@@ -1,5 +1,5 @@
 //! The account files of a base, found by path as a program in a container finds them: links are
-//! followed across layers, and what a whiteout hides is not there.
+//! followed across layers, and a file that a whiteout hides does not exist.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufReader, Read};
@@ -44,7 +44,7 @@ pub(super) fn read(
     Ok(accounts)
 }
 
-/// Whether the way of the file itself escapes; links of the directories above are not the file's.
+/// Returns true if a link of the file itself escapes; those of the directories above do not count.
 fn escapes(tree: &Tree, path: &[u8]) -> bool {
     let (parent, name) = path.split_at(path.iter().position(|byte| *byte == b'/').unwrap_or(0));
     let parent = walk(tree, parent).map_or_else(|| parent.to_vec(), |end| end.path);

@@ -187,7 +187,7 @@ impl Evicted {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 
-    /// What is at the path is whole again.
+    /// Forgets a path whose entry was written again.
     pub(super) fn remove(&self, path: &Path) {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }

@@ -13,6 +13,7 @@ mod secrets;
 mod size;
 mod user;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::file::FileError;
@@ -98,14 +99,15 @@ fn distinct(problems: &[Problem]) -> Vec<Check> {
 struct Findings<'a> {
     spec: &'a Spec,
     problems: Vec<Problem>,
+    /// The contents of `problems`.
+    known: BTreeSet<(Check, String)>,
     warnings: Vec<String>,
 }
 
 impl Findings<'_> {
     fn problem(&mut self, check: Check, message: String) {
-        let problem = Problem { check, message };
-        if self.spec.checks.wants(check) && !self.problems.contains(&problem) {
-            self.problems.push(problem);
+        if self.spec.checks.wants(check) && self.known.insert((check, message.clone())) {
+            self.problems.push(Problem { check, message });
         }
     }
 
@@ -127,10 +129,11 @@ pub fn leads_to(spec: &Spec, rootfs: &Rootfs, path: &str) -> Result<Option<Strin
 /// Makes all checks that the spec does not skip, and gives the warnings.
 pub fn check(spec: &Spec, rootfs: &Rootfs) -> Result<Vec<String>, CheckError> {
     let image = Image::new(spec, rootfs);
-    let mut findings = Findings { spec, problems: Vec::new(), warnings: Vec::new() };
+    let (problems, known, warnings) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let mut findings = Findings { spec, problems, known, warnings };
     program::check(&image, &mut findings)?;
     user::check(&image, &mut findings)?;
-    runtime::check(rootfs, &mut findings)?;
+    runtime::check(rootfs, &mut findings);
     paths::check(&image, &mut findings)?;
     size::check(rootfs, &mut findings)?;
     secrets::check(rootfs, &mut findings)?;

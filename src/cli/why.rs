@@ -92,7 +92,7 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
     output::data(&Text::joined(answers.iter().map(show)))
 }
 
-/// What is asked for.
+/// The thing that is asked for.
 enum Wanted {
     StorePath(StorePath),
     Own(Vec<OwnFile>),

@@ -220,8 +220,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         bytes: New,
     ) -> Result<Option<Kept>, LayerError>;
 
-    /// Whether entries were removed since this was last asked, because their bytes were wrong when
-    /// they were read. What failed at them succeeds when it is done again.
+    /// Returns true if entries were removed since the last call, because their bytes were wrong when
+    /// they were read. Work that failed at them succeeds when it is done again.
     fn has_evicted(&self) -> bool {
         false
     }

@@ -38,7 +38,7 @@ pub(super) fn replace_links(
 
 /// The target of a link at `path` that leads to the same place without a leading slash.
 fn relative(path: &[u8], target: &[u8]) -> Vec<u8> {
-    let depth = path.iter().filter(|byte| **byte == b'/').count();
+    let depth = path.split(|byte| *byte == b'/').count().saturating_sub(1);
     let below = target.iter().position(|byte| *byte != b'/').unwrap_or(target.len());
     let mut relative = b"../".repeat(depth);
     relative.extend_from_slice(target.get(below..).unwrap_or_default());

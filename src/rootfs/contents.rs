@@ -35,34 +35,44 @@ pub(super) fn add(
         }
     }
     let link = spec.include_store_paths;
-    let (above, gathered) = (Vec::new(), BTreeSet::new());
+    let (above, gathered) = (BTreeMap::new(), BTreeSet::new());
     let mut linker = Linker { tree, declared, below, link, above, gathered };
     let mut places = Places::new();
     for root in roots {
         linker.gather(Vec::new(), root, &mut places)?;
     }
-    for (path, (sources, above)) in places {
+    for (path, Place { sources, above, .. }) in places {
         if let Some(first) = sources.first().filter(|_| !path.is_empty()) {
             let node = Node::new(Kind::Directory, 0o755);
             linker.tree.insert(path.clone(), node, quoted(first))?;
         }
-        linker.above = above.into_iter().collect();
+        linker.above = above.into_iter().map(|path| (path, 1)).collect();
         linker.merge(&path, &sources)?;
     }
     Ok(())
 }
 
-/// The root and the directories of the base, by where they are in the end: for each the directories
-/// of `contents` whose children come into it, and the real paths of those above these.
-type Places = BTreeMap<Vec<u8>, (Vec<PathBuf>, BTreeSet<PathBuf>)>;
+/// The root and the directories of the base, by where they are in the end.
+type Places = BTreeMap<Vec<u8>, Place>;
+
+/// The origins of one directory of the image.
+#[derive(Default)]
+struct Place {
+    /// The directories of `contents` whose children come into it.
+    sources: Vec<PathBuf>,
+    /// Their real paths.
+    real: BTreeSet<PathBuf>,
+    /// The real paths of the directories above them.
+    above: BTreeSet<PathBuf>,
+}
 
 struct Linker<'a> {
     tree: &'a mut Tree,
     declared: &'a BTreeMap<Vec<u8>, (Node, Origin)>,
     below: Option<&'a Below>,
     link: bool,
-    /// The directories that are being listed, their links followed.
-    above: Vec<PathBuf>,
+    /// The directories that are being listed, their links followed, and how often each is.
+    above: BTreeMap<PathBuf, usize>,
     /// Directories whose children come into one that the base has.
     gathered: BTreeSet<PathBuf>,
 }
@@ -76,20 +86,18 @@ impl Linker<'_> {
         source: PathBuf,
         places: &mut Places,
     ) -> Result<(), RootfsError> {
-        let (sources, above) = places.entry(at.clone()).or_default();
-        above.extend(self.above.iter().cloned());
-        if self.below.is_none() {
-            sources.push(source);
-            return Ok(());
-        }
         let real = fs::canonicalize(&source).context("read", &source)?;
+        let place = places.entry(at.clone()).or_default();
+        place.above.extend(self.above.keys().cloned());
         // A package whose `lib64` is a link to its `lib` has one directory.
-        if sources.iter().any(|known| fs::canonicalize(known).is_ok_and(|known| known == real)) {
+        if !place.real.insert(real.clone()) && self.below.is_some() {
             return Ok(());
         }
-        sources.push(source.clone());
-        let outer = self.above.len();
-        self.above.push(real);
+        place.sources.push(source.clone());
+        if self.below.is_none() {
+            return Ok(());
+        }
+        self.enter(&real);
         for child in fs::read_dir(&source).context("list", &source)? {
             let child = child.context("list", &source)?;
             let path = joined(&at, child.file_name().as_bytes());
@@ -99,8 +107,21 @@ impl Linker<'_> {
                 self.gather(place, child.path(), places)?;
             }
         }
-        self.above.truncate(outer);
+        self.leave(&real);
         Ok(())
+    }
+
+    fn enter(&mut self, real: &Path) {
+        *self.above.entry(real.into()).or_default() += 1;
+    }
+
+    fn leave(&mut self, real: &Path) {
+        if let Some(count) = self.above.get_mut(real) {
+            *count -= 1;
+            if *count == 0 {
+                self.above.remove(real);
+            }
+        }
     }
 
     /// The directory of the base that the children of a directory of `contents` come into.
@@ -113,15 +134,16 @@ impl Linker<'_> {
         self.is_dir(child).then_some(place)
     }
 
-    /// Whether there is a directory to list: a link that leads nowhere, or back up, is a leaf.
+    /// Returns true if there is a directory to list: a link that dangles, or leads back up, is a leaf.
     fn is_dir(&self, path: &Path) -> bool {
         fs::metadata(path).is_ok_and(|meta| meta.is_dir()) && !self.leads_up(path)
     }
 
     /// Brings the children of several directories, all for one place in the image, together.
     fn merge(&mut self, at: &[u8], sources: &[PathBuf]) -> Result<(), RootfsError> {
-        let outer = self.above.len();
-        self.above.extend(sources.iter().filter_map(|source| fs::canonicalize(source).ok()));
+        let real: Vec<PathBuf> =
+            sources.iter().filter_map(|source| fs::canonicalize(source).ok()).collect();
+        real.iter().for_each(|real| self.enter(real));
         let mut children: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
         for source in sources {
             for child in fs::read_dir(source).context("list", source)? {
@@ -137,7 +159,7 @@ impl Linker<'_> {
             }
             self.place(joined(at, name.as_bytes()), &origins)?;
         }
-        self.above.truncate(outer);
+        real.iter().for_each(|real| self.leave(real));
         Ok(())
     }
 
@@ -176,7 +198,7 @@ impl Linker<'_> {
 
     /// Whether a path is a link to a directory that it lies in.
     fn leads_up(&self, path: &Path) -> bool {
-        path.is_symlink() && fs::canonicalize(path).is_ok_and(|real| self.above.contains(&real))
+        path.is_symlink() && fs::canonicalize(path).is_ok_and(|real| self.above.contains_key(&real))
     }
 
     /// Whether the spec declares this path or one below it.

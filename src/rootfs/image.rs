@@ -43,7 +43,7 @@ pub(crate) struct Walk {
     /// The last path, all links before it followed.
     pub(crate) at: Vec<u8>,
     pub(crate) found: Found,
-    /// Whether a program that opens the path below the root directory from outside fails: the way
+    /// True if a program that opens the path below the root directory from outside fails: the way
     /// has an absolute link, leaves the root by `..`, or has too many links.
     pub(crate) escapes: bool,
 }

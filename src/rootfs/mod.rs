@@ -195,7 +195,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Adds the directories above a path that are missing. Where one is there, those above it are.
+    /// Adds the directories above a path that are missing. Those above an existing one exist.
     fn add_parents(&mut self, path: &[u8], origin: &Origin) -> Result<(), RootfsError> {
         let mut missing = Vec::new();
         for (at, _) in path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/') {

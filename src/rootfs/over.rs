@@ -7,7 +7,7 @@
 //! never one link, which would hide the base's: their files come into it one by one. Accounts are
 //! added to the base's, by name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::contents::same_file;
 use super::declared::{self, Entries};
@@ -21,7 +21,7 @@ pub struct Below {
     pub links: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Directories with mode, owner and group.
     pub directories: BTreeMap<Vec<u8>, (u32, u32, u32)>,
-    /// What programs of the base find at `etc/passwd` and `etc/group`.
+    /// The account files that programs of the base find at `etc/passwd` and `etc/group`.
     pub accounts: BTreeMap<Vec<u8>, Account>,
 }
 
@@ -30,15 +30,15 @@ pub struct Below {
 pub struct Account {
     /// The bytes, or the reason why they are not known.
     pub bytes: Result<Vec<u8>, String>,
-    /// Whether it is a link that a runtime cannot follow.
+    /// True if it is a link that a runtime cannot follow.
     pub escapes: bool,
 }
 
 impl Rootfs {
-    /// As [`Rootfs::new`], with entries that fit what is below. A spec that `new` has refused is
-    /// not given to it: two sources of one path meet here only by the base's links.
+    /// Does the same as [`Rootfs::new`], with entries that fit what is below. Callers have called `new`
+    /// with the spec before: two sources of one path meet here only by the base's links.
     pub fn on_base(spec: &Spec, below: &Below) -> Result<Self, RootfsError> {
-        let mut places = Places { below, known: HashMap::new() };
+        let mut places = Places { below, known: BTreeMap::new() };
         let account_files = accounts::FILES.map(|path| (path, places.of(path.as_bytes())));
         let declared = Declared::new(spec, &mut places)?;
         let mut tree = Tree::default();
@@ -52,11 +52,11 @@ impl Rootfs {
                 && !tree.entries.contains_key(place)
             {
                 let node = Node::new(Kind::Bytes(bytes.clone()), 0o644);
-                // Below a file or link of the image's own there is nothing of the base's.
+                // A file or link of the image's own hides the base's directory.
                 let _ = tree.insert(place.clone(), node, format!("the base's `/{path}`"));
             }
         }
-        // Directories that nobody declared have owners and modes of the base.
+        // Directories that the spec does not declare have owners and modes of the base.
         for (path, (node, _)) in &mut tree.entries {
             if is_dir(node) && !declared.directories.contains(path) {
                 adopt(path, node, below);
@@ -69,7 +69,7 @@ impl Rootfs {
     }
 }
 
-/// What the spec declares, by where it is in the end.
+/// The declared entries, by where they are in the end.
 struct Declared {
     entries: Entries,
     /// Those of `directories`.
@@ -84,7 +84,7 @@ impl Declared {
             if is_dir(&node) {
                 let is_declared = spec.directories.contains_key(&name);
                 let place = places.of_dir(&path);
-                // Where the base has a link, the directory that it leads to stays as it is.
+                // The directory that a link of the base leads to stays as it is.
                 let is_behind_link = place != places.of(&path);
                 if !is_declared && (is_behind_link || all.directories.contains(&place)) {
                     continue;
@@ -152,11 +152,11 @@ fn adopt(path: &[u8], node: &mut Node, below: &Below) {
     }
 }
 
-/// Where paths are once the base's links are followed.
+/// Follows the links of the base, to where paths are in the end.
 struct Places<'a> {
     below: &'a Below,
     /// Directories that were asked for.
-    known: HashMap<Vec<u8>, Vec<u8>>,
+    known: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Places<'_> {
@@ -168,7 +168,7 @@ impl Places<'_> {
         if place == parent { path.into() } else { [&place, name].concat() }
     }
 
-    /// As [`Places::of`], and the path itself followed.
+    /// Does the same as [`Places::of`], with the path itself followed.
     fn of_dir(&mut self, path: &[u8]) -> Vec<u8> {
         if let Some(known) = self.known.get(path) {
             return known.clone();

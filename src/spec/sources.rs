@@ -10,15 +10,17 @@ impl Spec {
     /// sandbox any file of the machine could be read, and an image must not depend on the
     /// machine.
     pub fn check_sources(&self) -> Result<(), SpecError> {
+        let closure: BTreeSet<&StorePath> = self.closure.iter().map(|info| &info.path).collect();
         for path in &self.contents {
-            if !self.has(path) {
+            if !closure.contains(path) {
                 return Err(self.outside("contents".into(), path.as_str()));
             }
         }
         for (path, file) in &self.files {
             let Some(source) = &file.source else { continue };
             let dots = source.split('/').any(|part| matches!(part, "." | ".."));
-            let known = StorePath::parse_prefix(source).is_ok_and(|(root, _)| self.has(&root));
+            let known =
+                StorePath::parse_prefix(source).is_ok_and(|(root, _)| closure.contains(&root));
             if dots || !known {
                 return Err(self.outside(format!("files.\"{path}\".source"), source));
             }
@@ -71,10 +73,6 @@ impl Spec {
         self.contents.contains(path)
             || self.layering.groups.iter().any(|group| group.paths.contains(path))
             || texts.any(|text| text.contains(path.as_str()))
-    }
-
-    fn has(&self, path: &StorePath) -> bool {
-        self.closure.iter().any(|info| info.path == *path)
     }
 
     fn outside(&self, field: String, path: &str) -> SpecError {

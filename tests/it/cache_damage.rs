@@ -59,7 +59,7 @@ fn archives_in_place_of_a_daemon_are_whole_or_absent() {
     let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
     let load = |specs: &[&std::path::Path], dir: &str| {
         let mut command = fixture.cooper();
-        command.env("DOCKER_HOST", "unix:///nobody/is/here.sock").arg("load").args(specs);
+        command.env("DOCKER_HOST", "unix:///no/such.sock").arg("load").args(specs);
         command.args(["--or-save", dir]).output().unwrap()
     };
     stderr(&load(&[&spec], "saved"), 0);

@@ -276,3 +276,17 @@ fn the_fuzz_targets_are_built_with_the_versions_that_cooper_is() {
     });
     assert!(own.len() > 100 && fuzzed.is_empty(), "bring these in line: {fuzzed:?}");
 }
+
+#[test]
+fn nix_knows_the_capabilities_that_cooper_knows() {
+    let names = |path: &str| -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let text = std::fs::read_to_string(path).unwrap();
+        let quoted = text.split('"').filter(|part| part.starts_with("cap_"));
+        let is_name = |part: &&str| part.bytes().all(|b| b == b'_' || b.is_ascii_lowercase());
+        quoted.filter(is_name).take(41).map(str::to_owned).collect()
+    };
+    let known = names("src/spec/capability.rs");
+    assert_eq!(known.len(), 41);
+    assert_eq!(names("nix/lib/capability.nix"), known);
+}

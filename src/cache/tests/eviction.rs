@@ -10,8 +10,8 @@ fn read(layer: &Layer) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// A cache whose warnings are heard.
-fn heard(house: &House) -> (Cache, Arc<Heard>) {
+/// A cache, and a record of its warnings.
+fn recorded(house: &House) -> (Cache, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
     (house.cache().telling(Arc::clone(&heard) as Arc<dyn Reporter>), heard)
 }
@@ -30,18 +30,18 @@ fn blob_found_damaged_while_read_is_made_again() {
     for (number, damage) in damages.iter().enumerate() {
         let house = House::new();
         let good = read(&house.gzip(&house.cache())).unwrap();
-        let (cache, heard) = heard(&house);
+        let (cache, warnings) = recorded(&house);
         let layer = house.gzip(&cache);
         damage(&house.only("blobs"));
         assert!(read(&layer).is_err(), "damage {number}");
         assert!(read(&layer).is_err(), "damage {number}");
         assert!(cache.has_evicted() && !cache.has_evicted(), "damage {number}");
-        let told = heard.0.lock().unwrap().clone();
+        let warnings = warnings.0.lock().unwrap().clone();
         let says = format!(
             "the cached blob of layer {} is damaged; its entry is removed from the cache",
             layer.digest
         );
-        assert_eq!(told, [says], "damage {number}");
+        assert_eq!(warnings, [says], "damage {number}");
         assert_eq!(read(&house.gzip(&cache)).unwrap(), good, "damage {number}");
         house.remove_store();
         assert_eq!(read(&house.gzip(&house.cache())).unwrap(), good, "damage {number}");
@@ -53,11 +53,11 @@ fn plain_layer_of_changed_store_paths_is_made_again() {
     let house = House::new();
     house.build(&house.cache(), "sha256:a", Compression::None {});
     fs::write(house.store_path("one").join("file"), "mended").unwrap();
-    let (cache, heard) = heard(&house);
+    let (cache, warnings) = recorded(&house);
     let plain = || house.build(&cache, "sha256:a", Compression::None {});
     assert!(read(&plain()).is_err());
     assert!(cache.has_evicted());
-    assert_eq!(heard.0.lock().unwrap().len(), 1);
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
     assert!(read(&plain()).unwrap().windows(6).any(|part| part == b"mended"));
 }
 
@@ -65,21 +65,21 @@ fn plain_layer_of_changed_store_paths_is_made_again() {
 fn damaged_blob_of_a_read_only_cache_is_passed_over() {
     let house = House::new();
     let good = read(&house.gzip(&house.cache())).unwrap();
-    let (mut cache, heard) = heard(&house);
+    let (mut cache, warnings) = recorded(&house);
     cache.writable = false;
     let layer = house.gzip(&cache);
     deceive(&house.only("blobs"));
     assert!(read(&layer).is_err());
     assert!(cache.has_evicted());
     assert_eq!(read(&house.gzip(&cache)).unwrap(), good);
-    assert_eq!(heard.0.lock().unwrap().len(), 1);
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
 }
 
 #[test]
 fn record_that_another_process_renewed_stays() {
     let house = House::new();
     house.gzip(&house.cache());
-    let (cache, _) = heard(&house);
+    let (cache, _) = recorded(&house);
     let layer = house.gzip(&cache);
     deceive(&house.only("blobs"));
     let other = house.cache();
