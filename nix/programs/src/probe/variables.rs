@@ -51,23 +51,19 @@ pub fn fill_in(text: &str, look_up: impl Fn(&str) -> Option<String>) -> Result<S
 
 /// The name, the default and the text after the variable that `text` begins with.
 fn variable(text: &str) -> Option<(&str, Option<&str>, &str)> {
-    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let (name, default, after) = match text.strip_prefix('{') {
-        Some(braced) => {
-            let (inside, after) = braced.split_once('}')?;
-            match inside.split_once(":-") {
-                Some((name, default)) => (name, Some(default), after),
-                None => (inside, None, after),
-            }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (name, default, after) = if let Some(braced) = text.strip_prefix('{') {
+        let (inside, after) = braced.split_once('}')?;
+        match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default), after),
+            None => (inside, None, after),
         }
-        None => {
-            let end = text.find(|c| !in_name(c)).unwrap_or(text.len());
-            let (name, after) = text.split_at(end);
-            (name, None, after)
-        }
+    } else {
+        let (name, after) = text.split_at(text.find(|c| !allowed(c)).unwrap_or(text.len()));
+        (name, None, after)
     };
-    let is_name = name.chars().all(in_name) && !name.starts_with(|c: char| c.is_ascii_digit());
-    (is_name && !name.is_empty()).then_some((name, default, after))
+    let valid = name.chars().all(allowed) && !name.starts_with(|c: char| c.is_ascii_digit());
+    (valid && !name.is_empty()).then_some((name, default, after))
 }
 
 #[cfg(test)]
