@@ -41,7 +41,7 @@ in
     grafana-plugin = hashOf "${../demo/grafana-plugin}";
   };
 
-  # Where the package set has no Grafana; laid out as Grafana's package is.
+  # Where the package set has no Grafana; with the layout of Grafana's package.
   grafana-stand-in =
     let
       built = program "grafana-stand-in";

@@ -27,7 +27,7 @@
             echo "first needs $second" >"$out/bin/both"
             ln -s bin "$out/sbin"
           '';
-          # Store paths that are links, and a folder that is one; no other package names them.
+          # Store paths that are links, and a directory that is one; no other package names them.
           linkTo = name: package: pkgs.runCommand name { inherit package; } ''ln -s "$package" "$out"'';
           link = linkTo "link" second;
           through = pkgs.runCommand "through" { link = linkTo "inner" second; } ''
@@ -96,7 +96,7 @@
             contents = [ link ];
             compressor = "none";
           };
-          # A folder of the one, and a link to one of the other.
+          # A directory of the one, and a link to a directory of the other.
           linksMerged = dockerTools.buildLayeredImage {
             name = "links-merged";
             tag = "v1";

@@ -34,7 +34,7 @@ impl Preinstall {
         Self { catalog, ended: AtomicBool::new(false) }
     }
 
-    /// The word for it in `/api/health`.
+    /// Returns the state as `/api/health` names it.
     pub(crate) fn state(&self) -> &'static str {
         match self.catalog {
             None => "disabled",
