@@ -80,7 +80,7 @@ fn walk(tree: &Tree, path: &[u8]) -> Option<End> {
         let (kind, link, layer) = match tree.entry_at(&end.path) {
             Some(entry) => entry,
             // Some tools leave out the entries of directories.
-            None if !todo.is_empty() => (Kind::Directory, &[][..], 0),
+            None if !todo.is_empty() => (Kind::Directory, Vec::new(), 0),
             None => return None,
         };
         (end.kind, end.layer) = (kind, layer);
@@ -104,7 +104,7 @@ fn walk(tree: &Tree, path: &[u8]) -> Option<End> {
         end.escapes |= is_absolute || links > MAX_LINKS_BELOW_ROOT;
         end.path.truncate(if is_absolute { 0 } else { parent });
         end.kind = Kind::Directory;
-        components(link).rev().for_each(|component| todo.push_front(component));
+        components(&link).rev().for_each(|component| todo.push_front(component));
     }
     Some(end)
 }

@@ -188,7 +188,7 @@ impl Base {
         };
         if let Some((_, target, _)) = tree.entry_at(b"etc").filter(|(_, t, _)| t.starts_with(b"/"))
         {
-            let (place, target) = (self.source.name(), String::from_utf8_lossy(target));
+            let (place, target) = (self.source.name(), String::from_utf8_lossy(&target));
             reporter.warn(&format!(
                 "base image in `{place}`: `/etc` is an absolute link to `{}`; containerd 2.2 and \
                  Docker 29 start no container of such an image",

@@ -122,12 +122,6 @@ impl Tree {
         Ok(found)
     }
 
-    /// The entry at a path, no link followed: its kind, its target and the number of its layer,
-    /// counted from 1.
-    pub fn entry_at(&self, path: &[u8]) -> Option<(Kind, &[u8], usize)> {
-        self.nodes.get(path).map(|node| (node.kind, node.link.as_slice(), node.layer))
-    }
-
     /// The directories, by path.
     pub fn directories(&self) -> Result<BTreeMap<Vec<u8>, Meta>, OutOfMemory> {
         let paths = self.workspace.paths();
