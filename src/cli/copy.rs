@@ -36,7 +36,7 @@ pub(super) struct CopyArgs {
     /// Where it goes
     to: Place,
     /// Of an index, only the image for this platform, such as linux/arm64
-    #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
+    #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
     reach: Reach,
@@ -58,24 +58,10 @@ pub(super) struct SaveArgs {
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
     /// Of an index, only the image for this platform, such as linux/arm64
-    #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
+    #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
     reach: Reach,
-}
-
-fn platform(text: &str) -> Result<Platform, String> {
-    let mut parts = text.split('/');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(os), Some(arch), variant, None) if !os.is_empty() && !arch.is_empty() => {
-            Ok(Platform {
-                os: os.into(),
-                architecture: arch.into(),
-                variant: variant.map(str::to_owned),
-            })
-        }
-        _ => Err(format!("`{text}` is no platform; write `linux/arm64` or `linux/arm/v7`")),
-    }
 }
 
 pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {

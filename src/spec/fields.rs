@@ -1,7 +1,6 @@
 //! The smaller pieces of a spec, each checked as it is read.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -12,42 +11,6 @@ use super::name::Tag;
 use super::scalar::Mode;
 use super::strict::{objects, unique_lists};
 use crate::store_path::{PathInfo, StorePath};
-
-/// What the image runs on, in OCI's words (image-spec, image-index.md, `platform`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Platform {
-    /// `linux`.
-    pub os: String,
-    /// `amd64`, `arm64`, …: Go's names.
-    pub architecture: String,
-    /// `v8`, …, where the architecture has variants.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-}
-
-impl Platform {
-    /// Whether both are one; where one of them names no variant, any will do.
-    pub fn fits(&self, other: &Self) -> bool {
-        let variants = self.variant.as_ref().zip(other.variant.as_ref());
-        self.os == other.os
-            && self.architecture == other.architecture
-            && variants.is_none_or(|(own, other)| own == other)
-    }
-}
-
-impl Default for Platform {
-    fn default() -> Self {
-        Self { os: "linux".into(), architecture: "amd64".into(), variant: None }
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
-    }
-}
 
 /// A regular file of the image's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

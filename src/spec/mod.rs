@@ -9,6 +9,7 @@ mod config;
 mod fields;
 mod name;
 mod parse;
+mod platform;
 mod scalar;
 mod schema;
 mod sources;
@@ -18,11 +19,11 @@ pub use capability::{Capabilities, CapabilityError};
 pub use checks::{Check, Checks};
 pub use config::{Config, ConfigError, Healthcheck};
 pub use fields::{
-    Base, Compression, Directory, File, FileSource, Group, LayerGroup, Layering, LayeringMode,
-    Platform, User,
+    Base, Compression, Directory, File, FileSource, Group, LayerGroup, Layering, LayeringMode, User,
 };
 pub use name::{ImageName, NameError, Tag};
 pub use parse::{SpecError, parse};
+pub use platform::{Platform, PlatformError, Rank};
 pub use scalar::{Mode, Time};
 pub use schema::schema;
 
