@@ -9,7 +9,7 @@ use super::types::{
     Descriptor, Document, History, HistoryEntry, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_MANIFEST, RootFs, RuntimeConfig,
 };
-use crate::digest::DiffId;
+use crate::digest::{DiffId, Digest};
 use crate::layer::Layer;
 use crate::spec::{ImageName, Platform, Spec, Tag};
 
@@ -35,8 +35,20 @@ pub enum ImageError {
     #[error("an index has the same tags for all its images, and those of `{0}` have {1} and {2}")]
     TwoTags(ImageName, String, String),
     /// Images between which no client could choose.
-    #[error("two images of `{0}` run on {1}; an index has one image for a platform")]
-    TwoOfAPlatform(ImageName, Platform),
+    #[error(
+        "two images of `{name}` run on {platform}: {first} and {second}; an index has one image \
+         for a platform"
+    )]
+    TwoOfAPlatform {
+        /// The images' name.
+        name: ImageName,
+        /// Their platform.
+        platform: Platform,
+        /// The manifest of the first.
+        first: Digest,
+        /// The manifest of the second.
+        second: Digest,
+    },
     /// A base whose config has fields of another shape than Docker's and OCI's.
     #[error("the config of the base of `{image}` cannot be inherited")]
     BaseConfig {

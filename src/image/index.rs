@@ -33,8 +33,16 @@ pub fn index(mut images: Vec<Image>) -> Result<Index, ImageError> {
         if a.tags != b.tags {
             return Err(ImageError::TwoTags(name, shown(&a.tags), shown(&b.tags)));
         }
-        if a.platform == b.platform {
-            return Err(ImageError::TwoOfAPlatform(name, a.platform.clone()));
+    }
+    for (at, second) in images.iter().enumerate() {
+        let same = |first: &&Image| first.platform.is_same(&second.platform);
+        if let Some(first) = images.iter().take(at).find(same) {
+            return Err(ImageError::TwoOfAPlatform {
+                name,
+                platform: first.platform.clone(),
+                first: first.manifest.descriptor.digest,
+                second: second.manifest.descriptor.digest,
+            });
         }
     }
     let entry = |image: &Image| Descriptor {
