@@ -1,13 +1,16 @@
 //! The lock of a base image: which bytes a name meant, for each platform, when somebody looked.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Digest;
 use crate::file::{self, FileError};
 use crate::image::Descriptor;
+use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::reference::{Reference, ReferenceError};
 use crate::transport::source::{Pinned, Source, SourceError, images};
@@ -80,7 +83,9 @@ pub struct Lock {
     pub reference: String,
     /// What the name meant: an image or an index.
     pub root: Descriptor,
-    /// The images by platform, such as `linux/amd64`.
+    /// The images by platform, such as `linux/amd64`; of several for one platform, with the version
+    /// of their operating system, such as `windows(10.0.17763.1)/amd64`.
+    #[serde(deserialize_with = "unique")]
     pub platforms: BTreeMap<String, LockedImage>,
 }
 
@@ -102,15 +107,23 @@ impl Lock {
         source: &dyn Source,
         reference: &str,
         root: &Descriptor,
+        reporter: &dyn Reporter,
     ) -> Result<Self, SourceError> {
         let mut platforms = BTreeMap::new();
-        for image in images(source, root, None)? {
+        let images = images(source, root, None, reporter)?;
+        // Only images for Windows state the version of their system, and there several are usual.
+        let is_alone = |platform: &Platform| {
+            images.iter().filter(|image| image.platform().is_same(platform)).count() == 1
+        };
+        for image in &images {
             let locked = LockedImage {
                 manifest: bare(&image.manifest.descriptor),
                 config: bare(&image.config.descriptor),
                 layers: image.layers.iter().map(|layer| bare(&layer.descriptor)).collect(),
             };
-            platforms.insert(image.platform().to_string(), locked);
+            let platform = image.platform();
+            let key = if is_alone(platform) { platform.to_string() } else { image.label() };
+            platforms.insert(key, locked);
         }
         Ok(Self { version: VERSION, reference: reference.into(), root: bare(root), platforms })
     }
@@ -147,19 +160,20 @@ impl Lock {
         self.platforms.values().find_map(|image| image.blobs().remove(&digest))
     }
 
-    /// The image for a platform; `path` is what errors call the lock.
-    pub fn image(&self, platform: &Platform, path: &Path) -> Result<&LockedImage, LockError> {
-        let without_variant = Platform { variant: None, ..platform.clone() };
-        let with_v8 = Platform { variant: Some("v8".into()), ..platform.clone() };
-        let mut names = vec![platform.to_string(), without_variant.to_string()];
-        if platform.architecture == "arm64" {
-            names.push(with_v8.to_string());
-        }
-        names.iter().find_map(|name| self.platforms.get(name)).ok_or_else(|| LockError::Platform {
-            path: path.into(),
-            platform: platform.clone(),
-            choices: self.platforms.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+    /// Returns the best image for a platform, as an index has it; `path` is what errors call the
+    /// lock.
+    pub fn image(&self, platform: &Platform, path: &Path) -> Result<LockedImage, LockError> {
+        let ranked = self.platforms.iter().filter_map(|(key, image)| {
+            let own: Platform = key.parse().ok()?;
+            Some((own.rank_on(platform)?, own, image))
+        });
+        let (_, own, image) = ranked.max_by(|(a, ..), (b, ..)| a.cmp(b)).ok_or_else(|| {
+            let choices = self.platforms.keys().cloned().collect::<Vec<_>>().join(", ");
+            LockError::Platform { path: path.into(), platform: platform.clone(), choices }
+        })?;
+        // The lock says what the index said, whatever the config says.
+        let manifest = Descriptor { platform: Some(own), ..image.manifest.clone() };
+        Ok(LockedImage { manifest, ..image.clone() })
     }
 }
 
@@ -174,6 +188,32 @@ impl LockedImage {
     pub fn source(&self, reference: &str, blobs: BTreeMap<Digest, PathBuf>) -> Pinned {
         Pinned::new(reference.into(), self.manifest.clone(), blobs)
     }
+}
+
+/// Reads the images, each platform once.
+fn unique<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<String, LockedImage>, D::Error> {
+    struct Platforms;
+    impl<'de> Visitor<'de> for Platforms {
+        type Value = BTreeMap<String, LockedImage>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("images by platform")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut read: Self::Value = BTreeMap::new();
+            while let Some((key, image)) = map.next_entry::<String, LockedImage>()? {
+                let second = image.manifest.digest;
+                if let Some(first) = read.insert(key.clone(), image) {
+                    let first = first.manifest.digest;
+                    let message = format!("platforms has `{key}` twice: {first} and {second}");
+                    return Err(A::Error::custom(message));
+                }
+            }
+            Ok(read)
+        }
+    }
+    d.deserialize_map(Platforms)
 }
 
 /// A descriptor without what an index says about it.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::digest::{DiffId, Digest};
 use crate::image::Lower;
 use crate::layer::Layer;
-use crate::report::Reporter;
+use crate::report::{Reporter, Silent};
 use crate::rootfs::Below;
 use crate::spec::Platform;
 use crate::transport::source::{
@@ -51,15 +51,6 @@ pub enum BaseError {
         base: Platform,
         /// The image's.
         image: Platform,
-    },
-    /// A layer that its author keeps elsewhere.
-    #[error(
-        "layer {digest} of the base image is to be fetched from a place of its own, which cooper \
-         does not do; use a base whose layers are all in one place"
-    )]
-    Foreign {
-        /// The layer.
-        digest: Digest,
     },
     /// Bytes that did not come, which is not the base's fault.
     #[error("failed to read layer {digest} of the base image: {why}")]
@@ -124,19 +115,21 @@ impl Base {
         platform: &Platform,
     ) -> Result<Self, BaseError> {
         let root = choose(&*source, wanted)?;
-        let image = images(&*source, &root, Some(platform))?.into_iter().next();
+        let found =
+            images(&*source, &root, Some(platform), &Silent).map_err(|error| match error {
+                SourceError::OtherPlatform { place, own, wanted, .. } => {
+                    BaseError::Platform { place, base: own, image: wanted }
+                }
+                error => error.into(),
+            })?;
+        let image = found.into_iter().next();
         let image = image.ok_or_else(|| SourceError::NoSuchImage {
             place: source.name(),
             wanted: platform.to_string(),
             choices: "none".into(),
         })?;
-        let base = image.platform();
-        if !base.fits(platform) {
-            let (place, base, image) = (source.name(), base.clone(), platform.clone());
-            return Err(BaseError::Platform { place, base, image });
-        }
-        if let Some(layer) = image.layers.iter().find(|layer| layer.foreign) {
-            return Err(BaseError::Foreign { digest: layer.descriptor.digest });
+        if let Some((layer, why)) = image.obstacle() {
+            return Err(BaseError::Layer { digest: layer.descriptor.digest, why });
         }
         Ok(Self { source, image, name })
     }
@@ -178,6 +171,9 @@ impl Base {
             layers.push(unread_layer(&self.source, layer, *diff_id, name, scan.tar_size));
             Ok::<_, BaseError>(())
         })?;
+        for message in self.image.contradiction().into_iter().chain(self.source.warnings()) {
+            reporter.warn(&format!("base image in `{}`: {message}", place()));
+        }
         warnings.report(&place(), reporter);
         let full = |source| BaseError::Memory { place: place(), source };
         let directories = tree.directories().map_err(full)?.into_iter();

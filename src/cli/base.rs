@@ -47,7 +47,7 @@ fn locked(
     let name = lock.reference.clone();
     match complete {
         true => Ok((Arc::new(image.source(&name, blobs)), name)),
-        false => Ok((fetched(&lock, path, image)?, name)),
+        false => Ok((fetched(&lock, path, &image)?, name)),
     }
 }
 

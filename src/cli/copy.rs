@@ -24,6 +24,7 @@ use crate::transport::source::{Source, StoredImage, choose, images};
 /// Every byte stays what it was, and so does the digest; an index goes with all that it names.
 /// Only podman, and Docker by its older store, hand out layers in other bytes than they took: the
 /// same config and files, but another manifest, and so another digest than in a registry.
+/// Charts, attestations and build caches are copied too, and a foreign layer without its blob.
 /// What refers to it, such as a signature or an SBOM in the registry, stays behind: copy that by
 /// its own tag or digest.
 /// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`,
@@ -35,7 +36,8 @@ pub(super) struct CopyArgs {
     from: Place,
     /// Where it goes
     to: Place,
-    /// Of an index, only the image for this platform, such as linux/arm64
+    /// Of an index, only the image for this platform, such as linux/arm64, or for the highest variant
+    /// that runs there
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
@@ -57,7 +59,8 @@ pub(super) struct SaveArgs {
     /// What is written
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
-    /// Of an index, only the image for this platform, such as linux/arm64
+    /// Of an index, only the image for this platform, such as linux/arm64, or for the highest variant
+    /// that runs there
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
@@ -74,7 +77,8 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     let graphs = || -> Result<Vec<Named>, Failure> {
         let rename = renamed(&args.to)?;
         let roots = roots(&*source, args.from.image(), &args.to)?;
-        let named = |root| read(&source, root, args.platform.as_ref(), rename.as_ref());
+        let platform = args.platform.as_ref();
+        let named = |root| read(&source, root, platform, rename.as_ref(), &*reporter);
         once(roots.iter().map(named).collect::<Result<_, _>>()?)
     };
     match &args.to {
@@ -118,12 +122,9 @@ fn load(
     let since = std::time::Instant::now();
     let daemon = args.reach.daemon.connect(kind)?;
     let root = choose(&**source, args.from.image())?;
-    let found = match &args.platform {
-        Some(platform) => vec![image_for(source, &root, platform)?],
-        None => images(&**source, &root, None)?,
-    };
+    let found = images(&**source, &root, args.platform.as_ref(), reporter)?;
     let [stored] = &found[..] else {
-        let platforms: Vec<String> = found.iter().map(|i| i.platform().to_string()).collect();
+        let platforms: Vec<String> = found.iter().map(StoredImage::label).collect();
         return Err(Failure::input(format!("{} has several images", source.name()))
             .hint(format!("choose one with `--platform`: {}", platforms.join(", "))));
     };
@@ -145,7 +146,8 @@ pub(super) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
             Arc::from(place::open_filled(place, &args.reach, &*reporter)?);
         let to = Place::Path(args.output.clone());
         for root in roots(&*source, place.image(), &to)? {
-            graphs.push(read(&source, &root, args.platform.as_ref(), None)?);
+            let platform = args.platform.as_ref();
+            graphs.push(read(&source, &root, platform, None, &*reporter)?);
         }
     }
     let graphs = once(graphs)?;
@@ -166,8 +168,10 @@ fn once(graphs: Vec<Named>) -> Result<Vec<Named>, Failure> {
         let digest = named.graph.root().descriptor.digest;
         match name.and_then(|name| seen.insert(name.clone(), digest).map(|known| (name, known))) {
             Some((name, known)) if known != digest => {
-                return Err(Failure::input(format!("two of the images are called `{name}`"))
-                    .hint("name the one that is meant, or give each a place of its own"));
+                return Err(Failure::input(format!(
+                    "two of the images are called `{name}`: {known} and {digest}"
+                ))
+                .hint("name the one that is meant, or give each a place of its own"));
             }
             Some(_) => {}
             None => kept.push(named),
@@ -213,33 +217,19 @@ fn read(
     root: &Descriptor,
     platform: Option<&Platform>,
     rename: Option<&Rename>,
+    reporter: &dyn Reporter,
 ) -> Result<Named, Failure> {
-    let Some(platform) = platform else {
-        return Ok(Named::of_graph(Graph::read(source, root)?, root, rename));
-    };
-    let image = image_for(source, root, platform)?;
-    let mut entry = image.manifest.descriptor.clone();
-    entry.annotations.extend(root.annotations.clone());
-    let root = Descriptor { platform: Some(image.platform().clone()), ..entry };
-    Ok(Named::of_graph(Graph::read(source, &root)?, &root, rename))
-}
-
-/// The image for a platform, which an index may name wrongly, and an image alone not have.
-fn image_for(
-    source: &Arc<dyn Source>,
-    root: &Descriptor,
-    platform: &Platform,
-) -> Result<StoredImage, Failure> {
-    let image = images(&**source, root, Some(platform))?.into_iter().next();
-    let image = image.ok_or_else(|| Failure::input(format!("there is no image for {platform}")))?;
-    if image.platform().fits(platform) {
-        return Ok(image);
+    let mut root = root.clone();
+    if platform.is_some() {
+        let image = images(&**source, &root, platform, reporter)?.into_iter().next();
+        let image = image.ok_or_else(|| Failure::input("there is no image for the platform"))?;
+        let mut entry = image.manifest.descriptor.clone();
+        entry.annotations.extend(root.annotations);
+        root = Descriptor { platform: Some(image.platform().clone()), ..entry };
     }
-    let (digest, own, place) = (image.manifest.descriptor.digest, image.platform(), source.name());
-    let message = format!(
-        "the image {digest} of `{place}` is for {own} by its config, and not for {platform}"
-    );
-    Err(Failure::input(message))
+    let graph = Graph::read(source, &root)?;
+    graph.warnings().iter().for_each(|warning| reporter.warn(warning));
+    Ok(Named::of_graph(graph, &root, rename))
 }
 
 /// A plain path says by its name what it shall be, if nothing is there that says it.

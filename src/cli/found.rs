@@ -15,7 +15,7 @@ use crate::report::Reporter;
 use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
-use crate::transport::source::{Source, StoredImage, check_configs, choose, images};
+use crate::transport::source::{Source, StoredImage, all_images, check_configs, choose};
 use crate::validate::{self, OutOfMemory, Scan, Workspace, scan_layers};
 
 /// Memory of a path, without its text.
@@ -40,13 +40,14 @@ pub(super) fn look(
     reporter: &dyn Reporter,
 ) -> Result<Vec<Looked>, Failure> {
     let source = place::open_filled(place, reach, reporter)?;
-    let stored = stored(&*source, place)?;
+    let stored = stored(&*source, place, reporter)?;
     let mut contents = Contents::default();
     let workspace = Arc::new(Workspace::new(global.limits()));
     if depth == Depth::Layers {
         let layers: BTreeMap<Digest, _> = stored
             .iter()
             .flat_map(|image| &image.layers)
+            .filter(|layer| layer.encoding.is_some())
             .map(|layer| (layer.descriptor.digest, layer))
             .collect();
         let layers: Vec<_> = layers.into_values().collect();
@@ -61,24 +62,27 @@ pub(super) fn look(
     stored.iter().map(|image| looked(&name, image, &contents, &workspace)).collect()
 }
 
-fn stored(source: &dyn Source, place: &Place) -> Result<Vec<StoredImage>, Failure> {
+fn stored(
+    source: &dyn Source,
+    place: &Place,
+    reporter: &dyn Reporter,
+) -> Result<Vec<StoredImage>, Failure> {
     let roots = match place.image() {
         Some(name) => vec![choose(source, Some(name))?],
         None => source.roots()?,
     };
     let mut stored: Vec<StoredImage> = Vec::new();
-    for root in &roots {
-        for image in images(source, root, None)? {
-            let same = |known: &&mut StoredImage| {
-                known.manifest.descriptor.digest == image.manifest.descriptor.digest
-                    && repository(known) == repository(&image)
-            };
-            if let Some(known) = stored.iter_mut().find(same) {
-                known.names.extend(image.names);
-            } else {
-                check_configs(&stored, &image)?;
-                stored.push(image);
-            }
+    for image in all_images(source, &roots, reporter)? {
+        let same = |known: &&mut StoredImage| {
+            known.manifest.descriptor.digest == image.manifest.descriptor.digest
+                && known.platform() == image.platform()
+                && repository(known) == repository(&image)
+        };
+        if let Some(known) = stored.iter_mut().find(same) {
+            known.names.extend(image.names);
+        } else {
+            check_configs(&stored, &image)?;
+            stored.push(image);
         }
     }
     Ok(stored)
@@ -115,7 +119,7 @@ fn looked(
         name,
         tags,
         digest: Some(image.manifest.descriptor.digest.to_string()),
-        platform: image.platform().to_string(),
+        platform: image.label(),
         created: created(image),
         config: image.parsed.config.clone(),
         base: None,

@@ -52,7 +52,8 @@ pub(super) struct FetchArgs {
 
 pub(super) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
     let source = registry::source(&args.reference, &args.registry)?;
-    let lock = Lock::of(&source, &args.reference.to_string(), source.root())?;
+    let reporter = progress::reporter(global);
+    let lock = Lock::of(&source, &args.reference.to_string(), source.root(), &*reporter)?;
     let mut text = json::to_bytes(&lock).map_err(Failure::bug)?;
     text.push(b'\n');
     output::document(&args.output, &text)?;

@@ -109,7 +109,8 @@ fn in_daemon(text: &str, _: &str, _: &str) -> Result<Place, String> {
 }
 
 /// How names of archives end that are compressed; such are only read.
-const COMPRESSED: [&str; 3] = [".tar.gz", ".tgz", ".tar.zst"];
+const COMPRESSED: [&str; 8] =
+    [".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2"];
 
 /// Whether who reads the name expects a compressed archive.
 pub(super) fn is_named_as_compressed(path: &Path) -> bool {
@@ -234,6 +235,7 @@ pub(super) fn open_filled(
     reporter: &dyn Reporter,
 ) -> Result<Box<dyn Source>, Failure> {
     let source = open(place, reach, reporter)?;
+    source.warnings().iter().for_each(|warning| reporter.warn(warning));
     match source.roots()?.is_empty() {
         true => Err(Failure::input(format!("there is no image in `{}`", source.name()))),
         false => Ok(source),

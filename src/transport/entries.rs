@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::source::{IMAGE_NAME, REF_NAME, parse_entry, parse_index};
+use super::source::{IMAGE_NAME, IndexEntry, REF_NAME, Unread, parse_entry, parse_index};
 use crate::image::json::{self, Parts};
 use crate::image::{Descriptor, ImageIndex, MEDIA_TYPE_INDEX};
 
@@ -19,7 +19,7 @@ const MANIFESTS: &str = "manifests";
 pub(super) struct Entries {
     /// All but the entries; nothing where there is no index yet.
     rest: Option<Parts>,
-    manifests: Vec<Descriptor>,
+    manifests: Vec<IndexEntry>,
 }
 
 impl Entries {
@@ -37,11 +37,12 @@ impl Entries {
         if entry.words.is_none() {
             // Its own entry from an earlier time says as much, and perhaps more.
             let is_it = |old: &&Descriptor| Descriptor { words: None, ..(*old).clone() } == entry;
-            entry.words = self.manifests.iter().find(is_it).and_then(|old| old.words.clone());
+            let own = self.manifests.iter().filter_map(IndexEntry::read).find(is_it);
+            entry.words = own.and_then(|old| old.words.clone());
         }
         self.manifests.retain(|old| !same_name(old, &entry));
         let place = place.unwrap_or(self.manifests.len());
-        self.manifests.insert(place, entry);
+        self.manifests.insert(place, IndexEntry::Read(entry));
     }
 
     /// The index.json: canonical, but for what somebody else has said.
@@ -52,10 +53,10 @@ impl Entries {
 
 /// An index.json of nothing but these entries.
 pub(super) fn index_of(entries: &[Descriptor]) -> serde_json::Result<Vec<u8>> {
-    index(None, entries)
+    index(None, &entries.iter().cloned().map(IndexEntry::Read).collect::<Vec<_>>())
 }
 
-fn index(rest: Option<Parts>, entries: &[Descriptor]) -> serde_json::Result<Vec<u8>> {
+fn index(rest: Option<Parts>, entries: &[IndexEntry]) -> serde_json::Result<Vec<u8>> {
     let new = || {
         let empty = ImageIndex {
             schema_version: 2,
@@ -72,7 +73,11 @@ fn index(rest: Option<Parts>, entries: &[Descriptor]) -> serde_json::Result<Vec<
 }
 
 /// An entry in the words in which it was read, but for what is another now.
-fn words(entry: &Descriptor) -> serde_json::Result<Box<RawValue>> {
+fn words(entry: &IndexEntry) -> serde_json::Result<Box<RawValue>> {
+    let entry = match entry {
+        IndexEntry::Read(entry) => entry,
+        IndexEntry::Unread(entry) => return RawValue::from_string(entry.words.to_string()),
+    };
     let Some(words) = &entry.words else { return json::part(entry) };
     let before = serde_json::to_value(parse_entry(words)?)?;
     changed(words, &before, &serde_json::to_value(entry)?)
@@ -99,17 +104,22 @@ fn changed(words: &str, before: &Value, now: &Value) -> serde_json::Result<Box<R
     json::join(&parts)
 }
 
-fn same_name(a: &Descriptor, b: &Descriptor) -> bool {
-    let name = |d: &Descriptor| {
-        d.annotations.get(IMAGE_NAME).or_else(|| d.annotations.get(REF_NAME)).cloned()
+fn same_name(old: &IndexEntry, new: &Descriptor) -> bool {
+    let (annotations, platform, digest) = match old {
+        IndexEntry::Read(old) => (&old.annotations, &old.platform, Some(old.digest)),
+        IndexEntry::Unread(Unread { annotations, platform, .. }) => (annotations, platform, None),
     };
-    match (name(a), name(b)) {
+    match (name(annotations), name(&new.annotations)) {
         // What has no name is the same only by its bytes.
-        (None, None) => a.digest == b.digest,
-        (a_name, b_name) => {
+        (None, None) => digest == Some(new.digest),
+        (old_name, new_name) => {
             // What names no platform, such as an index, is for all.
-            let platforms = a.platform.as_ref().zip(b.platform.as_ref());
-            a_name == b_name && platforms.is_none_or(|(a, b)| a == b)
+            let platforms = platform.as_ref().zip(new.platform.as_ref());
+            old_name == new_name && platforms.is_none_or(|(a, b)| a == b)
         }
     }
+}
+
+fn name(annotations: &BTreeMap<String, String>) -> Option<&String> {
+    annotations.get(IMAGE_NAME).or_else(|| annotations.get(REF_NAME))
 }

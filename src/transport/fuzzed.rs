@@ -3,6 +3,7 @@
 use super::entries::Entries;
 #[cfg(feature = "registry")]
 use super::registry;
+use super::source;
 #[cfg(feature = "daemon")]
 use super::{docker, docker_api, podman};
 use crate::image::Descriptor;
@@ -12,6 +13,12 @@ pub fn add_to_index(bytes: &[u8], image: Descriptor) -> Result<Vec<u8>, String> 
     let mut entries = Entries::parse(bytes)?;
     entries.insert(image);
     entries.into_bytes().map_err(|error| error.to_string())
+}
+
+/// How many bytes come out of a compressed archive, at most `most`; none if it is broken.
+pub fn unpack(bytes: &[u8], most: u64) -> Option<u64> {
+    let decoder = source::Magic::of(bytes).decoder(bytes).ok()?;
+    std::io::copy(&mut std::io::Read::take(decoder, most), &mut std::io::sink()).ok()
 }
 
 /// What Docker answers while it loads an archive: whether it was a success.

@@ -10,8 +10,8 @@ use super::counted::{self, Counted};
 use super::names::references;
 use super::reference::Reference;
 use super::source::{
-    Checked, IMAGE_NAME, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError, check_depth,
-    is_config, read_document, read_error, read_manifest,
+    Checked, IMAGE_NAME, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, REF_NAME, Source,
+    SourceError, check_depth, is_blob, is_config, read_document, read_error, read_manifest,
 };
 use super::{TransportError, layout};
 use crate::digest::Digest;
@@ -110,9 +110,10 @@ impl Named {
             ..graph.root.descriptor.clone()
         };
         let tags: Vec<String> = reference.as_ref().map(Reference::familiar).into_iter().collect();
-        // Of several images under one name Docker takes one: the first.
+        // Of several images under one name Docker takes one: the first that it can load.
+        let is_usable = |layers: &[Layer]| layers.iter().all(|layer| layer.obstacle().is_none());
         let image = graph.documents.iter().find_map(|document| match read_manifest(document) {
-            Ok(Manifest::Image { config, layers }) => Some(DockerImage {
+            Ok(Manifest::Image { config, layers }) if is_usable(&layers) => Some(DockerImage {
                 tags: tags.clone(),
                 config: config.digest,
                 layers: layers.iter().map(|layer| layer.descriptor.digest).collect(),
@@ -132,6 +133,7 @@ pub struct Graph {
     /// The digests of those.
     known: BTreeSet<Digest>,
     root: Document,
+    warnings: Vec<String>,
 }
 
 /// A config or a layer.
@@ -257,8 +259,13 @@ impl Graph {
     }
 
     fn new(root: &Document) -> Self {
-        let (documents, blobs) = (Vec::new(), Vec::new());
-        Self { documents, blobs, known: BTreeSet::new(), root: root.clone() }
+        let (documents, blobs, warnings) = (Vec::new(), Vec::new(), Vec::new());
+        Self { documents, blobs, known: BTreeSet::new(), root: root.clone(), warnings }
+    }
+
+    /// Describes what is named and does not move along, one sentence for each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The document that names all others.
@@ -305,32 +312,80 @@ impl Graph {
         document: Document,
         depth: usize,
     ) -> Result<(), SourceError> {
-        let blobs = match read_manifest(&document)? {
+        match read_manifest(&document)? {
             Manifest::Index(entries) => {
                 check_depth(&document.descriptor, depth)?;
-                for entry in &entries {
-                    // Indexes that name the same one again and again would never end.
-                    let known = |document: &Document| {
-                        let Descriptor { digest, size, .. } = document.descriptor;
-                        (digest, size) == (entry.digest, entry.size)
-                    };
-                    if self.documents.iter().any(known) {
-                        continue;
-                    }
-                    let child = read_document(&**source, entry, "manifest", MANIFEST_LIMIT)?;
-                    self.follow(source, child, depth + 1)?;
+                let place = format!("index {}", document.descriptor.digest);
+                self.warnings.extend(entries.iter().filter_map(|entry| entry.warning(&place)));
+                for entry in entries.iter().filter_map(IndexEntry::read) {
+                    self.follow_entry(source, entry, depth + 1)?;
                 }
-                Vec::new()
             }
-            Manifest::Artifact(blobs) => blobs,
+            Manifest::Artifact { blobs, .. } => {
+                blobs.into_iter().for_each(|blob| self.elsewhere(source, blob));
+            }
             Manifest::Image { config, layers } => {
-                std::iter::once(config).chain(layers.into_iter().map(|l| l.descriptor)).collect()
+                self.elsewhere(source, config);
+                for layer in layers {
+                    self.layer(source, layer)?;
+                }
             }
-        };
-        for blob in blobs {
-            self.blob(blob, Bytes::Elsewhere(Arc::clone(source)));
         }
         self.document(&document);
         Ok(())
+    }
+
+    /// Follows an entry of an index. A build cache names its layers and its records there.
+    fn follow_entry(
+        &mut self,
+        source: &Arc<dyn Source>,
+        entry: &Descriptor,
+        depth: usize,
+    ) -> Result<(), SourceError> {
+        if is_blob(entry) {
+            self.elsewhere(source, entry.clone());
+            return Ok(());
+        }
+        // Indexes that name the same one again and again would never end.
+        let known = |document: &Document| {
+            let Descriptor { digest, size, .. } = document.descriptor;
+            (digest, size) == (entry.digest, entry.size)
+        };
+        if self.documents.iter().any(known) {
+            return Ok(());
+        }
+        let child = read_document(&**source, entry, "manifest", MANIFEST_LIMIT)?;
+        self.follow(source, child, depth)
+    }
+
+    /// Takes a layer along. A foreign one moves without its blob where the source does not have it:
+    /// the blob is at the layer's URLs.
+    fn layer(&mut self, source: &Arc<dyn Source>, layer: Layer) -> Result<(), SourceError> {
+        if layer.foreign && !self.known.contains(&layer.descriptor.digest) {
+            let mut first = [0];
+            let read = source.open(&layer.descriptor).and_then(|mut blob| {
+                let digest = layer.descriptor.digest;
+                blob.read(&mut first).map_err(|error| read_error(&**source, digest, error))
+            });
+            match read {
+                Err(error) if error.is_missing() => {
+                    self.warnings.push(format!(
+                        "foreign layer {} moves without its blob, which `{}` does not have; it is \
+                         to be fetched from `{}`",
+                        layer.descriptor.digest,
+                        source.name(),
+                        layer.url()
+                    ));
+                    return Ok(());
+                }
+                read => drop(read?),
+            }
+        }
+        self.elsewhere(source, layer.descriptor);
+        Ok(())
+    }
+
+    fn elsewhere(&mut self, source: &Arc<dyn Source>, blob: Descriptor) {
+        self.blob(blob, Bytes::Elsewhere(Arc::clone(source)));
     }
 }

@@ -213,6 +213,6 @@ fn manifests_that_share_a_huge_config_do_not_fill_the_memory() {
     let index = memory.add(MEDIA_TYPE_INDEX, index.to_string().into_bytes());
     memory.root = Some(index.clone());
     assert!(messages(&memory.check()).contains("more than cooper keeps"));
-    let error = source::images(&memory, &index, None).unwrap_err().to_string();
+    let error = source::images(&memory, &index, None, &Silent).unwrap_err().to_string();
     assert!(error.contains("bytes of manifests and configs, more than cooper keeps"), "{error}");
 }

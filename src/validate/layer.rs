@@ -8,13 +8,18 @@ use super::limits::Workspace;
 use super::{Finding, Kind, chain, kind_of};
 use crate::digest::Hasher;
 use crate::transport::source::tar::{self, TarReader};
-use crate::transport::source::{self, Encoding, Layer, Source, SourceError};
+use crate::transport::source::{self, Layer, Magic, Source, SourceError};
 
 /// Reads a layer's blob: its digest, its tar's, and every entry.
 pub fn scan(workspace: &Arc<Workspace>, source: &dyn Source, layer: &Layer) -> Scan {
     let mut scan = Scan::new(workspace);
+    let obstacle = layer.obstacle();
     let mut raw = match source::Checked::new(source, &layer.descriptor) {
         Ok(raw) => raw,
+        Err(error) if layer.foreign && error.is_missing() => {
+            scan.findings.extend(obstacle.map(|why| Finding::warning("", why)));
+            return scan;
+        }
         Err(error) => {
             scan.findings.push(of_source(&error));
             return scan;
@@ -26,9 +31,12 @@ pub fn scan(workspace: &Arc<Workspace>, source: &dyn Source, layer: &Layer) -> S
     let of_blob = |error| source::read_error(source, layer.descriptor.digest, error);
     match (broken, rest) {
         // Of a blob with other bytes it is no news that its tar is broken.
-        (_, Err(error)) | (Some(Broken::Blob(error)), Ok(_)) => {
-            scan.findings.push(of_source(&of_blob(error)));
-        }
+        (_, Err(error)) | (Some(Broken::Blob(error)), Ok(_)) => match of_blob(error) {
+            error if layer.foreign && error.is_missing() => {
+                scan.findings.extend(obstacle.map(|why| Finding::warning("", why)));
+            }
+            error => scan.findings.push(of_source(&error)),
+        },
         (Some(Broken::Tar(why)), Ok(_)) => {
             scan.findings.push(Finding::error(Kind::Bytes, "", why));
         }
@@ -86,9 +94,12 @@ fn scan_tar(
 ) -> Result<(), Broken> {
     let mut buffered = BufReader::with_capacity(1 << 18, Counted { inner: raw, workspace });
     let start = io::BufRead::fill_buf(&mut buffered).map_err(Broken::of)?;
-    let actual = Encoding::of_magic(start);
-    if actual != layer.encoding {
-        let (named, actual) = (name(layer.encoding), name(actual));
+    let actual = Magic::of(start);
+    let Some(named) = layer.encoding.map(Magic::Layer) else {
+        return Err(Broken::Tar(layer.obstacle().unwrap_or_default()));
+    };
+    if actual != named {
+        let (named, actual) = (named.name(), actual.name());
         return Err(Broken::Tar(format!("it is named {named}, and its bytes are {actual}")));
     }
     let plain = actual.decoder(buffered).map_err(Broken::of)?;
@@ -115,14 +126,6 @@ fn scan_tar(
         None => {}
     }
     Ok(())
-}
-
-fn name(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Plain => "a plain tar",
-        Encoding::Gzip => "gzip",
-        Encoding::Zstd => "zstd",
-    }
 }
 
 /// Reads to the end; whether anything but zeros came.

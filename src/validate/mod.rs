@@ -28,7 +28,8 @@ use crate::image::Descriptor;
 use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
-    self, CONFIG_LIMIT, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage,
+    self, CONFIG_LIMIT, Encoding, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError,
+    StoredImage,
     read_document, read_image, read_manifest,
 };
 
@@ -101,10 +102,17 @@ pub fn check(
         known: BTreeSet::new(),
         followed: BTreeSet::new(),
         read: BTreeSet::new(),
+        others: BTreeSet::new(),
+        top: None,
+        keys: BTreeMap::new(),
         indexes: BTreeMap::new(),
     };
     check.index();
+    for message in source.warnings() {
+        check.found(Finding::warning(source.name(), message));
+    }
     for root in roots {
+        check.top = Some(root.digest);
         check.root(root, 0);
     }
     let images = std::mem::take(&mut check.images);
@@ -112,9 +120,12 @@ pub fn check(
     for finding in docker::compare(&check, roots, &images, reporter) {
         check.found(finding);
     }
-    if check.report.images.is_empty() && check.report.findings.is_empty() {
-        let nothing = Finding::error(Kind::Document, source.name(), "it holds no image");
-        check.report.findings.push(nothing);
+    if check.report.images.is_empty() && check.report.is_good() {
+        let others: Vec<&str> = check.others.iter().take(5).map(String::as_str).collect();
+        let others = others.join(", ");
+        let has = if others.is_empty() { others } else { format!("; it has {others}") };
+        let message = format!("it holds no image{has}");
+        check.report.findings.push(Finding::error(Kind::Document, source.name(), message));
     }
     if let Some(more) = check.report.findings.get_mut(MOST_FINDINGS) {
         more.place = source.name();
@@ -123,10 +134,10 @@ pub fn check(
 }
 
 /// What is said of a layer's blob: digest, size and media type. Two manifests may not agree.
-type Said = (Digest, u64, &'static str);
+type Said = (Digest, u64, Option<Encoding>);
 
 fn said(layer: &Layer) -> Said {
-    (layer.descriptor.digest, layer.descriptor.size, layer.encoding.media_type())
+    (layer.descriptor.digest, layer.descriptor.size, layer.encoding)
 }
 
 struct Check<'a> {
@@ -141,6 +152,12 @@ struct Check<'a> {
     followed: BTreeSet<(Digest, u64, String)>,
     /// Blobs of what is no image, by digest and size.
     read: BTreeSet<(Digest, u64)>,
+    /// Phrases for what is not an image.
+    others: BTreeSet<String>,
+    /// The root that is followed.
+    top: Option<Digest>,
+    /// The images of each root by their platforms.
+    keys: BTreeMap<(Digest, String), Digest>,
     /// What the indexes that were followed name.
     indexes: BTreeMap<Digest, BTreeSet<Digest>>,
 }
@@ -194,7 +211,8 @@ impl Check<'_> {
     /// A copy of a blob in its descriptor is read instead of it by some clients (image-spec,
     /// descriptor.md, "data").
     fn embedded(&mut self, descriptor: &Descriptor) {
-        let Some(data) = descriptor.other.get("data") else { return };
+        let data = descriptor.other.get("data").filter(|data| !data.is_null());
+        let Some(data) = data else { return };
         let bytes = data.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
         if bytes.is_none_or(|bytes| Digest::of(&bytes) != descriptor.digest) {
             let message = "the `data` in its descriptor is not the bytes that its digest names";
@@ -209,6 +227,10 @@ impl Check<'_> {
             return self.again(root);
         }
         let place = place_of(root);
+        if source::is_blob(root) {
+            self.others.insert(source::phrase(&root.media_type));
+            return self.artifact(&place, std::slice::from_ref(root));
+        }
         let document = match read_document(self.source, root, "manifest", MANIFEST_LIMIT) {
             Ok(document) => document,
             Err(error) => return self.found(Finding::error(kind_of(&error), place, chain(&error))),
@@ -222,12 +244,19 @@ impl Check<'_> {
                 if let Err(error) = source::check_depth(root, depth) {
                     return self.found(Finding::error(Kind::Document, place, chain(&error)));
                 }
+                for message in entries.iter().filter_map(|entry| entry.warning("the index")) {
+                    self.found(Finding::warning(&place, message));
+                }
+                let entries: Vec<_> = entries.iter().filter_map(IndexEntry::read).collect();
                 self.indexes.insert(root.digest, entries.iter().map(|e| e.digest).collect());
-                for entry in &entries {
+                for entry in entries {
                     self.root(entry, depth + 1);
                 }
             }
-            Ok(Manifest::Artifact(blobs)) => self.artifact(&place, &blobs),
+            Ok(Manifest::Artifact { kind, blobs }) => {
+                self.others.insert(kind);
+                self.artifact(&place, &blobs);
+            }
             Ok(Manifest::Image { config, .. }) => match read_image(self.source, root) {
                 Ok(image) => self.keep(root, image),
                 Err(error) => self.unread(place, &config, &error),
@@ -255,7 +284,8 @@ impl Check<'_> {
     fn keep(&mut self, root: &Descriptor, image: StoredImage) {
         let layers = image.layers.iter().map(|layer| &layer.descriptor);
         layers.chain([&image.config.descriptor]).for_each(|blob| self.embedded(blob));
-        self.compare_platform(root, image.platform());
+        let (own, version) = (&image.parsed.platform, image.parsed.os_version.as_deref());
+        self.compare_platform(root, own, version);
         let place = place_of(root);
         self.fields(&place, "config", &image.config.bytes, fields::CONFIG);
         if let Err(error) = source::check_configs(&self.images, &image) {
@@ -276,19 +306,26 @@ impl Check<'_> {
     fn again(&mut self, root: &Descriptor) {
         let is_same = |image: &&mut StoredImage| image.manifest.descriptor.digest == root.digest;
         let Some(image) = self.images.iter_mut().find(is_same) else { return };
-        let platform = image.platform().clone();
         for name in source::names_of(root) {
             if !image.names.contains(&name) {
                 image.names.push(name);
             }
         }
-        self.compare_platform(root, &platform);
+        let (own, version) = (image.parsed.platform.clone(), image.parsed.os_version.clone());
+        self.compare_platform(root, &own, version.as_deref());
     }
 
-    fn compare_platform(&mut self, root: &Descriptor, own: &Platform) {
-        if let Some(stated) = root.platform.as_ref().filter(|stated| !stated.fits(own)) {
-            let message = format!("the index says {stated}, and the image's config {own}");
-            self.found(Finding::error(Kind::Document, place_of(root), message));
+    /// The index decides what an image is for, and each platform has one image.
+    fn compare_platform(&mut self, root: &Descriptor, own: &Platform, version: Option<&str>) {
+        if let Some(message) = source::contradiction(root.platform.as_ref(), own) {
+            self.found(Finding::warning(place_of(root), format!("{message}; the index decides")));
+        }
+        let Some(top) = self.top.filter(|top| *top != root.digest) else { return };
+        let platform = source::label(root, own, version);
+        let first = *self.keys.entry((top, platform.clone())).or_insert(root.digest);
+        if first != root.digest {
+            let message = format!("it has two images for {platform}: {first} and {}", root.digest);
+            self.found(Finding::error(Kind::Document, top.to_string(), message));
         }
     }
 }

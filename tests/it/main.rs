@@ -13,6 +13,8 @@ mod ending;
 mod engine;
 mod fixture;
 mod foreign;
+mod foreign_bytes;
+mod foreign_images;
 mod foreign_text;
 #[cfg(feature = "registry")]
 mod found;
@@ -25,6 +27,7 @@ mod json_errors;
 mod locks;
 mod looking;
 mod manners;
+mod odd;
 mod planner;
 #[cfg(feature = "registry")]
 mod registry;

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::docker::DockerImages;
-use super::documents::parse_index;
-use super::encoding::{Encoding, MAX_INFLATED, inflates_too_much, most_inflated};
+use super::documents::{IndexEntry, parse_index};
+use super::encoding::{
+    Encoding, MAGIC_LENGTH, MAX_INFLATED, Magic, inflates_too_much, most_inflated,
+    unread_compression,
+};
 use super::tar::{Entry, Kind, TarError, TarReader};
-use super::{MANIFEST_LIMIT, Source, SourceError, layout};
+use super::{MANIFEST_LIMIT, Source, SourceError, layout, warnings};
 use crate::file::{self, Context};
 use crate::image::Descriptor;
 
@@ -34,7 +37,7 @@ pub struct Archive {
 
 #[derive(Debug)]
 enum Content {
-    Oci(Vec<Descriptor>),
+    Oci(Vec<IndexEntry>),
     Docker(DockerImages),
 }
 
@@ -47,17 +50,18 @@ impl Archive {
 
     /// As [`open`](Archive::open), of a file that is open already; messages call it `path`.
     pub fn read(path: &Path, mut file: File) -> Result<Self, SourceError> {
-        let mut start = [0; 4];
+        let mut start = [0; MAGIC_LENGTH];
         let count = file.read_at(&mut start, 0).context("read", path)?;
-        let file = match Encoding::of_magic(start.get(..count).unwrap_or_default()) {
-            Encoding::Plain => file,
-            encoding => {
+        let start = start.get(..count).unwrap_or_default();
+        let file = match Magic::of(start) {
+            Magic::Layer(Encoding::Plain) => file,
+            magic => {
                 let size = file.metadata().context("read", path)?.len();
                 let most = most_inflated(size, MAX_INFLATED);
                 let plain = tempfile::tempfile();
                 let mut plain =
                     plain.context("create a temporary file in", std::env::temp_dir())?;
-                let inflated = inflate(&mut file, encoding, most, &mut plain);
+                let inflated = inflate(&mut file, magic, most, &mut plain);
                 let is_full = |e: &io::Error| e.kind() == io::ErrorKind::StorageFull;
                 match inflated.as_ref().is_err_and(is_full) {
                     true => inflated.context("write a file in", std::env::temp_dir())?,
@@ -66,7 +70,16 @@ impl Archive {
                 plain
             }
         };
-        let members = Members::list(path, file)?;
+        let members = Members::list(path, file).map_err(|error| {
+            let compression = unread_compression(start);
+            let why = |name| format!("it is compressed with {name}, which cooper does not read");
+            match (&error, compression) {
+                (SourceError::Tar { .. }, Some(name)) => {
+                    SourceError::NoImage { path: path.into(), why: why(name) }
+                }
+                _ => error,
+            }
+        })?;
         let content = match members.has("oci-layout") && members.has("index.json") {
             true => Content::Oci(members.oci_roots()?),
             false if members.has("manifest.json") => Content::Docker(DockerImages::read(&members)?),
@@ -80,13 +93,8 @@ impl Archive {
 }
 
 /// Stops before the folder for temporary files is full of a bomb.
-pub(super) fn inflate(
-    file: &mut File,
-    encoding: Encoding,
-    most: u64,
-    to: &mut File,
-) -> io::Result<()> {
-    let mut inflated = encoding.decoder(BufReader::new(file))?;
+pub(super) fn inflate(file: &mut File, magic: Magic, most: u64, to: &mut File) -> io::Result<()> {
+    let mut inflated = magic.decoder(BufReader::new(file))?;
     // Half of what is free stays for other programs.
     let free = rustix::fs::fstatvfs(&*to).map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) / 2)?;
     let (mut size, mut written) = (0_u64, 0_u64);
@@ -126,9 +134,16 @@ impl Source for Archive {
 
     fn roots(&self) -> Result<Vec<Descriptor>, SourceError> {
         Ok(match &self.content {
-            Content::Oci(roots) => roots.clone(),
+            Content::Oci(roots) => roots.iter().filter_map(IndexEntry::read).cloned().collect(),
             Content::Docker(images) => images.roots().to_vec(),
         })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        match &self.content {
+            Content::Oci(roots) => warnings(roots, &self.name()),
+            Content::Docker(_) => Vec::new(),
+        }
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
@@ -213,7 +228,7 @@ impl Members {
         self.by_name.contains_key(name)
     }
 
-    fn oci_roots(&self) -> Result<Vec<Descriptor>, SourceError> {
+    fn oci_roots(&self) -> Result<Vec<IndexEntry>, SourceError> {
         let version = self.small("oci-layout", "the archive")?;
         layout::check_version(&version).map_err(|why| self.unusable(why))?;
         let index = self.small("index.json", "the archive")?;

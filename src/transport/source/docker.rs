@@ -10,7 +10,7 @@ use std::io::{self, Cursor, Read};
 use serde::Deserialize;
 
 use super::archive::{Members, Section};
-use super::encoding::Encoding;
+use super::encoding::{MAGIC_LENGTH, Magic};
 use super::{CONFIG_LIMIT, SourceError, name_annotations};
 use crate::digest::{Digest, Hasher};
 use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
@@ -35,12 +35,13 @@ impl DockerImages {
     /// Reads the list, the configs and, for their digests, the layers.
     pub(super) fn read(members: &Members) -> Result<Self, SourceError> {
         let bytes = members.small("manifest.json", "a docker archive")?;
-        let entries: Vec<Entry> = serde_json::from_slice(&bytes)
+        // Go writes `null` for an empty list.
+        let entries: Option<Vec<Entry>> = serde_json::from_slice(&bytes)
             .map_err(|e| members.unusable(format!("its manifest.json is unusable: {e}")))?;
         let mut images =
             Self { roots: Vec::new(), documents: BTreeMap::new(), layers: BTreeMap::new() };
         let mut known = Known::default();
-        for (at, entry) in entries.into_iter().enumerate() {
+        for (at, entry) in entries.unwrap_or_default().into_iter().enumerate() {
             images.add(members, at, entry, &mut known)?;
         }
         Ok(images)
@@ -138,7 +139,14 @@ fn layer(
     }
     let mut start = Vec::new();
     let failed = |error: io::Error| unusable(format!("cannot be read: {error}"));
-    section.clone().take(4).read_to_end(&mut start).map_err(failed)?;
+    section.clone().take(MAGIC_LENGTH as u64).read_to_end(&mut start).map_err(failed)?;
+    let encoding = match Magic::of(&start) {
+        Magic::Layer(encoding) => encoding,
+        other => {
+            let name = other.name();
+            return Err(unusable(format!("is compressed with {name}, which layers are not")));
+        }
+    };
     let size = section.len();
     let digest = match name.strip_prefix("blobs/sha256/").map(|hex| format!("sha256:{hex}").parse())
     {
@@ -146,7 +154,7 @@ fn layer(
         Some(Ok(digest)) => digest,
         _ => hashed(section).map_err(failed)?,
     };
-    let descriptor = Descriptor::new(Encoding::of_magic(&start).media_type(), digest, size);
+    let descriptor = Descriptor::new(encoding.media_type(), digest, size);
     known.insert(place, descriptor.clone());
     Ok(descriptor)
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::documents::parse_index;
-use super::{MANIFEST_LIMIT, Source, SourceError};
+use super::documents::{IndexEntry, parse_index};
+use super::{MANIFEST_LIMIT, Source, SourceError, warnings};
 use crate::file;
 use crate::image::Descriptor;
 
@@ -21,6 +21,12 @@ impl Layout {
         let bytes = file::read(&dir.join("oci-layout"), MANIFEST_LIMIT)?;
         check_version(&bytes).map_err(|why| no_image(dir, why))?;
         Ok(Self { dir: dir.into() })
+    }
+
+    fn entries(&self) -> Result<Vec<IndexEntry>, SourceError> {
+        let bytes = file::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?;
+        parse_index(&bytes)
+            .map_err(|why| no_image(&self.dir, format!("its index.json is unusable: {why}")))
     }
 }
 
@@ -45,9 +51,11 @@ impl Source for Layout {
     }
 
     fn roots(&self) -> Result<Vec<Descriptor>, SourceError> {
-        let bytes = file::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?;
-        parse_index(&bytes)
-            .map_err(|why| no_image(&self.dir, format!("its index.json is unusable: {why}")))
+        Ok(self.entries()?.iter().filter_map(IndexEntry::read).cloned().collect())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.entries().map(|entries| warnings(&entries, &self.name())).unwrap_or_default()
     }
 
     fn index_json(&self) -> Result<Option<Vec<u8>>, SourceError> {

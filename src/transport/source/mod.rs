@@ -5,10 +5,13 @@
 //! them, blobs are hashed as they are read. What comes from a source is hostile until then.
 
 mod archive;
+mod artifact;
 mod checked;
+mod config;
 mod docker;
 mod documents;
 mod encoding;
+mod error;
 mod layout;
 mod pax;
 mod pinned;
@@ -20,26 +23,28 @@ pub mod tar;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::{self, Read};
-use std::path::PathBuf;
 
-use crate::digest::{DiffId, Digest, DigestError};
-use crate::file::FileError;
+use crate::digest::{DiffId, Digest};
 use crate::image::{Descriptor, Document};
 use crate::spec::Platform;
 
 pub use archive::Archive;
+pub(crate) use artifact::phrase;
 pub use checked::Checked;
-pub(crate) use documents::is_config;
+pub use config::Config;
 #[cfg(feature = "registry")]
 pub(crate) use documents::{ACCEPTED, is_manifest};
-pub use documents::{Config, Layer, Manifest, read_manifest};
+pub use documents::{IndexEntry, Layer, Manifest, Unread, read_manifest};
+pub(crate) use documents::{is_blob, is_config};
 pub(super) use documents::{parse_entry, parse_index};
 pub use encoding::Encoding;
-pub(crate) use encoding::{MAX_INFLATED, MAX_RATIO, most_inflated};
+pub(crate) use encoding::{MAX_INFLATED, MAX_RATIO, Magic, most_inflated};
+pub use error::SourceError;
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
-pub use select::{choose, images};
+pub use select::{all_images, choose, images};
+pub(crate) use select::{contradiction, label};
 pub use stored::unread_layer;
 
 /// The largest manifest that registries take, and cooper with them.
@@ -64,6 +69,11 @@ pub trait Source: Debug + Send + Sync {
     /// What lies there, by name: images and indexes. Their annotations hold the names.
     fn roots(&self) -> Result<Vec<Descriptor>, SourceError>;
 
+    /// Describes what is listed there and cannot be read, one sentence for each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The bytes of a manifest, config or layer. Nothing is checked yet.
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError>;
 
@@ -79,128 +89,6 @@ pub trait Source: Debug + Send + Sync {
     }
 }
 
-/// Why an image could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// The file system.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Neither a layout nor an archive.
-    #[error("`{path}` holds no image: {why}")]
-    NoImage {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// An archive that is no tar.
-    #[error("failed to read the archive `{path}`")]
-    Tar {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: tar::TarError,
-    },
-    /// A blob that a document names is not there.
-    #[error("`{place}` has no blob {digest}, which {wanted_by}")]
-    Missing {
-        /// The source.
-        place: String,
-        /// The blob.
-        digest: Digest,
-        /// Who needs it.
-        wanted_by: String,
-    },
-    /// Bytes are not those that their descriptor names.
-    #[error("blob {expected} has the digest {actual}: its bytes are not those that were meant")]
-    WrongDigest {
-        /// By the descriptor.
-        expected: Digest,
-        /// By its bytes.
-        actual: Digest,
-    },
-    /// More or fewer bytes than a descriptor says.
-    #[error("blob {digest} has {actual} bytes, and its descriptor says {expected}")]
-    WrongSize {
-        /// The blob.
-        digest: Digest,
-        /// By the descriptor.
-        expected: u64,
-        /// As they are; of a blob that is too long, as far as it was read.
-        actual: u64,
-    },
-    /// A document that is larger than any honest one.
-    #[error("{what} {digest} has {size} bytes; cooper reads at most {limit}")]
-    TooLarge {
-        /// `manifest` or `config`.
-        what: &'static str,
-        /// The blob.
-        digest: Digest,
-        /// By its descriptor.
-        size: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// A document that says nothing, or two things at once.
-    #[error("{what} {digest} is unusable: {why}")]
-    Document {
-        /// `manifest`, `index` or `config`.
-        what: &'static str,
-        /// The blob.
-        digest: Digest,
-        /// What is wrong.
-        why: String,
-    },
-    /// A descriptor whose digest is none.
-    #[error("{0}")]
-    Digest(#[from] DigestError),
-    /// No image of that name.
-    #[error("`{place}` has no image `{wanted}`; it has {choices}")]
-    NoSuchImage {
-        /// The source.
-        place: String,
-        /// The name that was asked for.
-        wanted: String,
-        /// The names that there are.
-        choices: String,
-    },
-    /// Several images, and none was named.
-    #[error("`{place}` has several images; name one of {choices}")]
-    Ambiguous {
-        /// The source.
-        place: String,
-        /// Their names.
-        choices: String,
-    },
-    /// An index without an image for the platform, or with two.
-    #[error("index {digest} has {found} for {wanted}; it has {choices}")]
-    Platform {
-        /// The index.
-        digest: Digest,
-        /// `no image` or `several images`.
-        found: &'static str,
-        /// The platform that was asked for.
-        wanted: Platform,
-        /// The platforms that there are.
-        choices: String,
-    },
-    /// A stream broke off.
-    #[error("failed to read blob {digest} of `{place}`")]
-    Read {
-        /// The source.
-        place: String,
-        /// The blob.
-        digest: Digest,
-        /// Why.
-        source: io::Error,
-    },
-    /// A registry.
-    #[cfg(feature = "registry")]
-    #[error(transparent)]
-    Registry(#[from] Box<crate::transport::registry::RegistryError>),
-}
-
 /// An image as it was found: its documents read and checked, its layers known but not read.
 #[derive(Debug, Clone)]
 pub struct StoredImage {
@@ -214,12 +102,30 @@ pub struct StoredImage {
     pub config: Document,
     /// The same, understood.
     pub parsed: Config,
+    /// The platform that an index states, which holds whatever the config says.
+    pub stated: Option<Platform>,
 }
 
 impl StoredImage {
-    /// What the image runs on, by its config.
+    /// Returns the platform: the index's, or the config's where no index states one.
     pub fn platform(&self) -> &Platform {
-        &self.parsed.platform
+        self.stated.as_ref().unwrap_or(&self.parsed.platform)
+    }
+
+    /// Returns the platform with the version of its operating system, if that is stated.
+    pub fn label(&self) -> String {
+        let Config { platform, os_version, .. } = &self.parsed;
+        label(&self.manifest.descriptor, platform, os_version.as_deref())
+    }
+
+    /// Describes a config that contradicts the index.
+    pub fn contradiction(&self) -> Option<String> {
+        contradiction(self.stated.as_ref(), &self.parsed.platform)
+    }
+
+    /// Returns the first layer whose tar cooper cannot read, with the reason.
+    pub fn obstacle(&self) -> Option<(&Layer, String)> {
+        self.layers.iter().find_map(|layer| Some((layer, layer.obstacle()?)))
     }
 
     /// Each layer with the diff id that the config gives it.
@@ -257,13 +163,20 @@ pub(crate) fn read_error(source: &dyn Source, digest: Digest, error: io::Error) 
 pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage, SourceError> {
     let digest = root.digest;
     let manifest = read_document(source, root, "manifest", MANIFEST_LIMIT)?;
-    let Manifest::Image { config, layers } = read_manifest(&manifest)? else {
-        let why = "it is an index where an image's manifest should be".into();
-        return Err(SourceError::Document { what: "manifest", digest, why });
+    let (config, layers) = match read_manifest(&manifest)? {
+        Manifest::Image { config, layers } => (config, layers),
+        Manifest::Artifact { kind, .. } => {
+            return Err(SourceError::NotAnImage { what: "manifest", digest, kind });
+        }
+        Manifest::Index(_) => {
+            let why = "it is an index where an image's manifest should be".into();
+            return Err(SourceError::Document { what: "manifest", digest, why });
+        }
     };
     let config = read_document(source, &config, "config", CONFIG_LIMIT)?;
     let parsed = Config::parse(&config, layers.len())?;
-    Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed })
+    let stated = root.platform.clone().filter(|platform| !platform.os.is_empty());
+    Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed, stated })
 }
 
 /// Refuses an image more where the documents of those that are kept are too large: many manifests
@@ -295,6 +208,11 @@ pub(crate) fn check_depth(index: &Descriptor, depth: usize) -> Result<(), Source
 pub(crate) fn names_of(descriptor: &Descriptor) -> Vec<String> {
     let name = |key| descriptor.annotations.get(key).cloned();
     name(IMAGE_NAME).or_else(|| name(REF_NAME)).into_iter().collect()
+}
+
+/// Describes the entries of an index that are passed over.
+pub(crate) fn warnings(entries: &[IndexEntry], place: &str) -> Vec<String> {
+    entries.iter().filter_map(|entry| entry.warning(&format!("`{place}`"))).collect()
 }
 
 /// An index entry's annotations for a name.

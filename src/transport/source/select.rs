@@ -1,15 +1,18 @@
 //! Which of several images is meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::documents::is_index;
+use serde::Deserialize;
+
+use super::documents::{IndexEntry, is_blob, is_index};
 use super::{
-    MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, check_configs, check_depth, listed,
-    names_of, read_document, read_image, read_manifest,
+    MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, artifact, check_configs,
+    check_depth, listed, names_of, read_document, read_image, read_manifest,
 };
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::spec::Platform;
+use crate::report::Reporter;
+use crate::spec::{Platform, Rank};
 use crate::transport::familiar;
 
 /// The one entry that a name means: a tag, a whole name or a digest; without a name, the only
@@ -29,9 +32,17 @@ pub fn choose(source: &dyn Source, wanted: Option<&str>) -> Result<Descriptor, S
             return Err(SourceError::NoSuchImage { place, wanted: "*".into(), choices: choices() });
         }
     };
-    match matching.any(|other| other.digest != first.digest) {
-        true => Err(SourceError::Ambiguous { place, choices: choices() }),
-        false => Ok(first.clone()),
+    let Some(other) = matching.find(|other| other.digest != first.digest) else {
+        return Ok(first.clone());
+    };
+    match names_of(first).first() {
+        Some(name) if names_of(other).contains(name) => Err(SourceError::SameName {
+            place,
+            name: name.clone(),
+            first: first.digest,
+            second: other.digest,
+        }),
+        _ => Err(SourceError::Ambiguous { place, choices: choices() }),
     }
 }
 
@@ -48,68 +59,248 @@ fn is_called(root: &Descriptor, wanted: &str) -> bool {
     names_of(root).iter().chain(short).any(called) || root.digest.to_string() == wanted
 }
 
-/// The images that a descriptor leads to: itself, or those of the index that it names, each
-/// with its descriptor; attestations are left out. With a platform, the one image for it.
+/// Returns the images that a descriptor leads to: itself, or those of the index that it names. With
+/// a platform, it is the one image for it.
+///
+/// The index decides which platform an image is for; the config does where the index does not say
+/// it. Two images for one platform are an error. What is not an image is passed over.
 pub fn images(
     source: &dyn Source,
     root: &Descriptor,
     platform: Option<&Platform>,
+    reporter: &dyn Reporter,
 ) -> Result<Vec<StoredImage>, SourceError> {
-    match platform {
-        None => {
-            let mut found = Vec::new();
-            all(source, root, 0, &mut BTreeSet::new(), &mut found)?;
-            Ok(found)
-        }
+    let mut search = Search::new(source, root, reporter)?;
+    let found = match platform {
+        None => search.all()?,
         Some(platform) => {
-            let descriptor = for_platform(source, root, platform, 0)?;
-            let mut image = read_image(source, &descriptor)?;
+            let mut image = search.best(platform)?;
             image.names = names_of(root);
-            Ok(vec![image])
+            vec![image]
+        }
+    };
+    for image in &found {
+        if let Some(message) = image.contradiction() {
+            let digest = image.manifest.descriptor.digest;
+            reporter.warn(&format!("image {digest}: {message}; the index decides"));
         }
     }
+    Ok(found)
 }
 
-fn all(
+/// Returns the images of several roots. A root that is not an image is passed over where another
+/// one is.
+pub fn all_images(
     source: &dyn Source,
-    root: &Descriptor,
-    depth: usize,
-    known: &mut BTreeSet<(Digest, u64, String)>,
-    found: &mut Vec<StoredImage>,
-) -> Result<(), SourceError> {
-    // Indexes that name the same one again and again would never end, nor fit into memory.
-    if !known.insert((root.digest, root.size, root.media_type.clone())) {
-        return Ok(());
+    roots: &[Descriptor],
+    reporter: &dyn Reporter,
+) -> Result<Vec<StoredImage>, SourceError> {
+    let (mut found, mut other) = (Vec::new(), None);
+    for root in roots {
+        match images(source, root, None, reporter) {
+            Ok(images) => found.extend(images),
+            Err(error @ (SourceError::NotAnImage { .. } | SourceError::NoImages { .. })) => {
+                other.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let Some(entries) = index_entries(source, root, depth)? else {
-        let image = read_image(source, root)?;
-        check_configs(found, &image)?;
-        found.push(image);
-        return Ok(());
-    };
-    for entry in entries.iter().filter(|entry| !is_attestation(entry)) {
-        all(source, entry, depth + 1, known, found)?;
+    match other {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
     }
-    Ok(())
 }
 
-/// The entries of an index, or none if the descriptor names an image.
-fn index_entries(
-    source: &dyn Source,
-    root: &Descriptor,
-    depth: usize,
-) -> Result<Option<Vec<Descriptor>>, SourceError> {
-    if !is_index(&root.media_type) {
-        return Ok(None);
+/// What a root leads to, before any image is read.
+struct Search<'a> {
+    source: &'a dyn Source,
+    root: &'a Descriptor,
+    reporter: &'a dyn Reporter,
+    /// Indexes by digest and size, and images with their platforms: in a few kilobytes indexes can
+    /// name each other billions of times.
+    known: BTreeSet<(Digest, u64, String)>,
+    leaves: Vec<Descriptor>,
+    /// Phrases for what is not an image.
+    others: Vec<String>,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        source: &'a dyn Source,
+        root: &'a Descriptor,
+        reporter: &'a dyn Reporter,
+    ) -> Result<Self, SourceError> {
+        let (known, leaves, others) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut search = Self { source, root, reporter, known, leaves, others };
+        if is_blob(root) {
+            let kind = artifact::phrase(&root.media_type);
+            return Err(SourceError::NotAnImage { what: "blob", digest: root.digest, kind });
+        }
+        search.follow(root, 0)?;
+        Ok(search)
     }
-    let digest = root.digest;
-    check_depth(root, depth)?;
-    let document = read_document(source, root, "index", MANIFEST_LIMIT)?;
-    if let Manifest::Index(entries) = read_manifest(&document)? {
-        Ok(Some(entries))
-    } else {
-        let why = "it is an image where an index should be".into();
-        Err(SourceError::Document { what: "index", digest, why })
+
+    fn follow(&mut self, entry: &Descriptor, depth: usize) -> Result<(), SourceError> {
+        let platform = entry.platform.as_ref().map(|_| stated_label(entry));
+        let key = format!("{} {}", entry.media_type, platform.unwrap_or_default());
+        if !self.known.insert((entry.digest, entry.size, key)) {
+            return Ok(());
+        }
+        if !is_index(&entry.media_type) {
+            self.leaves.push(entry.clone());
+            return Ok(());
+        }
+        check_depth(entry, depth)?;
+        let digest = entry.digest;
+        let document = read_document(self.source, entry, "index", MANIFEST_LIMIT)?;
+        let Manifest::Index(entries) = read_manifest(&document)? else {
+            let why = "it is an image where an index should be".into();
+            return Err(SourceError::Document { what: "index", digest, why });
+        };
+        let place = format!("index {digest}");
+        let warnings = entries.iter().filter_map(|entry| entry.warning(&place));
+        warnings.for_each(|warning| self.reporter.warn(&warning));
+        for entry in entries.iter().filter_map(IndexEntry::read) {
+            if is_attestation(entry) {
+                self.others.push("an attestation".into());
+            } else if is_blob(entry) {
+                self.others.push(artifact::phrase(&entry.media_type));
+            } else {
+                self.follow(entry, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an image, or notes that something else is there.
+    fn read(&mut self, leaf: &Descriptor) -> Result<Option<StoredImage>, SourceError> {
+        match read_image(self.source, leaf) {
+            Ok(image) => Ok(Some(image)),
+            Err(SourceError::NotAnImage { kind, .. }) if leaf.digest != self.root.digest => {
+                self.others.push(kind);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn all(&mut self) -> Result<Vec<StoredImage>, SourceError> {
+        let mut found: Vec<StoredImage> = Vec::new();
+        let mut keys = BTreeMap::new();
+        for leaf in &std::mem::take(&mut self.leaves) {
+            let Some(image) = self.read(leaf)? else { continue };
+            check_configs(&found, &image)?;
+            let platform = image.label();
+            let second = leaf.digest;
+            let first = *keys.entry(platform.clone()).or_insert(second);
+            if first != second {
+                let digest = self.root.digest;
+                return Err(SourceError::SamePlatform { digest, platform, first, second });
+            }
+            found.push(image);
+        }
+        if found.is_empty() { Err(self.nothing()) } else { Ok(found) }
+    }
+
+    /// The best image for a platform.
+    fn best(&mut self, wanted: &Platform) -> Result<StoredImage, SourceError> {
+        if !is_index(&self.root.media_type) {
+            let image = read_image(self.source, self.root)?;
+            if image.platform().rank_on(wanted).is_some() {
+                return Ok(image);
+            }
+            return Err(SourceError::OtherPlatform {
+                place: self.source.name(),
+                digest: self.root.digest,
+                own: image.platform().clone(),
+                wanted: wanted.clone(),
+            });
+        }
+        let mut choices = Vec::new();
+        let mut ranked: Vec<(Rank, Choice)> = Vec::new();
+        for leaf in std::mem::take(&mut self.leaves) {
+            let Some(choice) = self.choice(leaf)? else { continue };
+            let rank = choice.rank_on(wanted);
+            choices.push(choice.label.clone());
+            ranked.extend(rank.map(|rank| (rank, choice)));
+        }
+        let error = |found, choices| SourceError::Platform {
+            digest: self.root.digest,
+            found,
+            wanted: wanted.clone(),
+            choices,
+        };
+        while let Some(best) = ranked.iter().map(|(rank, _)| rank).max().cloned() {
+            let (group, rest): (Vec<_>, Vec<_>) =
+                ranked.into_iter().partition(|(rank, _)| *rank == best);
+            ranked = rest;
+            let group = group.into_iter().map(|(_, choice)| choice);
+            let group = group.filter_map(|choice| choice.read(self.source).transpose());
+            let group: Vec<(Choice, StoredImage)> = group.collect::<Result<_, _>>()?;
+            let Some((first, image)) = group.first() else { continue };
+            let Some((second, _)) = group.iter().find(|(c, _)| c.leaf.digest != first.leaf.digest)
+            else {
+                return Ok(image.clone());
+            };
+            if first.label == second.label {
+                return Err(SourceError::SamePlatform {
+                    digest: self.root.digest,
+                    platform: first.label.clone(),
+                    first: first.leaf.digest,
+                    second: second.leaf.digest,
+                });
+            }
+            return Err(error("several images", listed(group.into_iter().map(|(c, _)| c.label))));
+        }
+        match choices.is_empty() {
+            true => Err(self.nothing()),
+            false => Err(error("no image", listed(choices))),
+        }
+    }
+
+    /// The platform of an entry; its config is read where the index does not state it.
+    fn choice(&mut self, leaf: Descriptor) -> Result<Option<Choice>, SourceError> {
+        if let Some(platform) = leaf.platform.clone().filter(|platform| !platform.os.is_empty()) {
+            return Ok(Some(Choice { label: stated_label(&leaf), platform, leaf }));
+        }
+        Ok(self.read(&leaf)?.map(|image| Choice {
+            label: image.label(),
+            platform: image.parsed.platform,
+            leaf,
+        }))
+    }
+
+    fn nothing(&self) -> SourceError {
+        let kinds = self.others.iter().collect::<BTreeSet<_>>();
+        let kinds: Vec<&str> = kinds.into_iter().take(5).map(String::as_str).collect();
+        let kinds = if kinds.is_empty() { "no entries".into() } else { kinds.join(", ") };
+        SourceError::NoImages { digest: self.root.digest, kinds }
+    }
+}
+
+/// An entry of an index with its platform.
+struct Choice {
+    leaf: Descriptor,
+    platform: Platform,
+    /// The platform with the version of its operating system.
+    label: String,
+}
+
+impl Choice {
+    /// Returns how well it runs there. A platform may be asked for with its version too.
+    fn rank_on(&self, wanted: &Platform) -> Option<Rank> {
+        let os = self.label.split('/').next().unwrap_or_default().to_owned();
+        let versioned = Platform { os, ..self.platform.clone() };
+        self.platform.rank_on(wanted).or_else(|| versioned.rank_on(wanted))
+    }
+
+    /// Reads the image; nothing if it is something else.
+    fn read(self, source: &dyn Source) -> Result<Option<(Self, StoredImage)>, SourceError> {
+        match read_image(source, &self.leaf) {
+            Ok(image) => Ok(Some((self, image))),
+            Err(SourceError::NotAnImage { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -119,55 +310,53 @@ fn is_attestation(entry: &Descriptor) -> bool {
         || entry.annotations.contains_key("vnd.docker.reference.type")
 }
 
-fn for_platform(
-    source: &dyn Source,
-    root: &Descriptor,
-    wanted: &Platform,
-    depth: usize,
-) -> Result<Descriptor, SourceError> {
-    let Some(entries) = index_entries(source, root, depth)? else { return Ok(root.clone()) };
-    let entries: Vec<&Descriptor> = entries.iter().filter(|entry| !is_attestation(entry)).collect();
-    let choices = || {
-        listed(entries.iter().map(|entry| {
-            entry.platform.as_ref().map_or_else(|| "no platform".into(), Platform::to_string)
-        }))
-    };
-    let error = |found| SourceError::Platform {
-        digest: root.digest,
-        found,
-        wanted: wanted.clone(),
-        choices: choices(),
-    };
-    match fitting(&entries, wanted).as_slice() {
-        [] => Err(error("no image")),
-        [entry] => for_platform(source, entry, wanted, depth + 1),
-        [first, rest @ ..] if rest.iter().all(|entry| entry.digest == first.digest) => {
-            for_platform(source, first, wanted, depth + 1)
+/// Returns the platform of an image as containerd writes it, with the version of the operating
+/// system if the index or the config states it: `windows(10.0.17763.1)/amd64`.
+pub(crate) fn label(entry: &Descriptor, own: &Platform, os_version: Option<&str>) -> String {
+    match entry.platform.as_ref().filter(|platform| !platform.os.is_empty()) {
+        Some(_) => stated_label(entry),
+        None => labelled(own, os_version, &[]),
+    }
+}
+
+/// Describes what an index says of an image, if its config contradicts that.
+pub(crate) fn contradiction(stated: Option<&Platform>, own: &Platform) -> Option<String> {
+    let stated = stated.filter(|stated| !stated.os.is_empty() && !stated.fits(own))?;
+    Some(format!("the index says {stated}, and the image's config {own}"))
+}
+
+fn stated_label(entry: &Descriptor) -> String {
+    #[derive(Default, Deserialize)]
+    struct Stated {
+        #[serde(default)]
+        platform: Version,
+    }
+    #[derive(Default, Deserialize)]
+    struct Version {
+        #[serde(rename = "os.version")]
+        version: Option<String>,
+        #[serde(rename = "os.features")]
+        features: Option<Vec<String>>,
+    }
+    let words = entry.words.as_deref().unwrap_or("{}");
+    // Values of another shape say nothing that cooper could compare.
+    let Version { version, features } =
+        serde_json::from_str::<Stated>(words).unwrap_or_default().platform;
+    let platform = entry.platform.clone().unwrap_or_default();
+    labelled(&platform, version.as_deref(), &features.unwrap_or_default())
+}
+
+fn labelled(platform: &Platform, version: Option<&str>, features: &[String]) -> String {
+    let parts: Vec<&str> = version
+        .into_iter()
+        .chain(features.iter().map(String::as_str))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let platform = platform.normalized();
+    match parts.is_empty() {
+        true => platform.to_string(),
+        false => {
+            Platform { os: format!("{}({})", platform.os, parts.join("+")), ..platform }.to_string()
         }
-        _ => Err(error("several images")),
     }
-}
-
-/// The entries that fit best: of the same variant; if there is none, those of which one side
-/// names no variant. An entry without a platform fits when it is the only one.
-fn fitting<'a>(entries: &[&'a Descriptor], wanted: &Platform) -> Vec<&'a Descriptor> {
-    let same = |entry: &&&Descriptor| match &entry.platform {
-        Some(platform) => platform.os == wanted.os && platform.architecture == wanted.architecture,
-        None => entries.len() == 1,
-    };
-    let candidates: Vec<&Descriptor> = entries.iter().filter(same).copied().collect();
-    let variant_of = |entry: &Descriptor| entry.platform.as_ref().and_then(variant);
-    let exact: Vec<&Descriptor> =
-        candidates.iter().filter(|entry| variant_of(entry) == variant(wanted)).copied().collect();
-    if !exact.is_empty() {
-        return exact;
-    }
-    let loose = |entry: &&&Descriptor| variant(wanted).is_none() || variant_of(entry).is_none();
-    candidates.iter().filter(loose).copied().collect()
-}
-
-/// All 64-bit ARM is v8 unless it says otherwise.
-fn variant(platform: &Platform) -> Option<String> {
-    let implied = platform.architecture == "arm64" && platform.variant.as_deref() == Some("v8");
-    platform.variant.clone().filter(|_| !implied)
 }

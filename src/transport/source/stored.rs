@@ -17,14 +17,11 @@ impl StoredImage {
         name: ImageName,
         tags: Vec<Tag>,
     ) -> Result<Image, SourceError> {
-        if let Some(layer) = self.layers.iter().find(|layer| layer.foreign) {
+        if let Some((layer, why)) = self.obstacle() {
             return Err(SourceError::Document {
                 what: "manifest",
                 digest: self.manifest.descriptor.digest,
-                why: format!(
-                    "its layer {} is to be fetched from a place of its own",
-                    layer.descriptor.digest
-                ),
+                why: format!("its layer {} cannot be used: {why}", layer.descriptor.digest),
             });
         }
         let pass_on = |(number, (layer, diff_id)): (usize, (&Layer, DiffId))| {
@@ -62,9 +59,9 @@ pub fn unread_layer(
         tar_size,
         // Levels are nowhere in a blob; they do not matter to who reads it.
         compression: match layer.encoding {
-            Encoding::Plain => Compression::None {},
-            Encoding::Gzip => Compression::Gzip { level: 6 },
-            Encoding::Zstd => Compression::Zstd { level: 3 },
+            Some(Encoding::Plain) | None => Compression::None {},
+            Some(Encoding::Gzip) => Compression::Gzip { level: 6 },
+            Some(Encoding::Zstd) => Compression::Zstd { level: 3 },
         },
         blob: Blob::elsewhere(place, digest, blob_size),
     }

@@ -3,6 +3,7 @@ use std::io::Cursor;
 
 use super::*;
 use crate::image::{MEDIA_TYPE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST};
+use crate::report::Silent;
 use crate::transport::graph::Graph;
 
 /// A source whose blobs are in memory, under the digests that a test claims for them.
@@ -99,7 +100,8 @@ fn a_platform_finds_its_image_and_others_are_listed() {
         ("linux/arm64", Ok("arm64")),
         ("linux/arm64/v8", Ok("arm64")),
         ("linux/arm/v7", Ok("seven")),
-        ("linux/arm", Err("several images")),
+        ("linux/arm", Ok("seven")),
+        ("linux/arm/v8", Ok("seven")),
         ("linux/arm/v5", Err("no image")),
         ("linux/riscv64", Err("no image")),
         ("windows/amd64", Err("no image")),
@@ -120,7 +122,7 @@ fn images_for(
     root: &Descriptor,
     wanted: &str,
 ) -> Result<Vec<StoredImage>, SourceError> {
-    images(memory, root, Some(&platform(wanted)))
+    images(memory, root, Some(&platform(wanted)), &Silent)
 }
 
 #[test]
@@ -133,7 +135,7 @@ fn attestations_are_no_images() {
         ..memory.add(MEDIA_TYPE_MANIFEST, b"{}")
     };
     let root = memory.index(&[attestation, image]);
-    assert_eq!(label(&images(&memory, &root, None).unwrap()), "amd");
+    assert_eq!(label(&images(&memory, &root, None, &Silent).unwrap()), "amd");
 }
 
 #[test]
@@ -148,7 +150,10 @@ fn the_fifth_index_within_indexes_is_one_too_many_for_every_reader() {
         for depth in 1 + usize::from(is_empty)..=INDEX_DEPTH + 1 {
             root = memory.index(&[root]);
             let error = |result: Result<(), SourceError>| result.err().map(|e| e.to_string());
-            let selected = error(images(&memory, &root, None).map(drop));
+            let selected = error(match images(&memory, &root, None, &Silent) {
+                Err(SourceError::NoImages { .. }) if is_empty => Ok(()),
+                images => images.map(drop),
+            });
             let blobs = memory.blobs.clone();
             let source: std::sync::Arc<dyn Source> =
                 std::sync::Arc::new(Memory { roots: Vec::new(), blobs });
@@ -181,7 +186,7 @@ fn names_choose_among_several_images() {
     assert!(error.contains("`docker.io/library/a:v1`, `r.io/x/b:v2`"), "{error}");
     // fault 73: two equal names, two images
     memory.roots = vec![named(a, "a:v1"), named(b, "a:v1")];
-    assert!(matches!(choose(&memory, Some("a:v1")), Err(SourceError::Ambiguous { .. })));
+    assert!(matches!(choose(&memory, Some("a:v1")), Err(SourceError::SameName { .. })));
 }
 
 #[test]
@@ -194,9 +199,6 @@ fn a_manifest_that_two_clients_could_read_differently_is_refused() {
         format!(r#""layers":[{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}]"#)
     };
     let tar = "application/vnd.oci.image.layer.v1.tar";
-    let two = format!(
-        r#"{{"mediaType":"{tar}","digest":"{digest}","size":1}},{{"mediaType":"x/y","digest":"{digest}","size":1}}"#
-    );
     for (manifest, says) in [
         (format!(r#"{{{config},"layers":[],"manifests":[]}}"#), "an index and an image at once"),
         (format!(r#"{{"mediaType":"{MEDIA_TYPE_INDEX}",{config},"layers":[]}}"#), "was named as"),
@@ -204,7 +206,6 @@ fn a_manifest_that_two_clients_could_read_differently_is_refused() {
         (r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned(), "schema 1"),
         (format!("{{{config}}}"), "neither `layers` nor `manifests`"),
         (r#"{"layers":[]}"#.to_owned(), "no `config`"),
-        (format!(r#"{{{config},"layers":[{two}]}}"#), "layers[1] has the media type `x/y`"),
         (format!("{{{config},{}}}", layer(tar, "sha256:xyz", "1")), "hexadecimal"),
         (format!("{{{config},{}}}", layer(tar, "sha256:../../x", "1")), "hexadecimal"),
         (format!("{{{config},{}}}", layer(tar, "sha512:00", "1")), "sha256:"),
@@ -232,7 +233,7 @@ fn documents_larger_than_any_image_has_are_not_even_read() {
     let with = memory.add(MEDIA_TYPE_MANIFEST, with.to_string().as_bytes());
     memory.blobs.retain(|digest, _| *digest == with.digest);
     for (root, what) in [(manifest, "manifest"), (with, "config")] {
-        let error = images(&memory, &root, None).unwrap_err();
+        let error = images(&memory, &root, None, &Silent).unwrap_err();
         let is_right =
             matches!(&error, SourceError::TooLarge { what: large, .. } if *large == what);
         assert!(is_right, "{what}: {error}");
@@ -248,7 +249,7 @@ fn what_is_no_image_is_an_artifact_and_unknown_fields_are_kept() {
     );
     let document = Document::from_bytes(MEDIA_TYPE_MANIFEST, chart.into_bytes());
     assert!(
-        matches!(read_manifest(&document).unwrap(), Manifest::Artifact(blobs) if blobs.len() == 1)
+        matches!(read_manifest(&document).unwrap(), Manifest::Artifact { blobs, kind } if blobs.len() == 1 && kind.starts_with("a Helm chart"))
     );
 }
 
@@ -261,8 +262,8 @@ fn a_config_has_a_diff_id_for_each_layer_and_a_platform() {
         (r#"{"os":"linux","architecture":"amd64","rootfs":null}"#.to_owned(), 0, "rootfs.diff_ids"),
         (
             r#"{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":null}}"#.to_owned(),
-            0,
-            "rootfs.diff_ids",
+            1,
+            "0 diff ids for the 1 layers",
         ),
         (
             format!(r#"{{"os":"linux","architecture":"amd64","rootfs":{{"diff_ids":[{id}]}}}}"#),
@@ -309,7 +310,7 @@ fn what_indexes_name_many_times_is_read_once() {
         let index = serde_json::json!({"schemaVersion": 2, "manifests": vec![&root; 2000]});
         root = memory.add(MEDIA_TYPE_INDEX, index.to_string().as_bytes());
     }
-    assert_eq!(images(&memory, &root, None).unwrap().len(), 1);
+    assert_eq!(images(&memory, &root, None, &Silent).unwrap().len(), 1);
     let source: std::sync::Arc<dyn Source> = std::sync::Arc::new(memory);
     assert_eq!(Graph::read(&source, &root).unwrap().documents().len(), 5);
 }
@@ -324,7 +325,7 @@ fn an_archive_that_inflates_to_more_than_it_may_is_refused() {
     let within = |most| {
         let mut file = std::fs::File::open(&path).unwrap();
         let mut plain = tempfile::tempfile().unwrap();
-        archive::inflate(&mut file, Encoding::Gzip, most, &mut plain)
+        archive::inflate(&mut file, Magic::Layer(Encoding::Gzip), most, &mut plain)
             .map(|()| plain.metadata().unwrap().len())
     };
     assert_eq!(within(5000).unwrap(), 5000);
