@@ -14,14 +14,52 @@ let
     else
       throw "cooper: ${file} is no lock of a base image that this cooper reads; ${written}";
 
-  # As cooper finds it: arm64 is v8 unless it says otherwise.
-  names =
+  # The variants of which each runs the programs of those after it, and the one that a name without
+  # a variant stands for. src/spec/platform.rs has the whole rule.
+  variants = {
+    arm = [
+      "v8"
+      "v7"
+      "v6"
+      "v5"
+    ];
+    arm64 = [
+      "v9"
+      "v8"
+    ];
+    amd64 = [
+      "v4"
+      "v3"
+      "v2"
+      "v1"
+    ];
+  };
+  bases = {
+    arm = "v7";
+    arm64 = "v8";
+    amd64 = "v1";
+  };
+
+  shown =
     platform:
+    "${platform.os}/${platform.architecture}"
+    + (if platform.variant or null == null then "" else "/${platform.variant}");
+
+  names =
+    platform@{ architecture, ... }:
     let
-      bare = "${platform.os}/${platform.architecture}";
-      variant = if platform.variant or null == null then [ ] else [ "${bare}/${platform.variant}" ];
+      bare = "${platform.os}/${architecture}";
+      base = bases.${architecture} or null;
+      wanted = if platform.variant or null == null then base else platform.variant;
+      from =
+        list: if list == [ ] || builtins.head list == wanted then list else from (builtins.tail list);
+      lower = from (variants.${architecture} or [ ]);
+      known = if lower == [ ] && wanted != null then [ wanted ] else lower;
+      named = variant: [ "${bare}/${variant}" ] ++ (if variant == base then [ bare ] else [ ]);
     in
-    variant ++ [ bare ] ++ (if platform.architecture == "arm64" then [ "${bare}/v8" ] else [ ]);
+    builtins.concatMap named known
+    ++ [ bare ]
+    ++ (if architecture == "arm64" then [ "${bare}/v8" ] else [ ]);
 in
 {
   inherit file content;
@@ -31,7 +69,7 @@ in
       found = builtins.filter (name: content.platforms ? ${name}) (names platform);
     in
     if found == [ ] then
-      throw "cooper: ${file} has nothing for ${builtins.head (names platform)}; it has ${builtins.concatStringsSep ", " (builtins.attrNames content.platforms)}"
+      throw "cooper: ${file} has nothing for ${shown platform}; it has ${builtins.concatStringsSep ", " (builtins.attrNames content.platforms)}"
     else
       content.platforms.${builtins.head found};
 }
