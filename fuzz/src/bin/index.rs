@@ -13,8 +13,12 @@ const NAME: &str = "fuzzed-by-cooper";
 /// Nothing where a value that is kept as it is cannot be held, such as a number past any double.
 fn parts(bytes: &[u8]) -> Option<(Map<String, Value>, Vec<Value>)> {
     let Value::Object(mut index) = serde_json::from_slice(bytes).ok()? else { panic!("no object") };
-    let Some(Value::Array(manifests)) = index.remove("manifests") else { panic!("no list") };
-    Some((index, manifests))
+    match index.remove("manifests") {
+        Some(Value::Array(manifests)) => Some((index, manifests)),
+        // Go writes `null` for an empty list.
+        Some(Value::Null) => Some((index, Vec::new())),
+        _ => panic!("no list"),
+    }
 }
 
 fuzz_target!(|bytes: &[u8]| {

@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     let descriptor = Document::from_bytes(encoding.media_type(), blob.clone()).descriptor;
     let limits = Limits { memory: 1 << 20, inflated: 64 << 20, ..Limits::new(1) };
     let workspace = Arc::new(Workspace::new(limits));
-    let layer = Layer { descriptor, encoding, foreign: false };
+    let layer = Layer { descriptor, encoding: Some(encoding), foreign: false };
     let scan = validate::scan(&workspace, &Memory(blob), &layer);
     // Of a tar that breaks off nobody knows the size.
     let is_read = scan.diff_id.is_some();
