@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Read};
 use super::BaseError;
 use crate::rootfs::Account;
 use crate::transport::source::tar::{Kind, TarError, TarReader};
-use crate::transport::source::{self, Encoding, Source};
+use crate::transport::source::{self, Magic, Source};
 use crate::validate::Tree;
 
 /// Paths without the leading slash.
@@ -159,10 +159,10 @@ fn in_layer(
 ) -> io::Result<Option<InLayer>> {
     let raw = source::Checked::new(source, &layer.descriptor).map_err(io::Error::other)?;
     let mut raw = BufReader::with_capacity(1 << 18, raw);
-    let encoding = Encoding::of_magic(io::BufRead::fill_buf(&mut raw)?);
+    let magic = Magic::of(io::BufRead::fill_buf(&mut raw)?);
     let mut found = None;
     {
-        let mut tar = TarReader::streaming(encoding.decoder(&mut raw)?);
+        let mut tar = TarReader::streaming(magic.decoder(&mut raw)?);
         loop {
             let entry = match tar.next_entry() {
                 Ok(Some(entry)) => entry,

@@ -19,7 +19,7 @@ use crate::image::Document;
 use crate::report::{self, Reporter, Task};
 use crate::spec::Tag;
 use crate::transport::graph::{Blob, Graph};
-use crate::transport::source::{Manifest, read_manifest};
+use crate::transport::source::{IndexEntry, Manifest, read_manifest};
 
 /// What goes into one repository.
 #[derive(Debug, Clone)]
@@ -347,8 +347,9 @@ fn named_by(document: &Document) -> Vec<Digest> {
         Ok(Manifest::Image { config, layers }) => std::iter::once(config.digest)
             .chain(layers.iter().map(|layer| layer.descriptor.digest))
             .collect(),
-        Ok(Manifest::Artifact(parts) | Manifest::Index(parts)) => {
-            parts.iter().map(|part| part.digest).collect()
+        Ok(Manifest::Artifact { blobs, .. }) => blobs.iter().map(|blob| blob.digest).collect(),
+        Ok(Manifest::Index(entries)) => {
+            entries.iter().filter_map(IndexEntry::read).map(|entry| entry.digest).collect()
         }
         Err(_) => Vec::new(),
     }
