@@ -13,7 +13,6 @@ use tokio::sync::OnceCell;
 
 use super::net::connect::{Dial, is_plain_http};
 use super::net::redirect_policy;
-use super::net::retry::{MIN_BODY_RATE, RateWatch};
 use super::token::Known;
 use super::{Options, RegistryError};
 use crate::transport::http;
@@ -150,15 +149,6 @@ impl Registry {
     pub(super) fn stalled(&self, url: &Url, what: &str) -> RegistryError {
         let seconds = self.options.idle.as_secs();
         RegistryError::Stalled { host: redirect_policy::host_of(url), what: what.into(), seconds }
-    }
-
-    pub(super) fn too_slow(&self, url: &Url, what: &str, rate: &RateWatch) -> RegistryError {
-        RegistryError::TooSlow {
-            host: redirect_policy::host_of(url),
-            what: what.into(),
-            rate: MIN_BODY_RATE,
-            seconds: rate.window().as_secs(),
-        }
     }
 
     pub(super) fn unreachable(

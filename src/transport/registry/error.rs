@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 
-use super::net::{retry, tls};
+use super::net::retry::{self, MIN_BODY_RATE, RateWatch};
+use super::net::{redirect_policy, tls};
 use crate::digest::Digest;
 use crate::layer::LayerError;
 use crate::transport::source::SourceError;
@@ -191,6 +192,16 @@ fn wait(seconds: Option<u64>) -> String {
 const MISSING_CONTENT: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
 
 impl RegistryError {
+    /// The error for a body below the least rate.
+    pub(super) fn too_slow(url: &Url, what: &str, rate: &RateWatch) -> Self {
+        Self::TooSlow {
+            host: redirect_policy::host_of(url),
+            what: what.into(),
+            rate: MIN_BODY_RATE,
+            seconds: rate.window().as_secs(),
+        }
+    }
+
     /// Returns true if the registry lacks what a manifest names.
     pub(super) fn is_missing_content(&self) -> bool {
         let Self::Refused { codes, .. } = self else { return false };

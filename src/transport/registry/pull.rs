@@ -208,7 +208,7 @@ impl Registry {
             let since = Instant::now();
             let Some(chunk) = self.timed(answer.chunk(), &url, what).await? else { break };
             if rate.is_too_slow(since.elapsed(), chunk.len() as u64) {
-                return Err(self.too_slow(&url, what, &rate));
+                return Err(RegistryError::too_slow(&url, what, &rate));
             }
             let over = skip.min(chunk.len() as u64);
             skip -= over;

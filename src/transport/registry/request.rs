@@ -207,7 +207,7 @@ impl Registry {
                 return Err(self.stalled(url, what));
             }
             if !is_sent && !progress.is_waiting() && rate.is_too_slow(waited, moved) {
-                return Err(self.too_slow(url, what, &rate));
+                return Err(RegistryError::too_slow(url, what, &rate));
             }
         }
     }

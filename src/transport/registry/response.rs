@@ -35,7 +35,7 @@ impl Registry {
                 return Ok(bytes);
             };
             if rate.is_too_slow(since.elapsed(), chunk.len() as u64) {
-                return Err(self.too_slow(&url, what, &rate));
+                return Err(RegistryError::too_slow(&url, what, &rate));
             }
             bytes.extend_from_slice(&chunk);
             if bytes.len() > limit {

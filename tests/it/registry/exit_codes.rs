@@ -25,12 +25,11 @@ fn not_found_of_another_host_names_that_host() {
             let location = vec![("Location", format!("http://{target}/moved"))];
             if is_led(seen) { Fault::Answer(status, location, Vec::new()) } else { Fault::None }
         });
-        let output = match name.starts_with("push") {
-            true => push(&fixture, &image(&fixture, "new", 3), &proxy.name()).output(),
-            false => {
-                let place = format!("{}/app:v1", proxy.name());
-                fixture.cooper().args(["copy", &place, "copied.tar"]).output()
-            }
+        let output = if name.starts_with("push") {
+            push(&fixture, &image(&fixture, "new", 3), &proxy.name()).output()
+        } else {
+            let place = format!("{}/app:v1", proxy.name());
+            fixture.cooper().args(["copy", &place, "copied.tar"]).output()
         };
         let error = stderr(&output.unwrap(), 2);
         let says = format!("`{}`, to which `{}` leads, refused to", other.name(), proxy.name());

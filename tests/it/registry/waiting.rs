@@ -63,6 +63,9 @@ impl Setup {
     }
 }
 
+/// The fault of one answer.
+type Spoil = fn() -> Fault;
+
 fn is_layer(seen: &Seen) -> bool {
     seen.is("GET", "/blobs/")
 }
@@ -122,7 +125,7 @@ fn pauses_of_one_request_are_limited_in_sum() {
 
 #[test]
 fn pauses_are_reported_with_their_reason() {
-    let cases: [(&str, fn() -> Fault, &str); 4] = [
+    let cases: [(&str, Spoil, &str); 4] = [
         ("/manifests/v1", || refusal(503, "BUSY"), "503: BUSY: by a test; retry 1 of 4 in 0."),
         ("/manifests/v1", || wait("0"), "the limit of pulls; it asks for a wait of 0 s; retry 1"),
         ("/blobs/", || Fault::Hang, "failed to reach `127.0.0.1:"),
