@@ -208,6 +208,6 @@ fn image_that_build_makes_is_read_by_every_command() {
     let many = json!({"config": {"Labels": {"large": "a".repeat(9 << 20)}}});
     place.spec(&[], many);
     place
-        .cooper(&["build", "spec.json", "-o", "large.tar"])
+        .cooper(&["build", "--quiet", "spec.json", "-o", "large.tar"])
         .failed(1, &["the config of `app` would have", "at most 8388608 are possible"]);
 }
