@@ -207,7 +207,12 @@ fn manifests_that_share_a_huge_config_do_not_fill_the_memory() {
     for at in 0..17 {
         let manifest =
             serde_json::json!({"schemaVersion": 2, "config": config, "layers": [], "at": at});
-        images.push(memory.add(MEDIA_TYPE_MANIFEST, manifest.to_string().into_bytes()));
+        let entry = memory.add(MEDIA_TYPE_MANIFEST, manifest.to_string().into_bytes());
+        let mut entry = serde_json::to_value(entry).unwrap();
+        let variant = format!("v{at}");
+        entry["platform"] =
+            serde_json::json!({"os": "linux", "architecture": "amd64", "variant": variant});
+        images.push(entry);
     }
     let index = serde_json::json!({"schemaVersion": 2, "manifests": images});
     let index = memory.add(MEDIA_TYPE_INDEX, index.to_string().into_bytes());

@@ -204,7 +204,7 @@ fn hostile_bases_are_refused_before_anything_is_written() {
     let zeros = format!("sha256:{}", "0".repeat(64));
     let many: Vec<Value> = vec![manifest["layers"][0].clone(); 125];
     let ids: Vec<Value> = vec![config["rootfs"]["diff_ids"][0].clone(); 125];
-    let cases: [(&str, Change<'_>); 8] = [
+    let cases: [(&str, Change<'_>); 9] = [
         ("its diff id is", &|_, c| c["rootfs"]["diff_ids"][0] = json!(zeros)),
         ("2 diff ids for the 1 layers", &|_, c| c["rootfs"]["diff_ids"] = json!([zeros, zeros])),
         ("0 diff ids for the 1 layers", &|_, c| c["rootfs"]["diff_ids"] = Value::Null),
@@ -212,6 +212,7 @@ fn hostile_bases_are_refused_before_anything_is_written() {
         ("to be fetched from `http://169.254.169.254/`", &|m, _| {
             m["layers"][0]["urls"] = json!(["http://169.254.169.254/"])
         }),
+        ("runs on linux/arm64", &|_, c| c["architecture"] = json!("arm64")),
         ("hexadecimal", &|m, _| m["layers"][0]["digest"] = json!("sha256:../../../etc/passwd")),
         ("is unusable: `config.Env` is the string \"A=1\"", &|_, c| {
             c["config"]["Env"] = json!("A=1")
@@ -225,11 +226,6 @@ fn hostile_bases_are_refused_before_anything_is_written() {
     for (says, change) in cases {
         refused(&fixture, &spoilt(change), says);
     }
-    let other = spoilt(&|_, _| {});
-    let index = std::fs::read_to_string(other.join("index.json")).unwrap();
-    assert!(index.contains("\"amd64\""));
-    std::fs::write(other.join("index.json"), index.replace("\"amd64\"", "\"arm64\"")).unwrap();
-    refused(&fixture, &other, "runs on linux/arm64");
     let flipped = spoilt(&|_, _| {});
     let blob = flipped.join("blobs/sha256").join(layer.strip_prefix("sha256:").unwrap());
     let mut bytes = std::fs::read(&blob).unwrap();
