@@ -104,7 +104,7 @@ struct Level {
 
 impl Level {
     fn parse(architecture: &str, variant: &str) -> Option<Self> {
-        let letters: String = variant.chars().filter(|c| c.is_ascii_alphabetic()).collect();
+        let letters: String = variant.chars().filter(char::is_ascii_alphabetic).collect();
         // Docker's older manifest lists write `7` for `v7`.
         let letters = if letters.is_empty() { "v".into() } else { letters };
         let numbers = variant.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());

@@ -210,7 +210,7 @@ fn hostile_bases_are_refused_before_anything_is_written() {
         ("0 diff ids for the 1 layers", &|_, c| c["rootfs"]["diff_ids"] = Value::Null),
         ("bytes, and its descriptor says", &|m, _| m["layers"][0]["size"] = json!(12)),
         ("to be fetched from `http://169.254.169.254/`", &|m, _| {
-            m["layers"][0]["urls"] = json!(["http://169.254.169.254/"])
+            m["layers"][0]["urls"] = json!(["http://169.254.169.254/"]);
         }),
         ("runs on linux/arm64", &|_, c| c["architecture"] = json!("arm64")),
         ("hexadecimal", &|m, _| m["layers"][0]["digest"] = json!("sha256:../../../etc/passwd")),
