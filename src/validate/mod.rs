@@ -29,8 +29,7 @@ use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
     self, CONFIG_LIMIT, Encoding, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError,
-    StoredImage,
-    read_document, read_image, read_manifest,
+    StoredImage, read_document, read_image, read_manifest,
 };
 
 pub use entries::{Meta, Scan};
