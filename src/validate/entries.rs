@@ -1,6 +1,6 @@
 //! The entries of a layer: what each is by itself, and next to the others of the same layer.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ pub(super) struct Entry {
 pub(super) struct Entries {
     pub(super) list: Vec<Entry>,
     /// The bytes of files that images are extended by, such as `etc/passwd`, by entry.
-    pub(super) files: HashMap<usize, Vec<u8>>,
+    pub(super) files: BTreeMap<usize, Vec<u8>>,
     memory: Option<Arc<Workspace>>,
     taken: u64,
 }
@@ -147,7 +147,7 @@ pub(super) fn entries<R: Read>(
     workspace: &Workspace,
     scan: &mut Scan,
 ) -> Result<(), Stop> {
-    let mut list = List { workspace, scan, seen: HashMap::new(), unmet: Vec::new() };
+    let mut list = List { workspace, scan, seen: BTreeMap::new(), unmet: Vec::new() };
     let mut next = || -> Result<bool, Stop> {
         let Some(entry) = reader.next_entry()? else { return Ok(false) };
         let Some(path) = list.place(&entry) else { return Ok(true) };
@@ -183,7 +183,7 @@ struct List<'a> {
     workspace: &'a Workspace,
     scan: &'a mut Scan,
     /// The last entry of each path.
-    seen: HashMap<PathId, usize>,
+    seen: BTreeMap<PathId, usize>,
     /// Hard links whose target has not come yet.
     unmet: Vec<usize>,
 }

@@ -144,7 +144,7 @@ fn compare(value: &Value, kind: Type, path: &str, wrong: &mut Vec<String>) {
         return;
     }
     match (kind, value) {
-        (_, Value::Null) => {}
+        (_, Value::Null) | (Type::Text, Value::String(_)) | (Type::Flag, Value::Bool(_)) => {}
         (Type::Fields(fields), Value::Object(object)) => {
             for (name, value) in object {
                 let known = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
@@ -160,7 +160,6 @@ fn compare(value: &Value, kind: Type, path: &str, wrong: &mut Vec<String>) {
         }
         (Type::TextMap, Value::Object(map)) => each(map, Type::Text, path, wrong),
         (Type::Set, Value::Object(set)) => each(set, Type::Fields(&[]), path, wrong),
-        (Type::Text, Value::String(_)) | (Type::Flag, Value::Bool(_)) => {}
         (Type::Integer, Value::Number(number)) if number.is_i64() => {}
         (Type::Time, Value::String(text)) if is_time(text) => {}
         (kind, value) => {

@@ -64,14 +64,12 @@ enum Broken {
 
 impl Broken {
     fn of(error: io::Error) -> Self {
-        let inner = error.get_ref();
-        // A decoder's errors have no number of the system's.
-        if inner.is_some_and(|inner| inner.is::<SourceError>()) || error.raw_os_error().is_some() {
-            return Self::Blob(error);
-        }
-        match inner.filter(|inner| inner.is::<InflatesTooMuch>()) {
-            Some(limit) => Self::Limit(limit.to_string()),
-            None => Self::Tar(format!("it cannot be decompressed: {}", chain(&error))),
+        match error.get_ref() {
+            Some(inner) if inner.is::<SourceError>() => Self::Blob(error),
+            // A decoder's errors have no number of the system's.
+            _ if error.raw_os_error().is_some() => Self::Blob(error),
+            Some(inner) if inner.is::<InflatesTooMuch>() => Self::Limit(inner.to_string()),
+            _ => Self::Tar(format!("it cannot be decompressed: {}", chain(&error))),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The end of each link is found once, for any number of links that lead to it. The time for all
 //! links of an image is in proportion to the length of their targets.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::paths::{PathId, Paths, ROOT};
 
@@ -34,7 +34,7 @@ pub(super) enum Found {
 pub(super) struct Links<'a, F> {
     paths: &'a Paths,
     node: F,
-    known: HashMap<PathId, Known>,
+    known: BTreeMap<PathId, Known>,
 }
 
 /// A link whose target is followed.
@@ -49,7 +49,7 @@ struct Step<'a> {
 impl<'a, F: Fn(PathId) -> Option<Found>> Links<'a, F> {
     /// `node` gives what is at a path.
     pub(super) fn new(paths: &'a Paths, node: F) -> Self {
-        Self { paths, node, known: HashMap::new() }
+        Self { paths, node, known: BTreeMap::new() }
     }
 
     /// Returns the end of a symbolic link; none for other entries and for links to nothing.

@@ -164,14 +164,12 @@ fn a_wrong_diff_id_is_found() {
 /// A layer of one file of zeros.
 fn zeros(encoding: Encoding, size: usize) -> (Encoding, Vec<u8>, Vec<u8>) {
     let tar = tar_of(&[("zeros", b'0', &"\0".repeat(size))]);
-    let blob = match encoding {
-        Encoding::Zstd => zstd::encode_all(tar.as_slice(), 3).unwrap(),
-        _ => {
-            let mut encoder =
-                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
-            encoder.write_all(&tar).unwrap();
-            encoder.finish().unwrap()
-        }
+    let blob = if encoding == Encoding::Zstd {
+        zstd::encode_all(tar.as_slice(), 3).unwrap()
+    } else {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        encoder.write_all(&tar).unwrap();
+        encoder.finish().unwrap()
     };
     assert!(blob.len() * 500 < tar.len(), "{}", blob.len());
     (encoding, blob, tar)

@@ -246,16 +246,15 @@ impl Layer<'_> {
             return self.found(|| Finding::warning(shown, message));
         }
         let id = self.paths.child(dir, hidden).filter(|id| self.get(*id).is_some());
-        match id {
-            Some(id) => self.update(id, |node| {
+        if let Some(id) = id {
+            self.update(id, |node| {
                 node.kind = None;
                 node.cleared = layer;
-            }),
-            None => {
-                let shown = self.shown(entry.path);
-                let message = "it is a whiteout, and there is nothing below it to hide";
-                self.found(|| Finding::warning(shown, message));
-            }
+            });
+        } else {
+            let shown = self.shown(entry.path);
+            let message = "it is a whiteout, and there is nothing below it to hide";
+            self.found(|| Finding::warning(shown, message));
         }
     }
 
@@ -298,15 +297,14 @@ impl Layer<'_> {
             return;
         }
         let (shown, dir) = (self.shown(entry.path), self.shown(dir));
-        self.found(|| match is_link {
-            true => Finding::warning(
-                shown,
-                format!(
+        self.found(|| {
+            if is_link {
+                let message = format!(
                     "it lies below {dir}, a symbolic link of a lower layer: some unpackers follow \
                      the link, others replace it"
-                ),
-            ),
-            false => {
+                );
+                Finding::warning(shown, message)
+            } else {
                 let message = format!("it lies below {dir}, which is no directory");
                 Finding::error(About::Path, shown, message)
             }
@@ -337,14 +335,13 @@ impl Layer<'_> {
             return;
         }
         let (shown, target) = (self.shown(entry.path), self.shown(entry.link));
-        self.found(|| match there {
-            None => {
-                let message = format!("it is a hard link to {target}, which is not there");
-                Finding::error(About::Path, shown, message)
-            }
-            Some(_) => {
+        self.found(|| {
+            if there.is_some() {
                 let message = format!("it is a hard link to {target} in a lower layer");
                 Finding::warning(shown, message)
+            } else {
+                let message = format!("it is a hard link to {target}, which is not there");
+                Finding::error(About::Path, shown, message)
             }
         });
     }

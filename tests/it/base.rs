@@ -215,7 +215,7 @@ fn hostile_bases_are_refused_before_anything_is_written() {
         ("runs on linux/arm64", &|_, c| c["architecture"] = json!("arm64")),
         ("hexadecimal", &|m, _| m["layers"][0]["digest"] = json!("sha256:../../../etc/passwd")),
         ("is unusable: `config.Env` is the string \"A=1\"", &|_, c| {
-            c["config"]["Env"] = json!("A=1")
+            c["config"]["Env"] = json!("A=1");
         }),
         ("Docker mounts at most 125", &|m, c| {
             m["layers"] = json!(many);

@@ -116,8 +116,8 @@ fn json_has_the_texts_of_an_image_with_its_own_escapes() {
     let ran = place.cooper(&["validate", "--json", &format!("oci:image:{ODD}")]);
     assert_eq!(ran.code, Some(1));
     is_plain("validate", &ran.stderr);
-    let events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    assert!(events.last().unwrap()["message"].as_str().unwrap().contains(ODD));
+    let mut events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert!(events.next_back().unwrap()["message"].as_str().unwrap().contains(ODD));
 }
 
 #[test]
