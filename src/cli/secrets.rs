@@ -85,7 +85,8 @@ fn user_info(url: &str, shows_user: bool) -> Option<&str> {
         (Some(_), Some(_)) => !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()),
         (Some(_), None) => false,
     };
-    (!is_path && !(shows_user && password.is_empty())).then_some(user)
+    let is_user_alone = shows_user && password.is_empty();
+    (!is_path && !is_user_alone).then_some(user)
 }
 
 /// A reference without its digest.

@@ -143,13 +143,11 @@ impl CredentialFiles {
         for key in keys(config, registry, repository, is_docker) {
             let mut found = None;
             if let Some(name) = config.helpers.get(key) {
-                found = match serde_json::from_str::<Option<String>>(name.get()) {
-                    // An empty name switches `credsStore` off for a registry.
-                    Ok(name) => self.ask(&name.unwrap_or_default(), key, path, registry),
-                    Err(_) => {
-                        let why = format!("`credHelpers` of `{key}` is not a string");
-                        self.unusable(path, &why)
-                    }
+                // An empty name switches `credsStore` off for a registry.
+                found = if let Ok(name) = serde_json::from_str::<Option<String>>(name.get()) {
+                    self.ask(&name.unwrap_or_default(), key, path, registry)
+                } else {
+                    self.unusable(path, &format!("`credHelpers` of `{key}` is not a string"))
                 };
             }
             if found.is_none()
