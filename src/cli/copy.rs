@@ -17,7 +17,7 @@ use crate::transport::graph::{Graph, Named, Rename};
 use crate::transport::reference::Reference;
 #[cfg(feature = "registry")]
 use crate::transport::source::{MANIFEST_LIMIT, read_document};
-use crate::transport::source::{Source, StoredImage, choose, images};
+use crate::transport::source::{Source, choose, images};
 
 /// Copy an image as it is, between layouts, archives, registries and daemons
 ///
@@ -83,6 +83,7 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     };
     match &args.to {
         Place::Registry(reference) | Place::Word(reference) => {
+            #[cfg(feature = "registry")]
             if is_tagged(global, args, &*source, reference)? {
                 return Ok(());
             }
@@ -124,7 +125,8 @@ fn load(
     let root = choose(&**source, args.from.image())?;
     let found = images(&**source, &root, args.platform.as_ref(), reporter)?;
     let [stored] = &found[..] else {
-        let platforms: Vec<String> = found.iter().map(StoredImage::label).collect();
+        let platforms: Vec<String> =
+            found.iter().map(crate::transport::source::StoredImage::label).collect();
         return Err(Failure::input(format!("{} has several images", source.name()))
             .hint(format!("choose one with `--platform`: {}", platforms.join(", "))));
     };
@@ -264,11 +266,6 @@ fn is_tagged(
         }
         None => Ok(false),
     }
-}
-
-#[cfg(not(feature = "registry"))]
-fn is_tagged(_: &Global, _: &CopyArgs, _: &dyn Source, _: &Reference) -> Result<bool, Failure> {
-    Ok(false)
 }
 
 #[cfg(feature = "registry")]

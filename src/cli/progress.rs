@@ -40,7 +40,6 @@ pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
 }
 
 /// The reporter of this process, once a command has one.
-#[cfg(feature = "registry")]
 pub(super) fn current() -> Arc<dyn Reporter> {
     REPORTER.get().cloned().unwrap_or_else(|| Arc::new(Silent))
 }
