@@ -72,11 +72,11 @@ image_paths() {
 commits() {
     local git=(git -C "$work/clone" -c user.name=test -c user.email=test@example.org -c commit.gpgsign=false)
     mkdir "$work/clone" && git ls-files -z | tar -c --null -T - | tar -x -C "$work/clone" || return 1
-    "${git[@]}" init -q && "${git[@]}" add -A && "${git[@]}" commit -qm one && image_paths >"$work/one" || return 1
-    echo >>"$work/clone/README.md" && "${git[@]}" commit -qam two && image_paths >"$work/two" || return 1
-    diff "$work/one" "$work/two" || return 1
+    "${git[@]}" init -q && "${git[@]}" add -A && "${git[@]}" commit -qm one && image_paths >"$work/paths-first" || return 1
+    echo >>"$work/clone/README.md" && "${git[@]}" commit -qam two && image_paths >"$work/paths-second" || return 1
+    diff "$work/paths-first" "$work/paths-second" || return 1
     echo >>"$work/clone/demo/grafana-plugin/README.md" && "${git[@]}" commit -qam three &&
-        image_paths >"$work/three" || return 1
-    diff <(comm -3 <(sort "$work/one") <(sort "$work/three") | awk '{ print $2 }' | sort -u) \
+        image_paths >"$work/paths-third" || return 1
+    diff <(comm -3 <(sort "$work/paths-first") <(sort "$work/paths-third") | awk '{ print $2 }' | sort -u) \
         <(printf '%s\n' grafana-with-plugin plugin-init)
 }
