@@ -195,6 +195,10 @@ impl From<crate::file::FileError> for Failure {
                 let hint = "wait until that process has ended, or allow a longer wait with `--lock-timeout`";
                 Self::environment(error).hint(hint)
             }
+            // A decoder's own errors have no number of the system's: the bytes are damaged.
+            _ if error.verb == "decompress" && error.source.raw_os_error().is_none() => {
+                Self::input(error)
+            }
             // What a process may write at most is no matter of what it was given.
             K::FileTooLarge if error.verb == "write" => Self::environment(error),
             K::NotFound

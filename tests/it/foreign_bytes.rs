@@ -83,31 +83,30 @@ fn null_is_an_empty_list() {
     odd.place.cooper(&["validate", "oci:from:v1"]).succeeded();
 }
 
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(6);
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    std::io::copy(&mut &bytes[..], &mut writer).unwrap();
+    writer.finish().unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    std::io::copy(&mut &bytes[..], &mut writer).unwrap();
+    writer.finish().unwrap()
+}
+
 #[test]
 fn archive_in_any_common_compression_is_read() {
     let place = Place::new();
     place.spec(&[], json!({}));
     let tar = std::fs::read(place.builds()).unwrap();
-    let (mut xz, mut bzip2) = (Vec::new(), Vec::new());
-    let options = lzma_rust2::XzOptions::with_preset(6);
-    let mut writer = lzma_rust2::XzWriter::new(&mut xz, options).unwrap();
-    std::io::copy(&mut &tar[..], &mut writer).unwrap();
-    writer.finish().unwrap();
-    let mut writer = bzip2::write::BzEncoder::new(&mut bzip2, bzip2::Compression::best());
-    std::io::copy(&mut &tar[..], &mut writer).unwrap();
-    writer.finish().unwrap();
+    let (xz, bzip2) = (xz(&tar), bzip2(&tar));
     let zstd = zstd::encode_all(&tar[..], 3).unwrap();
     let skippable = [b"\x5f\x2a\x4d\x18\x04\0\0\0size", &zstd[..]].concat();
     // pbzip2 and xz write several streams into one file.
     let (first, second) = tar.split_at(tar.len() / 2);
-    let several: Vec<u8> = [first, second]
-        .iter()
-        .flat_map(|part| {
-            let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-            std::io::copy(&mut &part[..], &mut writer).unwrap();
-            writer.finish().unwrap()
-        })
-        .collect();
+    let several: Vec<u8> = [first, second].iter().flat_map(|part| self::bzip2(part)).collect();
     for (name, bytes) in
         [("a.tar.xz", xz), ("a.tar.bz2", bzip2), ("b.tar.bz2", several), ("a.tar.zst", skippable)]
     {
@@ -128,6 +127,30 @@ fn archive_in_any_common_compression_is_read() {
         place.cooper(&["validate", name]).failed(1, &[says]);
         place.cooper(&["inspect", name]).failed(1, &[says]);
         place.cooper(&["copy", name, "oci:none:v1"]).failed(1, &[says]);
+    }
+}
+
+#[test]
+fn compressed_archive_that_is_cut_is_wrong_input() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    let tar = std::fs::read(place.builds()).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::copy(&mut &tar[..], &mut gzip).unwrap();
+    for (name, bytes) in [
+        ("cut.tar.gz", gzip.finish().unwrap()),
+        ("cut.tar.bz2", bzip2(&tar)),
+        ("cut.tar.xz", xz(&tar)),
+        ("cut.tar.zst", zstd::encode_all(&tar[..], 3).unwrap()),
+    ] {
+        place.write(name, &bytes[..bytes.len() - 16]);
+        let says = format!("failed to decompress `{name}`");
+        place.cooper(&["validate", name]).failed(1, &[&says]);
+        place.cooper(&["inspect", name]).failed(1, &[&says]);
+        place.cooper(&["copy", name, "oci:none:v1"]).failed(1, &[&says]);
+        place.spec(&[], json!({"base": {"path": name}}));
+        place.refuses(1, &[&says]);
+        assert!(!place.path("none").exists());
     }
 }
 
