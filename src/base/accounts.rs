@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Read};
 use super::BaseError;
 use crate::rootfs::Account;
 use crate::transport::source::tar::{Kind, TarError, TarReader};
-use crate::transport::source::{self, Magic, Source};
+use crate::transport::source::{self, Encoding, Magic, Source};
 use crate::validate::Tree;
 
 /// Paths without the leading slash.
@@ -159,7 +159,8 @@ fn in_layer(
 ) -> io::Result<Option<InLayer>> {
     let raw = source::Checked::new(source, &layer.descriptor).map_err(io::Error::other)?;
     let mut raw = BufReader::with_capacity(1 << 18, raw);
-    let magic = Magic::of(io::BufRead::fill_buf(&mut raw)?);
+    // The layer was checked: its bytes are what its media type names.
+    let magic = Magic::Layer(layer.encoding.unwrap_or(Encoding::Plain));
     let mut found = None;
     {
         let mut tar = TarReader::streaming(magic.decoder(&mut raw)?);
@@ -167,8 +168,8 @@ fn in_layer(
             let entry = match tar.next_entry() {
                 Ok(Some(entry)) => entry,
                 Err(TarError::Read(error)) => return Err(error),
-                // The layer was read before: only the end of its tar may be missing.
-                Ok(None) | Err(_) => break,
+                Ok(None) | Err(TarError::NoEnd(_)) => break,
+                Err(error) => return Err(io::Error::other(error)),
             };
             if !components(&entry.path).eq(components(path)) {
                 continue;

@@ -84,7 +84,9 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     match &args.to {
         Place::Registry(reference) | Place::Word(reference) => {
             #[cfg(feature = "registry")]
-            if is_tagged(global, args, &*source, reference)? {
+            if is_tagged(global, args, &*source, reference)
+                .map_err(|failure| args.to.hint(failure))?
+            {
                 return Ok(());
             }
             let push = |graphs: Vec<_>| push(global, reference, &graphs, args, &*reporter);
@@ -222,9 +224,10 @@ fn read(
     reporter: &dyn Reporter,
 ) -> Result<Named, Failure> {
     let mut root = root.clone();
-    if platform.is_some() {
+    if let Some(wanted) = platform {
         let image = images(&**source, &root, platform, reporter)?.into_iter().next();
-        let image = image.ok_or_else(|| Failure::input("there is no image for the platform"))?;
+        let missing = || Failure::input(format!("there is no image for {wanted}"));
+        let image = image.ok_or_else(missing)?;
         let mut entry = image.manifest.descriptor.clone();
         entry.annotations.extend(root.annotations);
         root = Descriptor { platform: Some(image.platform().clone()), ..entry };

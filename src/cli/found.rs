@@ -15,7 +15,7 @@ use crate::report::Reporter;
 use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
-use crate::transport::source::{Source, StoredImage, all_images, check_configs, choose};
+use crate::transport::source::{Source, StoredImage, all_images, choose};
 use crate::validate::{self, OutOfMemory, Scan, Workspace, scan_layers};
 
 /// Memory of a path, without its text.
@@ -71,21 +71,16 @@ fn stored(
         Some(name) => vec![choose(source, Some(name))?],
         None => source.roots()?,
     };
-    let mut stored: Vec<StoredImage> = Vec::new();
-    for image in all_images(source, &roots, reporter)? {
+    let is_known = |stored: &mut [StoredImage], image: &StoredImage| {
         let same = |known: &&mut StoredImage| {
             known.manifest.descriptor.digest == image.manifest.descriptor.digest
                 && known.platform() == image.platform()
-                && repository(known) == repository(&image)
+                && repository(known) == repository(image)
         };
-        if let Some(known) = stored.iter_mut().find(same) {
-            known.names.extend(image.names);
-        } else {
-            check_configs(&stored, &image)?;
-            stored.push(image);
-        }
-    }
-    Ok(stored)
+        let known = stored.iter_mut().find(same);
+        known.map(|known| known.names.extend(image.names.iter().cloned())).is_some()
+    };
+    Ok(all_images(source, &roots, reporter, is_known)?)
 }
 
 fn looked(

@@ -105,7 +105,7 @@ pub(super) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
             notes.push(saved_note(&path, &args.target));
             Ok::<(), Failure>(())
         });
-        // All of them appear, or none does.
+        // No file appears until all are complete.
         let saved = saved.and_then(|()| Ok(files.into_iter().try_for_each(AtomicFile::commit)?));
         saved.inspect_err(|_| {
             if is_new {

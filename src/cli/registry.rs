@@ -52,7 +52,7 @@ pub(super) struct RegistryArgs {
     registry_timeout: u64,
     /// Number of retries of a request that failed
     ///
-    /// That is after a broken connection, silence, 408, 425, 429 or 5xx. Each pause is reported.
+    /// That is after a broken connection, silence, 408, 425, 429 or 5xx but 501 and 505. Each pause is reported.
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(0..=20))]
     registry_retries: u32,
     /// Seconds that the pauses between the tries of one request may last in sum

@@ -132,7 +132,7 @@ fn with_host(value: &str) -> Vec<String> {
     if scheme.is_empty() && !user.contains(':') {
         return Vec::new();
     }
-    let parts = user.match_indices(':').filter_map(|(at, _)| user.get(at + 1..));
+    let parts = user.match_indices([':', '@']).filter_map(|(at, _)| user.get(at + 1..));
     let parts = parts.filter(|part| !part.is_empty());
     std::iter::once(user).chain(parts).map(|part| format!("{part}@")).collect()
 }
@@ -181,6 +181,7 @@ mod tests {
             (&["--to", "me:s3 `cret@host/x"], "write `me:s3 `cret@host/x`", "write `***@host/x`"),
             (&["--to=https://me:s3cret@h"], "write `me:s3cret@h`", "write `***@h`"),
             (&["docker-daemon:me:s3cret@h"], "`me:s3cret@h` and s3cret@h", "`***@h` and ***@h"),
+            (&["docker://u:p@s3cret@h/x"], "digest `s3cret@h/x`", "digest `***@h/x`"),
             (&["--token-host", "h"], "the host", "the host"),
             (&["--registry-token-stdin", "spec.json"], "spec.json", "spec.json"),
         ] {

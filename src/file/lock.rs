@@ -69,11 +69,11 @@ fn wait_for(file: &File, path: &Path, kind: Lock, wait: Option<&LockWait>) -> io
             if try_kind(file, kind)? != Tried::InUse {
                 return Ok(());
             }
-            if is_over && !holders.include_this_process() {
+            if is_over && !holders.are_this_process() {
                 let why = format!("{holders} still holds it after {} s", waited.as_secs());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
-            if let Some(wait) = wait.filter(|_| !is_reported && !holders.include_this_process()) {
+            if let Some(wait) = wait.filter(|_| !is_reported && !holders.are_this_process()) {
                 (wait.report)(&format!(
                     "the lock `{}` is held by {holders}, which is waited for",
                     path.display()

@@ -29,9 +29,9 @@ impl Holders {
         Self(ids.unwrap_or_default().into_iter().map(holder).collect())
     }
 
-    /// Returns true if another thread of this process is among them.
-    pub(super) fn include_this_process(&self) -> bool {
-        self.0.iter().any(|holder| holder.id == std::process::id())
+    /// Returns true if only other threads of this process hold it.
+    pub(super) fn are_this_process(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|holder| holder.id == std::process::id())
     }
 }
 

@@ -115,7 +115,7 @@ fn same_name(old: &IndexEntry, new: &Descriptor) -> bool {
         (old_name, new_name) => {
             // What names no platform, such as an index, is for all.
             let platforms = platform.as_ref().zip(new.platform.as_ref());
-            old_name == new_name && platforms.is_none_or(|(a, b)| a == b)
+            old_name == new_name && platforms.is_none_or(|(a, b)| a.is_same(b))
         }
     }
 }

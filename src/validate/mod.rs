@@ -163,10 +163,11 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn found(&mut self, finding: Finding) {
-        let Finding { severity, place, message, .. } = &finding;
-        let digest = Digest::of(format!("{severity:?}\0{place}\0{message}").as_bytes());
-        let is_full = self.known.len() >= MOST_FINDINGS;
-        if is_full || self.known.insert(digest) {
+        let is_new = |known: &mut BTreeSet<Digest>| {
+            let Finding { severity, place, message, .. } = &finding;
+            known.insert(Digest::of(format!("{severity:?}\0{place}\0{message}").as_bytes()))
+        };
+        if self.known.len() >= MOST_FINDINGS || is_new(&mut self.known) {
             finding::push_some(&mut self.report.findings, MOST_FINDINGS, || finding);
         }
     }

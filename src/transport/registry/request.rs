@@ -17,7 +17,7 @@ use super::{RegistryError, Secret};
 const GLANCE: Duration = Duration::from_millis(250);
 /// Idle timeouts that a registry has to hash what it received, before it answers.
 const HASHING: u32 = 4;
-/// A redirect more is a loop.
+/// More redirects than this count as a loop.
 const MOST_HOPS: usize = 10;
 
 /// A request that may be sent again.
@@ -73,7 +73,7 @@ impl Registry {
                     Next::Elsewhere(to) => {
                         hops += 1;
                         if hops > MOST_HOPS {
-                            let why = format!("it sent cooper on more than {MOST_HOPS} times");
+                            let why = format!("more than {MOST_HOPS} redirects");
                             return Err(self.protocol(request.what, why));
                         }
                         url = to;
@@ -212,7 +212,7 @@ impl Registry {
         }
     }
 
-    /// A request with proof of who we are, if it goes to the registry itself.
+    /// A request with credentials, if it goes to the registry itself.
     fn builder(
         &self,
         method: Method,
@@ -257,7 +257,7 @@ impl Registry {
         }
     }
 
-    /// Asks where tokens are made. What is asked holds credentials and follows no redirect.
+    /// Requests a token. The request holds credentials and follows no redirect.
     pub(super) async fn ask_realm(&self, ask: &Ask, what: &str) -> Result<Response, RegistryError> {
         let mut tries = Tries::new(&self.options);
         loop {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::archive::{Members, Section};
 use super::encoding::{MAGIC_LENGTH, Magic};
-use super::{CONFIG_LIMIT, SourceError, name_annotations};
+use super::{CONFIG_LIMIT, CONFIGS_LIMIT, SourceError, name_annotations};
 use crate::digest::{Digest, Hasher};
 use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 
@@ -109,6 +109,10 @@ impl DockerImages {
         }
         let bytes =
             members.document(name, &format!("manifest.json in [{at}].Config"), CONFIG_LIMIT)?;
+        known.config_bytes = known.config_bytes.saturating_add(bytes.len() as u64);
+        if known.config_bytes > CONFIGS_LIMIT {
+            return Err(members.unusable("its configs have more bytes than cooper keeps"));
+        }
         let Document { descriptor, bytes } = Document::from_bytes(MEDIA_TYPE_CONFIG, bytes);
         self.documents.insert(descriptor.digest, bytes);
         known.configs.extend(place.map(|place| (place, descriptor.clone())));
@@ -119,6 +123,7 @@ impl DockerImages {
 /// Files that were looked at, by their place in the archive: one may have many names.
 #[derive(Default)]
 struct Known {
+    config_bytes: u64,
     configs: BTreeMap<u64, Descriptor>,
     layers: BTreeMap<u64, Descriptor>,
 }

@@ -1,12 +1,12 @@
 //! Reading an OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::documents::{IndexEntry, parse_index};
 use super::{MANIFEST_LIMIT, Source, SourceError, warnings};
-use crate::file;
+use crate::file::{self, Context};
 use crate::image::Descriptor;
 
 /// A layout that was there when it was opened.
@@ -70,12 +70,15 @@ impl Source for Layout {
                 let why = format!("its blob {} is a symbolic link", descriptor.digest);
                 Err(no_image(&self.dir, why))
             }
-            Ok(_) => Ok(Box::new(file::open(&path)?)),
-            Err(_) => Err(SourceError::Missing {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SourceError::Missing {
                 place: self.name(),
                 digest: descriptor.digest,
                 wanted_by: "its index or a manifest names".into(),
             }),
+            found => {
+                found.context("read", &path)?;
+                Ok(Box::new(file::open(&path)?))
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod layout;
 mod pax;
 mod pinned;
 mod places;
+mod platform_label;
 mod select;
 mod stored;
 pub mod tar;
@@ -43,8 +44,8 @@ pub use error::SourceError;
 pub use layout::Layout;
 pub use pinned::Pinned;
 pub use places::open_path;
+pub(crate) use platform_label::{contradiction, label};
 pub use select::{all_images, choose, images};
-pub(crate) use select::{contradiction, label};
 pub use stored::unread_layer;
 
 /// The largest manifest that registries take, and cooper with them.

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::documents::{IndexEntry, is_blob, is_index};
+use super::platform_label::stated_label;
 use super::{
     MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, artifact, check_configs,
     check_depth, listed, names_of, read_document, read_image, read_manifest,
@@ -35,13 +34,18 @@ pub fn choose(source: &dyn Source, wanted: Option<&str>) -> Result<Descriptor, S
     let Some(other) = matching.find(|other| other.digest != first.digest) else {
         return Ok(first.clone());
     };
+    // A name may have an image for each of several platforms.
+    let platforms = first.platform.as_ref().zip(other.platform.as_ref());
+    let is_same_platform = platforms.is_none_or(|(a, b)| a.is_same(b));
     match names_of(first).first() {
-        Some(name) if names_of(other).contains(name) => Err(SourceError::SameName {
-            place,
-            name: name.clone(),
-            first: first.digest,
-            second: other.digest,
-        }),
+        Some(name) if is_same_platform && names_of(other).contains(name) => {
+            Err(SourceError::SameName {
+                place,
+                name: name.clone(),
+                first: first.digest,
+                second: other.digest,
+            })
+        }
         _ => Err(SourceError::Ambiguous { place, choices: choices() }),
     }
 }
@@ -89,16 +93,24 @@ pub fn images(
 }
 
 /// Returns the images of several roots. A root that is not an image is passed over where another
-/// one is.
+/// one is. An image for which `is_known` takes its names is not kept again.
 pub fn all_images(
     source: &dyn Source,
     roots: &[Descriptor],
     reporter: &dyn Reporter,
+    is_known: impl Fn(&mut [StoredImage], &StoredImage) -> bool,
 ) -> Result<Vec<StoredImage>, SourceError> {
     let (mut found, mut other) = (Vec::new(), None);
     for root in roots {
         match images(source, root, None, reporter) {
-            Ok(images) => found.extend(images),
+            Ok(images) => {
+                for image in images {
+                    if !is_known(&mut found, &image) {
+                        check_configs(&found, &image)?;
+                        found.push(image);
+                    }
+                }
+            }
             Err(error @ (SourceError::NotAnImage { .. } | SourceError::NoImages { .. })) => {
                 other.get_or_insert(error);
             }
@@ -111,7 +123,7 @@ pub fn all_images(
     }
 }
 
-/// What a root leads to, before any image is read.
+/// The images below a root, before any of them is read.
 struct Search<'a> {
     source: &'a dyn Source,
     root: &'a Descriptor,
@@ -192,12 +204,15 @@ impl<'a> Search<'a> {
             check_configs(&found, &image)?;
             let platform = image.label();
             let second = leaf.digest;
-            let first = *keys.entry(platform.clone()).or_insert(second);
-            if first != second {
-                let digest = self.root.digest;
-                return Err(SourceError::SamePlatform { digest, platform, first, second });
+            match keys.insert(platform.clone(), second) {
+                None => found.push(image),
+                // An entry with a platform and one without it can name one image.
+                Some(first) if first == second => {}
+                Some(first) => {
+                    let digest = self.root.digest;
+                    return Err(SourceError::SamePlatform { digest, platform, first, second });
+                }
             }
-            found.push(image);
         }
         if found.is_empty() { Err(self.nothing()) } else { Ok(found) }
     }
@@ -234,27 +249,50 @@ impl<'a> Search<'a> {
             let (group, rest): (Vec<_>, Vec<_>) =
                 ranked.into_iter().partition(|(rank, _)| *rank == best);
             ranked = rest;
-            let group = group.into_iter().map(|(_, choice)| choice);
-            let group = group.filter_map(|choice| choice.read(self.source).transpose());
-            let group: Vec<(Choice, StoredImage)> = group.collect::<Result<_, _>>()?;
-            let Some((first, image)) = group.first() else { continue };
-            let Some((second, _)) = group.iter().find(|(c, _)| c.leaf.digest != first.leaf.digest)
-            else {
-                return Ok(image.clone());
-            };
-            if first.label == second.label {
-                return Err(SourceError::SamePlatform {
-                    digest: self.root.digest,
-                    platform: first.label.clone(),
-                    first: first.leaf.digest,
-                    second: second.leaf.digest,
-                });
+            if let Some(image) = self.only(group.into_iter().map(|(_, choice)| choice), &error)? {
+                return Ok(image);
             }
-            return Err(error("several images", listed(group.into_iter().map(|(c, _)| c.label))));
         }
         match choices.is_empty() {
             true => Err(self.nothing()),
             false => Err(error("no image", listed(choices))),
+        }
+    }
+
+    /// Returns the image of equally good choices, of which one at most may be an image. At most
+    /// two images are in memory.
+    fn only(
+        &self,
+        choices: impl Iterator<Item = Choice>,
+        error: &dyn Fn(&'static str, String) -> SourceError,
+    ) -> Result<Option<StoredImage>, SourceError> {
+        let mut first: Option<(Choice, StoredImage)> = None;
+        let mut others = BTreeSet::new();
+        for choice in choices {
+            let Some((choice, image)) = choice.read(self.source)? else { continue };
+            let Some((known, _)) = &first else {
+                first = Some((choice, image));
+                continue;
+            };
+            if known.leaf.digest == choice.leaf.digest {
+                continue;
+            }
+            if known.label == choice.label {
+                return Err(SourceError::SamePlatform {
+                    digest: self.root.digest,
+                    platform: choice.label,
+                    first: known.leaf.digest,
+                    second: choice.leaf.digest,
+                });
+            }
+            others.insert(choice.label);
+        }
+        match first {
+            Some((known, _)) if !others.is_empty() => {
+                let labels = std::iter::once(known.label).chain(others);
+                Err(error("several images", listed(labels)))
+            }
+            first => Ok(first.map(|(_, image)| image)),
         }
     }
 
@@ -308,55 +346,4 @@ impl Choice {
 fn is_attestation(entry: &Descriptor) -> bool {
     entry.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
         || entry.annotations.contains_key("vnd.docker.reference.type")
-}
-
-/// Returns the platform of an image as containerd writes it, with the version of the operating
-/// system if the index or the config states it: `windows(10.0.17763.1)/amd64`.
-pub(crate) fn label(entry: &Descriptor, own: &Platform, os_version: Option<&str>) -> String {
-    match entry.platform.as_ref().filter(|platform| !platform.os.is_empty()) {
-        Some(_) => stated_label(entry),
-        None => labelled(own, os_version, &[]),
-    }
-}
-
-/// Describes what an index says of an image, if its config contradicts that.
-pub(crate) fn contradiction(stated: Option<&Platform>, own: &Platform) -> Option<String> {
-    let stated = stated.filter(|stated| !stated.os.is_empty() && !stated.fits(own))?;
-    Some(format!("the index says {stated}, and the image's config {own}"))
-}
-
-fn stated_label(entry: &Descriptor) -> String {
-    #[derive(Default, Deserialize)]
-    struct Stated {
-        #[serde(default)]
-        platform: Version,
-    }
-    #[derive(Default, Deserialize)]
-    struct Version {
-        #[serde(rename = "os.version")]
-        version: Option<String>,
-        #[serde(rename = "os.features")]
-        features: Option<Vec<String>>,
-    }
-    let words = entry.words.as_deref().unwrap_or("{}");
-    // Values of another shape say nothing that cooper could compare.
-    let Version { version, features } =
-        serde_json::from_str::<Stated>(words).unwrap_or_default().platform;
-    let platform = entry.platform.clone().unwrap_or_default();
-    labelled(&platform, version.as_deref(), &features.unwrap_or_default())
-}
-
-fn labelled(platform: &Platform, version: Option<&str>, features: &[String]) -> String {
-    let parts: Vec<&str> = version
-        .into_iter()
-        .chain(features.iter().map(String::as_str))
-        .filter(|part| !part.is_empty())
-        .collect();
-    let platform = platform.normalized();
-    match parts.is_empty() {
-        true => platform.to_string(),
-        false => {
-            Platform { os: format!("{}({})", platform.os, parts.join("+")), ..platform }.to_string()
-        }
-    }
 }

@@ -88,7 +88,7 @@ fn what_a_registry_sends_is_checked_and_never_waited_for_without_end() {
                 on(s.is("GET", "/manifests/"), Fault::Answer(302, there, Vec::new()))
             },
             2,
-            "more than 10 times",
+            "more than 10 redirects",
         ),
         (
             "57: a digest that is none",
