@@ -63,7 +63,7 @@ impl Registry {
             proxy,
             what: what.into(),
             status: status.as_u16(),
-            message: words(&bytes),
+            message: self.known.hide(words(&bytes)),
             codes: error_codes(&bytes),
             retry_after: wait.map(|wait| wait.as_secs()),
         }

@@ -39,6 +39,9 @@ impl Scope {
     }
 }
 
+/// The length from which a credential is hidden wherever it stands.
+const MIN_HIDDEN_LENGTH: usize = 6;
+
 /// `Authorization` headers that worked, by scope.
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<BTreeMap<Scope, Secret>>);
@@ -53,6 +56,26 @@ impl Known {
             known.insert(scope.clone(), header.clone());
         }
     }
+
+    /// Returns a server's text without the credentials that were sent: some servers repeat the
+    /// headers of a request in their errors.
+    pub(super) fn hide(&self, text: String) -> String {
+        let Ok(known) = self.0.lock() else { return String::new() };
+        let secrets = known.values().flat_map(|header| sent(header.reveal()));
+        secrets.fold(text, |text, secret| text.replace(&secret, "***"))
+    }
+}
+
+/// The forms in which a header's credentials can be repeated: the header, its value, and the
+/// password in it. Short ones are part of many words, and only the header has them.
+fn sent(header: &str) -> Vec<String> {
+    let value = header.split_once(' ').map_or(header, |(_, value)| value);
+    let engine = base64::engine::general_purpose::STANDARD;
+    let login = engine.decode(value).ok().and_then(|login| String::from_utf8(login).ok());
+    let password = login.as_deref().and_then(|login| login.split_once(':'));
+    let parts = [value, password.map_or("", |(_, password)| password)];
+    let long = parts.into_iter().filter(|part| part.len() >= MIN_HIDDEN_LENGTH);
+    std::iter::once(header).chain(long).map(str::to_owned).collect()
 }
 
 #[derive(Deserialize)]

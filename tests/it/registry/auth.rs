@@ -94,6 +94,43 @@ fn dockers_config_and_its_credential_helpers_are_asked() {
 }
 
 #[test]
+fn credentials_that_a_registry_repeats_are_hidden() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let config = fixture.dir().join(".docker");
+    std::fs::create_dir_all(&config).unwrap();
+    for challenge in [r#"Basic realm="s""#, r#"Bearer realm="http://HOST/token",service="s""#] {
+        let proxy = Proxy::start(registry.port(), move |seen, _| {
+            let host = seen.header("host").unwrap_or_default();
+            match seen.header("authorization") {
+                _ if seen.path.starts_with("/token") => {
+                    Fault::Answer(200, Vec::new(), br#"{"token":"s3cret-token"}"#.to_vec())
+                }
+                Some(header) => Fault::Answer(
+                    403,
+                    Vec::new(),
+                    format!("not for {header}, s3cret-token or s3cret-password").into_bytes(),
+                ),
+                None => {
+                    let challenge = challenge.replace("HOST", host);
+                    Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
+                }
+            }
+        });
+        let name = proxy.name();
+        // `user:s3cret-password`.
+        let auth = "dXNlcjpzM2NyZXQtcGFzc3dvcmQ=";
+        let json = format!(r#"{{"auths":{{"{name}":{{"auth":"{auth}"}}}}}}"#);
+        std::fs::write(config.join("config.json"), json).unwrap();
+        let place = format!("{name}/app:v1");
+        let error = stderr(&validate(&fixture, &place).output().unwrap(), 2);
+        let secret =
+            if challenge.starts_with("Basic") { "s3cret-password" } else { "s3cret-token" };
+        assert!(error.contains("not for ***"), "{error}");
+        assert!(!error.contains(secret) && !error.contains(auth), "{error}");
+    }
+}
+
+#[test]
 fn login_that_cannot_be_used_is_a_warning_until_a_refusal() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
