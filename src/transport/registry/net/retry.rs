@@ -10,7 +10,7 @@ use super::super::Options;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
-/// The least rate of a body in bytes per second, over [`RATE_WINDOW`].
+/// The least rate of a body in bytes per second, over `RATE_WINDOW`.
 pub const MIN_BODY_RATE: u64 = 10_000;
 /// The time over which the rate of a body counts. A shorter idle timeout takes its place.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
