@@ -51,7 +51,6 @@ fn locked(
     }
 }
 
-#[cfg(feature = "registry")]
 fn fetched(lock: &Lock, path: &Path, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
     use std::sync::LazyLock;
 
@@ -62,16 +61,6 @@ fn fetched(lock: &Lock, path: &Path, image: &LockedImage) -> Result<Arc<dyn Sour
     let reference = lock.reference(path).map_err(BaseError::from)?;
     let registry = super::registry::connect(&reference.registry, &ARGS)?;
     Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
-}
-
-#[cfg(not(feature = "registry"))]
-fn fetched(lock: &Lock, _: &Path, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
-    let count = image.blobs().len();
-    Err(Failure::input(format!(
-        "base.blobs lacks some of the {count} blobs of `{}`, and this cooper cannot fetch them",
-        lock.reference
-    ))
-    .hint("use the whole cooper, or let the flake fetch them"))
 }
 
 impl From<BaseError> for Failure {

@@ -15,7 +15,6 @@ use crate::report::Reporter;
 use crate::spec::Platform;
 use crate::transport::graph::{Graph, Named, Rename};
 use crate::transport::reference::Reference;
-#[cfg(feature = "registry")]
 use crate::transport::source::{MANIFEST_LIMIT, read_document};
 use crate::transport::source::{Source, choose, images};
 
@@ -83,7 +82,6 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
     };
     match &args.to {
         Place::Registry(reference) | Place::Word(reference) => {
-            #[cfg(feature = "registry")]
             if is_tagged(global, args, &*source, reference)
                 .map_err(|failure| args.to.hint(failure))?
             {
@@ -98,7 +96,6 @@ pub(super) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
             say(global, &format!("copied {} to `{}`", count(graphs.len()), path.display()));
             Ok(())
         }
-        #[cfg(feature = "daemon")]
         Place::Daemon(kind, to) => load(global, args, (*kind, to), &source, &*reporter),
     }
 }
@@ -114,7 +111,6 @@ fn format(to: &Place) -> Format {
 }
 
 /// Puts an image into a daemon, which keeps one platform of it, and only what it lacks is sent.
-#[cfg(feature = "daemon")]
 fn load(
     global: &Global,
     args: &CopyArgs,
@@ -246,7 +242,6 @@ fn is_archive(path: &Path) -> bool {
 
 /// Gives a tag to a manifest that the registry of the source has in the repository already, so that
 /// nothing that it names is read. False if that cannot be done.
-#[cfg(feature = "registry")]
 fn is_tagged(
     global: &Global,
     args: &CopyArgs,
@@ -271,7 +266,6 @@ fn is_tagged(
     }
 }
 
-#[cfg(feature = "registry")]
 fn push(
     global: &Global,
     to: &Reference,
@@ -303,15 +297,4 @@ fn push(
     let mount_from: Vec<String> = from.iter().map(|from| from.repository.clone()).collect();
     let pushed = registry.push(&parcels, &mount_from, reporter)?;
     super::push::report(global, &pushed, registry.requests(), since)
-}
-
-#[cfg(not(feature = "registry"))]
-fn push(
-    _: &Global,
-    to: &Reference,
-    _: &[Named],
-    _: &CopyArgs,
-    _: &dyn Reporter,
-) -> Result<(), Failure> {
-    Err(Failure::input(format!("this cooper was built without registries, and `{to}` is in one")))
 }

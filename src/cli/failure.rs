@@ -72,7 +72,6 @@ impl Failure {
     }
 
     /// Says what else may be done.
-    #[cfg(feature = "daemon")]
     pub(super) fn or(self, other: &str) -> Self {
         let hint = self.hint.as_ref().map(|hint| format!("{hint}; {other}"));
         self.hint(hint.unwrap_or_else(|| other.to_owned()))
@@ -96,7 +95,6 @@ impl Failure {
     }
 
     /// Whether the environment failed, so that another way may do.
-    #[cfg(feature = "daemon")]
     pub(super) fn is_environments(&self) -> bool {
         self.code == exit::ENVIRONMENT
     }
@@ -295,7 +293,6 @@ impl From<crate::transport::SourceError> for Failure {
         match error {
             S::File(error) => Self::from(error),
             S::Read { .. } => Self::environment(error),
-            #[cfg(feature = "registry")]
             S::Registry(error) => Self::from(*error),
             error => Self::input(error),
         }

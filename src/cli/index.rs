@@ -28,7 +28,6 @@ pub(super) struct IndexArgs {
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
     /// Push it to this registry
-    #[cfg(feature = "registry")]
     #[arg(long, value_name = "REGISTRY[/NAMESPACE]", group = "where", value_parser = super::push::destination)]
     to: Option<super::push::Destination>,
     /// Write it to this path; `-` streams an archive to standard output
@@ -36,12 +35,11 @@ pub(super) struct IndexArgs {
     output: Option<PathBuf>,
     /// What is written
     #[arg(long, value_enum, default_value_t = Format::Archive)]
-    #[cfg_attr(feature = "registry", arg(conflicts_with = "to"))]
+    #[arg(conflicts_with = "to")]
     format: Format,
     /// Tags instead of the specs'; may be given again
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
-    #[cfg(feature = "registry")]
     #[command(flatten)]
     registry: super::registry::RegistryArgs,
 }
@@ -82,7 +80,6 @@ fn make(
             report(global, &index, since)?;
         }
     }
-    #[cfg(feature = "registry")]
     if let Some(to) = &args.to {
         push(global, &index, to, &args.registry, reporter)?;
     }
@@ -117,7 +114,6 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
     Ok(())
 }
 
-#[cfg(feature = "registry")]
 fn push(
     global: &Global,
     index: &Index,

@@ -11,7 +11,6 @@ mod cache;
 mod completions;
 mod copy;
 mod core_dump;
-#[cfg(feature = "daemon")]
 mod daemons;
 mod diff;
 mod events;
@@ -25,11 +24,8 @@ mod index;
 mod input;
 mod inspect;
 mod layers_lock;
-#[cfg(feature = "daemon")]
 mod list;
-#[cfg(feature = "daemon")]
 mod load;
-#[cfg(feature = "registry")]
 mod lock;
 mod looked;
 mod man;
@@ -39,9 +35,7 @@ mod owners;
 mod place;
 mod plan;
 mod progress;
-#[cfg(feature = "registry")]
 mod push;
-#[cfg(feature = "registry")]
 mod registry;
 mod schema;
 mod secrets;
@@ -151,9 +145,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Build(build::BuildArgs),
-    #[cfg(feature = "daemon")]
     Load(load::LoadArgs),
-    #[cfg(feature = "daemon")]
     List(list::ListArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
@@ -168,14 +160,11 @@ enum Verb {
     Cache(cache::CacheVerb),
     #[command(subcommand)]
     Spec(spec::SpecVerb),
-    #[cfg(feature = "registry")]
     Push(push::PushArgs),
     Copy(copy::CopyArgs),
     Save(copy::SaveArgs),
     Index(index::IndexArgs),
-    #[cfg(feature = "registry")]
     Lock(lock::LockArgs),
-    #[cfg(feature = "registry")]
     Fetch(lock::FetchArgs),
     Validate(validate::ValidateArgs),
 }
@@ -193,9 +182,7 @@ pub fn main() -> ExitCode {
     progress::reporter(&cli.global);
     let result = match &cli.verb {
         Verb::Build(args) => build::run(&cli.global, args),
-        #[cfg(feature = "daemon")]
         Verb::Load(args) => load::run(&cli.global, args),
-        #[cfg(feature = "daemon")]
         Verb::List(args) => list::run(&cli.global, args),
         Verb::Plan(args) => plan::run(&cli.global, args),
         Verb::Why(args) => why::run(&cli.global, args),
@@ -208,14 +195,11 @@ pub fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(&cli.global, args),
         Verb::Cache(verb) => cache::run(&cli.global, verb),
         Verb::Spec(verb) => spec::run(verb),
-        #[cfg(feature = "registry")]
         Verb::Push(args) => push::run(&cli.global, args),
         Verb::Copy(args) => copy::run(&cli.global, args),
         Verb::Save(args) => copy::save(&cli.global, args),
         Verb::Index(args) => index::run(&cli.global, args),
-        #[cfg(feature = "registry")]
         Verb::Lock(args) => lock::run(&cli.global, args),
-        #[cfg(feature = "registry")]
         Verb::Fetch(args) => lock::fetch(&cli.global, args),
         Verb::Validate(args) => validate::run(&cli.global, args),
     };

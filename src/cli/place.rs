@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 
-#[cfg(feature = "daemon")]
 use super::daemons::{DaemonArgs, Kind};
 use super::failure::Failure;
 use crate::report::Reporter;
-#[cfg(feature = "daemon")]
 use crate::transport::daemon;
 use crate::transport::reference::{Reference, ReferenceError};
 use crate::transport::source::{self, Source, SourceError};
@@ -30,7 +28,6 @@ pub(super) enum Place {
     /// A word alone that is no file: an image on Docker Hub, if a file was not meant.
     Word(Reference),
     /// An image in a daemon.
-    #[cfg(feature = "daemon")]
     Daemon(Kind, Reference),
 }
 
@@ -93,7 +90,6 @@ impl ValueParserFactory for Place {
     }
 }
 
-#[cfg(feature = "daemon")]
 fn in_daemon(text: &str, kind: &str, rest: &str) -> Result<Place, String> {
     let kind = <Kind as clap::ValueEnum>::from_str(kind, false)?;
     let reference: Reference = rest.parse().map_err(|e| format!("`{text}`: {e}"))?;
@@ -101,11 +97,6 @@ fn in_daemon(text: &str, kind: &str, rest: &str) -> Result<Place, String> {
         None => Ok(Place::Daemon(kind, reference)),
         Some(_) => Err(format!("`{text}` has a digest; name the image by its tag")),
     }
-}
-
-#[cfg(not(feature = "daemon"))]
-fn in_daemon(text: &str, _: &str, _: &str) -> Result<Place, String> {
-    Err(format!("this cooper was built without daemons, and `{text}` is in one"))
 }
 
 /// How names of archives end that are compressed; such are only read.
@@ -145,7 +136,6 @@ impl Place {
         match self {
             Self::Layout(_, name) | Self::Archive(_, name) => name.as_deref(),
             Self::Path(_) | Self::Registry(_) | Self::Word(_) => None,
-            #[cfg(feature = "daemon")]
             Self::Daemon(..) => None,
         }
     }
@@ -165,7 +155,6 @@ impl Place {
                 path.display().to_string()
             }
             Self::Registry(reference) | Self::Word(reference) => reference.to_string(),
-            #[cfg(feature = "daemon")]
             Self::Daemon(_, reference) => in_daemons_words(reference),
         }
     }
@@ -184,10 +173,8 @@ impl Place {
 /// How registries and daemons are reached; what verbs that read from one share.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reach {
-    #[cfg(feature = "daemon")]
     #[command(flatten)]
     pub(super) daemon: DaemonArgs,
-    #[cfg(feature = "registry")]
     #[command(flatten)]
     pub(super) registry: super::registry::RegistryArgs,
 }
@@ -198,9 +185,6 @@ pub(super) fn open(
     reach: &Reach,
     reporter: &dyn Reporter,
 ) -> Result<Box<dyn Source>, Failure> {
-    // Only what a daemon gives is copied before it can be read.
-    #[cfg(not(feature = "daemon"))]
-    let _ = reporter;
     let opened = match place {
         Place::Layout(path, _) => source::Layout::open(path).map(|s| Box::new(s) as Box<_>),
         Place::Archive(path, _) => source::Archive::open(path).map(|s| Box::new(s) as Box<_>),
@@ -208,7 +192,6 @@ pub(super) fn open(
         Place::Registry(reference) | Place::Word(reference) => {
             return open_registry(reference, reach).map_err(|failure| place.hint(failure));
         }
-        #[cfg(feature = "daemon")]
         Place::Daemon(kind, reference) => {
             let daemon = reach.daemon.connect(*kind)?;
             let name = in_daemons_words(reference);
@@ -243,24 +226,14 @@ pub(super) fn open_filled(
 }
 
 /// `name:tag`, as daemons list it.
-#[cfg(feature = "daemon")]
 pub(super) fn in_daemons_words(reference: &Reference) -> String {
     let tag = reference.tag.as_ref().map_or("latest", |tag| tag.as_str());
     let tagless = Reference { tag: None, ..reference.clone() };
     format!("{}:{tag}", tagless.familiar())
 }
 
-#[cfg(feature = "registry")]
 fn open_registry(reference: &Reference, reach: &Reach) -> Result<Box<dyn Source>, Failure> {
     Ok(Box::new(super::registry::source(reference, &reach.registry)?))
-}
-
-#[cfg(not(feature = "registry"))]
-fn open_registry(reference: &Reference, _: &Reach) -> Result<Box<dyn Source>, Failure> {
-    Err(Failure::input(format!(
-        "this cooper was built without registries, and `{reference}` is in one"
-    ))
-    .hint("name a file or a folder, or use the whole cooper"))
 }
 
 #[cfg(test)]
@@ -275,9 +248,7 @@ mod tests {
             ("./missing", Place::Path("./missing".into())),
             ("missing.tar", Place::Path("missing.tar".into())),
             ("/", Place::Path("/".into())),
-            #[cfg(feature = "daemon")]
             ("docker-daemon:a:v1", Place::Daemon(Kind::Docker, "a:v1".parse().unwrap())),
-            #[cfg(feature = "daemon")]
             ("podman:t/a", Place::Daemon(Kind::Podman, "t/a".parse().unwrap())),
             ("r.io/a:v1", Place::Registry("r.io/a:v1".parse().unwrap())),
             ("nope", Place::Word("nope".parse().unwrap())),

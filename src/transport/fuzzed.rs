@@ -1,10 +1,8 @@
 //! Doors for the fuzz targets to parsers that nobody else outside of this room needs.
 
 use super::entries::Entries;
-#[cfg(feature = "registry")]
 use super::registry;
 use super::source;
-#[cfg(feature = "daemon")]
 use super::{docker, docker_api, podman};
 use crate::image::Descriptor;
 
@@ -22,61 +20,51 @@ pub fn unpack(bytes: &[u8], most: u64) -> Option<u64> {
 }
 
 /// What Docker answers while it loads an archive: whether it was a success.
-#[cfg(feature = "daemon")]
 pub fn docker_progress(bytes: &[u8]) -> bool {
     docker_api::read_progress(bytes).is_ok()
 }
 
 /// What Docker answers about itself, a list of images or an image: whether it is one of them.
-#[cfg(feature = "daemon")]
 pub fn docker_image(bytes: &[u8]) -> bool {
     docker::is_answer(bytes)
 }
 
 /// What `podman image inspect` prints: whether it is that.
-#[cfg(feature = "daemon")]
 pub fn podman_image(bytes: &[u8]) -> bool {
     podman::is_answer(bytes)
 }
 
 /// The value of a `WWW-Authenticate` header: whether cooper can answer it.
-#[cfg(feature = "registry")]
 pub fn challenge(bytes: &[u8]) -> bool {
     registry::fuzzed::challenge(bytes)
 }
 
 /// The value of a `Retry-After` header: how long cooper waits.
-#[cfg(feature = "registry")]
 pub fn pause(bytes: &[u8]) -> std::time::Duration {
     registry::fuzzed::pause(bytes)
 }
 
 /// A registry's error document, as a message shows it.
-#[cfg(feature = "registry")]
 pub fn error_words(bytes: &[u8]) -> String {
     registry::fuzzed::error_words(bytes)
 }
 
 /// A file of logins: how many of them can be used.
-#[cfg(feature = "registry")]
 pub fn logins(bytes: &[u8]) -> usize {
     registry::fuzzed::logins(bytes)
 }
 
 /// The keys of a file of logins that are for a repository.
-#[cfg(feature = "registry")]
 pub fn login_keys(bytes: &[u8], registry: &str, repository: &str) -> Vec<String> {
     registry::fuzzed::login_keys(bytes, registry, repository)
 }
 
 /// What a token server answers: whether there is a token in it.
-#[cfg(feature = "registry")]
 pub fn token(bytes: &[u8]) -> bool {
     registry::fuzzed::token(bytes)
 }
 
 /// What a credential helper prints: whether it is a login.
-#[cfg(feature = "registry")]
 pub fn helper(bytes: &[u8]) -> bool {
     registry::fuzzed::helper(bytes)
 }

@@ -3,10 +3,8 @@
 use std::io;
 use std::sync::OnceLock;
 
-#[cfg(feature = "daemon")]
 use futures_util::{Stream, stream};
 use tokio::runtime::{Builder, Handle, Runtime};
-#[cfg(feature = "daemon")]
 use tokio::sync::mpsc::Receiver;
 
 /// One for the process, for ever: a task that ends last may not drop its own runtime.
@@ -20,7 +18,6 @@ pub(super) fn runtime() -> io::Result<Handle> {
 }
 
 /// A body made of what comes out of a channel; it ends with the channel.
-#[cfg(feature = "daemon")]
 pub(super) fn chunks(
     receiver: Receiver<io::Result<Vec<u8>>>,
 ) -> impl Stream<Item = io::Result<Vec<u8>>> {

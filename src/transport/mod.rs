@@ -4,40 +4,26 @@
 //! are written as they were hashed, and its layers are streamed from where they lie.
 
 pub mod archive;
-#[cfg(any(feature = "daemon", feature = "registry"))]
 mod certificates;
-#[cfg(feature = "daemon")]
 mod client_program;
-#[cfg(feature = "daemon")]
 pub mod containerd;
 pub mod counted;
-#[cfg(feature = "daemon")]
 pub mod daemon;
-#[cfg(feature = "daemon")]
 pub mod docker;
-#[cfg(feature = "daemon")]
 mod docker_api;
-#[cfg(feature = "daemon")]
 pub mod docker_host;
-#[cfg(feature = "daemon")]
 mod docker_ssh;
 mod entries;
-#[cfg(feature = "daemon")]
 mod feeder;
-#[cfg(any(feature = "daemon", feature = "registry"))]
 mod go_json;
 pub mod graph;
-#[cfg(any(feature = "daemon", feature = "registry"))]
 mod http;
 pub mod layout;
 mod names;
-#[cfg(feature = "daemon")]
 pub mod podman;
 pub mod reference;
-#[cfg(feature = "registry")]
 pub mod registry;
 pub mod source;
-#[cfg(feature = "daemon")]
 mod temp_tags;
 
 #[cfg(fuzzing)]
@@ -146,7 +132,6 @@ pub enum TransportError {
 const MOVE: &str = "move the tag";
 
 /// Says that a tag is to be moved, as [`TransportError::is_of_a_tag`] knows it.
-#[cfg(feature = "daemon")]
 fn moving(reference: &str) -> String {
     format!("{MOVE} `{reference}`")
 }

@@ -347,7 +347,6 @@ fn kind_of(error: &SourceError) -> Kind {
         SourceError::Read { .. } => Kind::Unread,
         // A file that is not there was named wrongly; another failure is the disk's.
         SourceError::File(error) if error.source.kind() != io::ErrorKind::NotFound => Kind::Unread,
-        #[cfg(feature = "registry")]
         SourceError::Registry(_) => Kind::Unread,
         SourceError::Document { .. } => Kind::Document,
         _ => Kind::Bytes,

@@ -147,7 +147,6 @@ pub(crate) fn is_index(media_type: &str) -> bool {
 }
 
 /// What a client says that it reads.
-#[cfg(feature = "registry")]
 pub(crate) const ACCEPTED: [&str; 4] =
     [MEDIA_TYPE_MANIFEST, MEDIA_TYPE_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
 

@@ -179,7 +179,6 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A registry.
-    #[cfg(feature = "registry")]
     #[error(transparent)]
     Registry(#[from] Box<crate::transport::registry::RegistryError>),
 }
@@ -189,11 +188,9 @@ impl SourceError {
     pub fn is_missing(&self) -> bool {
         match self {
             Self::Missing { .. } => true,
-            #[cfg(feature = "registry")]
             Self::Registry(error) => {
                 matches!(**error, crate::transport::registry::RegistryError::NotFound { .. })
             }
-            #[cfg(feature = "registry")]
             Self::Read { source, .. } => {
                 let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
                 matches!(inner, Some(crate::transport::registry::RegistryError::NotFound { .. }))

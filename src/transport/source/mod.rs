@@ -33,7 +33,6 @@ pub use archive::Archive;
 pub(crate) use artifact::phrase;
 pub use checked::Checked;
 pub use config::Config;
-#[cfg(feature = "registry")]
 pub(crate) use documents::{ACCEPTED, is_manifest};
 pub use documents::{IndexEntry, Layer, Manifest, Unread, read_manifest};
 pub(crate) use documents::{is_blob, is_config};
