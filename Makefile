@@ -17,7 +17,6 @@ test: ## install what the tests need and run all of them
 
 test-rust: ## cooper's own tests, against real daemons and registries; with COOPER_TEST_NEW the newest too
 	cargo test --locked $(if $(COOPER_TEST_NEW),-- --include-ignored)
-	cargo test --locked --no-default-features --test it -- ending hints input looking stdin
 
 test-demo: ## the programs that run inside and around images
 	cargo test --locked --manifest-path nix/programs/Cargo.toml

@@ -8,32 +8,34 @@
 //!                                                                manifest)  daemon · registry
 //! ```
 //!
-//! # The house
+//! # Modules
 //!
-//! A room imports only rooms above it, and what its row says; a test reads the imports.
+//! A module imports only modules above it, and only those in its row. `tests/it/tidy` checks the
+//! imports.
 //!
-//! | room | comes in | goes out | may import |
-//! |---|---|---|---|
-//! | [`digest`] | bytes that pass | [`digest::Digest`], [`digest::DiffId`], sizes | – |
-//! | [`store_path`] | text | [`store_path::StorePath`], [`store_path::PathInfo`] | – |
-//! | [`report`] | what is being done | nothing; `cli` shows it | – |
-//! | [`file`] | paths | bytes, or an error that names the path; whole files or none | – |
-//! | [`spec`] | `spec.json` | a checked [`spec::Spec`] | `store_path` |
-//! | [`closure`] | a references graph | [`closure::Closure`]: ordered, without gaps | `store_path` |
-//! | [`plan`] | closures, limits, hints | which path goes into which layer, in which order | `spec`, `closure`, `store_path` |
-//! | [`rootfs`] | a spec | the image's own files, with owners and modes, as data | `spec`, `store_path`, `file` |
-//! | [`check`] | a spec and its rootfs | warnings, or all that would keep the image from working | `spec`, `rootfs`, `store_path`, `file` |
-//! | [`layer`] | store paths or a rootfs | blobs with their digests, made in parallel | `plan`, `rootfs`, `spec`, `digest`, `store_path`, `file`, `report` |
-//! | [`cache`] | layers | the same layers, later | `layer`, `digest`, `file`, and what they import |
-//! | [`image`] | layers and a spec | config, manifest and index: bytes made once | `spec`, `layer`, `digest` |
-//! | [`transport`] | finished images | layouts, archives, images in daemons and registries; and images read back from there | `image`, `layer`, `digest`, `cache`, `spec`, `file`, `report` |
-//! | [`validate`] | anything that holds images | every mismatch of digest, size, diff id, path or link | `transport`, and what it imports |
-//! | [`base`] | a base image, pinned by a lock or lying in a file | its layers, its config, and what its file system has that matters above it | `validate`, `transport`, `rootfs`, and what they import |
-//! | [`cli`] | words | all of the above, and exit codes | all |
+//! | module | provides | may import |
+//! |---|---|---|
+//! | [`digest`] | [`digest::Digest`], [`digest::DiffId`], hashers for bytes that pass | – |
+//! | [`store_path`] | [`store_path::StorePath`], [`store_path::PathInfo`], NAR hashes | – |
+//! | [`progress`] | [`progress::Reporter`], [`progress::Task`] | – |
+//! | [`json`] | canonical JSON, the only serializer | – |
+//! | [`fs`] | file calls whose errors name the path, atomic writes, locks, temporary files | – |
+//! | [`spec`] | a checked [`spec::Spec`] from `spec.json` | `store_path` |
+//! | [`closure`] | the references graph: [`closure::Closure`], ordered, without gaps | `store_path` |
+//! | [`plan`] | which path goes into which layer, in which order | `spec`, `closure`, `store_path` |
+//! | [`rootfs`] | the image's own files, with owners and modes, as data | `spec`, `store_path`, `fs` |
+//! | [`check`] | the checks before a build | `spec`, `rootfs`, `store_path`, `fs` |
+//! | [`layer`] | layers as blobs with their digests, built in parallel | `plan`, `rootfs`, `spec`, `digest`, `store_path`, `fs`, `progress` |
+//! | [`cache`] | layers of earlier builds, on disk | `layer`, `spec`, `digest`, `store_path`, `fs`, `progress`, `json` |
+//! | [`image`] | config, manifest and index as bytes | `spec`, `layer`, `digest`, `json` |
+//! | [`transport`] | names, sources, layouts, archives, daemons, registries | `image`, `layer`, `digest`, `cache`, `spec`, `fs`, `progress`, `json` |
+//! | [`validate`] | every mismatch of digest, size, diff id, path or link in any image | `transport` and its imports |
+//! | [`base`] | base images, read by a lock or from a file: layers, config, file system | `validate`, `transport`, `rootfs` and their imports |
+//! | [`cli`] | commands, arguments, output, exit codes | all |
 //!
 //! # What is told on the way
 //!
-//! Rooms tell a [`report::Reporter`] what they begin and how far they are; only `cli` shows it, on
+//! Rooms tell a [`progress::Reporter`] what they begin and how far they are; only `cli` shows it, on
 //! standard error. On a terminal that is a bar for whatever takes more than a second, and below it
 //! one for the image that it is part of and one for all images; elsewhere a line at its end, nothing
 //! with `--quiet`; `NO_COLOR` and `TERM=dumb` are obeyed. With `--json` it is one object a line, with
@@ -48,7 +50,7 @@
 //! - No fakeroot and no virtual machine: ownership is data in a spec.
 //! - No clock, environment or randomness on the way to a digest. One image, one digest.
 //!
-//! [`file`]: mod@file
+//! [`fs`]: mod@fs
 
 pub mod base;
 pub mod cache;
@@ -56,11 +58,12 @@ pub mod check;
 pub mod cli;
 pub mod closure;
 pub mod digest;
-pub mod file;
+pub mod fs;
 pub mod image;
+pub mod json;
 pub mod layer;
 pub mod plan;
-pub mod report;
+pub mod progress;
 pub mod rootfs;
 pub mod spec;
 pub mod store_path;

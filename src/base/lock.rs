@@ -8,11 +8,12 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Digest;
-use crate::file::{self, FileError};
+use crate::fs;
+use crate::fs::FileError;
 use crate::image::Descriptor;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::spec::Platform;
-use crate::transport::reference::{Reference, ReferenceError};
+use crate::transport::name::reference::{Reference, ReferenceError};
 use crate::transport::source::{Pinned, Source, SourceError, images};
 
 const VERSION: u64 = 1;
@@ -130,7 +131,7 @@ impl Lock {
 
     /// Reads a lock from a file.
     pub fn read(path: &Path) -> Result<Self, LockError> {
-        let bytes = file::read(path, LIMIT)?;
+        let bytes = fs::read(path, LIMIT)?;
         let not_a_lock = |source| LockError::Json { path: path.into(), source };
         // A lock of another version can have other fields.
         let versioned: Option<Versioned> = serde_json::from_slice(&bytes).ok();

@@ -6,7 +6,7 @@
 //! diff ids have to be right. Its layers then pass through untouched; paths and links in them
 //! that are odd are warned about, as nothing here unpacks them.
 //!
-//! What is inherited and how is [`image::inherit`](crate::image::inherit)'s table; how the
+//! What is inherited and how is [`image::inherit`](crate::image::base_config)'s table; how the
 //! image's own files meet the base's, `rootfs`'s.
 
 mod accounts;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::digest::{DiffId, Digest};
 use crate::image::Lower;
 use crate::layer::Layer;
-use crate::report::{Reporter, Silent};
+use crate::progress::{Reporter, Silent};
 use crate::rootfs::Below;
 use crate::spec::Platform;
 use crate::transport::source::{

@@ -24,11 +24,11 @@
 //! other users can write to is refused: who can put a blob there decides what is in the image. A
 //! cooper whose records look different has another version, and so another folder.
 
-mod claim;
-mod finding;
-mod housekeeping;
+mod build_lock;
+mod dir;
+mod gc;
+mod lookup;
 mod older;
-mod place;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -40,17 +40,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use housekeeping::{Freed, Info};
+pub use gc::{Freed, Info};
 pub use older::Older;
 pub use verify::Verified;
 
-use crate::file::{self, Exposed, FileError};
+use crate::fs;
+use crate::fs::{Exposed, FileError};
 use crate::layer::{
     Claim, Guard, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
 };
-use crate::report::{Reporter, Silent};
-use claim::Asked;
-use place::{boot_id, make_folders, open_lock, refuse_exposed};
+use crate::progress::{Reporter, Silent};
+use build_lock::Asked;
+use dir::{boot_id, make_folders, open_lock, refuse_exposed};
 use record::{Entry, Evicted, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
@@ -139,7 +140,7 @@ impl Cache {
             lock => (writable, full, lock?),
         };
         if let Some(lock) = &lock {
-            file::lock(lock, &home.join("lock"), file::Lock::Shared)?;
+            fs::lock(lock, &home.join("lock"), fs::Lock::Shared)?;
         }
         Ok(Self {
             dir: home,
@@ -342,7 +343,7 @@ impl Store for Cache {
 /// A file is replaced by the rename that puts another there, so that who reads it meanwhile has the
 /// one or the other. A folder is not.
 fn make_way(path: &Path) -> Result<(), FileError> {
-    if path.is_dir() { housekeeping::remove(path) } else { Ok(()) }
+    if path.is_dir() { gc::remove(path) } else { Ok(()) }
 }
 
 fn is_read_only(error: &io::Error) -> bool {

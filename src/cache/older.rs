@@ -1,12 +1,12 @@
 //! What coopers left whose caches had another form.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::housekeeping::{list, remove};
+use super::gc::{list, remove};
 use super::{Cache, Freed, VERSION, name_of};
-use crate::file::{self, Context, FileError, Tried};
+use crate::fs;
+use crate::fs::{Context, FileError, Tried};
 
 /// The folder of an older version of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Cache {
         let user = rustix::process::geteuid().as_raw();
         let dirs = (1..VERSION).map(|version| self.dir.with_file_name(name_of(version)));
         let is_ours = |dir: &PathBuf| {
-            fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == user)
+            std::fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == user)
         };
         dirs.filter(is_ours).map(|dir| count(&dir)).collect()
     }
@@ -34,14 +34,14 @@ impl Cache {
     /// holds the lock alone, and has emptied the folder for what is being written.
     pub(super) fn remove_older(&self, freed: &mut Freed) -> Result<(), FileError> {
         for Older { dir, files, bytes } in self.older()? {
-            let lock = file::open(&dir.join("lock"));
-            let tried = lock.as_ref().map(file::try_lock);
+            let lock = fs::open(&dir.join("lock"));
+            let tried = lock.as_ref().map(fs::try_lock);
             if matches!(tried, Ok(Ok(Tried::InUse))) {
                 continue;
             }
             // Out of the way first: an older cooper that starts meanwhile makes itself another.
             let gone = self.temps().join(dir.file_name().unwrap_or_default());
-            fs::rename(&dir, &gone).context("rename", &dir)?;
+            std::fs::rename(&dir, &gone).context("rename", &dir)?;
             remove(&gone)?;
             freed.files += files;
             freed.bytes += bytes;
@@ -78,9 +78,9 @@ mod tests {
     /// A folder as an older cooper left it: two files of ten bytes together.
     fn leave(house: &House, name: &str) -> PathBuf {
         let dir = house.cache_dir().join(name);
-        fs::create_dir_all(dir.join("layers")).unwrap();
-        fs::write(dir.join("layers/x"), b"of another").unwrap();
-        fs::write(dir.join("lock"), b"").unwrap();
+        std::fs::create_dir_all(dir.join("layers")).unwrap();
+        std::fs::write(dir.join("layers/x"), b"of another").unwrap();
+        std::fs::write(dir.join("lock"), b"").unwrap();
         dir
     }
 
@@ -103,7 +103,8 @@ mod tests {
         let house = House::new();
         let newer = name_of(VERSION + 1);
         let kept = [&newer, "v0", "v01", "v", "other", "w1"].map(|name| leave(&house, name));
-        let is_there = |dir: &PathBuf| fs::read(dir.join("layers/x")).unwrap() == b"of another";
+        let is_there =
+            |dir: &PathBuf| std::fs::read(dir.join("layers/x")).unwrap() == b"of another";
         let cache = house.cache();
         drop(house.gzip(&cache));
         let tidied = || {
@@ -116,10 +117,10 @@ mod tests {
         let old = house.cache_dir().join(name_of(1));
         symlink(&kept[0], &old).unwrap();
         tidied();
-        fs::remove_file(&old).unwrap();
-        fs::write(&old, b"a file").unwrap();
+        std::fs::remove_file(&old).unwrap();
+        std::fs::write(&old, b"a file").unwrap();
         tidied();
-        fs::remove_file(&old).unwrap();
+        std::fs::remove_file(&old).unwrap();
         if rustix::process::geteuid().is_root() {
             leave(&house, &name_of(1));
             std::os::unix::fs::chown(&old, Some(65534), None).unwrap();

@@ -1,16 +1,17 @@
 //! What is written down about a cached layer.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Hasher};
-use crate::file::{self, Context, Exposed, FileError, Look, Temp};
+use crate::fs;
+use crate::fs::{Context, Exposed, FileError, Look, Temp};
 use crate::layer::{Record, Renew};
-use crate::report::{Reporter, Task};
+use crate::progress::{Reporter, Task};
 
 const FIRST_LINE: &str = "cooper layer";
 /// A record is some five hundred bytes.
@@ -36,7 +37,7 @@ impl Witness {
 
     /// How the file looks now; nothing when it is gone or no file.
     pub(super) fn of(path: &Path, boot: &str) -> Result<Option<Self>, FileError> {
-        let meta = match fs::symlink_metadata(path) {
+        let meta = match std::fs::symlink_metadata(path) {
             Ok(meta) => meta,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("read", path),
@@ -84,10 +85,10 @@ impl Entry {
     /// One that other users can write to is damaged: whoever writes it decides which bytes are
     /// taken for the layer's.
     pub(super) fn read(path: &Path) -> Result<Read, FileError> {
-        if fs::metadata(path).is_ok_and(|meta| Exposed::of(&meta).is_some()) {
+        if std::fs::metadata(path).is_ok_and(|meta| Exposed::of(&meta).is_some()) {
             return Ok(Read::Damaged);
         }
-        match file::read(path, LIMIT) {
+        match fs::read(path, LIMIT) {
             Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::Entry)),
             Err(error) => match error.source.kind() {
                 io::ErrorKind::NotFound => Ok(Read::Absent),
@@ -220,7 +221,7 @@ impl Renew for Renewal {
         }
         // Another process may have made the layer again.
         if matches!(Entry::read(&self.path), Ok(Read::Entry(entry)) if entry == self.entry) {
-            let _ = fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::housekeeping::{list, remove};
+use super::gc::{list, remove};
 use super::record::{self, Entry, Seen, Witness};
 use super::{Cache, CacheError, is_read_only};
 use crate::digest::Digest;
-use crate::file::FileError;
+use crate::fs::FileError;
 use crate::layer::Record;
-use crate::report::Task;
+use crate::progress::Task;
 
 /// What a check of all entries found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -163,14 +163,14 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::fs::{self, File};
+    use std::fs::File;
     use std::path::Path;
     use std::sync::{Arc, Condvar};
     use std::time::Duration;
 
     use super::*;
     use crate::cache::tests::House;
-    use crate::report::Reporter;
+    use crate::progress::Reporter;
     use crate::spec::Compression;
 
     /// Hears of one task: what was announced, and what each thread did of it. A thread waits for
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn what_is_announced_is_done_where_blobs_are_missing_or_cut_too() {
         let damages: [fn(&Path); 2] = [
-            |blob| fs::remove_file(blob).unwrap(),
+            |blob| std::fs::remove_file(blob).unwrap(),
             |blob| File::options().write(true).open(blob).unwrap().set_len(10).unwrap(),
         ];
         for damage in damages {

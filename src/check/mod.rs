@@ -16,7 +16,7 @@ mod user;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::file::FileError;
+use crate::fs::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::{Check, Spec};
 

@@ -4,12 +4,11 @@
 //! paths are not searched: what is in the store is readable to all of its machine already, and
 //! packages carry keys for their tests. What is found is never printed.
 
-use std::fs;
-
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::{CheckError, Findings};
-use crate::file::{self, Context};
+use crate::fs;
+use crate::fs::Context;
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Check;
 
@@ -87,8 +86,10 @@ pub(super) fn check(rootfs: &Rootfs, out: &mut Findings<'_>) -> Result<(), Check
     for (path, node) in &rootfs.entries {
         let bytes = match &node.kind {
             Kind::Bytes(bytes) => bytes.clone(),
-            Kind::Copy(from) if fs::metadata(from).context("read", from)?.len() <= SEARCHED => {
-                file::read(from, SEARCHED)?
+            Kind::Copy(from)
+                if std::fs::metadata(from).context("read", from)?.len() <= SEARCHED =>
+            {
+                fs::read(from, SEARCHED)?
             }
             _ => continue,
         };

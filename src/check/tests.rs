@@ -1,6 +1,5 @@
 #![expect(clippy::needless_pass_by_value, reason = "a test reads better without borrowing")]
 
-use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
@@ -41,9 +40,9 @@ impl Store {
     /// A program below a store path of the closure.
     fn program(&mut self, name: &str, below: &str, bytes: &[u8]) -> String {
         let full = self.path(name).join(below);
-        fs::create_dir_all(full.parent().unwrap()).unwrap();
-        crate::file::write_atomically(&full, bytes).unwrap();
-        fs::set_permissions(&full, fs::Permissions::from_mode(0o555)).unwrap();
+        std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+        crate::fs::write_atomically(&full, bytes).unwrap();
+        std::fs::set_permissions(&full, std::fs::Permissions::from_mode(0o555)).unwrap();
         full.to_str().unwrap().to_owned()
     }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Global;
+use super::args::output_path;
 use super::base;
-use super::failure::Failure;
-use super::{layers_lock, target};
+use super::layers_lock;
+use super::ui::failure::Failure;
 use crate::base::{Base, ReadBase};
 use crate::cache::Cache;
 use crate::check;
@@ -16,7 +17,8 @@ use crate::closure::Closure;
 use crate::image::{self, Image, ImageError};
 use crate::layer::{self, Content, Request, TempStore};
 use crate::plan::{self, ImagePlan};
-use crate::report::{self, Reporter};
+use crate::progress;
+use crate::progress::Reporter;
 use crate::rootfs::Rootfs;
 use crate::spec::Spec;
 use crate::store_path::PathInfo;
@@ -78,7 +80,7 @@ pub(super) fn cache(
     };
     // One that is there is read, where it cannot be written.
     let new = dir.as_deref().filter(|dir| !dir.exists());
-    new.map_or(Ok(()), target::refuse_store)?;
+    new.map_or(Ok(()), output_path::refuse_store)?;
     let limit = global.cache_size.map(|size| size.0);
     let cache = dir.map(|dir| Cache::open(&dir, limit)).transpose()?;
     Ok(cache.map(|cache| cache.telling(Arc::clone(reporter))))
@@ -126,7 +128,7 @@ pub(super) fn assemble_and_tell(
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     let bytes: Vec<u64> = specs.iter().map(stored_bytes).collect();
     let all =
-        report::images(reporter, specs.len(), bytes.iter().copied().fold(0, u64::saturating_add));
+        progress::images(reporter, specs.len(), bytes.iter().copied().fold(0, u64::saturating_add));
     let timed = |((number, spec), bytes): ((usize, &Spec), &u64)| {
         let since = Instant::now();
         let name = match specs.len() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::failure::Failure;
+use super::ui::failure::Failure;
 use crate::base::{Base, BaseError, Lock, LockError, LockedImage};
 use crate::digest::Digest;
 use crate::spec::{self, Spec};
@@ -54,12 +54,12 @@ fn locked(
 fn fetched(lock: &Lock, path: &Path, image: &LockedImage) -> Result<Arc<dyn Source>, Failure> {
     use std::sync::LazyLock;
 
-    use super::registry::RegistryArgs;
+    use super::args::registry::RegistryArgs;
     use crate::transport::registry::Remote;
     // Bases of several images share their connections.
     static ARGS: LazyLock<RegistryArgs> = LazyLock::new(RegistryArgs::default);
     let reference = lock.reference(path).map_err(BaseError::from)?;
-    let registry = super::registry::connect(&reference.registry, &ARGS)?;
+    let registry = crate::cli::args::registry::connect(&reference.registry, &ARGS)?;
     Ok(Arc::new(Remote::pinned(&registry, &reference, image.manifest.clone())))
 }
 

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::failure::Failure;
-use super::plan::Laid;
+use super::commands::plan::Laid;
+use super::ui::failure::Failure;
 use super::{Global, assemble};
 use crate::closure::Closure;
 use crate::digest::DiffId;
 use crate::image::{self, Document};
 use crate::layer::{self, Content, Layer, TempStore};
 use crate::plan::causes;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::rootfs::{Kind, Node, Rootfs};
 use crate::spec::{Compression, Spec};
 use crate::store_path::StorePath;

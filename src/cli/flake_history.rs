@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 
 use serde::Deserialize;
 
-use super::failure::Failure;
-use super::input;
+use super::args::spec_input;
+use super::ui::failure::Failure;
 use crate::closure::Closure;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 
 /// An image of a flake whose folder is a git repository.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl<'a> FlakeImage<'a> {
         let Some(built) = built.first() else {
             return Err(Failure::input("nix built nothing"));
         };
-        let spec = input::read_spec(&built.outputs.out)?;
+        let spec = spec_input::read_spec(&built.outputs.out)?;
         Closure::new(spec.closure).map_err(Failure::input)
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Global;
-use super::failure::Failure;
+use super::args::location;
+use super::args::location::{Place, Reach};
 use super::looked::{Looked, LookedLayer, LookedPath, Step};
-use super::place::{self, Place, Reach};
+use super::ui::failure::Failure;
 use crate::digest::Digest;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
@@ -39,7 +40,7 @@ pub(super) fn look(
     depth: Depth,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Looked>, Failure> {
-    let source = place::open_filled(place, reach, reporter)?;
+    let source = location::open_filled(place, reach, reporter)?;
     let stored = stored(&*source, place, reporter)?;
     let mut contents = Contents::default();
     let workspace = Arc::new(Workspace::new(global.limits()));

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
-use super::{assemble, output, table};
+use super::assemble;
+use super::ui::failure::Failure;
+use super::ui::{output, table};
 use crate::closure::Closure;
-use crate::file;
+use crate::fs;
 use crate::plan::ImagePlan;
 use crate::spec::Spec;
 
@@ -47,7 +48,7 @@ impl LayersLock {
                 .during(format!("failed to read the lock `{}`", path.display()))
                 .hint("`cooper plan SPEC --repack --write-lock=FILE` writes a new one")
         };
-        let bytes = file::read(path, LIMIT)?;
+        let bytes = fs::read(path, LIMIT)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let lock: Self =
             serde_path_to_error::deserialize(&mut json).map_err(|e| during(Failure::input(e)))?;
@@ -86,7 +87,7 @@ pub(super) fn lock(path: &Path) -> Result<Option<File>, Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A directory that is not there is reported by the write.
     let Ok(file) = File::open(dir) else { return Ok(None) };
-    file::lock(&file, path, file::Lock::Alone)?;
+    fs::lock(&file, path, fs::Lock::Alone)?;
     Ok(Some(file))
 }
 

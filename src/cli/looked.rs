@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::assemble;
-use super::failure::Failure;
-use super::plan::{Laid, plan_spec};
-use crate::file::Context;
-use crate::image::{CREATED_BY, json};
+use super::commands::plan::{Laid, plan_spec};
+use super::ui::failure::Failure;
+use crate::fs::Context;
+use crate::image::CREATED_BY;
+use crate::json;
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::{Spec, Tag};
 use crate::store_path::PathInfo;

@@ -3,51 +3,23 @@
 //! Data goes to standard output, everything else to standard error. Exit codes are
 //! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
 
+mod args;
 mod assemble;
 mod base;
 mod beside;
-mod build;
-mod cache;
-mod completions;
-mod copy;
+mod commands;
 mod core_dump;
-mod daemons;
-mod diff;
-mod events;
-mod failure;
 mod flake_history;
 mod found;
 #[cfg(fuzzing)]
-pub mod fuzzed;
-mod history;
-mod index;
-mod input;
-mod inspect;
+pub mod fuzzing;
 mod layers_lock;
-mod list;
-mod load;
-mod lock;
 mod looked;
-mod man;
-mod output;
 mod own_file;
 mod owners;
-mod place;
-mod plan;
-mod progress;
-mod push;
-mod registry;
-mod schema;
 mod secrets;
-mod signals;
-mod simulate;
-mod spec;
-mod summary;
-mod table;
-mod target;
 mod tree;
-mod validate;
-mod why;
+mod ui;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -105,26 +77,26 @@ struct Global {
     cache: Option<std::path::PathBuf>,
     /// How large the cache may grow, such as 500MB [default: 20GiB]
     #[arg(long, global = true, value_name = "SIZE")]
-    cache_size: Option<cache::Size>,
+    cache_size: Option<commands::cache::Size>,
     /// Longest wait for a lock that another process holds [default: none]
     #[arg(long, global = true, value_name = "SECONDS")]
     lock_timeout: Option<u64>,
     /// Memory for the paths and documents of images that are read, by `validate`, `inspect` and
     /// as a base, such as 1GiB [default: 256MiB]
     #[arg(long, global = true, value_name = "SIZE")]
-    memory_limit: Option<cache::Size>,
+    memory_limit: Option<commands::cache::Size>,
     /// Bytes that the layers of such an image may decompress to; 300 times the size of its blobs,
     /// if that is more [default: 64GiB]
     #[arg(long, global = true, value_name = "SIZE")]
-    inflate_limit: Option<cache::Size>,
+    inflate_limit: Option<commands::cache::Size>,
 }
 
 impl Global {
     /// The rules for waits for locks: a long one is reported as a warning.
-    fn lock_wait(&self) -> crate::file::LockWait {
-        let report = |message: &str| progress::current().warn(message);
+    fn lock_wait(&self) -> crate::fs::LockWait {
+        let report = |message: &str| ui::progress::current().warn(message);
         let timeout = self.lock_timeout.map(std::time::Duration::from_secs);
-        crate::file::LockWait { timeout, report: Box::new(report) }
+        crate::fs::LockWait { timeout, report: Box::new(report) }
     }
 
     /// As many threads as were asked for, or one a core.
@@ -144,29 +116,29 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Build(build::BuildArgs),
-    Load(load::LoadArgs),
-    List(list::ListArgs),
-    Plan(plan::PlanArgs),
-    Why(why::WhyArgs),
-    Diff(diff::DiffArgs),
-    Inspect(inspect::InspectArgs),
-    History(history::HistoryArgs),
-    Schema(schema::SchemaArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
-    Simulate(simulate::SimulateArgs),
+    Build(commands::build::BuildArgs),
+    Load(commands::load::LoadArgs),
+    List(commands::list::ListArgs),
+    Plan(commands::plan::PlanArgs),
+    Why(commands::why::WhyArgs),
+    Diff(commands::diff::DiffArgs),
+    Inspect(commands::inspect::InspectArgs),
+    History(commands::history::HistoryArgs),
+    Schema(commands::schema::SchemaArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
+    Simulate(commands::simulate::SimulateArgs),
     #[command(subcommand)]
-    Cache(cache::CacheVerb),
+    Cache(commands::cache::CacheVerb),
     #[command(subcommand)]
-    Spec(spec::SpecVerb),
-    Push(push::PushArgs),
-    Copy(copy::CopyArgs),
-    Save(copy::SaveArgs),
-    Index(index::IndexArgs),
-    Lock(lock::LockArgs),
-    Fetch(lock::FetchArgs),
-    Validate(validate::ValidateArgs),
+    Spec(commands::spec::SpecVerb),
+    Push(commands::push::PushArgs),
+    Copy(commands::copy::CopyArgs),
+    Save(commands::copy::SaveArgs),
+    Index(commands::index::IndexArgs),
+    Lock(commands::lock::LockArgs),
+    Fetch(commands::lock::FetchArgs),
+    Validate(commands::validate::ValidateArgs),
 }
 
 /// Runs the verb that the process was called with.
@@ -176,32 +148,32 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(error),
     };
-    crate::file::set_lock_wait(cli.global.lock_wait());
-    signals::install_hook(cli.global.json);
-    signals::install();
-    progress::reporter(&cli.global);
+    crate::fs::set_lock_wait(cli.global.lock_wait());
+    ui::signals::install_hook(cli.global.json);
+    ui::signals::install();
+    ui::progress::reporter(&cli.global);
     let result = match &cli.verb {
-        Verb::Build(args) => build::run(&cli.global, args),
-        Verb::Load(args) => load::run(&cli.global, args),
-        Verb::List(args) => list::run(&cli.global, args),
-        Verb::Plan(args) => plan::run(&cli.global, args),
-        Verb::Why(args) => why::run(&cli.global, args),
-        Verb::Diff(args) => diff::run(&cli.global, args),
-        Verb::Inspect(args) => inspect::run(&cli.global, args),
-        Verb::History(args) => history::run(&cli.global, args),
-        Verb::Schema(args) => schema::run(args),
-        Verb::Completions(args) => completions::run(args),
-        Verb::Man(args) => man::run(args),
-        Verb::Simulate(args) => simulate::run(&cli.global, args),
-        Verb::Cache(verb) => cache::run(&cli.global, verb),
-        Verb::Spec(verb) => spec::run(verb),
-        Verb::Push(args) => push::run(&cli.global, args),
-        Verb::Copy(args) => copy::run(&cli.global, args),
-        Verb::Save(args) => copy::save(&cli.global, args),
-        Verb::Index(args) => index::run(&cli.global, args),
-        Verb::Lock(args) => lock::run(&cli.global, args),
-        Verb::Fetch(args) => lock::fetch(&cli.global, args),
-        Verb::Validate(args) => validate::run(&cli.global, args),
+        Verb::Build(args) => commands::build::run(&cli.global, args),
+        Verb::Load(args) => commands::load::run(&cli.global, args),
+        Verb::List(args) => commands::list::run(&cli.global, args),
+        Verb::Plan(args) => commands::plan::run(&cli.global, args),
+        Verb::Why(args) => commands::why::run(&cli.global, args),
+        Verb::Diff(args) => commands::diff::run(&cli.global, args),
+        Verb::Inspect(args) => commands::inspect::run(&cli.global, args),
+        Verb::History(args) => commands::history::run(&cli.global, args),
+        Verb::Schema(args) => commands::schema::run(args),
+        Verb::Completions(args) => commands::completions::run(args),
+        Verb::Man(args) => commands::man::run(args),
+        Verb::Simulate(args) => commands::simulate::run(&cli.global, args),
+        Verb::Cache(verb) => commands::cache::run(&cli.global, verb),
+        Verb::Spec(verb) => commands::spec::run(verb),
+        Verb::Push(args) => commands::push::run(&cli.global, args),
+        Verb::Copy(args) => commands::copy::run(&cli.global, args),
+        Verb::Save(args) => commands::copy::save(&cli.global, args),
+        Verb::Index(args) => commands::index::run(&cli.global, args),
+        Verb::Lock(args) => commands::lock::run(&cli.global, args),
+        Verb::Fetch(args) => commands::lock::fetch(&cli.global, args),
+        Verb::Validate(args) => commands::validate::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),
@@ -212,7 +184,7 @@ pub fn main() -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     // clap has colours for a dumb terminal too where `CI` is set.
-    if progress::is_dumb(std::env::var_os("TERM").as_deref()) {
+    if ui::progress::is_dumb(std::env::var_os("TERM").as_deref()) {
         command = command.color(clap::ColorChoice::Never);
     }
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
@@ -230,13 +202,13 @@ fn usage(mut error: clap::Error) -> ExitCode {
     }
     if error.use_stderr() {
         match odd_arguments() {
-            odd if odd.is_empty() => output::styled(&rendered(&error)),
-            odd => output::notes(&without_controls(&mut error, &odd)),
+            odd if odd.is_empty() => ui::output::styled(&rendered(&error)),
+            odd => ui::output::notes(&without_controls(&mut error, &odd)),
         }
         return ExitCode::from(exit::INPUT);
     }
     let printed = error.print();
-    match output::told(printed.and_then(|()| std::io::stdout().flush())) {
+    match ui::output::told(printed.and_then(|()| std::io::stdout().flush())) {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => failure.print(json),
     }
@@ -246,7 +218,7 @@ fn usage(mut error: clap::Error) -> ExitCode {
 fn rendered(error: &clap::Error) -> String {
     use std::io::IsTerminal;
     let text = error.render();
-    let plain = progress::is_dumb(std::env::var_os("TERM").as_deref())
+    let plain = ui::progress::is_dumb(std::env::var_os("TERM").as_deref())
         || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || !std::io::stderr().is_terminal();
     if plain { text.to_string() } else { text.ansi().to_string() }
@@ -255,16 +227,16 @@ fn rendered(error: &clap::Error) -> String {
 /// The arguments with characters that a terminal could take for commands.
 fn odd_arguments() -> Vec<String> {
     let all = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    all.filter(|word| word.contains(output::is_control)).collect()
+    all.filter(|word| word.contains(ui::output::is_control)).collect()
 }
 
 /// clap's message, which repeats arguments in several places.
-fn without_controls(error: &mut clap::Error, odd: &[String]) -> output::Text {
+fn without_controls(error: &mut clap::Error, odd: &[String]) -> ui::output::Text {
     use clap::error::ContextValue as Value;
     let escaped = |value: &Value| match value {
-        Value::String(text) => Some(Value::String(output::escaped(text))),
+        Value::String(text) => Some(Value::String(ui::output::escaped(text))),
         Value::Strings(texts) => {
-            Some(Value::Strings(texts.iter().map(|text| output::escaped(text)).collect()))
+            Some(Value::Strings(texts.iter().map(|text| ui::output::escaped(text)).collect()))
         }
         // Suggestions, which repeat what was given.
         Value::StyledStrs(_) => Some(Value::None),
@@ -278,29 +250,29 @@ fn without_controls(error: &mut clap::Error, odd: &[String]) -> output::Text {
     // Rendered without colours, an argument has lost what looks like one.
     let bare = |odd: &String| clap::builder::StyledStr::from(odd.clone()).to_string();
     let message = odd.iter().fold(message, |text, odd| {
-        let shown = output::escaped(odd);
+        let shown = ui::output::escaped(odd);
         text.replace(odd, &shown).replace(&bare(odd), &shown)
     });
-    let mut text = output::Text::default();
+    let mut text = ui::output::Text::default();
     text.lines(&message);
     text
 }
 
 /// clap puts a blank line between what is wrong and what to write.
-fn wrong_words(error: &clap::Error) -> failure::Failure {
+fn wrong_words(error: &clap::Error) -> ui::failure::Failure {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let (message, hint) = text.split_once("\n\n").unwrap_or((text, ""));
-    failure::Failure::input(message.trim()).hint(hint.trim())
+    ui::failure::Failure::input(message.trim()).hint(hint.trim())
 }
 
 /// clap does not say which argument it could not read.
-fn unreadable_word() -> failure::Failure {
+fn unreadable_word() -> ui::failure::Failure {
     let words = std::env::args_os().skip(1).filter(|word| word.to_str().is_none());
     let words: Vec<String> = words.map(|word| format!("`{}`", word.display())).collect();
     let what = match words.len() {
         1 => "this argument is no UTF-8",
         _ => "one of these arguments is no UTF-8",
     };
-    failure::Failure::input(format!("{what}, as all but paths must be: {}", words.join(", ")))
+    ui::failure::Failure::input(format!("{what}, as all but paths must be: {}", words.join(", ")))
 }

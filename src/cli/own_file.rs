@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::failure::Failure;
-use super::output::Text;
-use super::table;
-use crate::file::Context;
+use super::ui::failure::Failure;
+use super::ui::output::Text;
+use super::ui::table;
+use crate::fs::Context;
 use crate::rootfs::{Kind, Node, Rootfs};
 use crate::spec::Spec;
 

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
-use crate::file;
+use super::ui::failure::Failure;
+use crate::fs;
 use crate::spec::Mode;
 
 /// A line for each of a million files.
@@ -32,7 +32,7 @@ impl Owners {
     /// The file cannot be read, is something else, or has an entry that is no file, directory or
     /// link: a device is a plain file to all but the simulation.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = file::read(path, LIMIT)?;
+        let bytes = fs::read(path, LIMIT)?;
         let records = bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty());
         let owners = records.map(|record| {
             let failed = || {

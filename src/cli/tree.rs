@@ -5,18 +5,19 @@
 //! the folder; [`merge`] puts that into a spec, where it is what an author could have declared.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
-use super::output;
 use super::owners::{Owned, Owners};
-use crate::file::{self, Context};
-use crate::image::json;
+use super::ui::failure::Failure;
+use super::ui::output;
+use crate::fs;
+use crate::fs::Context;
+use crate::json;
 use crate::spec::{Directory, File, Mode, Spec};
 use crate::store_path::StorePath;
 
@@ -62,10 +63,10 @@ pub(super) fn from_tree(args: &FromTreeArgs) -> Result<(), Failure> {
     let mut tree = Tree::default();
     let mut open = vec![args.folder.clone()];
     while let Some(dir) = open.pop() {
-        for child in fs::read_dir(&dir).context("list", &dir)? {
+        for child in std::fs::read_dir(&dir).context("list", &dir)? {
             let path = child.context("list", &dir)?.path();
             let within = path.strip_prefix(&args.folder).unwrap_or(&path);
-            let meta = fs::symlink_metadata(&path).context("read", &path)?;
+            let meta = std::fs::symlink_metadata(&path).context("read", &path)?;
             tree.add(&path, within, &meta, owned(within, &meta)?)?;
             if meta.is_dir() {
                 open.push(path);
@@ -91,7 +92,7 @@ impl Tree {
         if meta.is_dir() {
             self.directories.insert(at, Directory { mode, uid, gid });
         } else if meta.is_symlink() {
-            let target = fs::read_link(path).context("read the link", path)?;
+            let target = std::fs::read_link(path).context("read the link", path)?;
             self.symlinks.insert(at, text(&target)?.to_owned());
         } else if meta.is_file() {
             let source = Some(text(path)?.to_owned());
@@ -116,7 +117,7 @@ fn text(path: &Path) -> Result<&str, Failure> {
 /// Adds a document's entries to a spec. Of a directory that both have, the spec's own mode and
 /// owner stay; anything else that both have is an error.
 pub(super) fn merge(spec: &mut Spec, document: &Path) -> Result<(), Failure> {
-    let bytes = file::read(document, DOCUMENT_LIMIT)?;
+    let bytes = fs::read(document, DOCUMENT_LIMIT)?;
     let tree: Tree = serde_json::from_slice(&bytes)
         .map_err(|e| Failure::bug(e).during(format!("failed to read `{}`", document.display())))?;
     let folder = document.parent().unwrap_or(document);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::inherit::{self, Lower};
+use super::base_config;
+use super::base_config::Lower;
 use super::types::{
     Descriptor, Document, History, HistoryEntry, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_MANIFEST, RootFs, RuntimeConfig,
@@ -140,7 +141,7 @@ pub fn draft_config(
 /// What of the image's config comes from its base, by OCI's names: whole fields, and of lists
 /// and sets the entries that are not the image's own.
 pub fn inherited(spec: &Spec, lower: &Lower) -> Result<Map<String, Value>, ImageError> {
-    inherit::taken(lower, &spec.config)
+    base_config::taken(lower, &spec.config)
         .map_err(|source| ImageError::BaseConfig { image: spec.name.clone(), source })
 }
 
@@ -160,10 +161,10 @@ fn write_config(
     };
     let (config, unknown) = match lower {
         None => (spec.config.clone(), BTreeMap::new()),
-        Some(lower) => inherit::config(lower, &spec.config)
+        Some(lower) => base_config::config(lower, &spec.config)
             .map_err(|source| ImageError::BaseConfig { image: spec.name.clone(), source })?,
     };
-    let below = lower.map(inherit::history).unwrap_or_default();
+    let below = lower.map(base_config::history).unwrap_or_default();
     let history = below.into_iter().map(HistoryEntry::Base);
     let value = ImageConfig {
         created: created.clone(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::json;
 use crate::digest::{DiffId, Digest};
+use crate::json;
 use crate::layer::Layer;
 use crate::spec::{Config, Platform};
 

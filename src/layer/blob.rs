@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::store::{Before, Kept, Renew};
+use super::cache::{Before, Kept, Renew};
 use super::tar::{Source, TarReader};
 use super::{LayerError, Sink};
 use crate::digest::{Digest, Hasher};
-use crate::file::{Context, FileError, Look};
+use crate::fs::{Context, FileError, Look};
 
 const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
@@ -172,7 +172,7 @@ impl Blob {
             }
             Origin::File { file: Kept { path, look, record, .. }, written } => {
                 let failed = |_: &FileError| record.iter().for_each(|record| record.forget());
-                let file = crate::file::open(path).inspect_err(failed)?;
+                let file = crate::fs::open(path).inspect_err(failed)?;
                 check = Check::Bytes(Box::default(), record.clone());
                 // Another process may have put the same blob in its place.
                 if *written && *look == Look::of(&file.metadata().context("read", path)?) {
@@ -314,7 +314,7 @@ impl Checked {
             Bytes::Elsewhere(reader) => reader
                 .read(buf)
                 .map_err(|source| LayerError::Elsewhere { digest: self.digest, source })?,
-            Bytes::File(file) => match super::walk::read_some(file, buf) {
+            Bytes::File(file) => match crate::layer::tar::walk::read_some(file, buf) {
                 Ok(count) => count,
                 Err(source) => {
                     self.forget();

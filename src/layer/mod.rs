@@ -12,30 +12,19 @@
 //! Where another process hashed them, its store tells what these were, and all files are looked at
 //! before the first is read: if something differs, a name of a file that came or went perhaps,
 //! every byte is hashed. The same goes for a blob that this process has just written and hashed,
-//! but for the change time: [`crate::file::Look`] says why. So both need not even be read again: a
+//! but for the change time: [`crate::fs::Look`] says why. So both need not even be read again: a
 //! [`Sink`] that is a pipe gets their large files from the kernel.
 
 mod blob;
-mod blocks;
 mod build;
-#[cfg(test)]
-mod build_tests;
+mod cache;
 mod compress;
-mod hashing;
-mod header;
-#[cfg(test)]
-mod header_tests;
-mod making;
-mod nar;
-mod pipeline;
-mod queue;
-mod share;
+mod nar_hash;
+mod reflink;
 mod sink;
-mod store;
 mod tar;
 #[cfg(test)]
 mod tests;
-mod walk;
 
 use std::io;
 use std::path::PathBuf;
@@ -45,14 +34,14 @@ pub use blob::{Blob, Elsewhere, Guard};
 #[cfg(test)]
 pub(crate) use build::build_with;
 pub use build::{Made, build, build_and_tell};
-pub use nar::verify;
-pub use sink::Sink;
-pub use store::{
+pub use cache::{
     Before, Claim, Had, Kept, Key, Lookup, New, NewBlob, Record, Renew, Store, TempStore,
 };
+pub use nar_hash::verify;
+pub use sink::Sink;
 
 use crate::digest::{DiffId, Digest};
-use crate::file::FileError;
+use crate::fs::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::Compression;
 use crate::store_path::PathInfo;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 
-use crate::file::EarlyWriter;
+use crate::fs::EarlyWriter;
 
 /// Takes bytes, as every writer does. A pipe also takes those of a file without anybody reading
 /// them first; every other sink is content with what is written here as default.

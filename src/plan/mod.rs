@@ -46,18 +46,18 @@
 //! class. Ten thousand paths take a third of a second, in ten images or in one; `benches/plan.rs`
 //! shows it.
 
-mod bits;
+mod allocate;
+mod bit_set;
+mod change_rate;
 mod compare;
-mod exchange;
-mod kept;
-mod ladder;
+pub mod cost;
+mod hierarchy;
+mod lock;
 mod model;
 mod order;
+mod path_set;
+mod rebalance;
 mod refine;
-mod row;
-pub mod ruler;
-mod share;
-mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,11 +65,11 @@ use std::fmt;
 use crate::closure::{Closure, ClosureError};
 use crate::spec;
 use crate::store_path::StorePath;
-use bits::Bits;
+use allocate::Layer;
+use bit_set::Bits;
 pub use compare::{Fetch, Planned, causes, fetches, pulled_in_by};
-pub use kept::{lock, lock_name};
+pub use lock::{lock, lock_name};
 use model::Model;
-use share::Layer;
 
 /// As many layers as Docker's overlay2 driver mounts, less those that it needs itself; images
 /// with more do not start there.
@@ -271,7 +271,7 @@ pub fn plan_set(requests: &[Request<'_>]) -> Result<BTreeMap<String, ImagePlan>,
         .map(|request| &request.layering.lock)
         .max_by_key(|lock| (lock.len(), std::cmp::Reverse(*lock)));
     let lock = lock.map(Vec::as_slice).unwrap_or_default();
-    let layers = share::layers(&model, floor.unwrap_or_default(), lock)?;
+    let layers = allocate::layers(&model, floor.unwrap_or_default(), lock)?;
     Ok(arrange(&model, &layers))
 }
 
@@ -348,7 +348,5 @@ fn finish(model: &Model<'_>, layer: &Layer) -> Option<PlannedLayer> {
     })
 }
 
-#[cfg(test)]
-mod properties;
 #[cfg(test)]
 mod tests;

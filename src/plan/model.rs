@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::bits::Bits;
-use super::source::{self, Changing, Scale};
+use super::bit_set::Bits;
+use super::change_rate;
+use super::change_rate::{Changing, Scale};
 use super::{PlanError, Request};
 use crate::closure::Node;
 use crate::store_path::StorePath;
@@ -170,7 +171,7 @@ fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> Arranged<'a> {
         often: seen.often,
         references,
     });
-    let (own, rates) = source::sources(&changing.collect::<Vec<_>>());
+    let (own, rates) = change_rate::sources(&changing.collect::<Vec<_>>());
     let (scale, columns, width) = Scale::pack(&rates);
     let exposed = own.iter().map(|own| {
         let mut bits = Bits::new(width);

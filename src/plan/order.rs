@@ -7,8 +7,8 @@
 //! which is hard in general; a greedy order by density, improved by moving single layers while
 //! that helps, comes within a few percent on real graphs.
 
-use super::bits::Bits;
-use super::source::Scale;
+use super::bit_set::Bits;
+use super::change_rate::Scale;
 
 /// Passes over all blocks; most orders settle after three.
 const ROUNDS: usize = 8;

@@ -4,8 +4,8 @@
 //! path leaves for the layer where it costs least, alone, or with those of its layer that build
 //! on it, or with those that it builds on.
 
-use super::bits::Bits;
-use super::row::Row;
+use super::bit_set::Bits;
+use super::path_set::Row;
 
 /// Rounds over all paths; what is left to gain after so many is not worth the wait.
 const ROUNDS: usize = 10;

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::declared::copied;
 use super::{Below, Kind, Node, Origin, RootfsError, Tree, collision, shown};
-use crate::file::Context;
+use crate::fs::Context;
 use crate::spec::Spec;
 
 /// What Nix's builders leave for other builders, of no use in an image.
@@ -27,7 +26,7 @@ pub(super) fn add(
     for path in &spec.contents {
         let root = PathBuf::from(path.as_str());
         super::stays_in_store(&root)?;
-        if !fs::metadata(&root).context("read", &root)?.is_dir() {
+        if !std::fs::metadata(&root).context("read", &root)?.is_dir() {
             return Err(RootfsError::ContentIsFile(root));
         }
         if !roots.contains(&root) {
@@ -86,7 +85,7 @@ impl Linker<'_> {
         source: PathBuf,
         places: &mut Places,
     ) -> Result<(), RootfsError> {
-        let real = fs::canonicalize(&source).context("read", &source)?;
+        let real = std::fs::canonicalize(&source).context("read", &source)?;
         let place = places.entry(at.clone()).or_default();
         place.above.extend(self.above.keys().cloned());
         // A package whose `lib64` is a link to its `lib` has one directory.
@@ -98,7 +97,7 @@ impl Linker<'_> {
             return Ok(());
         }
         self.enter(&real);
-        for child in fs::read_dir(&source).context("list", &source)? {
+        for child in std::fs::read_dir(&source).context("list", &source)? {
             let child = child.context("list", &source)?;
             let path = joined(&at, child.file_name().as_bytes());
             if let Some(place) = self.place_in_base(&path, &child.path()) {
@@ -136,17 +135,17 @@ impl Linker<'_> {
 
     /// Returns true if there is a directory to list: a link that dangles, or leads back up, is a leaf.
     fn is_dir(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|meta| meta.is_dir()) && !self.leads_up(path)
+        std::fs::metadata(path).is_ok_and(|meta| meta.is_dir()) && !self.leads_up(path)
     }
 
     /// Brings the children of several directories, all for one place in the image, together.
     fn merge(&mut self, at: &[u8], sources: &[PathBuf]) -> Result<(), RootfsError> {
         let real: Vec<PathBuf> =
-            sources.iter().filter_map(|source| fs::canonicalize(source).ok()).collect();
+            sources.iter().filter_map(|source| std::fs::canonicalize(source).ok()).collect();
         real.iter().for_each(|real| self.enter(real));
         let mut children: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
         for source in sources {
-            for child in fs::read_dir(source).context("list", source)? {
+            for child in std::fs::read_dir(source).context("list", source)? {
                 let child = child.context("list", source)?;
                 if !self.gathered.contains(&child.path()) {
                     children.entry(child.file_name()).or_default().push(child.path());
@@ -192,13 +191,14 @@ impl Linker<'_> {
         if self.link && (is_only || !self.leads_up(origin)) {
             return Ok(link_to(origin));
         }
-        let kind = fs::symlink_metadata(origin).context("read", origin)?.file_type();
+        let kind = std::fs::symlink_metadata(origin).context("read", origin)?.file_type();
         copied(&shown(path), origin, kind)
     }
 
     /// Whether a path is a link to a directory that it lies in.
     fn leads_up(&self, path: &Path) -> bool {
-        path.is_symlink() && fs::canonicalize(path).is_ok_and(|real| self.above.contains_key(&real))
+        path.is_symlink()
+            && std::fs::canonicalize(path).is_ok_and(|real| self.above.contains_key(&real))
     }
 
     /// Whether the spec declares this path or one below it.
@@ -225,14 +225,15 @@ fn quoted(path: &Path) -> Origin {
 /// Whether two leaves lead to one file, or to files of equal bytes and executable bit.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    match (fs::canonicalize(a), fs::canonicalize(b)) {
+    match (std::fs::canonicalize(a), std::fs::canonicalize(b)) {
         (Ok(real_a), Ok(real_b)) if real_a == real_b => true,
         (Ok(real), Ok(_)) if !real.is_dir() => {
-            let meta = |path| fs::metadata(path).map(|m| (m.len(), m.permissions().mode() & 0o111));
-            let read = |path| crate::file::read(path, COMPARED);
+            let meta =
+                |path| std::fs::metadata(path).map(|m| (m.len(), m.permissions().mode() & 0o111));
+            let read = |path| crate::fs::read(path, COMPARED);
             matches!((meta(a), meta(b)), (Ok(ma), Ok(mb)) if ma == mb)
                 && matches!((read(a), read(b)), (Ok(ba), Ok(bb)) if ba == bb)
         }
-        _ => matches!((fs::read_link(a), fs::read_link(b)), (Ok(ta), Ok(tb)) if ta == tb),
+        _ => matches!((std::fs::read_link(a), std::fs::read_link(b)), (Ok(ta), Ok(tb)) if ta == tb),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, FileType};
+use std::fs::FileType;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Kind, Node, Origin, RootfsError};
-use crate::file::Context;
+use crate::fs::Context;
 use crate::spec::{File, FileSource, Spec};
 
 pub(super) type Entries = BTreeMap<Vec<u8>, (Node, Origin)>;
@@ -79,7 +79,7 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
         None => return Ok(()),
     };
     super::stays_in_store(origin)?;
-    let meta = fs::metadata(origin).context("read", origin)?;
+    let meta = std::fs::metadata(origin).context("read", origin)?;
     if meta.is_dir() {
         if !file.capabilities.is_empty() {
             return Err(RootfsError::CapabilitiesOfTree(path.into()));
@@ -114,7 +114,7 @@ fn add_tree(
 ) -> Result<(), RootfsError> {
     let directory = owned(Node::new(Kind::Directory, 0o755), file);
     insert(entries, at.to_vec(), directory, field("files", path))?;
-    for child in fs::read_dir(origin).context("list", origin)? {
+    for child in std::fs::read_dir(origin).context("list", origin)? {
         let child = child.context("list", origin)?;
         let mut below = at.to_vec();
         below.push(b'/');
@@ -133,13 +133,13 @@ fn add_tree(
 /// A file or link of the store as an entry, with the mode that its executable bit asks for.
 pub(super) fn copied(path: &str, origin: &Path, kind: FileType) -> Result<Node, RootfsError> {
     if kind.is_symlink() {
-        let target = fs::read_link(origin).context("read the link", origin)?;
+        let target = std::fs::read_link(origin).context("read the link", origin)?;
         return Ok(Node::new(Kind::Symlink(target.as_os_str().as_bytes().to_vec()), 0o777));
     }
     if !kind.is_file() {
         return Err(RootfsError::Special { path: path.into(), origin: origin.into() });
     }
-    let meta = fs::metadata(origin).context("read", origin)?;
+    let meta = std::fs::metadata(origin).context("read", origin)?;
     let mode = if meta.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
     Ok(Node::new(Kind::Copy(origin.into()), mode))
 }

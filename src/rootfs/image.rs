@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::{Kind, Rootfs};
-use crate::file::{self, Context, FileError};
+use crate::fs;
+use crate::fs::{Context, FileError};
 use crate::spec::Spec;
 use crate::store_path::PathInfo;
 
@@ -113,7 +114,7 @@ impl Content {
                 all.as_slice().take(limit).read_to_end(&mut bytes).context("read", "/")
             }
             Source::Path(path) => {
-                file::open(path)?.take(limit).read_to_end(&mut bytes).context("read", path)
+                fs::open(path)?.take(limit).read_to_end(&mut bytes).context("read", path)
             }
         }?;
         Ok(bytes)
@@ -123,7 +124,7 @@ impl Content {
     pub(crate) fn open(&self) -> Result<Box<dyn ReadSeek + '_>, FileError> {
         match &self.source {
             Source::Bytes(bytes) => Ok(Box::new(Cursor::new(bytes.as_slice()))),
-            Source::Path(path) => Ok(Box::new(file::open(path)?)),
+            Source::Path(path) => Ok(Box::new(fs::open(path)?)),
         }
     }
 }
@@ -230,7 +231,7 @@ impl<'a> Image<'a> {
         names.extend(children(at, |from| self.store_paths.range(from..).next()));
         if self.is_in_store(at) {
             let dir = on_disk(at);
-            for child in fs::read_dir(&dir).context("list", &dir)? {
+            for child in std::fs::read_dir(&dir).context("list", &dir)? {
                 names.insert(child.context("list", &dir)?.file_name().as_bytes().to_vec());
             }
         }
@@ -303,13 +304,13 @@ fn children<'a>(at: &[u8], next: impl Fn(Vec<u8>) -> Option<&'a Vec<u8>>) -> BTr
 
 fn stored(at: &[u8]) -> Result<Option<Entry>, FileError> {
     let path = on_disk(at);
-    let meta = match fs::symlink_metadata(&path) {
+    let meta = match std::fs::symlink_metadata(&path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).context("read", path),
     };
     if meta.is_symlink() {
-        let target = fs::read_link(&path).context("read the link", &path)?;
+        let target = std::fs::read_link(&path).context("read the link", &path)?;
         return Ok(Some(Entry::Link(target.as_os_str().as_bytes().to_vec())));
     }
     if meta.is_dir() {

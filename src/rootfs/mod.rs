@@ -13,16 +13,16 @@ mod accounts;
 mod contents;
 mod declared;
 pub(crate) mod image;
-mod over;
+mod on_base;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::file::FileError;
+use crate::fs::FileError;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
-pub use over::{Account, Below};
+pub use on_base::{Account, Below};
 
 /// Why the image's own files cannot be what the spec says.
 #[derive(Debug, thiserror::Error)]
@@ -223,7 +223,7 @@ impl Tree {
 /// Refuses a path whose links lead out of the store: what is outside differs from machine to
 /// machine, and is nobody's to publish.
 fn stays_in_store(origin: &Path) -> Result<(), RootfsError> {
-    use crate::file::Context;
+    use crate::fs::Context;
     let text = origin.to_string_lossy();
     let Ok((root, _)) = StorePath::parse_prefix(&text) else {
         return Err(RootfsError::OutsideStore { origin: origin.into(), target: origin.into() });
@@ -250,7 +250,5 @@ fn shown(path: &[u8]) -> String {
     format!("/{}", String::from_utf8_lossy(path))
 }
 
-#[cfg(test)]
-mod over_tests;
 #[cfg(test)]
 mod tests;

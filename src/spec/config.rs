@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::strict::{optional, set, unique};
+use super::strict_json::{optional, set, unique};
 
 /// What a runtime does with the image: the `config` object of the OCI image configuration
 /// (image-spec, config.md), with `Healthcheck`, `Shell` and `OnBuild`, which Docker reads

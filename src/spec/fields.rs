@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::capability::Capabilities;
 use super::name::Tag;
-use super::scalar::Mode;
-use super::strict::{objects, unique_lists};
+use super::strict_json::{objects, unique_lists};
+use super::time_and_mode::Mode;
 use crate::store_path::{PathInfo, StorePath};
 
 /// A regular file of the image's own.
@@ -216,7 +216,7 @@ pub struct Base {
     /// the lock's registry.
     #[serde(
         default,
-        deserialize_with = "super::strict::unique",
+        deserialize_with = "crate::spec::strict_json::unique",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub blobs: BTreeMap<String, String>,

@@ -10,10 +10,10 @@ mod fields;
 mod name;
 mod parse;
 mod platform;
-mod scalar;
 mod schema;
-mod sources;
-mod strict;
+mod source_paths;
+mod strict_json;
+mod time_and_mode;
 
 pub use capability::{Capabilities, CapabilityError};
 pub use checks::{Check, Checks};
@@ -24,8 +24,8 @@ pub use fields::{
 pub use name::{ImageName, NameError, Tag};
 pub use parse::{SpecError, parse};
 pub use platform::{Platform, PlatformError, Rank};
-pub use scalar::{Mode, Time};
 pub use schema::schema;
+pub use time_and_mode::{Mode, Time};
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub struct Spec {
     #[serde(default = "fields::latest")]
     pub tags: Vec<Tag>,
     /// What the image runs on.
-    #[serde(default, deserialize_with = "strict::object")]
+    #[serde(default, deserialize_with = "strict_json::object")]
     pub platform: Platform,
     /// The config's `created`.
     #[serde(default)]
@@ -64,39 +64,39 @@ pub struct Spec {
     #[serde(default = "fields::yes")]
     pub include_store_paths: bool,
     /// Regular files of the image's own, by path.
-    #[serde(default, deserialize_with = "strict::unique_objects")]
+    #[serde(default, deserialize_with = "strict_json::unique_objects")]
     pub files: BTreeMap<String, File>,
     /// Directories with their owners and modes, by path.
-    #[serde(default, deserialize_with = "strict::unique_objects")]
+    #[serde(default, deserialize_with = "strict_json::unique_objects")]
     pub directories: BTreeMap<String, Directory>,
     /// Symbolic links, path to target.
-    #[serde(default, deserialize_with = "strict::unique")]
+    #[serde(default, deserialize_with = "strict_json::unique")]
     pub symlinks: BTreeMap<String, String>,
     /// Lines of `/etc/passwd`, by name.
-    #[serde(default, deserialize_with = "strict::unique_objects")]
+    #[serde(default, deserialize_with = "strict_json::unique_objects")]
     pub users: BTreeMap<String, User>,
     /// Lines of `/etc/group`, by name.
-    #[serde(default, deserialize_with = "strict::unique_objects")]
+    #[serde(default, deserialize_with = "strict_json::unique_objects")]
     pub groups: BTreeMap<String, Group>,
     /// What a runtime does with the image.
-    #[serde(default, deserialize_with = "strict::object")]
+    #[serde(default, deserialize_with = "strict_json::object")]
     pub config: Config,
     /// The manifest's annotations.
-    #[serde(default, deserialize_with = "strict::unique")]
+    #[serde(default, deserialize_with = "strict_json::unique")]
     pub annotations: BTreeMap<String, String>,
     /// How the closure is split.
-    #[serde(default, deserialize_with = "strict::object")]
+    #[serde(default, deserialize_with = "strict_json::object")]
     pub layering: Layering,
     /// How layers are compressed.
     #[serde(default)]
     pub compression: Compression,
     /// The image that this one is put on, if any.
-    #[serde(default, deserialize_with = "strict::optional")]
+    #[serde(default, deserialize_with = "strict_json::optional")]
     pub base: Option<Base>,
     /// What is checked before the image ships, and what is not.
-    #[serde(default, deserialize_with = "strict::object")]
+    #[serde(default, deserialize_with = "strict_json::object")]
     pub checks: Checks,
     /// The references graph of everything that `contents`, `files` and `config` name.
-    #[serde(default, deserialize_with = "strict::objects")]
+    #[serde(default, deserialize_with = "strict_json::objects")]
     pub closure: Vec<PathInfo>,
 }

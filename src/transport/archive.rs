@@ -8,11 +8,12 @@ use std::io;
 use serde::Serialize;
 
 use super::TransportError;
-use super::entries::index_of;
 use super::graph::{DockerImage, Named};
 use super::layout::OCI_LAYOUT;
+use super::layout::index_json::index_of;
 use crate::digest::Digest;
-use crate::image::{Image, json};
+use crate::image::Image;
+use crate::json;
 use crate::layer::{Layer, Sink};
 
 /// The directories of an archive, each after those that it is in. Readers that keep the entries of

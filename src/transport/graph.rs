@@ -6,19 +6,21 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::counted::{self, Counted};
-use super::names::references;
-use super::reference::Reference;
+use super::name::reference::Reference;
+use super::name::references;
+use super::progress_io;
+use super::progress_io::Counted;
 use super::source::{
     Checked, IMAGE_NAME, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, REF_NAME, Source,
     SourceError, check_depth, is_blob, is_config, read_document, read_error, read_manifest,
 };
 use super::{TransportError, layout};
 use crate::digest::Digest;
-use crate::file::{self, AtomicFile, Look};
+use crate::fs;
+use crate::fs::{AtomicFile, Look};
 use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer::{self, Sink};
-use crate::report::Task;
+use crate::progress::Task;
 use crate::spec::Tag;
 
 const BUFFER: usize = 1 << 20;
@@ -190,7 +192,7 @@ impl Blob {
     /// Makes `path` a file with the bytes, of which the task hears; durable but for its name.
     pub fn write_file(&self, path: &Path, task: &dyn Task) -> Result<(), TransportError> {
         if let Bytes::Layer(blob) = &self.bytes {
-            return counted::write_file(blob, self.descriptor.size, path, task);
+            return progress_io::write_file(blob, self.descriptor.size, path, task);
         }
         let mut file = AtomicFile::create(path)?;
         let written = self.write_to(&mut Counted { to: &mut file.writer(), task });
@@ -212,7 +214,7 @@ impl Blob {
         if let Bytes::Layer(blob) = &self.bytes
             && let (Some(path), Some(before)) = (blob.path(), blob.look())
         {
-            let file = file::open(path).map_err(io::Error::other)?;
+            let file = fs::open(path).map_err(io::Error::other)?;
             if Look::of(&file.metadata()?) == before {
                 return Ok(Box::new(file));
             }

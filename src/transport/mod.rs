@@ -4,37 +4,24 @@
 //! are written as they were hashed, and its layers are streamed from where they lie.
 
 pub mod archive;
-mod certificates;
-mod client_program;
-pub mod containerd;
-pub mod counted;
 pub mod daemon;
-pub mod docker;
-mod docker_api;
-pub mod docker_host;
-mod docker_ssh;
-mod entries;
-mod feeder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod go_json;
 pub mod graph;
 mod http;
 pub mod layout;
-mod names;
-pub mod podman;
-pub mod reference;
+pub mod name;
+pub mod progress_io;
 pub mod registry;
 pub mod source;
-mod temp_tags;
-
-#[cfg(fuzzing)]
-pub mod fuzzed;
 
 use std::path::{Path, PathBuf};
 
-use crate::file::FileError;
+use crate::fs::FileError;
 use crate::layer::LayerError;
 
-pub use names::{familiar, full_name, references};
+pub use name::{familiar, full_name, references};
 pub use source::SourceError;
 
 /// Why an image did not get to where it should.

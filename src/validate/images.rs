@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Check, Checked, Finding, Kind, Said, Scan, Tree, image_place, said, scan_layers};
 use crate::digest::DiffId;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::transport::source::StoredImage;
 
 /// The number of images, on average, in which an entry of a layer is compared with others. In a few

@@ -4,7 +4,7 @@
 //! In comes a [`Source`]; out goes a [`Report`] with every mismatch, not the first one. Nothing
 //! is trusted because another tool took it: daemons run images whose diff ids are all zero.
 
-mod docker;
+mod docker_archive;
 mod entries;
 mod fields;
 mod finding;
@@ -25,7 +25,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
     self, CONFIG_LIMIT, Encoding, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError,
@@ -116,7 +116,7 @@ pub fn check(
     }
     let images = std::mem::take(&mut check.images);
     check.layers(&images, reporter);
-    for finding in docker::compare(&check, roots, &images, reporter) {
+    for finding in docker_archive::compare(&check, roots, &images, reporter) {
         check.found(finding);
     }
     if check.report.images.is_empty() && check.report.is_good() {
@@ -367,7 +367,5 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[cfg(test)]
-mod bound_tests;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::entries::Scan;
 use super::layer::scan;
 use super::limits::Workspace;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::transport::source::{Layer, Source};
 
 /// How far the threads are.

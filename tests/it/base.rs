@@ -304,7 +304,6 @@ fn refused(fixture: &Fixture, base: &Path, says: &str) {
     assert!(!fixture.dir().join("out.tar").exists());
 }
 
-#[cfg(feature = "registry")]
 #[test]
 fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
     use crate::registry::server::Registry;

@@ -52,7 +52,6 @@ fn archive_of_a_damaged_cache_is_whole_in_the_same_run() {
     assert_eq!(build("-").stdout, read("good.tar"));
 }
 
-#[cfg(feature = "daemon")]
 #[test]
 fn archives_in_place_of_a_daemon_are_whole_or_absent() {
     let fixture = Fixture::new();
@@ -73,7 +72,6 @@ fn archives_in_place_of_a_daemon_are_whole_or_absent() {
     assert!(!fixture.dir().join("none").exists(), "the first archive does not stay");
 }
 
-#[cfg(feature = "registry")]
 #[test]
 fn push_of_a_damaged_cache_is_whole_in_the_same_run() {
     let (fixture, registry) = (Fixture::new(), super::registry::server::Registry::start());
@@ -88,7 +86,6 @@ fn push_of_a_damaged_cache_is_whole_in_the_same_run() {
     stderr(&fixture.cooper().arg("validate").arg(place).output().unwrap(), 0);
 }
 
-#[cfg(feature = "daemon")]
 #[test]
 fn load_of_a_damaged_cache_is_whole_in_the_same_run() {
     let (fixture, docker) = (Fixture::new(), super::servers::Dockerd::start());

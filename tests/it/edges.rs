@@ -155,7 +155,6 @@ impl Edges {
     }
 
     /// Compares what a program gave back as a tar.
-    #[cfg(feature = "daemon")]
     pub(crate) fn check_tar(&self, tar: &Path, who: &str) {
         let root = tempfile::tempdir_in(self.dir()).unwrap();
         extract(tar, root.path());

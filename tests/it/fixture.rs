@@ -40,7 +40,6 @@ impl Fixture {
     }
 
     /// A static busybox, so that a container can show that it runs.
-    #[cfg(feature = "daemon")]
     pub(crate) fn busybox(&self) -> StoreItem {
         self.item_of("busybox", "bin/busybox", &fs::read("/bin/busybox").unwrap())
     }

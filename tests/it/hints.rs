@@ -5,7 +5,6 @@ use serde_json::json;
 use super::input::two_specs;
 use super::running::Place;
 
-#[cfg(feature = "registry")]
 #[test]
 fn a_word_that_is_no_file_is_answered_with_what_it_was_taken_for() {
     let place = Place::new();
@@ -48,7 +47,6 @@ fn two_images_of_one_name_are_not_saved_together_and_one_is_saved_once() {
     }
 }
 
-#[cfg(feature = "registry")]
 #[test]
 fn several_images_for_a_word_alone_are_answered_with_what_it_was_taken_for() {
     let place = Place::new();
@@ -221,7 +219,6 @@ fn a_copy_of_nothing_or_to_nowhere_is_no_copy() {
     place.cooper(&["copy", "archive::v1", "out"]).failed(1, &["`archive::v1` names no path"]);
 }
 
-#[cfg(feature = "daemon")]
 #[test]
 fn only_load_is_told_that_it_can_save_instead() {
     let place = Place::new();

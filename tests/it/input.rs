@@ -291,26 +291,22 @@ fn two_images_of_one_name_and_tag_are_refused_wherever_they_go() {
     let place = Place::new();
     let labels = json!({"config": {"Labels": {"a": "b"}}, "tags": ["v1", "latest"]});
     two_specs(&place, json!({}), labels);
-    let mut verbs = vec![vec!["build", "-o", "out"], vec!["build", "--format=layout", "-o", "out"]];
-    if cfg!(feature = "registry") {
-        verbs.push(vec!["push", "--to", "127.0.0.1:1"]);
-    }
-    if cfg!(feature = "daemon") {
-        verbs.push(vec!["load"]);
-    }
-    for verb in verbs {
-        let ran = place.cooper(&[&verb[..], &["one.json", "two.json"]].concat());
+    let commands: [&[&str]; 4] = [
+        &["build", "-o", "out"],
+        &["build", "--format=layout", "-o", "out"],
+        &["push", "--to", "127.0.0.1:1"],
+        &["load"],
+    ];
+    for command in commands {
+        let ran = place.cooper(&[command, &["one.json", "two.json"]].concat());
         ran.failed(1, &["two of the specs define `app:latest`", "hint: give them different names"]);
         assert!(!place.path("out").exists());
     }
-    if cfg!(feature = "registry") {
-        two_specs(&place, json!({"name": "a.io/app"}), json!({"name": "b.io/app"}));
-        let ran = place.cooper(&["push", "--to", "127.0.0.1:1/team", "one.json", "two.json"]);
-        ran.failed(1, &["two of the specs define `team/app:latest`"]);
-    }
+    two_specs(&place, json!({"name": "a.io/app"}), json!({"name": "b.io/app"}));
+    let ran = place.cooper(&["push", "--to", "127.0.0.1:1/team", "one.json", "two.json"]);
+    ran.failed(1, &["two of the specs define `team/app:latest`"]);
 }
 
-#[cfg(feature = "daemon")]
 #[test]
 fn no_image_is_saved_over_another_one() {
     let place = Place::new();
@@ -345,7 +341,6 @@ fn images_of_one_index_have_the_same_tags() {
     place.cooper(&[&index[..], &["--tag=v3"]].concat()).succeeded();
 }
 
-#[cfg(feature = "registry")]
 #[test]
 fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
     let place = Place::new();

@@ -5,7 +5,6 @@
 mod base;
 mod base_accounts;
 mod cache_damage;
-#[cfg(feature = "daemon")]
 mod daemon;
 mod differing;
 mod edges;
@@ -16,26 +15,20 @@ mod foreign;
 mod foreign_bytes;
 mod foreign_images;
 mod foreign_text;
-#[cfg(feature = "registry")]
 mod found;
 mod hints;
 mod hybrid;
 mod input;
-#[cfg(all(feature = "daemon", feature = "registry"))]
 mod json_errors;
-#[cfg(all(feature = "daemon", feature = "registry"))]
 mod locks;
 mod looking;
 mod manners;
 mod odd;
 mod planner;
-#[cfg(feature = "registry")]
 mod registry;
 mod running;
 mod same_bytes;
-#[cfg(all(feature = "daemon", feature = "registry"))]
 mod secrets;
-#[cfg(any(feature = "daemon", feature = "registry"))]
 mod servers;
 mod stdin;
 mod store;

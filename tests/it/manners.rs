@@ -111,7 +111,6 @@ fn a_place_that_cannot_be_opened_keeps_none_of_the_others_from_being_checked() {
     assert_eq!(data[1]["error"], Value::Null);
 }
 
-#[cfg(feature = "daemon")]
 #[test]
 fn the_worst_of_what_went_wrong_with_several_places_decides_the_exit_code() {
     let place = place();
@@ -214,7 +213,6 @@ fn every_exit_code_is_in_the_help_and_in_the_readme() {
     }
 }
 
-#[cfg(feature = "daemon")]
 #[test]
 fn notes_are_quiet_with_quiet_and_json_with_json() {
     let place = place();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cooper::base::Lock;
 use cooper::digest::Digest;
-use cooper::report::Silent;
+use cooper::progress::Silent;
 use cooper::spec::Platform;
 use cooper::transport::source::{Layout, Source};
 use serde_json::{Value, json};

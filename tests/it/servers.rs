@@ -1,7 +1,6 @@
 //! Real daemons and registries in folders of their own. Each is waited for until it answers, and
 //! stopped by its process id however the test ends.
 
-#[cfg(feature = "daemon")]
 mod dockerd;
 
 use std::fs::{self, File};
@@ -9,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "daemon")]
 pub(crate) use dockerd::{Dockerd, in_root, unmount_below};
 
 /// Machines of continuous integration are slow.
@@ -50,7 +48,6 @@ impl Server {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    #[cfg(feature = "daemon")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

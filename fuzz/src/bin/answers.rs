@@ -4,18 +4,18 @@
 
 use std::time::Duration;
 
-use cooper::transport::fuzzed;
+use cooper::transport::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    fuzzed::challenge(bytes);
-    fuzzed::docker_progress(bytes);
-    fuzzed::docker_image(bytes);
-    fuzzed::podman_image(bytes);
-    fuzzed::logins(bytes);
-    fuzzed::token(bytes);
-    fuzzed::helper(bytes);
-    assert!(fuzzed::pause(bytes) <= Duration::from_secs(60));
-    let words = fuzzed::error_words(bytes);
+    fuzzing::challenge(bytes);
+    fuzzing::docker_progress(bytes);
+    fuzzing::docker_image(bytes);
+    fuzzing::podman_image(bytes);
+    fuzzing::logins(bytes);
+    fuzzing::token(bytes);
+    fuzzing::helper(bytes);
+    assert!(fuzzing::pause(bytes) <= Duration::from_secs(60));
+    let words = fuzzing::error_words(bytes);
     assert!(words.chars().count() <= 1000 && !words.chars().any(char::is_control), "{words}");
 });

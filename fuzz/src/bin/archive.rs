@@ -1,7 +1,7 @@
 //! Any bytes as an archive: an error, or images of which every fault is found without a panic.
 #![no_main]
 
-use cooper::report::Silent;
+use cooper::progress::Silent;
 use cooper::transport::source::{Archive, Source};
 use cooper::validate::{self, Limits};
 use cooper_fuzz::{tar, temp};

@@ -4,7 +4,7 @@
 
 use cooper::digest::Digest;
 use cooper::image::{Descriptor, MEDIA_TYPE_MANIFEST};
-use cooper::transport::fuzzed::add_to_index;
+use cooper::transport::fuzzing::add_to_index;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 

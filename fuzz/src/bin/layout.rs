@@ -2,7 +2,7 @@
 #![no_main]
 
 use cooper::digest::Digest;
-use cooper::report::Silent;
+use cooper::progress::Silent;
 use cooper::transport::source::{Layout, Source};
 use cooper::validate::{self, Limits};
 use cooper_fuzz::temp;

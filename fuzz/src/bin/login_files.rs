@@ -2,16 +2,16 @@
 //! key is taken for a registry only when it names that registry.
 #![no_main]
 
-use cooper::transport::fuzzed;
+use cooper::transport::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    fuzzed::logins(bytes);
-    fuzzed::helper(bytes);
-    for key in fuzzed::login_keys(bytes, "r.example:5000", "team/app") {
+    fuzzing::logins(bytes);
+    fuzzing::helper(bytes);
+    for key in fuzzing::login_keys(bytes, "r.example:5000", "team/app") {
         assert!(key.contains("r.example:5000"), "{key}");
     }
-    for key in fuzzed::login_keys(bytes, "docker.io", "library/app") {
+    for key in fuzzing::login_keys(bytes, "docker.io", "library/app") {
         assert!(key.contains("docker.io"), "{key}");
     }
 });

@@ -2,7 +2,7 @@
 //! allowed.
 #![no_main]
 
-use cooper::transport::fuzzed::unpack;
+use cooper::transport::fuzzing::unpack;
 use libfuzzer_sys::fuzz_target;
 
 const MOST: u64 = 1 << 22;

@@ -5,8 +5,8 @@
 use cooper::digest::{DiffId, Digest};
 use cooper::spec::{Capabilities, ImageName, Mode, Tag, Time};
 use cooper::store_path::StorePath;
-use cooper::transport::docker_host;
-use cooper::transport::reference::Reference;
+use cooper::transport::daemon::docker::host;
+use cooper::transport::name::reference::Reference;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -44,7 +44,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(capabilities.to_xattr().len(), 20);
     }
     let host = |text: &str| {
-        let found = docker_host::find(&|name| (name == "DOCKER_HOST").then(|| text.into()));
+        let found = host::find(&|name| (name == "DOCKER_HOST").then(|| text.into()));
         found.ok().map(|endpoint| endpoint.to_string())
     };
     if let Some(shown) = host(text).filter(|_| !text.is_empty()) {

@@ -1,7 +1,7 @@
 //! What a run brings into a layout, and takes away again when nothing came to name it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{BLOBS, INDEX, INDEX_LIMIT, OCI_LAYOUT, OCI_LAYOUT_FILE, check, write_if_other};
 use crate::digest::Digest;
-use crate::file::{self, Context, FileError, Tried, Undo};
+use crate::fs;
+use crate::fs::{Context, FileError, Tried, Undo};
 use crate::transport::TransportError;
 
 /// So often a folder may go while it is opened.
@@ -48,7 +49,7 @@ impl Brought {
             named: AtomicBool::new(false),
         });
         let undo: Arc<dyn Undo> = Arc::clone(&brought) as Arc<dyn Undo>;
-        file::undo_at_a_signal(&undo);
+        fs::undo_at_a_signal(&undo);
         brought
     }
 
@@ -57,10 +58,10 @@ impl Brought {
     }
 
     /// Makes the layout if there is none and locks it.
-    pub(super) fn open(&self, kind: file::Lock) -> Result<Arc<File>, TransportError> {
+    pub(super) fn open(&self, kind: fs::Lock) -> Result<Arc<File>, TransportError> {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let held = || self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if kind == file::Lock::Shared
+        if kind == fs::Lock::Shared
             && let Some(lock) = held().upgrade()
         {
             return Ok(lock);
@@ -77,7 +78,7 @@ impl Brought {
             };
             // Before it is locked, so that a signal never finds it locked by somebody unknown.
             *held() = Arc::downgrade(&lock);
-            file::lock(&lock, dir, kind)?;
+            fs::lock(&lock, dir, kind)?;
             if is_same(&lock, dir) {
                 check(dir)?;
                 // First of all, so that what a killed process leaves is a layout to go on with.
@@ -113,7 +114,7 @@ impl Brought {
         }
         // Not as for writing: on a full disk nothing can be made.
         let Ok(lock) = File::open(&self.dir) else { return };
-        if file::lock(&lock, &self.dir, file::Lock::Alone).is_ok() {
+        if fs::lock(&lock, &self.dir, fs::Lock::Alone).is_ok() {
             self.take_away(&lock);
         }
     }
@@ -131,7 +132,7 @@ impl Brought {
         let Ok(blobs) = self.blobs.try_lock() else { return };
         for path in &*blobs {
             if path.file_name().is_some_and(|name| !named.contains(&*name.to_string_lossy())) {
-                let _ = fs::remove_file(path);
+                let _ = std::fs::remove_file(path);
             }
         }
         self.remove_folders();
@@ -144,12 +145,12 @@ impl Brought {
         }
         let mut removed = self.missing.iter().rev().map(|path| {
             if !path.ends_with(OCI_LAYOUT_FILE) {
-                return fs::remove_dir(path);
+                return std::fs::remove_dir(path);
             }
             // It goes with a layout, and that is there as long as anything else of it is.
             match self.dir.join(BLOBS).exists() || self.dir.join(INDEX).exists() {
                 true => Err(io::ErrorKind::DirectoryNotEmpty.into()),
-                false => fs::remove_file(path),
+                false => std::fs::remove_file(path),
             }
         });
         let _ = removed.all(|removed| match removed {
@@ -165,7 +166,7 @@ impl Undo for Brought {
         let lock = held.map_or_else(|| File::open(&self.dir).map(Arc::new), Ok);
         // Others who are at work here find blobs that nothing names, as a killed process leaves.
         if let Ok(lock) = lock
-            && file::try_lock(&lock).is_ok_and(|tried| tried != Tried::InUse)
+            && fs::try_lock(&lock).is_ok_and(|tried| tried != Tried::InUse)
         {
             self.take_away(&lock);
         }
@@ -176,17 +177,17 @@ impl Undo for Brought {
 /// it.
 fn is_same(lock: &File, dir: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let now = fs::metadata(dir);
+    let now = std::fs::metadata(dir);
     now.is_ok_and(|now| lock.metadata().is_ok_and(|old| old.ino() == now.ino()))
 }
 
 /// Makes way for a file of that name; whether there is none. What is written is never written
 /// through a link, nor into a pipe or a device.
 pub(super) fn clear(path: &Path) -> Result<bool, FileError> {
-    match fs::symlink_metadata(path) {
+    match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Ok(meta) if !meta.is_file() && !meta.is_dir() => {
-            fs::remove_file(path).context("remove", path).map(|()| true)
+            std::fs::remove_file(path).context("remove", path).map(|()| true)
         }
         _ => Ok(false),
     }
@@ -205,12 +206,12 @@ fn missing(path: &Path) -> Vec<PathBuf> {
 fn create_dir(path: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::PermissionsExt;
     // A signal that takes away what was made comes before all of it or after.
-    file::before_the_end(|| {
+    fs::before_the_end(|| {
         let missing = missing(path);
-        fs::create_dir_all(path).context("create", path)?;
+        std::fs::create_dir_all(path).context("create", path)?;
         for dir in missing {
             // There are file systems on which all folders have the same mode.
-            let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o755));
+            let _ = std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755));
         }
         Ok(())
     })
@@ -223,7 +224,7 @@ fn named(dir: &Path) -> Option<BTreeSet<String>> {
     if !index.exists() {
         return Some(named);
     }
-    let index: Value = serde_json::from_slice(&file::read(&index, INDEX_LIMIT).ok()?).ok()?;
+    let index: Value = serde_json::from_slice(&fs::read(&index, INDEX_LIMIT).ok()?).ok()?;
     let mut documents = vec![index];
     while let Some(document) = documents.pop() {
         let mut values = vec![&document];
@@ -243,7 +244,7 @@ fn named(dir: &Path) -> Option<BTreeSet<String>> {
         let blobs = dir.join(BLOBS);
         found.retain(|digest| named.insert(digest.hex()));
         // A layer is none of them: it is too large, or no JSON.
-        let read = |digest: Digest| file::read(&blobs.join(digest.hex()), INDEX_LIMIT).ok();
+        let read = |digest: Digest| fs::read(&blobs.join(digest.hex()), INDEX_LIMIT).ok();
         let parsed = |bytes: Vec<u8>| serde_json::from_slice(&bytes).ok();
         documents.extend(found.into_iter().filter_map(read).filter_map(parsed));
     }

@@ -11,9 +11,9 @@ use reqwest::{Response, Url};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
+use super::auth::token::Known;
 use super::net::connect::{Dial, is_plain_http};
 use super::net::redirect_policy;
-use super::token::Known;
 use super::{Options, RegistryError};
 use crate::transport::http;
 

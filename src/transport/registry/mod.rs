@@ -26,14 +26,12 @@
 //! [`Options::idle`] limits silence, [`MIN_BODY_RATE`] the slowness of a body. A host that failed
 //! after all tries gets no further request in the same run.
 
-mod challenge;
+mod auth;
 mod chunk_reader;
 mod client;
-mod credentials;
 mod error;
 #[cfg(fuzzing)]
-pub(super) mod fuzzed;
-mod helper;
+pub(super) mod fuzzing;
 mod net;
 mod options;
 mod presence;
@@ -41,11 +39,10 @@ mod pull;
 mod push;
 mod request;
 mod response;
-mod token;
 mod upload;
 
+pub use auth::files::CredentialFiles;
 pub use client::Registry;
-pub use credentials::CredentialFiles;
 pub use error::RegistryError;
 pub use net::proxy::Proxies;
 pub use net::retry::MIN_BODY_RATE;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CredentialFiles, Proxies};
-use crate::report::{Reporter, Silent};
+use crate::progress::{Reporter, Silent};
 
 /// A string that is never printed.
 #[derive(Clone, PartialEq, Eq)]

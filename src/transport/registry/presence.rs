@@ -9,10 +9,10 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH};
 use reqwest::{Method, StatusCode};
 
 use super::RegistryError;
+use super::auth::token::Scope;
 use super::push::Push;
 use super::request::Request;
 use super::response::claimed;
-use super::token::Scope;
 use crate::digest::Digest;
 use crate::transport::graph::Blob;
 use crate::transport::source::ACCEPTED;

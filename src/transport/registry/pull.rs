@@ -11,15 +11,15 @@ use reqwest::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
 use super::RegistryError;
+use super::auth::token::Scope;
 use super::client::Registry;
 use super::net::redirect_policy;
 use super::net::retry::{RateWatch, Tries};
 use super::request::Request;
 use super::response::claimed;
-use super::token::Scope;
 use crate::digest::Digest;
 use crate::image::{Descriptor, Document};
-use crate::transport::reference::Reference;
+use crate::transport::name::reference::Reference;
 use crate::transport::source::{
     ACCEPTED, IMAGE_NAME, MANIFEST_LIMIT, Source, SourceError, is_manifest,
 };

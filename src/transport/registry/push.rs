@@ -9,14 +9,15 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 
 use super::RegistryError;
+use super::auth::token::Scope;
 use super::client::Registry;
 use super::net::retry::Tries;
 use super::request::Request;
-use super::token::Scope;
 use super::upload::{Arrival, Upload};
 use crate::digest::Digest;
 use crate::image::Document;
-use crate::report::{self, Reporter, Task};
+use crate::progress;
+use crate::progress::{Reporter, Task};
 use crate::spec::Tag;
 use crate::transport::graph::{Blob, Graph};
 use crate::transport::source::{IndexEntry, Manifest, read_manifest};
@@ -78,7 +79,8 @@ impl Registry {
     ) -> Result<Vec<Pushed>, RegistryError> {
         let homes = Homes::default();
         let push = Push::new(self, &homes, mount_from);
-        let whole = report::images(reporter, parcels.len(), parcels.iter().map(Parcel::size).sum());
+        let whole =
+            progress::images(reporter, parcels.len(), parcels.iter().map(Parcel::size).sum());
         let all = async {
             let mut pushed = Vec::new();
             for parcel in parcels {

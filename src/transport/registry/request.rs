@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 
+use super::auth::token::{Ask, Scope, bearer};
 use super::chunk_reader::{self, BodyProgress};
 use super::client::Registry;
 use super::net::redirect_policy;
 use super::net::retry::{self, RateWatch, Tries};
-use super::token::{Ask, Scope, bearer};
 use super::{RegistryError, Secret};
 
 /// The interval between two looks at the progress of a body.

@@ -18,15 +18,15 @@ use reqwest::header::{
 use reqwest::{Method, Response, StatusCode, Url};
 
 use super::RegistryError;
+use super::auth::token::Scope;
 use super::chunk_reader::ChunkReader;
 use super::client::Registry;
 use super::net::retry::{Tries, is_retryable};
 use super::request::Request;
 use super::response::claimed;
-use super::token::Scope;
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::report::Task;
+use crate::progress::Task;
 use crate::transport::graph::Blob;
 
 /// The size of a part for a registry that does not take the whole.

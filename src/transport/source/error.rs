@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::tar;
 use crate::digest::{Digest, DigestError};
-use crate::file::FileError;
+use crate::fs::FileError;
 use crate::spec::Platform;
 
 /// Why an image could not be read.

@@ -1,12 +1,12 @@
 //! Reading an OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::documents::{IndexEntry, parse_index};
 use super::{MANIFEST_LIMIT, Source, SourceError, warnings};
-use crate::file::{self, Context};
+use crate::fs;
+use crate::fs::Context;
 use crate::image::Descriptor;
 
 /// A layout that was there when it was opened.
@@ -18,13 +18,13 @@ pub struct Layout {
 impl Layout {
     /// Checks that the folder is a layout of the one known version.
     pub fn open(dir: &Path) -> Result<Self, SourceError> {
-        let bytes = file::read(&dir.join("oci-layout"), MANIFEST_LIMIT)?;
+        let bytes = fs::read(&dir.join("oci-layout"), MANIFEST_LIMIT)?;
         check_version(&bytes).map_err(|why| no_image(dir, why))?;
         Ok(Self { dir: dir.into() })
     }
 
     fn entries(&self) -> Result<Vec<IndexEntry>, SourceError> {
-        let bytes = file::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?;
+        let bytes = fs::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?;
         parse_index(&bytes)
             .map_err(|why| no_image(&self.dir, format!("its index.json is unusable: {why}")))
     }
@@ -59,13 +59,13 @@ impl Source for Layout {
     }
 
     fn index_json(&self) -> Result<Option<Vec<u8>>, SourceError> {
-        Ok(Some(file::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?))
+        Ok(Some(fs::read(&self.dir.join("index.json"), MANIFEST_LIMIT)?))
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
         let path = self.dir.join("blobs/sha256").join(descriptor.digest.hex());
         // A link could lead out of the layout, to a file that was never meant to be read.
-        match fs::symlink_metadata(&path) {
+        match std::fs::symlink_metadata(&path) {
             Ok(meta) if meta.is_symlink() => {
                 let why = format!("its blob {} is a symbolic link", descriptor.digest);
                 Err(no_image(&self.dir, why))
@@ -77,7 +77,7 @@ impl Source for Layout {
             }),
             found => {
                 found.context("read", &path)?;
-                Ok(Box::new(file::open(&path)?))
+                Ok(Box::new(fs::open(&path)?))
             }
         }
     }

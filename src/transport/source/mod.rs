@@ -6,20 +6,18 @@
 
 mod archive;
 mod artifact;
-mod checked;
 mod config;
-mod docker;
 mod documents;
 mod encoding;
 mod error;
 mod layout;
-mod pax;
-mod pinned;
-mod places;
+mod locked;
+mod open;
 mod platform_label;
 mod select;
 mod stored;
 pub mod tar;
+mod verifying_reader;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -31,7 +29,6 @@ use crate::spec::Platform;
 
 pub use archive::Archive;
 pub(crate) use artifact::phrase;
-pub use checked::Checked;
 pub use config::Config;
 pub(crate) use documents::{ACCEPTED, is_manifest};
 pub use documents::{IndexEntry, Layer, Manifest, Unread, read_manifest};
@@ -41,11 +38,12 @@ pub use encoding::Encoding;
 pub(crate) use encoding::{MAX_INFLATED, MAX_RATIO, Magic, most_inflated};
 pub use error::SourceError;
 pub use layout::Layout;
-pub use pinned::Pinned;
-pub use places::open_path;
+pub use locked::Pinned;
+pub use open::open_path;
 pub(crate) use platform_label::{contradiction, label};
 pub use select::{all_images, choose, images};
 pub use stored::unread_layer;
+pub use verifying_reader::Checked;
 
 /// The largest manifest that registries take, and cooper with them.
 pub const MANIFEST_LIMIT: u64 = crate::image::MAX_MANIFEST_BYTES;
@@ -233,7 +231,5 @@ pub(super) fn listed(names: impl IntoIterator<Item = String>) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-#[cfg(test)]
-mod place_tests;
 #[cfg(test)]
 mod tests;

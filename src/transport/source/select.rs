@@ -10,7 +10,7 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::report::Reporter;
+use crate::progress::Reporter;
 use crate::spec::{Platform, Rank};
 use crate::transport::familiar;
 

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use cooper::digest::Digest;
 use cooper::image::{self, Image};
 use cooper::layer::{self, Content, Request, TempStore};
-use cooper::report::Silent;
+use cooper::progress::Silent;
 use cooper::rootfs::Rootfs;
 use cooper::spec;
 use cooper::transport::TransportError;
+use cooper::transport::daemon::docker::Docker;
+use cooper::transport::daemon::docker::host::Endpoint;
 use cooper::transport::daemon::{self, Daemon, WriteArchive};
-use cooper::transport::docker::Docker;
-use cooper::transport::docker_host::Endpoint;
 
 use crate::fixture::stdout;
 use crate::servers::Dockerd;

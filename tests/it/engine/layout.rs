@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cooper::digest::Digest;
 use cooper::layer::{Content, Layer, Request, TempStore, build};
-use cooper::report::Silent;
+use cooper::progress::Silent;
 use cooper::spec::Compression;
 use cooper::store_path::PathInfo;
 use cooper::transport::layout;

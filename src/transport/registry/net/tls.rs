@@ -16,7 +16,8 @@ use rustls::{
 
 use super::super::client::within;
 use super::super::{Options, RegistryError};
-use crate::transport::certificates::{self, Unusable};
+use crate::transport::http::certificates;
+use crate::transport::http::certificates::Unusable;
 
 /// What a folder and options say about one host, by Docker's convention.
 #[derive(Debug, Default)]

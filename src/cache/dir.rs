@@ -1,0 +1,51 @@
+//! The folders and the lock of a cache, and the machine that it is on.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use super::{CacheError, FOLDERS, is_read_only};
+use crate::fs;
+use crate::fs::{Context, Exposed, FileError};
+
+pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt;
+    for name in FOLDERS {
+        let dir = home.join(name);
+        // Whatever the umask: who can write here decides what is in images.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
+        made.context("create", &dir)?;
+    }
+    // Permission bits do not bind root, and do not tell of a read-only mount.
+    let probe = tempfile::tempfile_in(home.join("tmp"));
+    probe.map(drop).context("write to", home)
+}
+
+/// What cannot even be looked at cannot be read either.
+pub(super) fn refuse_exposed(path: &Path) -> Result<(), CacheError> {
+    match std::fs::metadata(path).ok().as_ref().and_then(Exposed::of) {
+        Some(why) => Err(CacheError::Exposed { path: path.into(), why }),
+        None => Ok(()),
+    }
+}
+
+/// The lock file needs no right to write once it is there.
+pub(super) fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, FileError> {
+    if writable {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        return file.map(Some).context("open", path);
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_read_only(&error) || error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("open", path),
+    }
+}
+
+/// What is new each time that the machine starts; nothing where the kernel does not tell, and
+/// then everything is hashed before it is believed.
+pub(super) fn boot_id() -> String {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let id = fs::read(path, 100).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    id.map(|id| id.trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,195 @@
+//! Looking at a cache, and keeping it within its limit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::record::{self, Entry};
+use super::{Cache, CacheError, Older};
+use crate::fs;
+use crate::fs::{Context, FileError, Tried};
+
+/// What a cache holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// How many layers it knows.
+    pub layers: usize,
+    /// How many blobs it has. Several layers may be one, and a plain one has none.
+    pub blobs: usize,
+    /// The size of all its files.
+    pub bytes: u64,
+    /// The size that it is kept below.
+    pub limit: u64,
+    /// What older versions left beside it, oldest first; counts for no limit.
+    pub older: Vec<Older>,
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// How many files.
+    pub files: usize,
+    /// How many bytes; a layout that shares them has them still.
+    pub bytes: u64,
+}
+
+/// A file of the cache.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+    pub(super) is_dir: bool,
+    used: SystemTime,
+}
+
+impl Cache {
+    /// Counts what is there.
+    pub fn info(&self) -> Result<Info, CacheError> {
+        let layers = list(&self.dir.join("layers"))?;
+        let blobs = list(&self.dir.join("blobs"))?;
+        let temps = list(&self.temps())?;
+        let bytes = [&layers, &blobs, &temps].into_iter().flatten().map(|item| item.size).sum();
+        Ok(Info {
+            dir: self.dir.clone(),
+            layers: layers.len(),
+            blobs: blobs.len(),
+            bytes,
+            limit: self.limit(),
+            older: self.older()?,
+        })
+    }
+
+    /// Removes what was used least recently until the rest is within the limit, what processes
+    /// left behind that were killed, and what older versions did. Waits for those who use the
+    /// cache; what an older cooper is using stays.
+    pub fn gc(&self) -> Result<Freed, CacheError> {
+        self.alone(|| {
+            let mut freed = Freed::default();
+            self.remove_unfinished(&mut freed)?;
+            self.remove_least_used(self.limit(), &mut freed)?;
+            self.remove_older(&mut freed)?;
+            Ok(freed)
+        })
+    }
+
+    /// Nothing is done in a cache that nobody ever locked: it cannot be written.
+    pub(super) fn alone<T: Default>(
+        &self,
+        act: impl FnOnce() -> Result<T, FileError>,
+    ) -> Result<T, CacheError> {
+        let Some(lock) = &self.lock else { return Ok(T::default()) };
+        let path = self.dir.join("lock");
+        fs::lock(lock, &path, fs::Lock::Alone)?;
+        let done = act();
+        fs::lock(lock, &path, fs::Lock::Shared)?;
+        Ok(done?)
+    }
+
+    /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
+    /// older coopers may be needed still. This comes after every build that made a layer or was asked
+    /// for a limit, so no record is read while there is room for all.
+    pub(super) fn shrink(&self) -> Result<Freed, CacheError> {
+        let mut freed = Freed::default();
+        let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
+            return Ok(freed);
+        };
+        if fs::try_lock(lock).context("lock", self.dir.join("lock"))? == Tried::InUse {
+            return Ok(freed);
+        }
+        self.remove_unfinished(&mut freed)?;
+        let files = [list(&self.dir.join("layers"))?, list(&self.dir.join("blobs"))?];
+        if files.iter().flatten().map(|item| item.size).sum::<u64>() > self.limit() {
+            // And then so much goes that the next builds find room.
+            self.remove_least_used(self.limit() / 10 * 9, &mut freed)?;
+        }
+        Ok(freed)
+    }
+
+    /// Only for who holds the lock alone.
+    fn remove_unfinished(&self, freed: &mut Freed) -> Result<(), FileError> {
+        list(&self.temps())?.iter().try_for_each(|item| freed.remove(item))
+    }
+
+    /// Until there are at most so many bytes; blobs without a record go in any case. Only for who
+    /// holds the lock alone.
+    fn remove_least_used(&self, most: u64, freed: &mut Freed) -> Result<(), FileError> {
+        let mut blobs: BTreeMap<PathBuf, Item> = BTreeMap::new();
+        for item in list(&self.dir.join("blobs"))? {
+            blobs.insert(item.path.clone(), item);
+        }
+        let mut layers = list(&self.dir.join("layers"))?;
+        layers.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        let mut total: u64 = layers.iter().chain(blobs.values()).map(|item| item.size).sum();
+        // Newest first: a blob that several layers have stays as long as the last of them.
+        let mut kept = BTreeMap::new();
+        for layer in layers.iter().rev() {
+            if let record::Read::Entry(entry) = Entry::read(&layer.path)? {
+                let blob = self.blob_path(&entry.record.digest.hex());
+                kept.entry(blob).or_insert(&layer.path);
+            }
+        }
+        for (path, blob) in &blobs {
+            if !kept.contains_key(path) {
+                total = total.saturating_sub(blob.size);
+                freed.remove(blob)?;
+            }
+        }
+        for layer in &layers {
+            if total <= most {
+                break;
+            }
+            let record = Entry::read(&layer.path)?;
+            total = total.saturating_sub(layer.size);
+            freed.remove(layer)?;
+            let record::Read::Entry(entry) = record else { continue };
+            let blob = self.blob_path(&entry.record.digest.hex());
+            if kept.get(&blob) == Some(&&layer.path)
+                && let Some(item) = blobs.get(&blob)
+            {
+                total = total.saturating_sub(item.size);
+                freed.remove(item)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Freed {
+    fn remove(&mut self, item: &Item) -> Result<(), FileError> {
+        remove(&item.path)?;
+        self.files += 1;
+        self.bytes += item.size;
+        Ok(())
+    }
+}
+
+/// Nothing to remove is as good as removed: another process may have been faster.
+pub(super) fn remove(path: &Path) -> Result<(), FileError> {
+    let removed = match path.is_dir() {
+        true => std::fs::remove_dir_all(path),
+        false => std::fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.context("remove", path),
+    }
+}
+
+pub(super) fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.context("list", dir)?,
+    };
+    let mut items = Vec::new();
+    for entry in entries {
+        let path = entry.context("list", dir)?.path();
+        // What another process has just removed or renamed is not there.
+        let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
+        let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        items.push(Item { path, size: meta.len(), is_dir: meta.is_dir(), used });
+    }
+    Ok(items)
+}

@@ -1,0 +1,68 @@
+//! `cooper history`: an image's layers as its config lists them, or will list them.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use crate::cli::Global;
+use crate::cli::args::location::Reach;
+use crate::cli::args::spec_input;
+use crate::cli::args::spec_input::Input;
+use crate::cli::found;
+use crate::cli::found::Depth;
+use crate::cli::looked::{Looked, Step};
+use crate::cli::ui::failure::Failure;
+use crate::cli::ui::{output, progress, table};
+
+/// Show an image's history: a line a layer, the top one first
+///
+/// Of a SPEC, as `docker history` shows it of the loaded image, but before anything is built:
+/// sizes are those of the store, uncompressed. IMAGE may also be built: an archive, a layout or
+/// an image in a registry. Then sizes are those of its blobs, and nothing but its documents is
+/// read.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct HistoryArgs {
+    /// What to look at
+    #[arg(value_name = "IMAGE")]
+    image: OsString,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(in crate::cli) fn run(global: &Global, args: &HistoryArgs) -> Result<(), Failure> {
+    let steps = steps(global, args)?;
+    if global.json {
+        return output::data(&output::json(&steps)?);
+    }
+    let heading = ["CREATED", "CREATED BY", "SIZE", "COMMENT"].map(str::to_owned).to_vec();
+    let row = |step: &Step| {
+        let size = table::bytes(step.size);
+        vec![step.created.clone(), step.created_by.clone(), size, step.comment.clone()]
+    };
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(steps.iter().map(row)).collect();
+    output::data(&table::table(&rows, &[2]))
+}
+
+fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
+    let place = match spec_input::read(&args.image)? {
+        Input::Spec(spec) => return Ok(Looked::new(&spec)?.history),
+        Input::Place(place) => place,
+    };
+    let (word, reporter) = (args.image.display(), progress::reporter(global));
+    let mut images = found::look(global, &place, &args.reach, Depth::Documents, &*reporter)?;
+    match (images.pop(), images.is_empty()) {
+        (Some(image), true) => Ok(image.history),
+        (last, _) => {
+            images.extend(last);
+            let names: Vec<String> = images.iter().map(called).collect();
+            let what = format!("`{word}` has several images: {}", names.join(", "));
+            let hint = "name one, as `oci:DIR:NAME` or `archive:FILE:NAME`, or by its digest";
+            Err(Failure::input(what).hint(hint))
+        }
+    }
+}
+
+fn called(image: &Looked) -> String {
+    let tag = image.tags.first().map(|tag| format!(":{tag}")).unwrap_or_default();
+    format!("{}{tag} for {}", image.name, image.platform)
+}

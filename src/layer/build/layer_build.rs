@@ -1,0 +1,140 @@
+//! One layer, from its request to its blob.
+
+use std::sync::Arc;
+
+use super::ordered_delivery::nar_size;
+use super::pipeline::{Pipeline, Shared};
+use crate::layer::blob::Seen;
+use crate::layer::cache::{Claim, Had, Key, Lookup, New, Record, Store};
+use crate::layer::tar::{Source, TarReader};
+use crate::layer::{Blob, Content, Layer, LayerError, Request};
+use crate::progress::{Reporter, Task};
+use crate::spec::Compression;
+
+/// What all layers of a build are made with.
+pub(in crate::layer) struct Work<'a> {
+    pub(in crate::layer) store: &'a dyn Store,
+    pub(in crate::layer) reporter: &'a dyn Reporter,
+    pub(in crate::layer) shared: Shared,
+}
+
+/// What a layer's beginning comes to.
+pub(in crate::layer) enum Begun<'a> {
+    /// It was made before.
+    Made(Box<Layer>),
+    Making(Box<Making<'a>>),
+    /// Somebody else is making it.
+    Elsewhere,
+}
+
+impl Work<'_> {
+    /// Looks a layer up, or begins it; waits for who is making it only if it may.
+    pub(in crate::layer) fn begin<'a>(
+        &self,
+        request: &'a Request<'a>,
+        may_wait: bool,
+    ) -> Result<Begun<'a>, LayerError> {
+        let (source, key) = match request.content {
+            Content::StorePaths(infos) => {
+                let paths = infos.iter().map(|info| info.path.clone()).collect();
+                let key = Key::new(infos, request.compression, request.mtime);
+                (Source::StorePaths(paths), Some(key))
+            }
+            Content::Rootfs(rootfs, infos) => {
+                let key = Key::of_files(rootfs, infos, request.compression, request.mtime);
+                (Source::Rootfs(Arc::clone(rootfs)), key)
+            }
+        };
+        let found = key.map(|key| self.store.get(&key, may_wait)).transpose()?;
+        let claim = match found.unwrap_or(Lookup::Miss(None)) {
+            Lookup::Hit(record, had) => {
+                self.reporter.skip(nar_size(request.content).unwrap_or_default());
+                let (digest, size) = (record.digest, record.blob_size);
+                let blob = match had {
+                    Had::Blob(kept) => Blob::kept(kept, digest, size, false),
+                    Had::Plain(before) => {
+                        Blob::tar(source, request.mtime, digest, size, Seen::Before(before))
+                    }
+                };
+                return Ok(Begun::Made(Box::new(layer(request, record, blob))));
+            }
+            Lookup::Elsewhere => return Ok(Begun::Elsewhere),
+            Lookup::Miss(claim) => claim,
+            Lookup::Damaged(why, claim) => {
+                let name = &request.name;
+                self.reporter.warn(&format!("the cached layer of {name} is made again: {why}"));
+                claim
+            }
+        };
+        let task = self.reporter.start(&request.name, nar_size(request.content));
+        let plain = matches!(request.compression, Compression::None {});
+        let file = if plain { None } else { Some(self.store.create()?) };
+        let pipeline = Pipeline::new(request.compression, &self.shared, file);
+        let reader = source.open(request.mtime);
+        Ok(Begun::Making(Box::new(Making {
+            request,
+            source,
+            key,
+            reader,
+            pipeline,
+            task,
+            _claim: claim,
+        })))
+    }
+}
+
+/// A layer under way.
+pub(in crate::layer) struct Making<'a> {
+    request: &'a Request<'a>,
+    source: Source,
+    key: Option<Key>,
+    reader: TarReader,
+    pipeline: Pipeline,
+    task: Box<dyn Task>,
+    _claim: Claim,
+}
+
+impl Making<'_> {
+    /// Reads a block of the tar and sends it on its way; whether there may be another.
+    pub(in crate::layer) fn step(&mut self) -> Result<bool, LayerError> {
+        let mut buffer = self.pipeline.buffer();
+        let size = buffer.len();
+        let count = self.reader.fill(&mut buffer)?;
+        if count > 0 {
+            self.task.advance(self.pipeline.push(buffer, count)?);
+        }
+        Ok(count == size)
+    }
+
+    pub(in crate::layer) fn finish(self, store: &dyn Store) -> Result<Layer, LayerError> {
+        let finished = self.pipeline.finish()?;
+        self.task.advance(finished.done);
+        let record = Record {
+            digest: finished.blob.digest(),
+            diff_id: finished.tar.diff_id(),
+            blob_size: finished.blob.size,
+            tar_size: finished.tar.size,
+        };
+        let (digest, size) = (record.digest, record.blob_size);
+        let seen = self.reader.seen();
+        let bytes = finished.file.map_or(New::Plain(seen), New::Blob);
+        let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, bytes)? {
+            Blob::kept(kept, digest, size, true)
+        } else {
+            Blob::tar(self.source, self.request.mtime, digest, size, Seen::Now(seen))
+        };
+        Ok(layer(self.request, record, blob))
+    }
+}
+
+fn layer(request: &Request<'_>, record: Record, blob: Blob) -> Layer {
+    Layer {
+        name: request.name.clone(),
+        digest: record.digest,
+        diff_id: record.diff_id,
+        blob_size: record.blob_size,
+        tar_size: record.tar_size,
+        compression: request.compression,
+        blob,
+    }
+}

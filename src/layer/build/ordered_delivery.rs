@@ -1,0 +1,76 @@
+//! Which layer is made next, and which is told of next.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Made;
+use crate::layer::{Content, Layer, LayerError, Request};
+
+/// Layers that wait to be made: the largest one is begun first, as it takes longest, then the
+/// others from the smallest on, so that whoever wants finished layers has some at once.
+pub(in crate::layer) struct Queue<'a> {
+    /// The smallest first.
+    requests: Vec<(usize, &'a Request<'a>)>,
+    next: AtomicUsize,
+}
+
+/// One of them: its place when they are ordered by size, and among the requests.
+#[derive(Clone, Copy)]
+pub(in crate::layer) struct Next<'a> {
+    pub(in crate::layer) place: usize,
+    pub(in crate::layer) index: usize,
+    pub(in crate::layer) request: &'a Request<'a>,
+}
+
+impl<'a> Queue<'a> {
+    pub(in crate::layer) fn new(requests: &'a [Request<'a>]) -> Self {
+        let mut requests: Vec<_> = requests.iter().enumerate().collect();
+        requests.sort_by_key(|(index, request)| (nar_size(request.content), *index));
+        Self { requests, next: AtomicUsize::new(0) }
+    }
+
+    pub(in crate::layer) fn next(&self) -> Option<Next<'a>> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let last = self.requests.len().checked_sub(1)?;
+        let place = if number == 0 { last } else { number - 1 };
+        let (index, request) = self.requests.get(place).filter(|_| number <= last)?;
+        Some(Next { place, index: *index, request })
+    }
+}
+
+/// Tells of layers in the order of the queue, whichever is finished first.
+pub(in crate::layer) struct InOrder<'a> {
+    told: &'a Made<'a>,
+    /// The place whose turn it is, and finished layers that wait for theirs.
+    state: Mutex<(usize, BTreeMap<usize, Layer>)>,
+}
+
+impl<'a> InOrder<'a> {
+    pub(in crate::layer) fn new(told: &'a Made<'a>) -> Self {
+        Self { told, state: Mutex::default() }
+    }
+
+    pub(in crate::layer) fn finished(
+        &self,
+        place: usize,
+        layer: Layer,
+    ) -> Result<Layer, LayerError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (turn, waiting) = &mut *state;
+        waiting.insert(place, layer.clone());
+        while let Some(layer) = waiting.remove(turn) {
+            (self.told)(&layer).map_err(LayerError::Sink)?;
+            *turn += 1;
+        }
+        Ok(layer)
+    }
+}
+
+/// Roughly how large the tar will be, in bytes; not known of own files.
+pub(in crate::layer) fn nar_size(content: Content<'_>) -> Option<u64> {
+    match content {
+        Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
+        Content::Rootfs(..) => None,
+    }
+}
