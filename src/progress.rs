@@ -43,20 +43,20 @@ pub trait Task: Debug + Send + Sync {
 }
 
 /// What hears of several images: together they are a whole, one alone is not.
-pub fn images(reporter: &dyn Reporter, count: usize, bytes: u64) -> Within<'_> {
+pub fn images(reporter: &dyn Reporter, count: usize, bytes: u64) -> GroupReporter<'_> {
     let whole = (count > 1).then(|| reporter.whole(&format!("{count} images"), bytes)).flatten();
-    Within { whole, reporter }
+    GroupReporter { whole, reporter }
 }
 
 /// Who hears of what is part of a whole: the whole, where wholes are told of, or whoever hears of
 /// all else.
 #[derive(Debug)]
-pub struct Within<'a> {
+pub struct GroupReporter<'a> {
     whole: Option<Box<dyn Reporter>>,
     reporter: &'a dyn Reporter,
 }
 
-impl Within<'_> {
+impl GroupReporter<'_> {
     /// The reporter for the parts.
     pub fn reporter(&self) -> &dyn Reporter {
         self.whole.as_deref().map_or(self.reporter, |whole| whole)
@@ -65,9 +65,9 @@ impl Within<'_> {
 
 /// Hears nothing: for tests and for callers that do not care.
 #[derive(Debug, Clone, Copy)]
-pub struct Silent;
+pub struct NullReporter;
 
-impl Reporter for Silent {}
+impl Reporter for NullReporter {}
 
 #[derive(Debug)]
 struct NoTask;

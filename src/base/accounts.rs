@@ -157,7 +157,7 @@ fn in_layer(
     layer: &source::Layer,
     path: &[u8],
 ) -> io::Result<Option<InLayer>> {
-    let raw = source::Checked::new(source, &layer.descriptor).map_err(io::Error::other)?;
+    let raw = source::VerifyingReader::new(source, &layer.descriptor).map_err(io::Error::other)?;
     let mut raw = BufReader::with_capacity(1 << 18, raw);
     // The layer was checked: its bytes are what its media type names.
     let magic = Magic::Layer(layer.encoding.unwrap_or(Encoding::Plain));

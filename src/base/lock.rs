@@ -14,7 +14,7 @@ use crate::image::Descriptor;
 use crate::progress::Reporter;
 use crate::spec::Platform;
 use crate::transport::name::reference::{Reference, ReferenceError};
-use crate::transport::source::{Pinned, Source, SourceError, images};
+use crate::transport::source::{LockedSource, Source, SourceError, images};
 
 const VERSION: u64 = 1;
 const LIMIT: u64 = 16 << 20;
@@ -186,8 +186,8 @@ impl LockedImage {
     }
 
     /// The image as a source, its blobs being files.
-    pub fn source(&self, reference: &str, blobs: BTreeMap<Digest, PathBuf>) -> Pinned {
-        Pinned::new(reference.into(), self.manifest.clone(), blobs)
+    pub fn source(&self, reference: &str, blobs: BTreeMap<Digest, PathBuf>) -> LockedSource {
+        LockedSource::new(reference.into(), self.manifest.clone(), blobs)
     }
 }
 

@@ -15,13 +15,13 @@ mod lock;
 use std::sync::Arc;
 
 use crate::digest::{DiffId, Digest};
-use crate::image::Lower;
+use crate::image::BaseConfig;
 use crate::layer::Layer;
-use crate::progress::{Reporter, Silent};
-use crate::rootfs::Below;
+use crate::progress::{NullReporter, Reporter};
+use crate::rootfs::BaseFilesystem;
 use crate::spec::Platform;
 use crate::transport::source::{
-    self, Source, SourceError, StoredImage, choose, images, unread_layer,
+    self, ResolvedImage, Source, SourceError, choose, images, lazy_layer,
 };
 use crate::validate::{
     self, Finding, Kind, Limits, OutOfMemory, Scan, Tree, Workspace, scan_layers,
@@ -90,20 +90,20 @@ pub enum BaseError {
 #[derive(Debug, Clone)]
 pub struct Base {
     source: Arc<dyn Source>,
-    image: StoredImage,
+    image: ResolvedImage,
     /// What the lock calls it.
     name: Option<String>,
 }
 
 /// A base image that has been read and checked.
 #[derive(Debug, Clone)]
-pub struct ReadBase {
+pub struct LoadedBase {
     /// Its layers, bottom first.
     pub layers: Vec<Layer>,
     /// What the image inherits.
-    pub lower: Lower,
+    pub lower: BaseConfig,
     /// What the image's own files meet.
-    pub below: Below,
+    pub below: BaseFilesystem,
 }
 
 impl Base {
@@ -116,12 +116,14 @@ impl Base {
     ) -> Result<Self, BaseError> {
         let root = choose(&*source, wanted)?;
         let found =
-            images(&*source, &root, Some(platform), &Silent).map_err(|error| match error {
-                SourceError::OtherPlatform { place, own, wanted, .. } => {
-                    BaseError::Platform { place, base: own, image: wanted }
-                }
-                error => error.into(),
-            })?;
+            images(&*source, &root, Some(platform), &NullReporter).map_err(
+                |error| match error {
+                    SourceError::OtherPlatform { place, own, wanted, .. } => {
+                        BaseError::Platform { place, base: own, image: wanted }
+                    }
+                    error => error.into(),
+                },
+            )?;
         let image = found.into_iter().next();
         let image = image.ok_or_else(|| SourceError::NoSuchImage {
             place: source.name(),
@@ -140,8 +142,8 @@ impl Base {
     }
 
     /// What the image inherits.
-    pub fn lower(&self) -> Lower {
-        Lower {
+    pub fn lower(&self) -> BaseConfig {
+        BaseConfig {
             digest: Some(self.image.manifest.descriptor.digest),
             name: self.name.clone(),
             config: self.image.parsed.config.clone(),
@@ -151,7 +153,7 @@ impl Base {
     }
 
     /// Reads and checks the config and every layer.
-    pub fn read(&self, limits: Limits, reporter: &dyn Reporter) -> Result<ReadBase, BaseError> {
+    pub fn read(&self, limits: Limits, reporter: &dyn Reporter) -> Result<LoadedBase, BaseError> {
         let place = || self.source.name();
         if let Some(why) = validate::config_faults(&self.image.config.bytes).into_iter().next() {
             return Err(BaseError::Config { place: place(), why });
@@ -168,7 +170,7 @@ impl Base {
             warnings.add(&scan.findings);
             warnings.add(&tree.add(&scan));
             let name = format!("layer {} of the base", at + 1);
-            layers.push(unread_layer(&self.source, layer, *diff_id, name, scan.tar_size));
+            layers.push(lazy_layer(&self.source, layer, *diff_id, name, scan.tar_size));
             Ok::<_, BaseError>(())
         })?;
         for message in self.image.contradiction().into_iter().chain(self.source.warnings()) {
@@ -177,7 +179,7 @@ impl Base {
         warnings.report(&place(), reporter);
         let full = |source| BaseError::Memory { place: place(), source };
         let directories = tree.directories().map_err(full)?.into_iter();
-        let below = Below {
+        let below = BaseFilesystem {
             links: tree.directory_links().map_err(full)?,
             directories: directories.map(|(path, m)| (path, (m.mode, m.uid, m.gid))).collect(),
             accounts: accounts::read(&*self.source, &self.image.layers, &tree)?,
@@ -191,7 +193,7 @@ impl Base {
                 target.escape_debug()
             ));
         }
-        Ok(ReadBase { layers, lower: self.lower(), below })
+        Ok(LoadedBase { layers, lower: self.lower(), below })
     }
 }
 

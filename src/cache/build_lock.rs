@@ -5,13 +5,13 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::fs;
-use crate::fs::{FileError, Lock, Tried, Unfinished, has_name};
+use crate::fs::{FileError, Lock, TempPath, TryLock, has_name};
 
 /// What comes of asking to make a layer.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum LockAttempt {
     /// Nobody else makes it meanwhile.
-    Granted(Claimed),
+    Granted(HeldBuildLock),
     /// Whoever else makes it does so too, which is only slower: there is nothing to hold.
     Unclaimed,
     /// Somebody else is making it, and was not waited for.
@@ -20,10 +20,10 @@ pub(super) enum Asked {
     Late(FileError),
 }
 
-impl Asked {
-    /// As in [`Claimed::get`]; without a file to lock, others cannot be kept from it.
+impl LockAttempt {
+    /// As in [`HeldBuildLock::get`]; without a file to lock, others cannot be kept from it.
     pub(super) fn of(path: PathBuf, may_wait: bool) -> Self {
-        match Claimed::get(path.clone(), may_wait) {
+        match HeldBuildLock::get(path.clone(), may_wait) {
             Ok(Some(claimed)) => Self::Granted(claimed),
             Ok(None) => Self::InUse,
             Err(source) if source.kind() == io::ErrorKind::TimedOut => {
@@ -36,13 +36,13 @@ impl Asked {
 
 /// A layer that this process is making: it holds the lock of the file that has the layer's name.
 #[derive(Debug)]
-pub(super) struct Claimed {
+pub(super) struct HeldBuildLock {
     path: PathBuf,
-    _unfinished: Unfinished,
+    _unfinished: TempPath,
     file: File,
 }
 
-impl Claimed {
+impl HeldBuildLock {
     /// None while somebody else has it, unless it may wait.
     pub(super) fn get(path: PathBuf, may_wait: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
@@ -51,13 +51,13 @@ impl Claimed {
             let locked = || {
                 let file = options.clone().create(true).open(&path)?;
                 // Without locks two processes may make one layer, which is only slower.
-                if fs::try_lock(&file)? == Tried::InUse {
+                if fs::try_lock(&file)? == TryLock::InUse {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 // Who had the lock has removed the file, and another may have made a new one.
                 if has_name(&file, &path)? { Ok(file) } else { Err(again()) }
             };
-            match Unfinished::make(locked, |_| path.clone()) {
+            match TempPath::make(locked, |_| path.clone()) {
                 Ok((file, unfinished)) => {
                     return Ok(Some(Self { path, file, _unfinished: unfinished }));
                 }
@@ -67,14 +67,14 @@ impl Claimed {
                 Err(_) => match options.open(&path) {
                     // Its maker is done, or has gone.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    file => fs::lock(&file?, &path, Lock::Alone).map_err(|e| e.source)?,
+                    file => fs::lock(&file?, &path, Lock::Exclusive).map_err(|e| e.source)?,
                 },
             }
         }
     }
 }
 
-impl Drop for Claimed {
+impl Drop for HeldBuildLock {
     fn drop(&mut self) {
         // Who emptied the cache by hand may have let another begin.
         if has_name(&self.file, &self.path).unwrap_or(false) {
@@ -98,7 +98,7 @@ mod tests {
     fn contend(dir: &Path) {
         let inside = dir.join("inside");
         for number in 0..2000 {
-            let claimed = Claimed::get(dir.join("key.lock"), number % 4 != 0).unwrap();
+            let claimed = HeldBuildLock::get(dir.join("key.lock"), number % 4 != 0).unwrap();
             if claimed.is_some() {
                 File::create_new(&inside).unwrap();
                 std::fs::remove_file(&inside).unwrap();
@@ -133,25 +133,28 @@ mod tests {
     #[test]
     fn whoever_asks_for_a_claim_gets_it_or_hears_who_has_it_or_that_there_are_none() {
         let dir = tempfile::tempdir().unwrap();
-        let asked = |path: &str| Asked::of(dir.path().join(path), false);
+        let asked = |path: &str| LockAttempt::of(dir.path().join(path), false);
         let claimed = asked("key.lock");
-        assert!(matches!(claimed, Asked::Granted(_)));
-        assert!(matches!(asked("key.lock"), Asked::InUse));
+        assert!(matches!(claimed, LockAttempt::Granted(_)));
+        assert!(matches!(asked("key.lock"), LockAttempt::InUse));
         drop(claimed);
-        assert!(matches!(asked("key.lock"), Asked::Granted(_)));
-        assert!(matches!(asked("nowhere/key.lock"), Asked::Unclaimed));
+        assert!(matches!(asked("key.lock"), LockAttempt::Granted(_)));
+        assert!(matches!(asked("nowhere/key.lock"), LockAttempt::Unclaimed));
     }
 
     #[test]
     fn a_claim_takes_no_other_one_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.lock");
-        let first = Claimed::get(path.clone(), false).unwrap();
+        let first = HeldBuildLock::get(path.clone(), false).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let second = Claimed::get(path.clone(), false).unwrap();
+        let second = HeldBuildLock::get(path.clone(), false).unwrap();
         assert!(second.is_some());
         drop(first);
-        assert!(Claimed::get(path.clone(), false).unwrap().is_none(), "the second has it still");
+        assert!(
+            HeldBuildLock::get(path.clone(), false).unwrap().is_none(),
+            "the second has it still"
+        );
         drop(second);
         assert!(!path.exists());
     }

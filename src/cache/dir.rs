@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{CacheError, FOLDERS, is_read_only};
 use crate::fs;
-use crate::fs::{Context, Exposed, FileError};
+use crate::fs::{Context, FileError, UnsafePermissions};
 
 pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -23,8 +23,8 @@ pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
 
 /// What cannot even be looked at cannot be read either.
 pub(super) fn refuse_exposed(path: &Path) -> Result<(), CacheError> {
-    match std::fs::metadata(path).ok().as_ref().and_then(Exposed::of) {
-        Some(why) => Err(CacheError::Exposed { path: path.into(), why }),
+    match std::fs::metadata(path).ok().as_ref().and_then(UnsafePermissions::of) {
+        Some(why) => Err(CacheError::UnsafePermissions { path: path.into(), why }),
         None => Ok(()),
     }
 }

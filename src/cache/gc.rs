@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::record::{self, Entry};
+use super::record::{self, CacheRecord};
 use super::{Cache, CacheError, Older};
 use crate::fs;
-use crate::fs::{Context, FileError, Tried};
+use crate::fs::{Context, FileError, TryLock};
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Info {
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Freed {
+pub struct RemovedFiles {
     /// How many files.
     pub files: usize,
     /// How many bytes; a layout that shares them has them still.
@@ -65,10 +65,10 @@ impl Cache {
     /// Removes what was used least recently until the rest is within the limit, what processes
     /// left behind that were killed, and what older versions did. Waits for those who use the
     /// cache; what an older cooper is using stays.
-    pub fn gc(&self) -> Result<Freed, CacheError> {
-        self.alone(|| {
-            let mut freed = Freed::default();
-            self.remove_unfinished(&mut freed)?;
+    pub fn gc(&self) -> Result<RemovedFiles, CacheError> {
+        self.with_exclusive_lock(|| {
+            let mut freed = RemovedFiles::default();
+            self.remove_temp_paths(&mut freed)?;
             self.remove_least_used(self.limit(), &mut freed)?;
             self.remove_older(&mut freed)?;
             Ok(freed)
@@ -76,13 +76,13 @@ impl Cache {
     }
 
     /// Nothing is done in a cache that nobody ever locked: it cannot be written.
-    pub(super) fn alone<T: Default>(
+    pub(super) fn with_exclusive_lock<T: Default>(
         &self,
         act: impl FnOnce() -> Result<T, FileError>,
     ) -> Result<T, CacheError> {
         let Some(lock) = &self.lock else { return Ok(T::default()) };
         let path = self.dir.join("lock");
-        fs::lock(lock, &path, fs::Lock::Alone)?;
+        fs::lock(lock, &path, fs::Lock::Exclusive)?;
         let done = act();
         fs::lock(lock, &path, fs::Lock::Shared)?;
         Ok(done?)
@@ -91,15 +91,15 @@ impl Cache {
     /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
     /// older coopers may be needed still. This comes after every build that made a layer or was asked
     /// for a limit, so no record is read while there is room for all.
-    pub(super) fn shrink(&self) -> Result<Freed, CacheError> {
-        let mut freed = Freed::default();
+    pub(super) fn trim_to_limit(&self) -> Result<RemovedFiles, CacheError> {
+        let mut freed = RemovedFiles::default();
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
             return Ok(freed);
         };
-        if fs::try_lock(lock).context("lock", self.dir.join("lock"))? == Tried::InUse {
+        if fs::try_lock(lock).context("lock", self.dir.join("lock"))? == TryLock::InUse {
             return Ok(freed);
         }
-        self.remove_unfinished(&mut freed)?;
+        self.remove_temp_paths(&mut freed)?;
         let files = [list(&self.dir.join("layers"))?, list(&self.dir.join("blobs"))?];
         if files.iter().flatten().map(|item| item.size).sum::<u64>() > self.limit() {
             // And then so much goes that the next builds find room.
@@ -109,13 +109,13 @@ impl Cache {
     }
 
     /// Only for who holds the lock alone.
-    fn remove_unfinished(&self, freed: &mut Freed) -> Result<(), FileError> {
+    fn remove_temp_paths(&self, freed: &mut RemovedFiles) -> Result<(), FileError> {
         list(&self.temps())?.iter().try_for_each(|item| freed.remove(item))
     }
 
     /// Until there are at most so many bytes; blobs without a record go in any case. Only for who
     /// holds the lock alone.
-    fn remove_least_used(&self, most: u64, freed: &mut Freed) -> Result<(), FileError> {
+    fn remove_least_used(&self, most: u64, freed: &mut RemovedFiles) -> Result<(), FileError> {
         let mut blobs: BTreeMap<PathBuf, Item> = BTreeMap::new();
         for item in list(&self.dir.join("blobs"))? {
             blobs.insert(item.path.clone(), item);
@@ -126,7 +126,7 @@ impl Cache {
         // Newest first: a blob that several layers have stays as long as the last of them.
         let mut kept = BTreeMap::new();
         for layer in layers.iter().rev() {
-            if let record::Read::Entry(entry) = Entry::read(&layer.path)? {
+            if let record::Read::CacheRecord(entry) = CacheRecord::read(&layer.path)? {
                 let blob = self.blob_path(&entry.record.digest.hex());
                 kept.entry(blob).or_insert(&layer.path);
             }
@@ -141,10 +141,10 @@ impl Cache {
             if total <= most {
                 break;
             }
-            let record = Entry::read(&layer.path)?;
+            let record = CacheRecord::read(&layer.path)?;
             total = total.saturating_sub(layer.size);
             freed.remove(layer)?;
-            let record::Read::Entry(entry) = record else { continue };
+            let record::Read::CacheRecord(entry) = record else { continue };
             let blob = self.blob_path(&entry.record.digest.hex());
             if kept.get(&blob) == Some(&&layer.path)
                 && let Some(item) = blobs.get(&blob)
@@ -157,7 +157,7 @@ impl Cache {
     }
 }
 
-impl Freed {
+impl RemovedFiles {
     fn remove(&mut self, item: &Item) -> Result<(), FileError> {
         remove(&item.path)?;
         self.files += 1;

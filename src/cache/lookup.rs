@@ -4,10 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::record::{self, Entry, Renewal, Seen, Witness};
+use super::record::{self, CacheRecord, Renewal, Seen, Witness};
 use super::{Cache, is_read_only};
 use crate::fs::FileError;
-use crate::layer::{Before, Had, Kept, Lookup, Record, Renew};
+use crate::layer::{Before, CachedBytes, LayerRecord, Lookup, Renew, StoredFile};
 
 impl Cache {
     pub(super) fn look_up(&self, key: &str) -> Lookup {
@@ -25,11 +25,11 @@ impl Cache {
         if self.evicted.contains(&path) {
             return Ok(Lookup::Miss(None));
         }
-        let entry = match Entry::read(&path)? {
-            record::Read::Entry(entry) if self.verified && !entry.verified => {
+        let entry = match CacheRecord::read(&path)? {
+            record::Read::CacheRecord(entry) if self.verified && !entry.verified => {
                 return Ok(Lookup::Miss(None));
             }
-            record::Read::Entry(entry) => entry,
+            record::Read::CacheRecord(entry) => entry,
             record::Read::Absent => return Ok(Lookup::Miss(None)),
             record::Read::Damaged => {
                 return Ok(Lookup::Damaged(format!("`{}` is damaged", path.display()), None));
@@ -44,18 +44,18 @@ impl Cache {
                 let seen = seen.map(|(digest, _)| *digest);
                 let record = entry.record;
                 let renew = self.renewal(path, entry.clone());
-                return Ok(Lookup::Hit(record, Had::Plain(Before { seen, renew })));
+                return Ok(Lookup::Hit(record, CachedBytes::Plain(Before { seen, renew })));
             }
         };
         let blob = self.blob_path(&entry.record.digest.hex());
         let (look, entry) = match Witness::of(&blob, &self.boot)? {
-            Some(now) if witness.vouches_for(&now) => {
+            Some(now) if witness.matches(&now) => {
                 self.touch(&path);
                 (now.look, entry)
             }
             Some(now) if self.holds(&blob, &entry.record)? => {
                 let look = now.look;
-                let entry = Entry { seen: Seen::Blob(now), ..entry };
+                let entry = CacheRecord { seen: Seen::Blob(now), ..entry };
                 if self.writable {
                     // Where that fails it is hashed again next time.
                     let _ = entry.write(&path, &self.temps());
@@ -69,11 +69,11 @@ impl Cache {
         };
         let record = entry.record;
         let renewal = Some(self.renewal(path, entry) as Arc<dyn Renew>);
-        let kept = Kept { path: blob, look, guard: self.guard(), record: renewal };
-        Ok(Lookup::Hit(record, Had::Blob(kept)))
+        let kept = StoredFile { path: blob, look, guard: self.guard(), record: renewal };
+        Ok(Lookup::Hit(record, CachedBytes::Blob(kept)))
     }
 
-    fn renewal(&self, path: PathBuf, entry: Entry) -> Arc<Renewal> {
+    fn renewal(&self, path: PathBuf, entry: CacheRecord) -> Arc<Renewal> {
         let (temps, boot) = (self.temps(), self.boot.clone());
         let (evicted, reporter) = (Arc::clone(&self.evicted), Arc::clone(&self.reporter));
         Arc::new(Renewal { path, temps, entry, boot, evicted, reporter })
@@ -92,7 +92,7 @@ impl Cache {
         }
     }
 
-    fn holds(&self, blob: &Path, record: &Record) -> Result<bool, FileError> {
+    fn holds(&self, blob: &Path, record: &LayerRecord) -> Result<bool, FileError> {
         let what = format!("checking the kept {}", record.digest);
         record::holds(blob, record, &*self.reporter.start(&what, Some(record.blob_size)))
     }

@@ -40,19 +40,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use gc::{Freed, Info};
+pub use gc::{Info, RemovedFiles};
 pub use older::Older;
 pub use verify::Verified;
 
 use crate::fs;
-use crate::fs::{Exposed, FileError};
+use crate::fs::{FileError, UnsafePermissions};
 use crate::layer::{
-    Claim, Guard, Kept, Key, LayerError, Lookup, New, NewBlob, Record, Store, TempStore,
+    BuildLock, EphemeralCache, KeepAlive, LayerBytes, LayerCache, LayerError, LayerKey,
+    LayerRecord, Lookup, NewBlob, StoredFile,
 };
-use crate::progress::{Reporter, Silent};
-use build_lock::Asked;
+use crate::progress::{NullReporter, Reporter};
+use build_lock::LockAttempt;
 use dir::{boot_id, make_folders, open_lock, refuse_exposed};
-use record::{Entry, Evicted, Seen, Witness};
+use record::{CacheRecord, Evicted, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
 const DEFAULT_LIMIT: u64 = 20 << 30;
@@ -81,11 +82,11 @@ pub enum CacheError {
     File(#[from] FileError),
     /// Somebody else's cache, or anybody's.
     #[error("the cache `{path}` {why}")]
-    Exposed {
+    UnsafePermissions {
         /// The folder.
         path: PathBuf,
         /// Who can change what is in it.
-        why: Exposed,
+        why: UnsafePermissions,
     },
 }
 
@@ -111,7 +112,7 @@ pub struct Cache {
     above: AtomicBool,
     boot: String,
     /// Takes new blobs when the cache cannot.
-    elsewhere: OnceLock<TempStore>,
+    elsewhere: OnceLock<EphemeralCache>,
     /// Entries whose bytes were wrong when they were read.
     evicted: Arc<Evicted>,
     /// Hears of what is hashed and of what is waited for.
@@ -154,7 +155,7 @@ impl Cache {
             boot: boot_id(),
             elsewhere: OnceLock::new(),
             evicted: Arc::default(),
-            reporter: Arc::new(Silent),
+            reporter: Arc::new(NullReporter),
         })
     }
 
@@ -171,7 +172,7 @@ impl Cache {
     /// Says that the store paths of all layers were just compared with what is registered.
     /// Whatever was made without that may have been made while one was damaged.
     #[must_use]
-    pub fn of_verified_paths(mut self) -> Self {
+    pub fn verified_only(mut self) -> Self {
         self.verified = true;
         self
     }
@@ -205,25 +206,25 @@ impl Cache {
         self.dir.join("tmp")
     }
 
-    fn guard(&self) -> Option<Guard> {
-        self.lock.as_ref().map(|lock| Arc::clone(lock) as Guard)
+    fn guard(&self) -> Option<KeepAlive> {
+        self.lock.as_ref().map(|lock| Arc::clone(lock) as KeepAlive)
     }
 
-    fn elsewhere(&self) -> Result<&TempStore, LayerError> {
+    fn elsewhere(&self) -> Result<&EphemeralCache, LayerError> {
         if let Some(store) = self.elsewhere.get() {
             return Ok(store);
         }
-        let store = TempStore::new()?;
+        let store = EphemeralCache::new()?;
         Ok(self.elsewhere.get_or_init(|| store))
     }
 
     /// What became of what was to be kept elsewhere, as this takes nothing.
     fn nowhere<T>(&self, kept: Result<T, LayerError>) -> Result<T, LayerError> {
         kept.map_err(|error| match error {
-            LayerError::File(source) => LayerError::Nowhere {
+            LayerError::File(source) => LayerError::NoStorage {
                 store: self.dir.clone(),
                 is_full: self.full.load(Ordering::Relaxed),
-                elsewhere: std::env::temp_dir(),
+                fallback: std::env::temp_dir(),
                 source,
             },
             error => error,
@@ -231,16 +232,16 @@ impl Cache {
     }
 
     /// Waits for whoever is making this layer, if it may.
-    fn claim(&self, key: &str, may_wait: bool) -> Asked {
+    fn claim(&self, key: &str, may_wait: bool) -> LockAttempt {
         if !self.writable {
-            return Asked::Unclaimed;
+            return LockAttempt::Unclaimed;
         }
         let path = self.temps().join(format!("{key}.lock"));
-        match Asked::of(path.clone(), false) {
-            Asked::InUse if may_wait => {
+        match LockAttempt::of(path.clone(), false) {
+            LockAttempt::InUse if may_wait => {
                 let what = "waiting for another process that makes a layer";
                 let _task = self.reporter.start(what, None);
-                Asked::of(path, true)
+                LockAttempt::of(path, true)
             }
             asked => asked,
         }
@@ -248,24 +249,24 @@ impl Cache {
 
     fn keep(
         &self,
-        key: Option<&Key>,
-        record: &Record,
-        bytes: New,
-    ) -> Result<Option<Kept>, FileError> {
+        key: Option<&LayerKey>,
+        record: &LayerRecord,
+        bytes: LayerBytes,
+    ) -> Result<Option<StoredFile>, FileError> {
         let path = self.blob_path(&record.digest.hex());
         let (kept, seen) = match bytes {
-            New::Blob(blob) => {
+            LayerBytes::Blob(blob) => {
                 make_way(&path)?;
                 let kept = blob.persist(path.clone())?;
                 (Some(kept), Witness::of(&path, &self.boot)?.map(Seen::Blob))
             }
-            New::Plain(digest) => (None, Some(Seen::of_plain(digest, &self.boot))),
+            LayerBytes::Plain(digest) => (None, Some(Seen::of_plain(digest, &self.boot))),
         };
         self.above.store(true, Ordering::Relaxed);
         if let (Some(key), Some(seen)) = (key, seen) {
             let path = self.layer_path(&key.hex());
             make_way(&path)?;
-            let entry = Entry { record: *record, seen, verified: self.verified };
+            let entry = CacheRecord { record: *record, seen, verified: self.verified };
             match entry.write(&path, &self.temps()) {
                 Err(error) if is_full(&error) => self.full.store(true, Ordering::Relaxed),
                 Err(error) if is_gone(&error) => self.gone.store(true, Ordering::Relaxed),
@@ -277,19 +278,19 @@ impl Cache {
     }
 }
 
-impl Store for Cache {
-    fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError> {
+impl LayerCache for Cache {
+    fn get(&self, key: &LayerKey, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
         // Only who uses the cache makes it smaller, and not who looks at it.
         self.above.fetch_or(self.asked.is_some(), Ordering::Relaxed);
         if let found @ Lookup::Hit(..) = self.look_up(&key) {
             return Ok(found);
         }
-        let claim: Claim = match self.claim(&key, may_wait) {
-            Asked::Granted(claimed) => Some(Box::new(claimed)),
-            Asked::Unclaimed => None,
-            Asked::InUse => return Ok(Lookup::Elsewhere),
-            Asked::Late(error) => return Err(error.into()),
+        let claim: BuildLock = match self.claim(&key, may_wait) {
+            LockAttempt::Granted(claimed) => Some(Box::new(claimed)),
+            LockAttempt::Unclaimed => None,
+            LockAttempt::InUse => return Ok(Lookup::BlobOpener),
+            LockAttempt::Late(error) => return Err(error.into()),
         };
         // Somebody else may have made or mended it meanwhile.
         Ok(match self.look_up(&key) {
@@ -301,7 +302,7 @@ impl Store for Cache {
 
     fn create(&self) -> Result<NewBlob, LayerError> {
         if self.takes_nothing() {
-            return self.nowhere(self.elsewhere().and_then(Store::create));
+            return self.nowhere(self.elsewhere().and_then(LayerCache::create));
         }
         let temps = self.temps();
         Ok(NewBlob::create(&temps, &temps, self.guard())?)
@@ -309,11 +310,11 @@ impl Store for Cache {
 
     fn put(
         &self,
-        key: Option<&Key>,
-        record: &Record,
-        bytes: New,
-    ) -> Result<Option<Kept>, LayerError> {
-        let is_elsewhere = matches!(&bytes, New::Blob(blob) if blob.place() != self.temps());
+        key: Option<&LayerKey>,
+        record: &LayerRecord,
+        bytes: LayerBytes,
+    ) -> Result<Option<StoredFile>, LayerError> {
+        let is_elsewhere = matches!(&bytes, LayerBytes::Blob(blob) if blob.place() != self.temps());
         if !self.writable || is_elsewhere {
             return self.nowhere(self.elsewhere().and_then(|store| store.put(key, record, bytes)));
         }
@@ -324,7 +325,7 @@ impl Store for Cache {
         self.evicted.take_new()
     }
 
-    fn goes_elsewhere(&self, error: FileError) -> Result<String, LayerError> {
+    fn fallback_reason(&self, error: FileError) -> Result<String, LayerError> {
         if is_full(&error) && error.path.starts_with(&self.dir) {
             self.full.store(true, Ordering::Relaxed);
             return Ok(self.no_room());
@@ -363,7 +364,7 @@ impl Drop for Cache {
     fn drop(&mut self) {
         if self.writable && self.above.load(Ordering::Relaxed) {
             // Somebody else is using the cache, or is cleaning it: the next process will.
-            let _ = self.shrink();
+            let _ = self.trim_to_limit();
         }
     }
 }

@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::gc::{list, remove};
-use super::{Cache, Freed, VERSION, name_of};
+use super::{Cache, RemovedFiles, VERSION, name_of};
 use crate::fs;
-use crate::fs::{Context, FileError, Tried};
+use crate::fs::{Context, FileError, TryLock};
 
 /// The folder of an older version of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +32,11 @@ impl Cache {
 
     /// Removes the folders of older versions, but one that an older cooper is using. Only for who
     /// holds the lock alone, and has emptied the folder for what is being written.
-    pub(super) fn remove_older(&self, freed: &mut Freed) -> Result<(), FileError> {
+    pub(super) fn remove_older(&self, freed: &mut RemovedFiles) -> Result<(), FileError> {
         for Older { dir, files, bytes } in self.older()? {
             let lock = fs::open(&dir.join("lock"));
             let tried = lock.as_ref().map(fs::try_lock);
-            if matches!(tried, Ok(Ok(Tried::InUse))) {
+            if matches!(tried, Ok(Ok(TryLock::InUse))) {
                 continue;
             }
             // Out of the way first: an older cooper that starts meanwhile makes itself another.
@@ -90,8 +90,8 @@ mod tests {
         let dir = leave(&house, &name_of(1));
         let cache = house.cache();
         assert_eq!(cache.info().unwrap().older, [Older { dir: dir.clone(), files: 2, bytes: 10 }]);
-        assert_eq!(cache.shrink().unwrap(), Freed::default(), "only who asks for it");
-        assert_eq!(cache.gc().unwrap(), Freed { files: 2, bytes: 10 });
+        assert_eq!(cache.trim_to_limit().unwrap(), RemovedFiles::default(), "only who asks for it");
+        assert_eq!(cache.gc().unwrap(), RemovedFiles { files: 2, bytes: 10 });
         assert!(!dir.exists());
         assert_eq!(cache.info().unwrap().older, []);
         assert_eq!(cache.info().unwrap().bytes, 0);
@@ -110,7 +110,7 @@ mod tests {
         let tidied = || {
             assert_eq!(cache.info().unwrap().older, []);
             assert!(cache.verify(2).unwrap().damaged.is_empty());
-            assert_eq!(cache.gc().unwrap(), Freed::default());
+            assert_eq!(cache.gc().unwrap(), RemovedFiles::default());
             assert!(kept.iter().all(is_there));
         };
         tidied();
@@ -146,7 +146,7 @@ mod tests {
         let dir = leave(&house, &name_of(1));
         let used = File::open(dir.join("lock")).unwrap();
         used.lock_shared().unwrap();
-        assert_eq!(house.cache().gc().unwrap(), Freed::default());
+        assert_eq!(house.cache().gc().unwrap(), RemovedFiles::default());
         assert!(dir.join("layers/x").exists());
         drop(used);
         assert_eq!(house.cache().gc().unwrap().files, 2);

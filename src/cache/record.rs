@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Hasher};
 use crate::fs;
-use crate::fs::{Context, Exposed, FileError, Look, Temp};
-use crate::layer::{Record, Renew};
+use crate::fs::{Context, FileError, FileStamp, Temp, UnsafePermissions};
+use crate::layer::{LayerRecord, Renew};
 use crate::progress::{Reporter, Task};
 
 const FIRST_LINE: &str = "cooper layer";
@@ -19,20 +19,20 @@ const LIMIT: u64 = 4096;
 
 /// How a blob's file looked when it was last known to hold the right bytes. Whoever writes to a
 /// file changes its `mtime`, and only a crash of the machine loses what was written. Its `ctime`
-/// is no witness: [`Look`] says why.
+/// is no witness: [`FileStamp`] says why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Witness {
-    pub(super) look: Look,
+    pub(super) look: FileStamp,
     /// In which life of the machine; nothing where that says nothing, as the kernel does not tell
     /// it, or other users could write to the file and make it look as before. A layout's owner can
     /// be changed, and that of a blob which is the cache's too with it.
-    life: Option<String>,
+    boot_id: Option<String>,
 }
 
 impl Witness {
     /// Whether what looks so now need not be hashed.
-    pub(super) fn vouches_for(&self, now: &Self) -> bool {
-        self.life.is_some() && self == now
+    pub(super) fn matches(&self, now: &Self) -> bool {
+        self.boot_id.is_some() && self == now
     }
 
     /// How the file looks now; nothing when it is gone or no file.
@@ -42,9 +42,9 @@ impl Witness {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("read", path),
         };
-        let says = !boot.is_empty() && Exposed::of(&meta).is_none();
-        let life = says.then(|| boot.to_owned());
-        Ok(meta.is_file().then(|| Self { look: Look::of(&meta), life }))
+        let says = !boot.is_empty() && UnsafePermissions::of(&meta).is_none();
+        let boot_id = says.then(|| boot.to_owned());
+        Ok(meta.is_file().then(|| Self { look: FileStamp::of(&meta), boot_id }))
     }
 }
 
@@ -67,8 +67,8 @@ impl Seen {
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) record: Record,
+pub(super) struct CacheRecord {
+    pub(super) record: LayerRecord,
     pub(super) seen: Seen,
     /// Whether its store paths were what is registered of them when it was made.
     pub(super) verified: bool,
@@ -76,20 +76,20 @@ pub(super) struct Entry {
 
 /// What was found where a record should be.
 pub(super) enum Read {
-    Entry(Entry),
+    CacheRecord(CacheRecord),
     Absent,
     Damaged,
 }
 
-impl Entry {
+impl CacheRecord {
     /// One that other users can write to is damaged: whoever writes it decides which bytes are
     /// taken for the layer's.
     pub(super) fn read(path: &Path) -> Result<Read, FileError> {
-        if std::fs::metadata(path).is_ok_and(|meta| Exposed::of(&meta).is_some()) {
+        if std::fs::metadata(path).is_ok_and(|meta| UnsafePermissions::of(&meta).is_some()) {
             return Ok(Read::Damaged);
         }
         match fs::read(path, LIMIT) {
-            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::Entry)),
+            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::CacheRecord)),
             Err(error) => match error.source.kind() {
                 io::ErrorKind::NotFound => Ok(Read::Absent),
                 io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => Ok(Read::Damaged),
@@ -108,14 +108,14 @@ impl Entry {
 
     /// Lines of a word and its value; the last line is the digest of all before it.
     fn text(&self) -> String {
-        let Record { digest, diff_id, blob_size, tar_size } = self.record;
+        let LayerRecord { digest, diff_id, blob_size, tar_size } = self.record;
         let seen = match &self.seen {
-            Seen::Blob(Witness { look, life }) => {
-                let Look { inode, size, mtime: (seconds, nanos) } = look;
-                let life = life.as_deref().unwrap_or("-");
-                format!("blob {inode} {size} {seconds} {nanos} {life}")
+            Seen::Blob(Witness { look, boot_id }) => {
+                let FileStamp { inode, size, mtime: (seconds, nanos) } = look;
+                let boot_id = boot_id.as_deref().unwrap_or("-");
+                format!("blob {inode} {size} {seconds} {nanos} {boot_id}")
             }
-            Seen::Plain(Some((digest, life))) => format!("plain {digest} {life}"),
+            Seen::Plain(Some((digest, boot_id))) => format!("plain {digest} {boot_id}"),
             Seen::Plain(None) => "plain".to_owned(),
         };
         let text = format!(
@@ -139,7 +139,7 @@ impl Entry {
             return None;
         }
         let mut value = |word: &str| lines.next()?.strip_prefix(word)?.strip_prefix(' ');
-        let record = Record {
+        let record = LayerRecord {
             digest: value("digest")?.parse().ok()?,
             diff_id: value("diff_id")?.parse().ok()?,
             blob_size: value("blob_size")?.parse().ok()?,
@@ -154,7 +154,7 @@ impl Entry {
     /// Returns true if the fields do not contradict each other: a blob's file has the blob's size, and
     /// a plain layer is its own tar.
     fn is_consistent(&self) -> bool {
-        let Record { digest, diff_id, blob_size, tar_size } = &self.record;
+        let LayerRecord { digest, diff_id, blob_size, tar_size } = &self.record;
         match &self.seen {
             Seen::Blob(witness) => witness.look.size == *blob_size,
             Seen::Plain(_) => digest.hex() == diff_id.hex() && blob_size == tar_size,
@@ -169,7 +169,7 @@ impl Entry {
 pub(super) struct Renewal {
     pub(super) path: PathBuf,
     pub(super) temps: PathBuf,
-    pub(super) entry: Entry,
+    pub(super) entry: CacheRecord,
     pub(super) boot: String,
     pub(super) evicted: Arc<Evicted>,
     pub(super) reporter: Arc<dyn Reporter>,
@@ -206,7 +206,7 @@ impl Evicted {
 
 impl Renew for Renewal {
     fn renew(&self, seen: Digest) {
-        let entry = Entry { seen: Seen::of_plain(seen, &self.boot), ..self.entry.clone() };
+        let entry = CacheRecord { seen: Seen::of_plain(seen, &self.boot), ..self.entry.clone() };
         let _ = entry.write(&self.path, &self.temps);
     }
 
@@ -220,7 +220,8 @@ impl Renew for Renewal {
             self.reporter.warn(&format!("{what}; its entry is removed from the cache"));
         }
         // Another process may have made the layer again.
-        if matches!(Entry::read(&self.path), Ok(Read::Entry(entry)) if entry == self.entry) {
+        if matches!(CacheRecord::read(&self.path), Ok(Read::CacheRecord(entry)) if entry == self.entry)
+        {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -229,14 +230,14 @@ impl Renew for Renewal {
 fn parse_seen(text: &str) -> Option<Seen> {
     let words: Vec<&str> = text.split(' ').collect();
     Some(match *words {
-        ["blob", inode, size, seconds, nanos, life] => {
+        ["blob", inode, size, seconds, nanos, boot_id] => {
             let mtime = (seconds.parse().ok()?, nanos.parse().ok()?);
-            let look = Look { inode: inode.parse().ok()?, size: size.parse().ok()?, mtime };
-            let life = Some(life).filter(|life| *life != "-").map(str::to_owned);
-            Seen::Blob(Witness { look, life })
+            let look = FileStamp { inode: inode.parse().ok()?, size: size.parse().ok()?, mtime };
+            let boot_id = Some(boot_id).filter(|boot_id| *boot_id != "-").map(str::to_owned);
+            Seen::Blob(Witness { look, boot_id })
         }
-        ["plain", digest, life] if !life.is_empty() => {
-            Seen::Plain(Some((digest.parse().ok()?, life.to_owned())))
+        ["plain", digest, boot_id] if !boot_id.is_empty() => {
+            Seen::Plain(Some((digest.parse().ok()?, boot_id.to_owned())))
         }
         ["plain"] => Seen::Plain(None),
         _ => return None,
@@ -244,7 +245,7 @@ fn parse_seen(text: &str) -> Option<Seen> {
 }
 
 /// Whether the file holds what the record says.
-pub(super) fn holds(path: &Path, record: &Record, task: &dyn Task) -> Result<bool, FileError> {
+pub(super) fn holds(path: &Path, record: &LayerRecord, task: &dyn Task) -> Result<bool, FileError> {
     let mut file = File::open(path).context("open", path)?;
     if file.metadata().context("read", path)?.len() != record.blob_size {
         return Ok(false);
@@ -266,8 +267,8 @@ pub(super) fn holds(path: &Path, record: &Record, task: &dyn Task) -> Result<boo
 mod tests {
     use super::*;
 
-    fn entry(seen: Seen, verified: bool) -> Entry {
-        let mut record = Record {
+    fn entry(seen: Seen, verified: bool) -> CacheRecord {
+        let mut record = LayerRecord {
             digest: Digest::of(b"blob"),
             diff_id: crate::digest::DiffId::of(b"tar"),
             blob_size: 4,
@@ -276,12 +277,12 @@ mod tests {
         if matches!(seen, Seen::Plain(_)) {
             (record.digest, record.blob_size) = (Digest::of(b"tar"), 3);
         }
-        Entry { record, seen, verified }
+        CacheRecord { record, seen, verified }
     }
 
-    fn blob(size: u64, life: Option<&str>) -> Seen {
-        let look = Look { inode: 1, size, mtime: (3, 4) };
-        Seen::Blob(Witness { look, life: life.map(str::to_owned) })
+    fn blob(size: u64, boot_id: Option<&str>) -> Seen {
+        let look = FileStamp { inode: 1, size, mtime: (3, 4) };
+        Seen::Blob(Witness { look, boot_id: boot_id.map(str::to_owned) })
     }
 
     #[test]
@@ -290,7 +291,7 @@ mod tests {
         for seen in [blob(4, None), blob(4, Some("life")), plain, Seen::Plain(None)] {
             for verified in [false, true] {
                 let entry = entry(seen.clone(), verified);
-                assert_eq!(Entry::parse(entry.text().as_bytes()), Some(entry));
+                assert_eq!(CacheRecord::parse(entry.text().as_bytes()), Some(entry));
             }
         }
     }
@@ -303,7 +304,7 @@ mod tests {
         let mut other_tar = entry(Seen::of_plain(Digest::of(b"seen"), "life"), true);
         other_tar.record.tar_size = 4;
         for entry in [other_size, other_digest, other_tar] {
-            assert_eq!(Entry::parse(entry.text().as_bytes()), None, "{entry:?}");
+            assert_eq!(CacheRecord::parse(entry.text().as_bytes()), None, "{entry:?}");
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::gc::{list, remove};
-use super::record::{self, Entry, Seen, Witness};
+use super::record::{self, CacheRecord, Seen, Witness};
 use super::{Cache, CacheError, is_read_only};
 use crate::digest::Digest;
 use crate::fs::FileError;
-use crate::layer::Record;
+use crate::layer::LayerRecord;
 use crate::progress::Task;
 
 /// What a check of all entries found.
@@ -34,9 +34,9 @@ struct Checked {
 
 /// A blob, and the records that say that it is theirs.
 #[derive(Debug)]
-struct Claims {
+struct BlobRecords {
     path: PathBuf,
-    record: Record,
+    record: LayerRecord,
     records: Vec<PathBuf>,
 }
 
@@ -57,7 +57,7 @@ impl Cache {
         let checked = self.check("checking the cache", records, jobs)?;
         if self.writable && !checked.wrong.is_empty() {
             // Until the lock is held alone somebody may have mended it.
-            self.alone(|| {
+            self.with_exclusive_lock(|| {
                 let again = self.check("checking damaged layers again", checked.wrong, jobs)?;
                 again.damaged.iter().try_for_each(|path| remove(path))
             })?;
@@ -74,15 +74,17 @@ impl Cache {
     ) -> Result<Checked, FileError> {
         let mut checked = Checked::default();
         // Of one digest there may be records that say different sizes.
-        let mut blobs: BTreeMap<(Digest, u64), Claims> = BTreeMap::new();
+        let mut blobs: BTreeMap<(Digest, u64), BlobRecords> = BTreeMap::new();
         for path in records {
-            match Entry::read(&path)
+            match CacheRecord::read(&path)
                 .or_else(|error| self.unreadable(error, record::Read::Damaged))?
             {
-                record::Read::Entry(Entry { seen: Seen::Plain(_), .. }) => checked.whole += 1,
-                record::Read::Entry(Entry { record, .. }) => {
+                record::Read::CacheRecord(CacheRecord { seen: Seen::Plain(_), .. }) => {
+                    checked.whole += 1
+                }
+                record::Read::CacheRecord(CacheRecord { record, .. }) => {
                     let blob = self.blob_path(&record.digest.hex());
-                    let claims = || Claims { path: blob, record, records: Vec::new() };
+                    let claims = || BlobRecords { path: blob, record, records: Vec::new() };
                     let of = blobs.entry((record.digest, record.blob_size));
                     of.or_insert_with(claims).records.push(path);
                 }
@@ -92,7 +94,7 @@ impl Cache {
                 }
             }
         }
-        let blobs: Vec<Claims> = blobs.into_values().collect();
+        let blobs: Vec<BlobRecords> = blobs.into_values().collect();
         for (claims, found) in self.look_at_all(what, blobs, jobs)? {
             if found == Found::Whole {
                 checked.whole += claims.records.len();
@@ -110,9 +112,9 @@ impl Cache {
     fn look_at_all(
         &self,
         what: &str,
-        mut blobs: Vec<Claims>,
+        mut blobs: Vec<BlobRecords>,
         jobs: usize,
-    ) -> Result<Vec<(Claims, Found)>, FileError> {
+    ) -> Result<Vec<(BlobRecords, Found)>, FileError> {
         blobs.sort_by_key(|claims| claims.record.blob_size);
         let bytes = blobs.iter().map(|claims| claims.record.blob_size).fold(0, u64::saturating_add);
         let task = self.reporter.start(what, Some(bytes));
@@ -146,8 +148,8 @@ impl Cache {
         if !self.writable && is_read_only(&error.source) { Err(error) } else { Ok(damaged) }
     }
 
-    fn look_at(&self, claims: &Claims, task: &dyn Task) -> Result<Found, FileError> {
-        let Claims { path, record, .. } = claims;
+    fn look_at(&self, claims: &BlobRecords, task: &dyn Task) -> Result<Found, FileError> {
+        let BlobRecords { path, record, .. } = claims;
         let size = Witness::of(path, &self.boot)?.map(|there| there.look.size);
         if size != Some(record.blob_size) {
             task.skip(record.blob_size);

@@ -20,7 +20,7 @@ use crate::fs::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::{Check, Spec};
 
-use crate::rootfs::image::{Found, Image};
+use crate::rootfs::image::{Image, Resolved};
 
 /// Why an image does not ship.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +120,9 @@ impl Findings<'_> {
 
 /// Where a path of the image ends when all links are followed, those of its own files and those in
 /// its store paths; nothing if there is nothing at the end, which may be in a base.
-pub fn leads_to(spec: &Spec, rootfs: &Rootfs, path: &str) -> Result<Option<String>, FileError> {
+pub fn resolve_path(spec: &Spec, rootfs: &Rootfs, path: &str) -> Result<Option<String>, FileError> {
     let (end, found) = Image::new(spec, rootfs).find_bytes(path.as_bytes())?;
-    let is_there = !matches!(found, Found::Missing(_));
+    let is_there = !matches!(found, Resolved::Missing(_));
     Ok(is_there.then(|| format!("/{}", String::from_utf8_lossy(&end))))
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{CheckError, Findings};
-use crate::rootfs::image::{Found, Image};
+use crate::rootfs::image::{Image, Resolved};
 use crate::spec::Check;
 
 /// Paths that a message lists before it only counts.
@@ -88,7 +88,7 @@ impl<'a> Pattern<'a> {
     /// Whether it leads, through links, to something.
     fn resolves(&self, image: &Image<'_>) -> Result<bool, CheckError> {
         for path in self.matches(image)? {
-            if !matches!(image.find_bytes(&path)?.1, Found::Missing(_)) {
+            if !matches!(image.find_bytes(&path)?.1, Resolved::Missing(_)) {
                 return Ok(true);
             }
         }
@@ -131,7 +131,7 @@ fn step(
             }
         }
         Part::Wild(glob) => {
-            let (real, Found::Directory) = image.find_bytes(path)? else { return Ok(()) };
+            let (real, Resolved::Directory) = image.find_bytes(path)? else { return Ok(()) };
             let names = image.list(&real)?.into_iter().map(|(name, _)| name);
             let fitting = names.filter(|name| glob.is_match(OsStr::from_bytes(name)));
             next.extend(fitting.map(|name| join(path, &name)));
@@ -149,7 +149,7 @@ fn descend(
     entered: &mut BTreeSet<Vec<u8>>,
     next: &mut Vec<Vec<u8>>,
 ) -> Result<(), CheckError> {
-    let (real, Found::Directory) = image.find_bytes(path)? else { return Ok(()) };
+    let (real, Resolved::Directory) = image.find_bytes(path)? else { return Ok(()) };
     if !entered.insert(real.clone()) {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use elf::abi;
 use elf::endian::AnyEndian;
 
 use super::{CheckError, Findings};
-use crate::rootfs::image::{Content, Found, Image};
+use crate::rootfs::image::{Content, Image, Resolved};
 use crate::spec::Check;
 
 /// What runc searches when the config has no PATH.
@@ -109,20 +109,20 @@ fn find(image: &Image<'_>, named: &Named<'_>, out: &mut Findings<'_>) -> Result<
         return Ok(());
     };
     match image.find(&path)? {
-        Found::Missing(_) if image.has_base() => Ok(()),
-        Found::Missing(missing) => {
+        Resolved::Missing(_) if image.has_base() => Ok(()),
+        Resolved::Missing(missing) => {
             out.problem(check, format!("{field} starts `{path}`, which {}", missing.why(&path)));
             Ok(())
         }
-        Found::Directory => {
+        Resolved::Directory => {
             out.problem(check, format!("{field} starts `{path}`, which is a directory"));
             Ok(())
         }
-        Found::File(content) if !content.executable => {
+        Resolved::File(content) if !content.executable => {
             out.problem(check, format!("{field} starts `{path}`, which is not executable"));
             Ok(())
         }
-        Found::File(content) => {
+        Resolved::File(content) => {
             Program { image, path: &path, content: &content, check, depth: 0 }.check(out)
         }
     }
@@ -144,7 +144,7 @@ fn locate(image: &Image<'_>, word: &str) -> Result<Option<String>, CheckError> {
     }
     for dir in search_path(image).split(':').filter(|dir| dir.starts_with('/')) {
         let path = format!("{}/{word}", dir.trim_end_matches('/'));
-        if matches!(image.find(&path)?, Found::File(content) if content.executable) {
+        if matches!(image.find(&path)?, Resolved::File(content) if content.executable) {
             return Ok(Some(path));
         }
     }
@@ -203,12 +203,14 @@ impl Program<'_> {
             return problem("is no absolute path");
         }
         match image.find(interpreter)? {
-            Found::Missing(_) if image.has_base() => Ok(()),
-            Found::Missing(missing) => problem(&missing.why(interpreter)),
-            Found::Directory => problem("is a directory"),
-            Found::File(content) if !content.executable => problem("is not executable"),
-            Found::File(_) if depth >= MOST_INTERPRETERS => problem("is one interpreter too many"),
-            Found::File(content) => {
+            Resolved::Missing(_) if image.has_base() => Ok(()),
+            Resolved::Missing(missing) => problem(&missing.why(interpreter)),
+            Resolved::Directory => problem("is a directory"),
+            Resolved::File(content) if !content.executable => problem("is not executable"),
+            Resolved::File(_) if depth >= MOST_INTERPRETERS => {
+                problem("is one interpreter too many")
+            }
+            Resolved::File(content) => {
                 let (check, depth) = (Check::Interpreter, depth + 1);
                 Program { image, path: interpreter, content: &content, check, depth }.check(out)
             }

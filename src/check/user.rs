@@ -1,7 +1,7 @@
 //! Whether the image's user exists, and whether Kubernetes would take it.
 
 use super::{CheckError, Findings};
-use crate::rootfs::image::{Found, Image};
+use crate::rootfs::image::{Image, Resolved};
 use crate::spec::Check;
 
 /// Account files are a few lines; one in a base image of a distribution is a few hundred.
@@ -45,7 +45,7 @@ fn account(
     path: &str,
     name: &str,
 ) -> Result<Option<(String, String)>, CheckError> {
-    let Found::File(content) = image.find(path)? else { return Ok(None) };
+    let Resolved::File(content) = image.find(path)? else { return Ok(None) };
     let text = content.head(ACCOUNTS_LIMIT)?;
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().find_map(|line| {

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Global;
+use super::GlobalArgs;
 use super::args::output_path;
 use super::base;
 use super::layers_lock;
 use super::ui::failure::Failure;
-use crate::base::{Base, ReadBase};
+use crate::base::{Base, LoadedBase};
 use crate::cache::Cache;
 use crate::check;
 use crate::closure::Closure;
 use crate::image::{self, Image, ImageError};
-use crate::layer::{self, Content, Request, TempStore};
+use crate::layer::{self, Content, EphemeralCache, Request};
 use crate::plan::{self, ImagePlan};
 use crate::progress;
 use crate::progress::Reporter;
@@ -28,23 +28,23 @@ const OWN_FILES: u32 = 1;
 
 /// Where layers are kept between one call and the next, or only for this one.
 pub(super) fn store(
-    global: &Global,
+    global: &GlobalArgs,
     reporter: &Arc<dyn Reporter>,
-) -> Result<Box<dyn layer::Store>, Failure> {
+) -> Result<Box<dyn layer::LayerCache>, Failure> {
     match cache(global, reporter)? {
         Some(cache) => Ok(Box::new(cache)),
-        None => Ok(Box::new(TempStore::new()?)),
+        None => Ok(Box::new(EphemeralCache::new()?)),
     }
 }
 
 /// As [`store`], after all store paths were compared with what is registered.
 pub(super) fn verified_store(
-    global: &Global,
+    global: &GlobalArgs,
     reporter: &Arc<dyn Reporter>,
-) -> Result<Box<dyn layer::Store>, Failure> {
+) -> Result<Box<dyn layer::LayerCache>, Failure> {
     match cache(global, reporter)? {
-        Some(cache) => Ok(Box::new(cache.of_verified_paths())),
-        None => Ok(Box::new(TempStore::new()?)),
+        Some(cache) => Ok(Box::new(cache.verified_only())),
+        None => Ok(Box::new(EphemeralCache::new()?)),
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn verified_store(
 /// the store: each time at least one entry is removed from it. Work whose bytes have left the process
 /// `is_final`.
 pub(super) fn healing<T>(
-    store: &dyn layer::Store,
+    store: &dyn layer::LayerCache,
     is_final: bool,
     mut work: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -70,7 +70,7 @@ pub(super) fn healing<T>(
 
 /// The cache, if there is to be one.
 pub(super) fn cache(
-    global: &Global,
+    global: &GlobalArgs,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Option<Cache>, Failure> {
     let dir = match &global.cache {
@@ -96,7 +96,7 @@ fn default_cache() -> Option<PathBuf> {
 
 /// Reads every store path that these images can take bytes from, each once.
 pub(super) fn verify_store(
-    global: &Global,
+    global: &GlobalArgs,
     specs: &[Spec],
     reporter: &dyn Reporter,
 ) -> Result<(), Failure> {
@@ -110,9 +110,9 @@ pub(super) fn verify_store(
 
 /// Assembles images one after another, and says how long each took.
 pub(super) fn assemble_all(
-    global: &Global,
+    global: &GlobalArgs,
     specs: &[Spec],
-    store: &dyn layer::Store,
+    store: &dyn layer::LayerCache,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     assemble_and_tell(global, specs, store, reporter, &|_| Ok(()))
@@ -120,11 +120,11 @@ pub(super) fn assemble_all(
 
 /// As [`assemble_all`], and tells of each layer while others are still being made.
 pub(super) fn assemble_and_tell(
-    global: &Global,
+    global: &GlobalArgs,
     specs: &[Spec],
-    store: &dyn layer::Store,
+    store: &dyn layer::LayerCache,
     reporter: &dyn Reporter,
-    told: &layer::Made<'_>,
+    ignore_broken_pipe: &layer::OnLayerDone<'_>,
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     let bytes: Vec<u64> = specs.iter().map(stored_bytes).collect();
     let all =
@@ -138,7 +138,7 @@ pub(super) fn assemble_and_tell(
         let named = |f: Failure| f.during(format!("failed to assemble `{}`", spec.name));
         let whole = all.reporter().whole(&name, *bytes);
         let layers = whole.as_deref().unwrap_or(reporter);
-        let image = one(global, spec, store, Reporters { reporter, layers }, told);
+        let image = one(global, spec, store, Reporters { reporter, layers }, ignore_broken_pipe);
         image.map(|image| (image, since.elapsed())).map_err(named)
     };
     specs.iter().enumerate().zip(&bytes).map(timed).collect()
@@ -158,24 +158,25 @@ struct Reporters<'a> {
 }
 
 fn one(
-    global: &Global,
+    global: &GlobalArgs,
     spec: &Spec,
-    store: &dyn layer::Store,
+    store: &dyn layer::LayerCache,
     Reporters { reporter, layers }: Reporters<'_>,
-    told: &layer::Made<'_>,
+    ignore_broken_pipe: &layer::OnLayerDone<'_>,
 ) -> Result<Image, Failure> {
     let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
     let base = base::find(spec)?;
     let below = base.as_ref().map_or(0, Base::layer_count);
     let plan = plan_layers(spec, &closure, below)?;
-    if let Some(warning) = layers_lock::excess(spec, &closure, below, &plan)? {
+    if let Some(warning) = layers_lock::lock_overhead(spec, &closure, below, &plan)? {
         reporter.warn(&warning);
     }
     let base = base.map(|base| base.read(global.limits(), reporter)).transpose()?;
     let rootfs = Arc::new(checked_files(spec, base.as_ref(), reporter)?);
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
-    let layers = layer::build_and_tell(&requests, store, global.jobs(), layers, told)?;
+    let layers =
+        layer::build_with_callback(&requests, store, global.jobs(), layers, ignore_broken_pipe)?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
     image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| match error {
         ImageError::BaseConfig { .. } | ImageError::TooLarge { .. } => Failure::input(error),
@@ -194,7 +195,7 @@ pub(super) fn own_files(spec: &Spec) -> Result<Rootfs, Failure> {
 /// The image's own files above its base, once the image has passed its checks.
 fn checked_files(
     spec: &Spec,
-    base: Option<&ReadBase>,
+    base: Option<&LoadedBase>,
     reporter: &dyn Reporter,
 ) -> Result<Rootfs, Failure> {
     let rootfs = own_files(spec)?;

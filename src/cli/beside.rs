@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::commands::plan::Laid;
+use super::commands::plan::PlannedImage;
 use super::ui::failure::Failure;
-use super::{Global, assemble};
+use super::{GlobalArgs, assemble};
 use crate::closure::Closure;
 use crate::digest::DiffId;
 use crate::image::{self, Document};
-use crate::layer::{self, Content, Layer, TempStore};
+use crate::layer::{self, Content, EphemeralCache, Layer};
 use crate::plan::causes;
 use crate::progress::Reporter;
 use crate::rootfs::{Kind, Node, Rootfs};
@@ -20,7 +20,7 @@ use crate::store_path::StorePath;
 
 /// These parts of one image.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(super) struct ImageParts {
     base: Vec<Layer>,
     own: Option<OwnFiles>,
     /// With layers of nothing in it: their digests are known only when they are made.
@@ -45,13 +45,13 @@ pub(super) struct Part {
     pub(super) because: String,
 }
 
-impl Beside {
+impl ImageParts {
     /// Of an image that is to be built, and fails where that would. Makes the small layer and
     /// nothing else.
     pub(super) fn of_new(
-        global: &Global,
+        global: &GlobalArgs,
         spec: &Spec,
-        laid: &Laid,
+        laid: &PlannedImage,
         reporter: &dyn Reporter,
     ) -> Result<Self, Failure> {
         let during = |f: Failure| f.during(format!("failed to assemble `{}`", spec.name));
@@ -61,12 +61,12 @@ impl Beside {
     /// Of an image that clients have. Own files whose sources are gone from the store since are
     /// left out, which is said.
     pub(super) fn of_old(
-        global: &Global,
+        global: &GlobalArgs,
         spec: &Spec,
-        laid: &Laid,
+        laid: &PlannedImage,
         reporter: &dyn Reporter,
     ) -> Result<Self, Failure> {
-        Self::of(global, spec, laid, reporter, |why| match why.is_of_what_is_gone() {
+        Self::of(global, spec, laid, reporter, |why| match why.is_not_found() {
             true => {
                 let name = &spec.name;
                 reporter.warn(&format!("the own files of `{name}` are left out: {why}"));
@@ -77,9 +77,9 @@ impl Beside {
     }
 
     fn of(
-        global: &Global,
+        global: &GlobalArgs,
         spec: &Spec,
-        laid: &Laid,
+        laid: &PlannedImage,
         reporter: &dyn Reporter,
         without: impl FnOnce(Failure) -> Result<Rootfs, Failure>,
     ) -> Result<Self, Failure> {
@@ -96,7 +96,7 @@ impl Beside {
         let own = requests.into_iter().filter(|r| matches!(r.content, Content::Rootfs(..)));
         let own: Vec<_> =
             own.map(|own| layer::Request { compression: Compression::None {}, ..own }).collect();
-        let made = layer::build(&own, &TempStore::new()?, global.jobs(), reporter)?;
+        let made = layer::build(&own, &EphemeralCache::new()?, global.jobs(), reporter)?;
         let own = made.first().map(|layer| (layer.diff_id, layer.tar_size));
         let config = image::draft_config(spec, read.as_ref().map(|read| &read.lower), names);
         Ok(Self {

@@ -6,24 +6,24 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Global;
+use super::GlobalArgs;
 use super::args::location;
-use super::args::location::{Place, Reach};
-use super::looked::{Looked, LookedLayer, LookedPath, Step};
+use super::args::location::{ConnectOptions, ImageLocation};
+use super::looked::{HistoryStep, ImageSummary, LayerSummary, PathSummary};
 use super::ui::failure::Failure;
 use crate::digest::Digest;
 use crate::progress::Reporter;
 use crate::store_path::StorePath;
 use crate::transport::familiar;
 use crate::transport::source::tar::Kind;
-use crate::transport::source::{Source, StoredImage, all_images, choose};
+use crate::transport::source::{ResolvedImage, Source, all_images, choose};
 use crate::validate::{self, OutOfMemory, Scan, Workspace, scan_layers};
 
 /// Memory of a path, without its text.
 const LISTED_COST: u64 = 64;
 
 /// The paths of layers.
-type Contents = BTreeMap<Digest, Vec<LookedPath>>;
+type Contents = BTreeMap<Digest, Vec<PathSummary>>;
 
 /// Whether layers are read, or only what their descriptors say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +34,12 @@ pub(super) enum Depth {
 
 /// The images in a place, each once however many tags it has there.
 pub(super) fn look(
-    global: &Global,
-    place: &Place,
-    reach: &Reach,
+    global: &GlobalArgs,
+    place: &ImageLocation,
+    reach: &ConnectOptions,
     depth: Depth,
     reporter: &dyn Reporter,
-) -> Result<Vec<Looked>, Failure> {
+) -> Result<Vec<ImageSummary>, Failure> {
     let source = location::open_filled(place, reach, reporter)?;
     let stored = stored(&*source, place, reporter)?;
     let mut contents = Contents::default();
@@ -65,15 +65,15 @@ pub(super) fn look(
 
 fn stored(
     source: &dyn Source,
-    place: &Place,
+    place: &ImageLocation,
     reporter: &dyn Reporter,
-) -> Result<Vec<StoredImage>, Failure> {
+) -> Result<Vec<ResolvedImage>, Failure> {
     let roots = match place.image() {
         Some(name) => vec![choose(source, Some(name))?],
         None => source.roots()?,
     };
-    let is_known = |stored: &mut [StoredImage], image: &StoredImage| {
-        let same = |known: &&mut StoredImage| {
+    let is_known = |stored: &mut [ResolvedImage], image: &ResolvedImage| {
+        let same = |known: &&mut ResolvedImage| {
             known.manifest.descriptor.digest == image.manifest.descriptor.digest
                 && known.platform() == image.platform()
                 && repository(known) == repository(image)
@@ -86,10 +86,10 @@ fn stored(
 
 fn looked(
     place: &str,
-    image: &StoredImage,
+    image: &ResolvedImage,
     contents: &Contents,
     workspace: &Workspace,
-) -> Result<Looked, Failure> {
+) -> Result<ImageSummary, Failure> {
     let (name, tags) = names(place, image);
     let steps = steps(image);
     let comments: Vec<String> =
@@ -103,15 +103,17 @@ fn looked(
             Some(paths) => {
                 let cost = paths.iter().map(|path| LISTED_COST + path.path.len() as u64).sum();
                 workspace.take(cost).map_err(|error| too_many(digest, error))?;
-                LookedLayer::new(label, paths.clone())
+                LayerSummary::new(label, paths.clone())
             }
-            None => LookedLayer { size: layer.descriptor.size, ..LookedLayer::new(label, vec![]) },
+            None => {
+                LayerSummary { size: layer.descriptor.size, ..LayerSummary::new(label, vec![]) }
+            }
         };
         looked.digest = Some(digest.to_string());
         looked.blob_size = Some(layer.descriptor.size);
         layers.push(looked);
     }
-    Ok(Looked {
+    Ok(ImageSummary {
         name,
         tags,
         digest: Some(image.manifest.descriptor.digest.to_string()),
@@ -125,13 +127,13 @@ fn looked(
 }
 
 /// The repository and the tags; an image without a name is called by where it lies.
-fn names(place: &str, image: &StoredImage) -> (String, Vec<String>) {
+fn names(place: &str, image: &ResolvedImage) -> (String, Vec<String>) {
     let name = repository(image).unwrap_or(place).to_owned();
     let tags = image.names.iter().filter_map(|name| split(name).1);
     (name, tags.map(str::to_owned).collect())
 }
 
-fn repository(image: &StoredImage) -> Option<&str> {
+fn repository(image: &ResolvedImage) -> Option<&str> {
     image.names.first().map(|name| split(name).0)
 }
 
@@ -144,7 +146,7 @@ fn split(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn created(image: &StoredImage) -> String {
+fn created(image: &ResolvedImage) -> String {
     let config: Map<String, Value> =
         serde_json::from_slice(&image.config.bytes).unwrap_or_default();
     text(&config, "created")
@@ -152,13 +154,13 @@ fn created(image: &StoredImage) -> String {
 
 /// The history from the bottom, each line with the number of its layer if it made one. Layers
 /// that no line speaks of come last, as they are on top.
-fn steps(image: &StoredImage) -> Vec<(Option<usize>, Step)> {
+fn steps(image: &ResolvedImage) -> Vec<(Option<usize>, HistoryStep)> {
     let mut steps = Vec::new();
     let mut sizes = image.layers.iter().map(|layer| layer.descriptor.size).enumerate();
     for entry in &image.parsed.history {
         let empty = entry.get("empty_layer") == Some(&Value::Bool(true));
         let layer = if empty { None } else { sizes.next() };
-        let step = Step {
+        let step = HistoryStep {
             created: text(entry, "created"),
             created_by: text(entry, "created_by"),
             size: layer.map_or(0, |(_, size)| size),
@@ -168,13 +170,13 @@ fn steps(image: &StoredImage) -> Vec<(Option<usize>, Step)> {
     }
     steps.extend(sizes.map(|(at, size)| {
         let (created, created_by, comment) = (String::new(), String::new(), String::new());
-        (Some(at), Step { created, created_by, size, comment })
+        (Some(at), HistoryStep { created, created_by, size, comment })
     }));
     steps
 }
 
 /// What a layer is called: who made it may have said so, and else how.
-fn label(step: &Step) -> String {
+fn label(step: &HistoryStep) -> String {
     let label = if step.comment.is_empty() { &step.created_by } else { &step.comment };
     match label.char_indices().nth(100) {
         Some((end, _)) => format!("{} …", label.get(..end).unwrap_or_default().trim_end()),
@@ -187,10 +189,10 @@ fn text(object: &Map<String, Value>, key: &str) -> String {
 }
 
 /// Store paths with all that is below them, and other files one by one.
-fn paths(workspace: &Workspace, digest: Digest, scan: &Scan) -> Result<Vec<LookedPath>, Failure> {
+fn paths(workspace: &Workspace, digest: Digest, scan: &Scan) -> Result<Vec<PathSummary>, Failure> {
     use validate::Kind as Found;
-    let is_whole = |kind| !matches!(kind, Found::Bytes | Found::Unread | Found::Limit);
-    if let Some(finding) = scan.findings.iter().find(|finding| !is_whole(finding.kind)) {
+    let is_complete = |kind| !matches!(kind, Found::Bytes | Found::Unread | Found::Limit);
+    if let Some(finding) = scan.findings.iter().find(|finding| !is_complete(finding.kind)) {
         let message = &*finding.message;
         let failure = match finding.kind {
             Found::Unread => Failure::environment(message),
@@ -212,7 +214,7 @@ fn paths(workspace: &Workspace, digest: Digest, scan: &Scan) -> Result<Vec<Looke
     });
     match full {
         Some(error) => Err(too_many(digest, error)),
-        None => Ok(sizes.into_iter().map(|(path, size)| LookedPath { path, size }).collect()),
+        None => Ok(sizes.into_iter().map(|(path, size)| PathSummary { path, size }).collect()),
     }
 }
 

@@ -22,7 +22,7 @@ const VERSION: u64 = 1;
 /// A name for each package of the largest sets.
 const LIMIT: u64 = 64 << 20;
 /// A kept plan may cost so many hundredths of a fresh one before cooper says so.
-const WORTH_KEEPING: u128 = 115;
+const MAX_LOCK_OVERHEAD_PERCENT: u128 = 115;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,12 +87,12 @@ pub(super) fn lock(path: &Path) -> Result<Option<File>, Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A directory that is not there is reported by the write.
     let Ok(file) = File::open(dir) else { return Ok(None) };
-    fs::lock(&file, path, fs::Lock::Alone)?;
+    fs::lock(&file, path, fs::Lock::Exclusive)?;
     Ok(Some(file))
 }
 
 /// What to tell people when keeping has become dear; nothing while it is worth it.
-pub(super) fn excess(
+pub(super) fn lock_overhead(
     spec: &Spec,
     closure: &Closure,
     base_layers: usize,
@@ -105,7 +105,7 @@ pub(super) fn excess(
     fresh.layering.lock.clear();
     let least = assemble::plan_layers(&fresh, closure, base_layers)?.expected().max(1);
     let hundredths = kept.expected().saturating_mul(100) / least;
-    Ok((hundredths > WORTH_KEEPING).then(|| {
+    Ok((hundredths > MAX_LOCK_OVERHEAD_PERCENT).then(|| {
         let size: u64 = kept.layers.iter().map(|layer| layer.nar_size).sum();
         format!(
             "the kept layers of `{}` ({}) move {} % more bytes than fresh ones would; \

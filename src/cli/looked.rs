@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::assemble;
-use super::commands::plan::{Laid, plan_spec};
+use super::commands::plan::{PlannedImage, plan_spec};
 use super::ui::failure::Failure;
 use crate::fs::Context;
 use crate::image::CREATED_BY;
@@ -16,7 +16,7 @@ use crate::store_path::PathInfo;
 
 /// An image that somebody looks at.
 #[derive(Debug)]
-pub(super) struct Looked {
+pub(super) struct ImageSummary {
     pub(super) name: String,
     pub(super) tags: Vec<String>,
     /// Of the manifest, once there is one.
@@ -28,18 +28,18 @@ pub(super) struct Looked {
     /// What a spec is put on; of a built image, its layers are the image's own.
     pub(super) base: Option<String>,
     /// Bottom first.
-    pub(super) layers: Vec<LookedLayer>,
+    pub(super) layers: Vec<LayerSummary>,
     /// The top one first.
-    pub(super) history: Vec<Step>,
+    pub(super) history: Vec<HistoryStep>,
 }
 
 /// A layer, planned or made.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LookedLayer {
+pub(super) struct LayerSummary {
     pub(super) name: String,
     pub(super) size: u64,
-    pub(super) paths: Vec<LookedPath>,
+    pub(super) paths: Vec<PathSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ pub(super) struct LookedLayer {
 
 /// A store path, or a file that is in none.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct LookedPath {
+pub(super) struct PathSummary {
     pub(super) path: String,
     pub(super) size: u64,
 }
@@ -56,19 +56,19 @@ pub(super) struct LookedPath {
 /// A line of the history.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Step {
+pub(super) struct HistoryStep {
     pub(super) created: String,
     pub(super) created_by: String,
     pub(super) size: u64,
     pub(super) comment: String,
 }
 
-impl Looked {
+impl ImageSummary {
     /// Plans the image and lays out its own files.
     pub(super) fn new(spec: &Spec) -> Result<Self, Failure> {
         let layers = planned(spec)?;
         let created = spec.created.to_string();
-        let step = |layer: &LookedLayer| Step {
+        let step = |layer: &LayerSummary| HistoryStep {
             created: created.clone(),
             created_by: CREATED_BY.into(),
             size: layer.size,
@@ -95,52 +95,52 @@ impl Looked {
     }
 
     /// The largest paths of all layers, the largest first; links have no size.
-    pub(super) fn biggest(&self, count: usize) -> Vec<&LookedPath> {
+    pub(super) fn biggest(&self, count: usize) -> Vec<&PathSummary> {
         let all = self.layers.iter().flat_map(|layer| &layer.paths);
-        let mut paths: Vec<&LookedPath> = all.filter(|path| path.size > 0).collect();
+        let mut paths: Vec<&PathSummary> = all.filter(|path| path.size > 0).collect();
         paths.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.path.cmp(&b.path)));
         paths.truncate(count);
         paths
     }
 }
 
-fn planned(spec: &Spec) -> Result<Vec<LookedLayer>, Failure> {
+fn planned(spec: &Spec) -> Result<Vec<LayerSummary>, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to lay out `{}`", spec.name));
-    let Laid { closure, plan, .. } = plan_spec(spec)?;
+    let PlannedImage { closure, plan, .. } = plan_spec(spec)?;
     let infos = assemble::layer_infos(&plan, &closure);
-    let mut layers: Vec<LookedLayer> = plan
+    let mut layers: Vec<LayerSummary> = plan
         .layers
         .iter()
         .zip(&infos)
         .map(|(layer, infos)| {
-            LookedLayer::new(
+            LayerSummary::new(
                 assemble::label(layer.why.group.as_deref(), infos),
-                infos.iter().map(LookedPath::of_store).collect(),
+                infos.iter().map(PathSummary::of_store).collect(),
             )
         })
         .collect();
     let rootfs = assemble::own_files(spec).map_err(named)?;
     if !rootfs.entries.is_empty() || layers.is_empty() {
-        layers.push(LookedLayer::new("own files".into(), own_files(&rootfs).map_err(named)?));
+        layers.push(LayerSummary::new("own files".into(), own_files(&rootfs).map_err(named)?));
     }
     Ok(layers)
 }
 
-impl LookedLayer {
-    pub(super) fn new(name: String, paths: Vec<LookedPath>) -> Self {
+impl LayerSummary {
+    pub(super) fn new(name: String, paths: Vec<PathSummary>) -> Self {
         let size = paths.iter().map(|path| path.size).sum();
         Self { name, size, paths, digest: None, blob_size: None }
     }
 }
 
-impl LookedPath {
+impl PathSummary {
     fn of_store(info: &PathInfo) -> Self {
         Self { path: info.path.to_string(), size: info.nar_size }
     }
 }
 
 /// Files and links; directories are there for their sake, unless they are empty.
-fn own_files(rootfs: &Rootfs) -> Result<Vec<LookedPath>, Failure> {
+fn own_files(rootfs: &Rootfs) -> Result<Vec<PathSummary>, Failure> {
     let mut files = Vec::new();
     for (path, node) in &rootfs.entries {
         let name = String::from_utf8_lossy(path);
@@ -153,7 +153,7 @@ fn own_files(rootfs: &Rootfs) -> Result<Vec<LookedPath>, Failure> {
             }
             Kind::Symlink(target) => (format!("/{name} -> {}", String::from_utf8_lossy(target)), 0),
         };
-        files.push(LookedPath { path: shown, size });
+        files.push(PathSummary { path: shown, size });
     }
     Ok(files)
 }

@@ -53,14 +53,14 @@ pub mod exit {
                         (disk, daemon, registry), 3 a bug in cooper, 128 + N signal N ended it.")]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
-    verb: Verb,
+    verb: CliCommand,
 }
 
 /// What every verb takes.
 #[derive(Debug, Args)]
-struct Global {
+struct GlobalArgs {
     /// Print nothing but data and errors
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -91,7 +91,7 @@ struct Global {
     inflate_limit: Option<commands::cache::Size>,
 }
 
-impl Global {
+impl GlobalArgs {
     /// The rules for waits for locks: a long one is reported as a warning.
     fn lock_wait(&self) -> crate::fs::LockWait {
         let report = |message: &str| ui::progress::current().warn(message);
@@ -115,7 +115,7 @@ impl Global {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum CliCommand {
     Build(commands::build::BuildArgs),
     Load(commands::load::LoadArgs),
     List(commands::list::ListArgs),
@@ -153,27 +153,27 @@ pub fn main() -> ExitCode {
     ui::signals::install();
     ui::progress::reporter(&cli.global);
     let result = match &cli.verb {
-        Verb::Build(args) => commands::build::run(&cli.global, args),
-        Verb::Load(args) => commands::load::run(&cli.global, args),
-        Verb::List(args) => commands::list::run(&cli.global, args),
-        Verb::Plan(args) => commands::plan::run(&cli.global, args),
-        Verb::Why(args) => commands::why::run(&cli.global, args),
-        Verb::Diff(args) => commands::diff::run(&cli.global, args),
-        Verb::Inspect(args) => commands::inspect::run(&cli.global, args),
-        Verb::History(args) => commands::history::run(&cli.global, args),
-        Verb::Schema(args) => commands::schema::run(args),
-        Verb::Completions(args) => commands::completions::run(args),
-        Verb::Man(args) => commands::man::run(args),
-        Verb::Simulate(args) => commands::simulate::run(&cli.global, args),
-        Verb::Cache(verb) => commands::cache::run(&cli.global, verb),
-        Verb::Spec(verb) => commands::spec::run(verb),
-        Verb::Push(args) => commands::push::run(&cli.global, args),
-        Verb::Copy(args) => commands::copy::run(&cli.global, args),
-        Verb::Save(args) => commands::copy::save(&cli.global, args),
-        Verb::Index(args) => commands::index::run(&cli.global, args),
-        Verb::Lock(args) => commands::lock::run(&cli.global, args),
-        Verb::Fetch(args) => commands::lock::fetch(&cli.global, args),
-        Verb::Validate(args) => commands::validate::run(&cli.global, args),
+        CliCommand::Build(args) => commands::build::run(&cli.global, args),
+        CliCommand::Load(args) => commands::load::run(&cli.global, args),
+        CliCommand::List(args) => commands::list::run(&cli.global, args),
+        CliCommand::Plan(args) => commands::plan::run(&cli.global, args),
+        CliCommand::Why(args) => commands::why::run(&cli.global, args),
+        CliCommand::Diff(args) => commands::diff::run(&cli.global, args),
+        CliCommand::Inspect(args) => commands::inspect::run(&cli.global, args),
+        CliCommand::History(args) => commands::history::run(&cli.global, args),
+        CliCommand::Schema(args) => commands::schema::run(args),
+        CliCommand::Completions(args) => commands::completions::run(args),
+        CliCommand::Man(args) => commands::man::run(args),
+        CliCommand::Simulate(args) => commands::simulate::run(&cli.global, args),
+        CliCommand::Cache(verb) => commands::cache::run(&cli.global, verb),
+        CliCommand::Spec(verb) => commands::spec::run(verb),
+        CliCommand::Push(args) => commands::push::run(&cli.global, args),
+        CliCommand::Copy(args) => commands::copy::run(&cli.global, args),
+        CliCommand::Save(args) => commands::copy::save(&cli.global, args),
+        CliCommand::Index(args) => commands::index::run(&cli.global, args),
+        CliCommand::Lock(args) => commands::lock::run(&cli.global, args),
+        CliCommand::Fetch(args) => commands::lock::fetch(&cli.global, args),
+        CliCommand::Validate(args) => commands::validate::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::DONE),
@@ -208,7 +208,7 @@ fn usage(mut error: clap::Error) -> ExitCode {
         return ExitCode::from(exit::INPUT);
     }
     let printed = error.print();
-    match ui::output::told(printed.and_then(|()| std::io::stdout().flush())) {
+    match ui::output::ignore_broken_pipe(printed.and_then(|()| std::io::stdout().flush())) {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => failure.print(json),
     }

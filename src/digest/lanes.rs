@@ -54,14 +54,14 @@ const START: [u32; 8] = [
 
 /// How streams go side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Backend {
     /// A block of each in turn.
     InTurn,
     /// The same step of each at once.
     Lockstep,
 }
 
-impl Way {
+impl Backend {
     /// The faster one on this CPU.
     pub(super) fn here() -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -96,14 +96,14 @@ fn has_vectors() -> bool {
 /// One stream, between two pieces of it.
 #[derive(Clone)]
 pub(super) struct Lane {
-    way: Way,
+    way: Backend,
     state: [u32; 8],
     /// What does not fill a block yet.
     rest: Vec<u8>,
 }
 
 impl Lane {
-    pub(super) fn new(way: Way) -> Self {
+    pub(super) fn new(way: Backend) -> Self {
         Self { way, state: START, rest: Vec::new() }
     }
 
@@ -141,7 +141,7 @@ impl Lane {
     }
 }
 
-/// Updates every lane with its bytes; fastest for [`Way::streams`] lanes with as many bytes each.
+/// Updates every lane with its bytes; fastest for [`Backend::streams`] lanes with as many bytes each.
 /// All go the first one's way.
 pub(super) fn update(parts: Vec<(&mut Lane, &[u8])>) {
     let Some((Lane { way, .. }, _)) = parts.first() else { return };
@@ -173,22 +173,22 @@ struct Stream<'a> {
 }
 
 /// Takes so many blocks of each of at most [`WIDTH`] streams.
-fn step(way: Way, group: &mut [Stream], count: usize) {
+fn step(way: Backend, group: &mut [Stream], count: usize) {
     if let [stream] = group {
         one(way, stream.state, stream.blocks);
         stream.blocks = &[];
         return;
     }
     match way {
-        Way::InTurn => in_turn(group, count),
-        Way::Lockstep => lockstep(group, count),
+        Backend::InTurn => in_turn(group, count),
+        Backend::Lockstep => lockstep(group, count),
     }
 }
 
-fn one(way: Way, state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
+fn one(way: Backend, state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
     match way {
-        Way::InTurn => sha2::block_api::compress256(state, blocks),
-        Way::Lockstep => {
+        Backend::InTurn => sha2::block_api::compress256(state, blocks),
+        Backend::Lockstep => {
             let mut states = state.map(|word| [word]);
             alone(&mut states, &[blocks]);
             *state = states.map(|[word]| word);
@@ -319,7 +319,7 @@ impl<const N: usize> Words<N> {
 mod tests {
     use super::*;
 
-    const WAYS: [Way; 2] = [Way::InTurn, Way::Lockstep];
+    const WAYS: [Backend; 2] = [Backend::InTurn, Backend::Lockstep];
 
     fn bytes(seed: usize, len: usize) -> Vec<u8> {
         (0..len).map(|n| (n * 31 + n / 251 + seed * 7).to_le_bytes()[0]).collect()

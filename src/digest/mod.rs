@@ -170,7 +170,7 @@ pub struct Hasher {
 
 #[derive(Clone)]
 enum Sha256 {
-    Alone(sha::Context),
+    Exclusive(sha::Context),
     Lane(lanes::Lane),
 }
 
@@ -183,38 +183,38 @@ impl Default for Hasher {
 impl Hasher {
     /// Starts at zero bytes.
     pub fn new() -> Self {
-        Self { sha256: Sha256::Alone(sha::Context::new(&SHA256)), size: 0 }
+        Self { sha256: Sha256::Exclusive(sha::Context::new(&SHA256)), size: 0 }
     }
 
     /// How many streams are best hashed at once, by [`update_all`](Hasher::update_all): two where
     /// the CPU has instructions for SHA-256, several where its vectors take them in lockstep, else
     /// one.
     pub fn streams_at_once() -> usize {
-        lanes::Way::here().streams()
+        lanes::Backend::here().streams()
     }
 
     /// Starts a stream at zero bytes that goes on beside others; see
     /// [`update_all`](Hasher::update_all).
-    pub fn beside_others() -> Self {
-        Self { sha256: Sha256::Lane(lanes::Lane::new(lanes::Way::here())), size: 0 }
+    pub fn interleaved() -> Self {
+        Self { sha256: Sha256::Lane(lanes::Lane::new(lanes::Backend::here())), size: 0 }
     }
 
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.sha256 {
-            Sha256::Alone(context) => context.update(bytes),
+            Sha256::Exclusive(context) => context.update(bytes),
             Sha256::Lane(lane) => lane.update(bytes),
         }
         self.size += bytes.len() as u64;
     }
 
     /// Takes the next bytes of several streams, together where they began
-    /// [`beside_others`](Hasher::beside_others).
+    /// [`interleaved`](Hasher::beside_others).
     pub fn update_all<'a>(streams: impl IntoIterator<Item = (&'a mut Self, &'a [u8])>) {
         let mut together = Vec::new();
         for (hasher, bytes) in streams {
             match &mut hasher.sha256 {
-                Sha256::Alone(context) => context.update(bytes),
+                Sha256::Exclusive(context) => context.update(bytes),
                 Sha256::Lane(lane) => together.push((lane, bytes)),
             }
             hasher.size += bytes.len() as u64;
@@ -230,7 +230,7 @@ impl Hasher {
     /// What there was, in all.
     pub fn finish(self) -> Hashed {
         let sha256 = match self.sha256 {
-            Sha256::Alone(context) => sha256_of(&context.finish()),
+            Sha256::Exclusive(context) => sha256_of(&context.finish()),
             Sha256::Lane(lane) => lane.finish(self.size),
         };
         Hashed { sha256, size: self.size }

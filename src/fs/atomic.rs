@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use rustix::fs::OFlags;
 
 use super::{
-    Context, EarlyWriter, FileError, Lock, Opened, Temp, Tried, open, parent, sync, sync_dir,
+    Context, FdPath, FileError, Lock, Temp, TryLock, WritebackWriter, open, parent, sync, sync_dir,
 };
 
 /// How the names of temporary files start.
@@ -23,7 +23,7 @@ const TEMP_NAMES: (&str, &str) = (TEMP_PREFIX, TEMP_SUFFIX);
 /// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
 /// before, nothing is left. What takes bytes as they come, such as `/dev/null`, a terminal or a
 /// named pipe, is never replaced: the bytes go straight into it. So do they into what a process has
-/// open ([`Opened`]). A disk is refused.
+/// open ([`FdPath`]). A disk is refused.
 #[derive(Debug)]
 pub struct AtomicFile {
     bytes: Bytes,
@@ -47,12 +47,12 @@ impl AtomicFile {
             return Err(error).context("write to", path);
         }
         let through = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
-        let bytes = if let Some(opened) = Opened::at(path) {
+        let bytes = if let Some(opened) = FdPath::at(path) {
             Bytes::Through(opened.open(path).context("open", path)?)
         } else if through {
             Bytes::Through(File::options().write(true).open(path).context("open", path)?)
         } else {
-            let made = beside(path, |dir| Temp::create(dir, TEMP_NAMES));
+            let made = temp_in_same_dir(path, |dir| Temp::create(dir, TEMP_NAMES));
             Bytes::Beside(made.context("create a file beside", path)?)
         };
         Ok(Self { bytes, path: path.into() })
@@ -61,7 +61,8 @@ impl AtomicFile {
     /// As [`create`](AtomicFile::create), but another name of a regular file that is there already,
     /// on the same file system. It is not to be written to.
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
-        let made = beside(path, |dir| Temp::make(dir, TEMP_NAMES, |to| linked(from, to)));
+        let made =
+            temp_in_same_dir(path, |dir| Temp::make(dir, TEMP_NAMES, |to| hard_link(from, to)));
         Ok(Self { bytes: Bytes::Beside(made.context("link a file to", path)?), path: path.into() })
     }
 
@@ -74,21 +75,21 @@ impl AtomicFile {
     }
 
     /// Writes to the file from its start; for what is large.
-    pub fn writer(&mut self) -> EarlyWriter<'_> {
-        EarlyWriter::new(self.file())
+    pub fn writer(&mut self) -> WritebackWriter<'_> {
+        WritebackWriter::new(self.file())
     }
 
     /// Makes the bytes durable, then gives them their name, replacing what had it.
     pub fn commit(self) -> Result<(), FileError> {
         let named =
             matches!(self.bytes, Bytes::Beside(_)).then(|| parent(&self.path).to_path_buf());
-        self.commit_without_name()?;
+        self.commit_without_dir_sync()?;
         named.map_or(Ok(()), |dir| sync_dir(&dir))
     }
 
     /// As [`commit`](AtomicFile::commit), but the name is durable only after [`sync_dir`]: one
     /// call for many files.
-    pub fn commit_without_name(self) -> Result<(), FileError> {
+    pub fn commit_without_dir_sync(self) -> Result<(), FileError> {
         let Bytes::Beside(temp) = &self.bytes else { return Ok(()) };
         sync(temp.file()).context("sync", &self.path)?;
         // Where the path is a name of the same file already, this does nothing and leaves both
@@ -98,7 +99,7 @@ impl AtomicFile {
 }
 
 /// A temporary file in the folder of a path, where those that killed processes left go.
-fn beside(path: &Path, make: impl Fn(&Path) -> io::Result<Temp>) -> io::Result<Temp> {
+fn temp_in_same_dir(path: &Path, make: impl Fn(&Path) -> io::Result<Temp>) -> io::Result<Temp> {
     let dir = parent(path);
     sweep_once(dir);
     loop {
@@ -110,7 +111,7 @@ fn beside(path: &Path, make: impl Fn(&Path) -> io::Result<Temp>) -> io::Result<T
 }
 
 /// Another name of a file, opened for reading. A symbolic link would get one as it is.
-fn linked(from: &Path, to: &Path) -> io::Result<File> {
+fn hard_link(from: &Path, to: &Path) -> io::Result<File> {
     fs::hard_link(from, to)?;
     let opened = match fs::symlink_metadata(to).map(|meta| meta.is_file()) {
         Ok(true) => open(to).map_err(|error| error.source),
@@ -129,11 +130,11 @@ fn is_held(temp: &Temp) -> io::Result<bool> {
     super::has_name(temp.file(), temp.path())
 }
 
-/// As [`sweep`], and reads the folder once.
+/// As [`remove_stale_temps`], and reads the folder once.
 fn sweep_once(dir: &Path) {
     static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     if SWEPT.lock().is_ok_and(|mut swept| swept.insert(dir.into())) {
-        sweep(dir);
+        remove_stale_temps(dir);
     }
 }
 
@@ -144,7 +145,7 @@ pub fn is_temporary(name: &OsStr) -> bool {
 }
 
 /// Removes what killed processes of this user left in a folder.
-pub fn sweep(dir: &Path) {
+pub fn remove_stale_temps(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if is_temporary(&entry.file_name()) {
             // What stays is in nobody's way.
@@ -164,7 +165,7 @@ fn remove_if_left(path: &Path) -> io::Result<()> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = File::options().read(true).write(true).custom_flags(flags).open(path)?;
-    let is_left = is_ours(file.metadata()?) && super::try_lock(&file)? == Tried::Locked;
+    let is_left = is_ours(file.metadata()?) && super::try_lock(&file)? == TryLock::Locked;
     if is_left && super::has_name(&file, path)? {
         fs::remove_file(path)?;
     }
@@ -233,7 +234,7 @@ mod tests {
             std::os::unix::fs::chown(foreign, Some(65534), None).unwrap();
         }
         let before = fs::read_dir(dir).unwrap().count();
-        sweep(dir);
+        remove_stale_temps(dir);
         assert_eq!(fs::read_dir(dir).unwrap().count(), before);
         living.into_iter().try_for_each(AtomicFile::commit).unwrap();
     }

@@ -11,7 +11,7 @@ const LINKS: usize = 40;
 /// What a process has open. Whoever opened it decides where the next byte goes, so it is written
 /// to where it stands and never replaced, a regular file neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opened {
+pub enum FdPath {
     /// This process's standard output.
     Stdout,
     /// Its standard error.
@@ -20,7 +20,7 @@ pub enum Opened {
     Other,
 }
 
-impl Opened {
+impl FdPath {
     /// What a path leads to; none where that is a file by its own name, or nothing.
     pub fn at(path: &Path) -> Option<Self> {
         let mut path = path.to_path_buf();
@@ -70,12 +70,12 @@ mod tests {
         write_atomically(&file, b"").unwrap();
         symlink(&around, &around).unwrap();
         for path in [&link, &folder.join("1"), Path::new("/proc/thread-self/fd/1")] {
-            assert_eq!(Opened::at(path), Some(Opened::Stdout), "{}", path.display());
+            assert_eq!(FdPath::at(path), Some(FdPath::Stdout), "{}", path.display());
         }
-        assert_eq!(Opened::at(&folder.join("2")), Some(Opened::Stderr));
-        assert_eq!(Opened::at(&folder.join("0")), Some(Opened::Other));
+        assert_eq!(FdPath::at(&folder.join("2")), Some(FdPath::Stderr));
+        assert_eq!(FdPath::at(&folder.join("0")), Some(FdPath::Other));
         for path in [&file, &around, Path::new("/dev/null"), Path::new("/proc/version")] {
-            assert_eq!(Opened::at(path), None, "{}", path.display());
+            assert_eq!(FdPath::at(path), None, "{}", path.display());
         }
     }
 

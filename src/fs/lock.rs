@@ -25,7 +25,7 @@ pub enum Lock {
     /// With others who share it.
     Shared,
     /// Without any other holder.
-    Alone,
+    Exclusive,
 }
 
 /// The rules for waits in this process.
@@ -60,13 +60,13 @@ fn wait_for(file: &File, path: &Path, kind: Lock, wait: Option<&LockWait>) -> io
     let timeout = wait.and_then(|wait| wait.timeout);
     let mut pause = Duration::from_millis(1);
     let mut is_reported = wait.is_none();
-    while try_kind(file, kind)? == Tried::InUse {
+    while try_kind(file, kind)? == TryLock::InUse {
         let waited = since.elapsed();
         let is_over = timeout.is_some_and(|timeout| waited >= timeout);
         if is_over || (waited >= REPORT_AFTER && !is_reported) {
             let holders = Holders::of(file);
             // The holders are asked for after the lock: it can be free by then.
-            if try_kind(file, kind)? != Tried::InUse {
+            if try_kind(file, kind)? != TryLock::InUse {
                 return Ok(());
             }
             if is_over && !holders.are_this_process() {
@@ -95,7 +95,7 @@ fn block(file: &File, kind: Lock) -> io::Result<()> {
     loop {
         let locked = match kind {
             Lock::Shared => file.lock_shared(),
-            Lock::Alone => file.lock(),
+            Lock::Exclusive => file.lock(),
         };
         match locked {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -107,7 +107,7 @@ fn block(file: &File, kind: Lock) -> io::Result<()> {
 
 /// What became of a lock that was not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tried {
+pub enum TryLock {
     /// It is held.
     Locked,
     /// Another process, or another handle of this one, has the file locked.
@@ -117,23 +117,23 @@ pub enum Tried {
 }
 
 /// Locks a file alone, unless it is locked already. Waits for nothing.
-pub fn try_lock(file: &File) -> io::Result<Tried> {
-    try_kind(file, Lock::Alone)
+pub fn try_lock(file: &File) -> io::Result<TryLock> {
+    try_kind(file, Lock::Exclusive)
 }
 
-fn try_kind(file: &File, kind: Lock) -> io::Result<Tried> {
+fn try_kind(file: &File, kind: Lock) -> io::Result<TryLock> {
     loop {
         let locked = match kind {
             Lock::Shared => file.try_lock_shared(),
-            Lock::Alone => file.try_lock(),
+            Lock::Exclusive => file.try_lock(),
         };
         return match locked {
-            Ok(()) => Ok(Tried::Locked),
-            Err(TryLockError::WouldBlock) => Ok(Tried::InUse),
+            Ok(()) => Ok(TryLock::Locked),
+            Err(TryLockError::WouldBlock) => Ok(TryLock::InUse),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {
                 continue;
             }
-            Err(TryLockError::Error(error)) if knows_no_locks(&error) => Ok(Tried::Unknown),
+            Err(TryLockError::Error(error)) if knows_no_locks(&error) => Ok(TryLock::Unknown),
             Err(TryLockError::Error(error)) => Err(error),
         };
     }
@@ -180,7 +180,8 @@ mod tests {
         File::create(&path).unwrap();
         let file = File::open(&path).unwrap();
         let wait = |timeout| LockWait { timeout: Some(timeout), report: Box::new(|_| ()) };
-        for (held, kind) in [("-x", Lock::Alone), ("-x", Lock::Shared), ("-s", Lock::Alone)] {
+        for (held, kind) in [("-x", Lock::Exclusive), ("-x", Lock::Shared), ("-s", Lock::Exclusive)]
+        {
             let mut child = holder(&path, held);
             let over = wait_for(&file, &path, kind, Some(&wait(Duration::ZERO))).unwrap_err();
             assert_eq!(over.kind(), io::ErrorKind::TimedOut);
@@ -208,7 +209,7 @@ mod tests {
             drop(stdin.lock().unwrap().take());
         };
         let wait = LockWait { timeout: None, report: Box::new(report) };
-        wait_for(&file, &path, Lock::Alone, Some(&wait)).unwrap();
+        wait_for(&file, &path, Lock::Exclusive, Some(&wait)).unwrap();
         let shown = path.display();
         let says = format!(
             "the lock `{shown}` is held by process {} (`flock`), which is waited for",
@@ -228,7 +229,7 @@ mod tests {
         let file = File::open(&path).unwrap();
         let wait = LockWait { timeout: Some(Duration::ZERO), report: Box::new(|_| ()) };
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&file, &path, Lock::Alone, Some(&wait)));
+            let waiting = scope.spawn(|| wait_for(&file, &path, Lock::Exclusive, Some(&wait)));
             // Long enough for some looks; the result is the same however long it is.
             sleep(MAX_PAUSE);
             drop(held);

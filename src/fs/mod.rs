@@ -12,15 +12,15 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use atomic::{AtomicFile, is_temporary, sweep, write_atomically};
-pub use fd_path::Opened;
-pub use lock::{Lock, LockWait, Tried, has_name, lock, set_lock_wait, try_lock};
-pub use permissions::Exposed;
+pub use atomic::{AtomicFile, is_temporary, remove_stale_temps, write_atomically};
+pub use fd_path::FdPath;
+pub use lock::{Lock, LockWait, TryLock, has_name, lock, set_lock_wait, try_lock};
+pub use permissions::UnsafePermissions;
 pub use temp::{
-    MODE, Temp, TempFolder, Undo, Unfinished, before_the_end, remove_unfinished,
+    MODE, Temp, TempDir, TempPath, Undo, before_the_end, remove_temp_paths,
     remove_unfinished_at_once, undo_at_a_signal,
 };
-pub use writeback::EarlyWriter;
+pub use writeback::WritebackWriter;
 
 /// A failed call, the path that it was for, and what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 /// blob gets and loses names with the layouts that share it. Whoever writes to the file moves its
 /// modification time; only its owner can set that back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct FileStamp {
     /// Its number in its file system.
     pub inode: u64,
     /// Its size.
@@ -88,7 +88,7 @@ pub struct Look {
     pub mtime: (i64, i64),
 }
 
-impl Look {
+impl FileStamp {
     /// How it looked when this was asked.
     pub fn of(meta: &fs::Metadata) -> Self {
         Self { inode: meta.ino(), size: meta.len(), mtime: (meta.mtime(), meta.mtime_nsec()) }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 /// Why somebody besides the user who runs cooper and root can change a file, or what is in a
 /// folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Exposed {
+pub enum UnsafePermissions {
     /// Its owner can.
     #[error("belongs to user {owner}, not to user {user} who runs cooper")]
     Foreign {
@@ -23,7 +23,7 @@ pub enum Exposed {
     },
 }
 
-impl Exposed {
+impl UnsafePermissions {
     /// None where nobody else can.
     pub fn of(meta: &Metadata) -> Option<Self> {
         let user = rustix::process::geteuid().as_raw();
@@ -47,18 +47,21 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let exposed = |mode| {
             file.set_permissions(Permissions::from_mode(mode)).unwrap();
-            Exposed::of(&file.metadata().unwrap())
+            UnsafePermissions::of(&file.metadata().unwrap())
         };
         for mode in [0o644, 0o600, 0o755, 0o4755] {
             assert_eq!(exposed(mode), None, "{mode:o}");
         }
         for mode in [0o664, 0o646, 0o1777] {
-            assert_eq!(exposed(mode), Some(Exposed::Writable { mode }));
+            assert_eq!(exposed(mode), Some(UnsafePermissions::Writable { mode }));
         }
-        assert_eq!(Exposed::of(&File::open("/proc/1").unwrap().metadata().unwrap()), None);
+        assert_eq!(
+            UnsafePermissions::of(&File::open("/proc/1").unwrap().metadata().unwrap()),
+            None
+        );
         if rustix::process::geteuid().is_root() {
             fchown(&file, Some(65534), None).unwrap();
-            assert_eq!(exposed(0o644), Some(Exposed::Foreign { owner: 65534, user: 0 }));
+            assert_eq!(exposed(0o644), Some(UnsafePermissions::Foreign { owner: 65534, user: 0 }));
         }
     }
 }

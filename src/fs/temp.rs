@@ -19,13 +19,13 @@ static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Removes every temporary file of this process, for a signal that ends it; nothing can be
 /// committed afterwards. Waits for one that is just being made.
-pub fn remove_unfinished() {
+pub fn remove_temp_paths() {
     if let Ok(unfinished) = UNFINISHED.lock() {
         remove_all(unfinished);
     }
 }
 
-/// As [`remove_unfinished`], for a thread that panics: it may be the very one that is just making a
+/// As [`remove_temp_paths`], for a thread that panics: it may be the very one that is just making a
 /// file, so nothing is waited for. What stays goes when the next file is made there.
 pub fn remove_unfinished_at_once() {
     if let Ok(unfinished) = UNFINISHED.try_lock() {
@@ -65,7 +65,7 @@ pub fn undo_at_a_signal(work: &Arc<dyn Undo>) {
     undone.push(Arc::downgrade(work));
 }
 
-/// Does what must be known to [`remove_unfinished`]: it is done before that, or never. Within it no
+/// Does what must be known to [`remove_temp_paths`]: it is done before that, or never. Within it no
 /// file is to be made by this module.
 pub fn before_the_end<T>(work: impl FnOnce() -> T) -> T {
     let _unfinished = UNFINISHED.lock();
@@ -74,9 +74,9 @@ pub fn before_the_end<T>(work: impl FnOnce() -> T) -> T {
 
 /// A temporary file or folder that a signal shall remove, for as long as this lives.
 #[derive(Debug)]
-pub struct Unfinished(PathBuf);
+pub struct TempPath(PathBuf);
 
-impl Unfinished {
+impl TempPath {
     /// Makes it; no signal comes between that and its being known by its path.
     pub fn make<T>(
         make: impl FnOnce() -> io::Result<T>,
@@ -92,7 +92,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for TempPath {
     fn drop(&mut self) {
         if let Ok(mut unfinished) = UNFINISHED.lock() {
             unfinished.remove(&self.0);
@@ -106,7 +106,7 @@ impl Drop for Unfinished {
 pub struct Temp {
     // Dropped in this order: once the file is renamed or gone, its name means nothing.
     file: NamedTempFile,
-    _unfinished: Unfinished,
+    _unfinished: TempPath,
 }
 
 impl Temp {
@@ -128,7 +128,7 @@ impl Temp {
     ) -> io::Result<Self> {
         let mut names = Builder::new();
         let names = names.prefix(prefix).suffix(suffix);
-        let made = Unfinished::make(|| names.make_in(dir, make), |file| file.path().into());
+        let made = TempPath::make(|| names.make_in(dir, make), |file| file.path().into());
         made.map(|(file, unfinished)| Self { file, _unfinished: unfinished })
     }
 
@@ -155,19 +155,19 @@ impl Temp {
 
 /// A folder that goes with all that is in it, and that no other user may enter.
 #[derive(Debug)]
-pub struct TempFolder {
+pub struct TempDir {
     path: PathBuf,
-    _unfinished: Unfinished,
+    _unfinished: TempPath,
 }
 
-impl TempFolder {
+impl TempDir {
     /// Makes it in the system's folder for such (`TMPDIR`).
     pub fn new() -> Result<Self, FileError> {
         let parent = std::env::temp_dir();
         let mut names = Builder::new();
         let names = names.prefix("cooper-").disable_cleanup(true);
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-        let made = Unfinished::make(|| names.make_in(&parent, make), |made| made.path().into());
+        let made = TempPath::make(|| names.make_in(&parent, make), |made| made.path().into());
         let (made, unfinished) = made.context("create a folder in", &parent)?;
         Ok(Self { path: made.path().into(), _unfinished: unfinished })
     }
@@ -178,7 +178,7 @@ impl TempFolder {
     }
 }
 
-impl Drop for TempFolder {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_temporary_folder_is_its_users_alone_and_goes_with_what_is_in_it() {
-        let folder = TempFolder::new().unwrap();
+        let folder = TempDir::new().unwrap();
         let path = folder.path().to_path_buf();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
         File::create(path.join("file")).unwrap();

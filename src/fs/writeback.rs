@@ -10,14 +10,14 @@ const STEP: u64 = 8 << 20;
 /// Writes a file from its start, and has the kernel bring the bytes to the disk meanwhile. Whoever
 /// wants them durable then waits for the last ones only.
 #[derive(Debug)]
-pub struct EarlyWriter<'a> {
+pub struct WritebackWriter<'a> {
     file: &'a mut File,
     written: u64,
     /// Up to where they are on their way.
     begun: u64,
 }
 
-impl<'a> EarlyWriter<'a> {
+impl<'a> WritebackWriter<'a> {
     /// Writes to a file that is empty.
     pub fn new(file: &'a mut File) -> Self {
         Self { file, written: 0, begun: 0 }
@@ -37,7 +37,7 @@ impl<'a> EarlyWriter<'a> {
     }
 }
 
-impl Write for EarlyWriter<'_> {
+impl Write for WritebackWriter<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let count = self.file.write(buf)?;
         self.written += count as u64;
@@ -52,7 +52,7 @@ impl Write for EarlyWriter<'_> {
     }
 }
 
-impl AsFd for EarlyWriter<'_> {
+impl AsFd for WritebackWriter<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use crate::spec::Config;
 
 /// Fields of a config that say nothing about the image: a builder's container had them.
-const OF_A_CONTAINER: [&str; 11] = [
+const CONTAINER_FIELDS: [&str; 11] = [
     "AttachStderr",
     "AttachStdin",
     "AttachStdout",
@@ -47,7 +47,7 @@ const KNOWN: [&str; 11] = [
 
 /// What an image is put on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lower {
+pub struct BaseConfig {
     /// The digest of the base's manifest.
     pub digest: Option<crate::digest::Digest>,
     /// What its lock calls it.
@@ -62,7 +62,7 @@ pub struct Lower {
 
 /// The config of an image on a base, and the base's fields that cooper does not know.
 pub(super) fn config(
-    lower: &Lower,
+    lower: &BaseConfig,
     own: &Config,
 ) -> Result<(Config, BTreeMap<String, Value>), serde_json::Error> {
     let mut known = Map::new();
@@ -72,7 +72,7 @@ pub(super) fn config(
             if let Some(value) = understood(name, value) {
                 known.insert(name.clone(), value);
             }
-        } else if !OF_A_CONTAINER.contains(&name.as_str()) {
+        } else if !CONTAINER_FIELDS.contains(&name.as_str()) {
             unknown.insert(name.clone(), value.clone());
         }
     }
@@ -82,18 +82,21 @@ pub(super) fn config(
 
 /// What of an image's config comes from its base: whole fields, and of lists and sets of names
 /// the entries that are not the image's own.
-pub(super) fn taken(lower: &Lower, own: &Config) -> Result<Map<String, Value>, serde_json::Error> {
+pub(super) fn taken(
+    lower: &BaseConfig,
+    own: &Config,
+) -> Result<Map<String, Value>, serde_json::Error> {
     let (config, unknown) = config(lower, own)?;
     let Value::Object(all) = serde_json::to_value(config)? else { return Ok(Map::new()) };
     let own = serde_json::to_value(own)?;
     let of_base = all.into_iter().filter_map(|(name, value)| {
-        let taken = beyond(&name, value, own.get(&name))?;
+        let taken = without_own_entries(&name, value, own.get(&name))?;
         Some((name, taken))
     });
     Ok(of_base.chain(unknown).collect())
 }
 
-fn beyond(name: &str, value: Value, own: Option<&Value>) -> Option<Value> {
+fn without_own_entries(name: &str, value: Value, own: Option<&Value>) -> Option<Value> {
     match (name, value, own) {
         (_, value, Some(own)) if value == *own => None,
         ("Env", Value::Array(all), Some(Value::Array(own))) => {
@@ -163,7 +166,7 @@ fn over(mut base: Config, own: Config) -> Config {
 }
 
 /// The base's history, with as many entries for layers as the base has layers: Docker counts.
-pub(super) fn history(lower: &Lower) -> Vec<Map<String, Value>> {
+pub(super) fn history(lower: &BaseConfig) -> Vec<Map<String, Value>> {
     let has_layer = |entry: &&Map<String, Value>| {
         !entry.get("empty_layer").and_then(Value::as_bool).unwrap_or_default()
     };
@@ -178,8 +181,8 @@ pub(super) fn history(lower: &Lower) -> Vec<Map<String, Value>> {
 mod tests {
     use super::*;
 
-    fn lower(config: &str) -> Lower {
-        Lower { config: serde_json::from_str(config).unwrap(), ..Lower::default() }
+    fn lower(config: &str) -> BaseConfig {
+        BaseConfig { config: serde_json::from_str(config).unwrap(), ..BaseConfig::default() }
     }
 
     fn merged(base: &str, own: &str) -> Value {
@@ -252,10 +255,13 @@ mod tests {
     fn a_history_that_miscounts_is_replaced() {
         // fault 71
         let entry = |empty| Map::from_iter([("empty_layer".into(), Value::from(empty))]);
-        let good =
-            Lower { history: vec![entry(false), entry(true)], layers: 1, ..Lower::default() };
+        let good = BaseConfig {
+            history: vec![entry(false), entry(true)],
+            layers: 1,
+            ..BaseConfig::default()
+        };
         assert_eq!(history(&good), good.history);
-        let bad = Lower { layers: 2, ..good };
+        let bad = BaseConfig { layers: 2, ..good };
         assert_eq!(history(&bad).len(), 2);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::base_config;
-use super::base_config::Lower;
+use super::base_config::BaseConfig;
 use super::types::{
     Descriptor, Document, History, HistoryEntry, ImageConfig, ImageManifest, MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_MANIFEST, RootFs, RuntimeConfig,
@@ -108,7 +108,11 @@ impl Image {
 
 /// Makes the config and the manifest; `layers` are the base's, if there is one, and the image's
 /// own above them.
-pub fn build(spec: &Spec, lower: Option<&Lower>, layers: Vec<Layer>) -> Result<Image, ImageError> {
+pub fn build(
+    spec: &Spec,
+    lower: Option<&BaseConfig>,
+    layers: Vec<Layer>,
+) -> Result<Image, ImageError> {
     let config = config(spec, lower, &layers)?;
     let manifest = manifest(spec, lower, &config, &layers)?;
     Ok(Image {
@@ -121,7 +125,11 @@ pub fn build(spec: &Spec, lower: Option<&Lower>, layers: Vec<Layer>) -> Result<I
     })
 }
 
-fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Document, ImageError> {
+fn config(
+    spec: &Spec,
+    lower: Option<&BaseConfig>,
+    layers: &[Layer],
+) -> Result<Document, ImageError> {
     let above = layers.iter().skip(lower.map_or(0, |lower| lower.layers));
     let names = above.map(|layer| layer.name.clone()).collect();
     write_config(spec, lower, names, layers.iter().map(|layer| layer.diff_id).collect())
@@ -131,7 +139,7 @@ fn config(spec: &Spec, lower: Option<&Lower>, layers: &[Layer]) -> Result<Docume
 /// the real one has, and others only where the spec, the base or the names of layers are others.
 pub fn draft_config(
     spec: &Spec,
-    lower: Option<&Lower>,
+    lower: Option<&BaseConfig>,
     layers: Vec<String>,
 ) -> Result<Document, ImageError> {
     let count = lower.map_or(0, |lower| lower.layers) + layers.len();
@@ -140,14 +148,14 @@ pub fn draft_config(
 
 /// What of the image's config comes from its base, by OCI's names: whole fields, and of lists
 /// and sets the entries that are not the image's own.
-pub fn inherited(spec: &Spec, lower: &Lower) -> Result<Map<String, Value>, ImageError> {
+pub fn inherited(spec: &Spec, lower: &BaseConfig) -> Result<Map<String, Value>, ImageError> {
     base_config::taken(lower, &spec.config)
         .map_err(|source| ImageError::BaseConfig { image: spec.name.clone(), source })
 }
 
 fn write_config(
     spec: &Spec,
-    lower: Option<&Lower>,
+    lower: Option<&BaseConfig>,
     names: Vec<String>,
     diff_ids: Vec<DiffId>,
 ) -> Result<Document, ImageError> {
@@ -193,7 +201,7 @@ fn checked(
 
 fn manifest(
     spec: &Spec,
-    lower: Option<&Lower>,
+    lower: Option<&BaseConfig>,
     config: &Document,
     layers: &[Layer],
 ) -> Result<Document, ImageError> {

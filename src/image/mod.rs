@@ -9,7 +9,7 @@ mod build;
 mod index;
 mod types;
 
-pub use base_config::Lower;
+pub use base_config::BaseConfig;
 pub use build::{
     CREATED_BY, Image, ImageError, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, build, draft_config,
     inherited,

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::cache::{Before, Kept, Renew};
-use super::tar::{Source, TarReader};
+use super::cache::{Before, Renew, StoredFile};
+use super::tar::{TarContent, TarReader};
 use super::{LayerError, Sink};
 use crate::digest::{Digest, Hasher};
-use crate::fs::{Context, FileError, Look};
+use crate::fs::{Context, FileError, FileStamp};
 
 const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
@@ -19,7 +19,7 @@ const AHEAD: usize = 4;
 /// A file of so many bytes goes into a pipe unread. A smaller one is read and written: passing it
 /// on takes two more calls, because the header before it has to be written first, and slots of the
 /// pipe that are not filled. Measured from 8 to 256 KiB, this is the best by a little.
-const LARGE: u64 = 64 << 10;
+const MIN_SPLICE_BYTES: u64 = 64 << 10;
 
 /// A layer's bytes, to be read any number of times. What is read is checked on the way: a blob
 /// that is not what its digest says ends in an error before its last byte is believed.
@@ -27,18 +27,18 @@ const LARGE: u64 = 64 << 10;
 pub struct Blob {
     digest: Digest,
     size: u64,
-    origin: Origin,
+    origin: BlobSource,
 }
 
 #[derive(Debug, Clone)]
-enum Origin {
+enum BlobSource {
     /// A file, and whether this process has just written and hashed it.
-    File { file: Kept, written: bool },
+    File { file: StoredFile, written: bool },
     /// Bytes that another room knows how to get.
-    Elsewhere(Arc<dyn Elsewhere>),
+    BlobOpener(Arc<dyn BlobOpener>),
     /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
     /// hashed, if that is known.
-    Tar { source: Source, mtime: u64, seen: Seen },
+    Tar { source: TarContent, mtime: u64, seen: Seen },
 }
 
 /// By whom store paths were hashed, and how they looked: [`TarReader::seen`].
@@ -52,11 +52,13 @@ pub(super) enum Seen {
 
 impl Seen {
     /// How the bytes that will come from there can be known to be right.
-    fn check(&self, source: &Source, mtime: u64) -> Check {
+    fn check(&self, source: &TarContent, mtime: u64) -> Check {
         match self {
             Self::Now(seen) => Check::Seen(*seen),
             Self::Before(Before { seen, renew }) => match seen {
-                Some(seen) if source.open(mtime).look_ahead().is_ok_and(|now| now == *seen) => {
+                Some(seen)
+                    if source.open(mtime).stamp_without_reading().is_ok_and(|now| now == *seen) =>
+                {
                     Check::Seen(*seen)
                 }
                 // Reading will say what is wrong, if something is.
@@ -67,28 +69,34 @@ impl Seen {
 }
 
 /// Whatever has to live as long as a blob's file shall.
-pub type Guard = Arc<dyn std::fmt::Debug + Send + Sync>;
+pub type KeepAlive = Arc<dyn std::fmt::Debug + Send + Sync>;
 
 /// A place outside this room that holds a blob's bytes, such as a base image. What it gives is
 /// checked like all else.
-pub trait Elsewhere: std::fmt::Debug + Send + Sync {
+pub trait BlobOpener: std::fmt::Debug + Send + Sync {
     /// Reads the bytes from their start.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 }
 
 impl Blob {
     /// A blob that lies elsewhere.
-    pub fn elsewhere(place: Arc<dyn Elsewhere>, digest: Digest, size: u64) -> Self {
-        Self { digest, size, origin: Origin::Elsewhere(place) }
+    pub fn from_opener(place: Arc<dyn BlobOpener>, digest: Digest, size: u64) -> Self {
+        Self { digest, size, origin: BlobSource::BlobOpener(place) }
     }
 
     /// A file in a store; `written` if this process has just written and hashed it.
-    pub(super) fn kept(file: Kept, digest: Digest, size: u64, written: bool) -> Self {
-        Self { digest, size, origin: Origin::File { file, written } }
+    pub(super) fn kept(file: StoredFile, digest: Digest, size: u64, written: bool) -> Self {
+        Self { digest, size, origin: BlobSource::File { file, written } }
     }
 
-    pub(super) fn tar(source: Source, mtime: u64, digest: Digest, size: u64, seen: Seen) -> Self {
-        Self { digest, size, origin: Origin::Tar { source, mtime, seen } }
+    pub(super) fn tar(
+        source: TarContent,
+        mtime: u64,
+        digest: Digest,
+        size: u64,
+        seen: Seen,
+    ) -> Self {
+        Self { digest, size, origin: BlobSource::Tar { source, mtime, seen } }
     }
 
     /// The file that holds the bytes, if one does.
@@ -97,14 +105,14 @@ impl Blob {
     }
 
     /// How that file looked when it was last known to hold the right bytes.
-    pub fn look(&self) -> Option<Look> {
+    pub fn look(&self) -> Option<FileStamp> {
         self.file().map(|file| file.look)
     }
 
-    pub(super) fn file(&self) -> Option<&Kept> {
+    pub(super) fn file(&self) -> Option<&StoredFile> {
         match &self.origin {
-            Origin::File { file, .. } => Some(file),
-            Origin::Tar { .. } | Origin::Elsewhere(_) => None,
+            BlobSource::File { file, .. } => Some(file),
+            BlobSource::Tar { .. } | BlobSource::BlobOpener(_) => None,
         }
     }
 
@@ -119,12 +127,12 @@ impl Blob {
         self.pass(self.reader()?, to)
     }
 
-    fn pass(&self, mut reader: Checked, to: &mut dyn Sink) -> Result<(), LayerError> {
+    fn pass(&self, mut reader: BlobReader, to: &mut dyn Sink) -> Result<(), LayerError> {
         if !matches!(reader.check, Check::Bytes(..)) {
-            return reader.pass_to(to);
+            return reader.splice_to(to);
         }
         if self.size <= BUFFER as u64 {
-            return reader.hand_on(to);
+            return reader.copy_hashed(to);
         }
         let (filled, blocks) = sync_channel::<Result<Vec<u8>, LayerError>>(AHEAD);
         let (emptied, spare) = sync_channel::<Vec<u8>>(AHEAD + 2);
@@ -142,7 +150,7 @@ impl Blob {
             }
             Ok(true)
         })?;
-        if has_thread { Ok(()) } else { reader.hand_on(to) }
+        if has_thread { Ok(()) } else { reader.copy_hashed(to) }
     }
 
     /// As [`write_to`](Blob::write_to), into a file. The kernel copies what this process wrote.
@@ -158,36 +166,36 @@ impl Blob {
         }
     }
 
-    fn reader(&self) -> Result<Checked, LayerError> {
+    fn reader(&self) -> Result<BlobReader, LayerError> {
         let mut check = Check::Bytes(Box::default(), None);
         let (bytes, name) = match &self.origin {
-            Origin::Tar { source, mtime, seen } => {
+            BlobSource::Tar { source, mtime, seen } => {
                 check = seen.check(source, *mtime);
                 (Bytes::Tar(Box::new(source.open(*mtime))), None)
             }
-            Origin::Elsewhere(place) => {
+            BlobSource::BlobOpener(place) => {
                 let opened = place.open();
-                let failed = |source| LayerError::Elsewhere { digest: self.digest, source };
-                (Bytes::Elsewhere(opened.map_err(failed)?), None)
+                let failed = |source| LayerError::BlobOpener { digest: self.digest, source };
+                (Bytes::BlobOpener(opened.map_err(failed)?), None)
             }
-            Origin::File { file: Kept { path, look, record, .. }, written } => {
+            BlobSource::File { file: StoredFile { path, look, record, .. }, written } => {
                 let failed = |_: &FileError| record.iter().for_each(|record| record.forget());
                 let file = crate::fs::open(path).inspect_err(failed)?;
                 check = Check::Bytes(Box::default(), record.clone());
                 // Another process may have put the same blob in its place.
-                if *written && *look == Look::of(&file.metadata().context("read", path)?) {
+                if *written && *look == FileStamp::of(&file.metadata().context("read", path)?) {
                     check = Check::Written(*look);
                 }
                 (Bytes::File(file), Some(path.clone()))
             }
         };
-        Ok(Checked { bytes, name, digest: self.digest, left: self.size, check })
+        Ok(BlobReader { bytes, name, digest: self.digest, left: self.size, check })
     }
 }
 
 /// Sends block after block until the end, the first error, or until nobody listens.
 fn read_ahead(
-    reader: &mut Checked,
+    reader: &mut BlobReader,
     filled: &SyncSender<Result<Vec<u8>, LayerError>>,
     spare: &Receiver<Vec<u8>>,
 ) {
@@ -207,7 +215,7 @@ fn read_ahead(
 
 enum Bytes {
     File(File),
-    Elsewhere(Box<dyn Read + Send>),
+    BlobOpener(Box<dyn Read + Send>),
     Tar(Box<TarReader>),
 }
 
@@ -218,11 +226,11 @@ enum Check {
     /// They come from what looks as it did when it was hashed.
     Seen(Digest),
     /// They come from a file that looked so when it was written, hashed and opened.
-    Written(Look),
+    Written(FileStamp),
 }
 
 /// Checks what is read, at the end.
-struct Checked {
+struct BlobReader {
     bytes: Bytes,
     name: Option<PathBuf>,
     digest: Digest,
@@ -230,22 +238,22 @@ struct Checked {
     check: Check,
 }
 
-impl Checked {
+impl BlobReader {
     fn is_right(&self) -> bool {
         match (&self.check, &self.bytes) {
             (Check::Bytes(hasher, _), _) => hasher.clone().finish().digest() == self.digest,
             (Check::Seen(seen), Bytes::Tar(reader)) => {
-                reader.seen() == *seen && reader.is_returned()
+                reader.seen() == *seen && reader.spliced_files_unchanged()
             }
             (Check::Written(before), Bytes::File(file)) => {
-                file.metadata().is_ok_and(|now| Look::of(&now) == *before)
+                file.metadata().is_ok_and(|now| FileStamp::of(&now) == *before)
             }
             (Check::Seen(_) | Check::Written(_), _) => false,
         }
     }
 
     /// Reads and writes in turns.
-    fn hand_on(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
+    fn copy_hashed(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
         let mut buf = self.buffer();
         loop {
             let count = self.pull(&mut buf)?;
@@ -266,16 +274,16 @@ impl Checked {
     /// Such bytes may still change while they lie there. So none of the last ones, as many as the
     /// pipe holds, goes unread: when those are written all others have been taken out, and the
     /// files that they came from are looked at once more.
-    fn pass_to(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
+    fn splice_to(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
         let mut buf = self.buffer();
         let mut unread = false;
         loop {
             let free = self.left.saturating_sub(to.capacity().unwrap_or(u64::MAX));
-            let large = if free == 0 { u64::MAX } else { LARGE };
+            let large = if free == 0 { u64::MAX } else { MIN_SPLICE_BYTES };
             let file = match &self.bytes {
                 Bytes::Tar(reader) => reader.file(large),
                 Bytes::File(file) if self.left >= large => Some((file, self.left)),
-                Bytes::File(_) | Bytes::Elsewhere(_) => None,
+                Bytes::File(_) | Bytes::BlobOpener(_) => None,
             };
             let lent = file.map_or(Ok(0), |(file, left)| to.splice(file, left.min(free)));
             let lent = lent.map_err(LayerError::Sink)?;
@@ -283,7 +291,7 @@ impl Checked {
                 unread = true;
                 self.left = self.left.saturating_sub(lent);
                 if let Bytes::Tar(reader) = &mut self.bytes {
-                    reader.lend(lent);
+                    reader.mark_spliced(lent);
                 }
                 continue;
             }
@@ -311,9 +319,9 @@ impl Checked {
     fn pull_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
         let count = match &mut self.bytes {
             Bytes::Tar(reader) => reader.fill_before(buf, large)?,
-            Bytes::Elsewhere(reader) => reader
+            Bytes::BlobOpener(reader) => reader
                 .read(buf)
-                .map_err(|source| LayerError::Elsewhere { digest: self.digest, source })?,
+                .map_err(|source| LayerError::BlobOpener { digest: self.digest, source })?,
             Bytes::File(file) => match crate::layer::tar::walk::read_some(file, buf) {
                 Ok(count) => count,
                 Err(source) => {
@@ -354,9 +362,9 @@ impl Checked {
 
     fn wrong(&self) -> LayerError {
         self.forget();
-        if matches!(self.bytes, Bytes::Elsewhere(_)) {
+        if matches!(self.bytes, Bytes::BlobOpener(_)) {
             let source = io::Error::other("its bytes are not those that it was named by");
-            return LayerError::Elsewhere { digest: self.digest, source };
+            return LayerError::BlobOpener { digest: self.digest, source };
         }
         match &self.name {
             Some(path) => LayerError::DamagedBlob { path: path.clone(), digest: self.digest },
@@ -365,7 +373,7 @@ impl Checked {
     }
 }
 
-impl Read for Checked {
+impl Read for BlobReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.pull(buf).map_err(io::Error::other)
     }

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::blob::Guard;
+use super::blob::KeepAlive;
 use super::{LayerError, compress, tar};
 use crate::digest::{DiffId, Digest, Hasher};
-use crate::fs::{Context, FileError, Look, Temp, TempFolder};
+use crate::fs::{Context, FileError, FileStamp, Temp, TempDir};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Compression;
 use crate::store_path::{PathInfo, StorePath};
@@ -17,9 +17,9 @@ use crate::store_path::{PathInfo, StorePath};
 /// Names a layer by all that decides its bytes: store paths with the hashes of their content,
 /// options, and the versions of what writes and compresses the tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(Digest);
+pub struct LayerKey(Digest);
 
-impl Key {
+impl LayerKey {
     pub(crate) fn new(paths: &[PathInfo], compression: Compression, mtime: u64) -> Self {
         let options = compress::describe(compression);
         let mut text = format!("cooper layer\ntar {}\n{options}\nmtime {mtime}\n", tar::VERSION);
@@ -82,7 +82,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for LayerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.hex())
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Key {
 
 /// What is known of a layer once it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
+pub struct LayerRecord {
     /// Names the blob.
     pub digest: Digest,
     /// Names the tar.
@@ -103,20 +103,20 @@ pub struct Record {
 
 /// A file in a store, and what keeps it there while it is in use.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredFile {
     /// The file.
     pub path: PathBuf,
     /// How it looked when it was last known to hold the right bytes.
-    pub look: Look,
+    pub look: FileStamp,
     /// To be held as long as the file is needed.
-    pub guard: Option<Guard>,
+    pub guard: Option<KeepAlive>,
     /// The record that names the file, if one does: it is removed when the bytes are wrong.
     pub record: Option<Arc<dyn Renew>>,
 }
 
 /// A made layer's bytes, for a store.
 #[derive(Debug)]
-pub enum New {
+pub enum LayerBytes {
     /// A compressed blob.
     Blob(NewBlob),
     /// A plain tar, made of store paths that are there anyway; names how they looked when they
@@ -126,9 +126,9 @@ pub enum New {
 
 /// A layer's bytes, from a store.
 #[derive(Debug)]
-pub enum Had {
+pub enum CachedBytes {
     /// A compressed blob.
-    Blob(Kept),
+    Blob(StoredFile),
     /// A plain tar, to be made anew.
     Plain(Before),
 }
@@ -155,32 +155,32 @@ pub trait Renew: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub enum Lookup {
     /// The layer was made before.
-    Hit(Record, Had),
+    Hit(LayerRecord, CachedBytes),
     /// Nothing is known.
-    Miss(Claim),
+    Miss(BuildLock),
     /// It was made before, but what is left of it is broken: says what.
-    Damaged(String, Claim),
+    Damaged(String, BuildLock),
     /// Another process or thread is making it.
-    Elsewhere,
+    BlobOpener,
 }
 
 /// Whatever keeps others from making the same layer meanwhile; to be held until it is put into
 /// the store.
-pub type Claim = Option<Box<dyn fmt::Debug + Send>>;
+pub type BuildLock = Option<Box<dyn fmt::Debug + Send>>;
 
 /// A blob that is being written. Dropped before it is put into its store, it is gone.
 #[derive(Debug)]
 pub struct NewBlob {
     temp: Temp,
     place: PathBuf,
-    guard: Option<Guard>,
+    guard: Option<KeepAlive>,
 }
 
 impl NewBlob {
     /// A new file in a folder of the store's. Layouts may come to share it, so it has the mode
     /// that theirs have; where that cannot be set they will have copies. Errors say that it is in
     /// `place`, which whoever runs this has named.
-    pub fn create(dir: &Path, place: &Path, guard: Option<Guard>) -> Result<Self, FileError> {
+    pub fn create(dir: &Path, place: &Path, guard: Option<KeepAlive>) -> Result<Self, FileError> {
         let temp = Temp::create(dir, ("blob-", "")).context("create a file in", place)?;
         Ok(Self { temp, place: place.into(), guard })
     }
@@ -195,18 +195,18 @@ impl NewBlob {
     }
 
     /// Gives the file its name, replacing what had it; on the same file system.
-    pub fn persist(self, path: PathBuf) -> Result<Kept, FileError> {
+    pub fn persist(self, path: PathBuf) -> Result<StoredFile, FileError> {
         let written = self.temp.persist(&path)?;
-        let look = Look::of(&written.metadata().context("read", &path)?);
-        Ok(Kept { path, look, guard: self.guard, record: None })
+        let look = FileStamp::of(&written.metadata().context("read", &path)?);
+        Ok(StoredFile { path, look, guard: self.guard, record: None })
     }
 }
 
 /// Where layers are kept. [`build`](super::build) asks it for those that were made before, and
 /// puts there what it makes.
-pub trait Store: fmt::Debug + Send + Sync {
+pub trait LayerCache: fmt::Debug + Send + Sync {
     /// Looks a layer up. While somebody else is making it, waits if it may.
-    fn get(&self, key: &Key, may_wait: bool) -> Result<Lookup, LayerError>;
+    fn get(&self, key: &LayerKey, may_wait: bool) -> Result<Lookup, LayerError>;
 
     /// Starts a blob.
     fn create(&self) -> Result<NewBlob, LayerError>;
@@ -215,10 +215,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// of it. Gives the blob's file.
     fn put(
         &self,
-        key: Option<&Key>,
-        record: &Record,
-        bytes: New,
-    ) -> Result<Option<Kept>, LayerError>;
+        key: Option<&LayerKey>,
+        record: &LayerRecord,
+        bytes: LayerBytes,
+    ) -> Result<Option<StoredFile>, LayerError>;
 
     /// Returns true if entries were removed since the last call, because their bytes were wrong when
     /// they were read. Work that failed at them succeeds when it is done again.
@@ -228,42 +228,42 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Whether a layer that could not be written is to be begun once more, as blobs are written
     /// elsewhere now: says why. Else the error, with what the store knows about it.
-    fn goes_elsewhere(&self, error: FileError) -> Result<String, LayerError> {
+    fn fallback_reason(&self, error: FileError) -> Result<String, LayerError> {
         Err(error.into())
     }
 }
 
 /// A store that lives as long as this process needs it, for machines without a home.
 #[derive(Debug)]
-pub struct TempStore {
+pub struct EphemeralCache {
     /// Goes away with the last blob in it.
-    dir: Arc<TempFolder>,
+    dir: Arc<TempDir>,
 }
 
-impl TempStore {
+impl EphemeralCache {
     /// Makes a folder in the system's folder for such (`TMPDIR`).
     pub fn new() -> Result<Self, LayerError> {
-        Ok(Self { dir: Arc::new(TempFolder::new()?) })
+        Ok(Self { dir: Arc::new(TempDir::new()?) })
     }
 }
 
-impl Store for TempStore {
-    fn get(&self, _: &Key, _: bool) -> Result<Lookup, LayerError> {
+impl LayerCache for EphemeralCache {
+    fn get(&self, _: &LayerKey, _: bool) -> Result<Lookup, LayerError> {
         Ok(Lookup::Miss(None))
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {
-        let guard: Guard = Arc::clone(&self.dir) as Guard;
+        let guard: KeepAlive = Arc::clone(&self.dir) as KeepAlive;
         Ok(NewBlob::create(self.dir.path(), &std::env::temp_dir(), Some(guard))?)
     }
 
     fn put(
         &self,
-        _: Option<&Key>,
-        record: &Record,
-        bytes: New,
-    ) -> Result<Option<Kept>, LayerError> {
-        let New::Blob(blob) = bytes else { return Ok(None) };
+        _: Option<&LayerKey>,
+        record: &LayerRecord,
+        bytes: LayerBytes,
+    ) -> Result<Option<StoredFile>, LayerError> {
+        let LayerBytes::Blob(blob) = bytes else { return Ok(None) };
         Ok(Some(blob.persist(self.dir.path().join(record.digest.hex()))?))
     }
 }

@@ -5,14 +5,14 @@
 //! and all cores work at it (`build`, `pipeline`, `hashing`). The tar's form is in `header`, its
 //! order and modes in `walk`.
 //!
-//! A compressed layer's blob is kept in a [`Store`]; a plain one is not kept anywhere, because
+//! A compressed layer's blob is kept in a [`LayerCache`]; a plain one is not kept anywhere, because
 //! the store paths are its bytes already: its [`Blob`] makes the tar anew, and fails if that
 //! differs from what was hashed. Names, sizes and the kernel's change times are compared and not
 //! every byte again: whoever writes to a file changes its `ctime`, and no user can set that back.
 //! Where another process hashed them, its store tells what these were, and all files are looked at
 //! before the first is read: if something differs, a name of a file that came or went perhaps,
 //! every byte is hashed. The same goes for a blob that this process has just written and hashed,
-//! but for the change time: [`crate::fs::Look`] says why. So both need not even be read again: a
+//! but for the change time: [`crate::fs::FileStamp`] says why. So both need not even be read again: a
 //! [`Sink`] that is a pipe gets their large files from the kernel.
 
 mod blob;
@@ -30,12 +30,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use blob::{Blob, Elsewhere, Guard};
+pub use blob::{Blob, BlobOpener, KeepAlive};
 #[cfg(test)]
 pub(crate) use build::build_with;
-pub use build::{Made, build, build_and_tell};
+pub use build::{OnLayerDone, build, build_with_callback};
 pub use cache::{
-    Before, Claim, Had, Kept, Key, Lookup, New, NewBlob, Record, Renew, Store, TempStore,
+    Before, BuildLock, CachedBytes, EphemeralCache, LayerBytes, LayerCache, LayerKey, LayerRecord,
+    Lookup, NewBlob, Renew, StoredFile,
 };
 pub use nar_hash::verify;
 pub use sink::Sink;
@@ -52,7 +53,7 @@ use crate::store_path::PathInfo;
 pub enum LayerError {
     /// A blob that lies outside of the store.
     #[error("failed to read blob {digest}")]
-    Elsewhere {
+    BlobOpener {
         /// The blob.
         digest: Digest,
         /// Why.
@@ -104,13 +105,13 @@ pub enum LayerError {
     },
     /// A file that was written to, or a folder in which something came or went.
     #[error("`{0}` changed while it was read")]
-    Touched(PathBuf),
+    ModifiedWhileRead(PathBuf),
     /// The store's content is no longer what was hashed.
     #[error("the store paths of layer {0} changed after they were read; start again")]
     StoreChanged(Digest),
     /// A store path that is not what its closure says.
     #[error("`{path}` was changed: its nar hash is {actual}, and {registered} is registered")]
-    Tampered {
+    HashMismatch {
         /// The store path.
         path: String,
         /// What Nix knows.
@@ -137,22 +138,22 @@ pub enum LayerError {
     Sink(#[source] std::io::Error),
     /// A store of layers that takes none, and the place for those that it does not take.
     #[error(
-        "a layer can be kept neither in `{store}`, which {}, nor in `{elsewhere}`",
+        "a layer can be kept neither in `{store}`, which {}, nor in `{fallback}`",
         if *.is_full { "has no room" } else { "cannot be written" }
     )]
-    Nowhere {
+    NoStorage {
         /// The store.
         store: PathBuf,
         /// Whether it takes none because its disk has no room.
         is_full: bool,
         /// The other place.
-        elsewhere: PathBuf,
+        fallback: PathBuf,
         /// What happened there.
         source: FileError,
     },
     /// The place where layers are kept.
     #[error("failed to use the store of layers")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    LayerCache(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A layer to be made.

@@ -35,7 +35,7 @@ pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Resul
             }
             match actual == info.nar_hash {
                 true => Ok(()),
-                false => Err(LayerError::Tampered {
+                false => Err(LayerError::HashMismatch {
                     path: info.path.to_string(),
                     registered: info.nar_hash.clone(),
                     actual,

@@ -10,22 +10,23 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::cache::Kept;
+use super::cache::StoredFile;
 use super::{Blob, LayerError};
 use crate::fs;
-use crate::fs::{AtomicFile, Look};
+use crate::fs::{AtomicFile, FileStamp};
 
 impl Blob {
     /// Makes `path` a file with the blob's bytes, replacing what has that name. The bytes are
     /// durable then, the name only after [`sync_dir`](fs::sync_dir).
     pub fn write_file(&self, path: &Path) -> Result<(), LayerError> {
-        let shared = self.file().and_then(|kept| cloned(kept, path).or_else(|| linked(kept, path)));
+        let shared =
+            self.file().and_then(|kept| try_reflink(kept, path).or_else(|| hard_link(kept, path)));
         let Some(file) = shared else {
             let mut file = AtomicFile::create(path)?;
             self.copy_to(file.file())?;
-            return Ok(file.commit_without_name()?);
+            return Ok(file.commit_without_dir_sync()?);
         };
-        let committed = file.commit_without_name();
+        let committed = file.commit_without_dir_sync();
         if let (Err(error), Some(kept)) = (&committed, self.file())
             && error.verb == "sync"
         {
@@ -37,7 +38,7 @@ impl Blob {
 }
 
 #[cfg(target_os = "linux")]
-fn cloned(kept: &Kept, path: &Path) -> Option<AtomicFile> {
+fn try_reflink(kept: &StoredFile, path: &Path) -> Option<AtomicFile> {
     let from = fs::open(&kept.path).ok()?;
     let mut to = AtomicFile::create(path).ok()?;
     rustix::fs::ioctl_ficlone(to.file(), &from).ok()?;
@@ -45,21 +46,21 @@ fn cloned(kept: &Kept, path: &Path) -> Option<AtomicFile> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cloned(_: &Kept, _: &Path) -> Option<AtomicFile> {
+fn try_reflink(_: &StoredFile, _: &Path) -> Option<AtomicFile> {
     None
 }
 
-fn linked(kept: &Kept, path: &Path) -> Option<AtomicFile> {
+fn hard_link(kept: &StoredFile, path: &Path) -> Option<AtomicFile> {
     let mut to = AtomicFile::link(&kept.path, path).ok()?;
     may_share(kept, to.file()).then_some(to)
 }
 
-/// Stricter than [`Exposed`](fs::Exposed): what is linked keeps its owner and its mode, and in a
+/// Stricter than [`UnsafePermissions`](fs::Exposed): what is linked keeps its owner and its mode, and in a
 /// layout they are to be those of a copy.
-fn may_share(kept: &Kept, file: &File) -> bool {
+fn may_share(kept: &StoredFile, file: &File) -> bool {
     let user = rustix::process::geteuid().as_raw();
     file.metadata().is_ok_and(|now| {
         let is_ours = now.uid() == user && now.mode() & 0o7777 == fs::MODE;
-        is_ours && Look::of(&now) == kept.look
+        is_ours && FileStamp::of(&now) == kept.look
     })
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 
-use crate::fs::EarlyWriter;
+use crate::fs::WritebackWriter;
 
 /// Takes bytes, as every writer does. A pipe also takes those of a file without anybody reading
 /// them first; every other sink is content with what is written here as default.
@@ -29,7 +29,7 @@ impl Sink for Vec<u8> {}
 
 impl Sink for File {}
 
-impl Sink for EarlyWriter<'_> {}
+impl Sink for WritebackWriter<'_> {}
 
 impl<W: Write + AsFd> Sink for BufWriter<W> {
     #[cfg(target_os = "linux")]

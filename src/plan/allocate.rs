@@ -4,24 +4,24 @@
 use std::collections::BTreeMap;
 
 use super::PlanError;
-use super::bit_set::Bits;
-use super::change_rate::Scale;
-use super::hierarchy::Ladder;
+use super::bit_set::BitSet;
+use super::change_rate::RateColumns;
+use super::hierarchy::MergeHierarchy;
 use super::lock;
 use super::model::Model;
 use super::path_set;
-use super::path_set::Row;
-use super::rebalance::{Division, exchange};
+use super::path_set::PathSet;
+use super::rebalance::{ClassLayers, exchange};
 use super::refine::Search;
 
 /// A finished layer: items, and the images that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layer {
     pub(super) members: Vec<usize>,
-    pub(super) images: Bits,
+    pub(super) images: BitSet,
     pub(super) group: Option<usize>,
     pub(super) size: u64,
-    pub(super) exposed: Bits,
+    pub(super) exposed: BitSet,
     /// Its place in the lock that it was kept by.
     pub(super) kept: Option<usize>,
 }
@@ -30,10 +30,10 @@ impl Layer {
     pub(super) fn new(
         model: &Model<'_>,
         members: Vec<usize>,
-        images: Bits,
+        images: BitSet,
         group: Option<usize>,
     ) -> Self {
-        let mut exposed = Bits::new(model.sources);
+        let mut exposed = BitSet::new(model.sources);
         let mut size: u64 = 0;
         for item in members.iter().filter_map(|at| model.items.get(*at)) {
             exposed.add(&item.exposed);
@@ -49,7 +49,7 @@ pub(super) fn layers(
     floor: u64,
     lock: &[Vec<String>],
 ) -> Result<Vec<Layer>, PlanError> {
-    let mut classes: BTreeMap<(Option<usize>, &Bits), Vec<usize>> = BTreeMap::new();
+    let mut classes: BTreeMap<(Option<usize>, &BitSet), Vec<usize>> = BTreeMap::new();
     for (at, item) in model.items.iter().enumerate() {
         classes.entry((item.group, &item.images)).or_default().push(at);
     }
@@ -60,20 +60,20 @@ pub(super) fn layers(
             out.push(Layer::new(model, members, images.clone(), group));
         } else if lock.is_empty() {
             let table = path_set::table(model, &members);
-            let ladder = Ladder::new(&table, floor);
+            let ladder = MergeHierarchy::new(&table, floor);
             free.push(Class { images, table, ladder, taken: 0 });
         }
     }
     if !lock.is_empty() {
         out.extend(lock::layers(model, lock));
     }
-    let mut counts = Counts::new(model, &out, &free);
+    let mut counts = LayerCounts::new(model, &out, &free);
     descend(&mut free, &mut counts);
-    give_back(&mut free, &mut counts);
-    let mut divisions: Vec<Division<'_>> = Vec::new();
+    undo_spare_merges(&mut free, &mut counts);
+    let mut divisions: Vec<ClassLayers<'_>> = Vec::new();
     for class in &free {
         let layers = class.ladder.layers(class.taken);
-        let division = Division::new(class.images, Search::new(&class.table, &layers, floor));
+        let division = ClassLayers::new(class.images, Search::new(&class.table, &layers, floor));
         for _ in division.len()..layers.len() as u64 {
             counts.less(class.images);
         }
@@ -85,26 +85,26 @@ pub(super) fn layers(
             out.push(Layer::new(model, members, class.images.clone(), None));
         }
     }
-    force(model, &mut out, &mut counts)?;
+    merge_across_classes(model, &mut out, &mut counts)?;
     Ok(out)
 }
 
 #[derive(Debug)]
 struct Class<'a> {
-    images: &'a Bits,
-    table: Vec<Row>,
-    ladder: Ladder,
+    images: &'a BitSet,
+    table: Vec<PathSet>,
+    ladder: MergeHierarchy,
     taken: usize,
 }
 
 /// How many layers each image has, and may have.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(super) struct LayerCounts {
     now: Vec<u64>,
     limit: Vec<u64>,
 }
 
-impl Counts {
+impl LayerCounts {
     fn new(model: &Model<'_>, fixed: &[Layer], free: &[Class<'_>]) -> Self {
         let limit = model.images.iter().map(|(_, limit)| u64::from(*limit)).collect();
         let mut counts = Self { now: vec![0; model.images.len()], limit };
@@ -117,7 +117,7 @@ impl Counts {
         counts
     }
 
-    pub(super) fn add(&mut self, images: &Bits, layers: u64) {
+    pub(super) fn add(&mut self, images: &BitSet, layers: u64) {
         for image in images.iter() {
             if let Some(now) = self.now.get_mut(image) {
                 *now += layers;
@@ -125,7 +125,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn less(&mut self, images: &Bits) {
+    pub(super) fn less(&mut self, images: &BitSet) {
         for image in images.iter() {
             if let Some(now) = self.now.get_mut(image) {
                 *now = now.saturating_sub(1);
@@ -138,17 +138,17 @@ impl Counts {
     }
 
     /// How many of these images have too many layers.
-    fn over(&self, images: &Bits) -> u64 {
+    fn over(&self, images: &BitSet) -> u64 {
         self.pairs().filter(|(at, now, limit)| now > limit && images.contains(*at)).count() as u64
     }
 
     /// Whether all of these images could have one more.
-    pub(super) fn room(&self, images: &Bits) -> bool {
+    pub(super) fn room(&self, images: &BitSet) -> bool {
         self.pairs().all(|(at, now, limit)| now < limit || !images.contains(at))
     }
 
     /// Whether they could when others have one less.
-    pub(super) fn room_after(&self, images: &Bits, less: &Bits) -> bool {
+    pub(super) fn room_after(&self, images: &BitSet, less: &BitSet) -> bool {
         self.pairs().all(|(at, now, limit)| {
             !images.contains(at) || *now < limit + u64::from(less.contains(at))
         })
@@ -157,7 +157,7 @@ impl Counts {
 
 /// Takes, as long as an image has too many layers, the step that costs least for each such image
 /// that it helps.
-fn descend(classes: &mut [Class<'_>], counts: &mut Counts) {
+fn descend(classes: &mut [Class<'_>], counts: &mut LayerCounts) {
     loop {
         let mut best: Option<(u64, u64, usize)> = None;
         for (at, class) in classes.iter().enumerate() {
@@ -182,7 +182,7 @@ fn less(a: (u64, u64), b: (u64, u64)) -> bool {
 
 /// A step that helped a crowded image may have cost a roomy one more than it had to: takes back
 /// the dearest steps for which there is room.
-fn give_back(classes: &mut [Class<'_>], counts: &mut Counts) {
+fn undo_spare_merges(classes: &mut [Class<'_>], counts: &mut LayerCounts) {
     loop {
         let mut best: Option<(u64, usize)> = None;
         for (at, class) in classes.iter().enumerate() {
@@ -199,7 +199,11 @@ fn give_back(classes: &mut [Class<'_>], counts: &mut Counts) {
 }
 
 /// Merges across classes where classes alone are too many.
-fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Result<(), PlanError> {
+fn merge_across_classes(
+    model: &Model<'_>,
+    layers: &mut Vec<Layer>,
+    counts: &mut LayerCounts,
+) -> Result<(), PlanError> {
     loop {
         let crowded = counts.pairs().find(|(_, now, limit)| now > limit);
         let Some((image, now, limit)) = crowded else { return Ok(()) };
@@ -234,7 +238,7 @@ fn force(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts) -> Res
 /// What the union of two layers costs in bytes to move and to store, where images that have only
 /// one of the two keep it as it is. A byte stored twice counts like one that every change of the
 /// union moves.
-fn forced_cost(scale: Scale, a: &Layer, b: &Layer) -> u128 {
+fn forced_cost(scale: RateColumns, a: &Layer, b: &Layer) -> u128 {
     let (x, y) = (scale.weigh(&a.exposed), scale.weigh(&b.exposed));
     let union = x + y - scale.shared(&a.exposed, &b.exposed);
     let cost = |size: u64, count: u64| u128::from(size) * u128::from(count + union);
@@ -248,7 +252,7 @@ fn forced_cost(scale: Scale, a: &Layer, b: &Layer) -> u128 {
     total
 }
 
-fn fuse(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut Counts, i: usize, j: usize) {
+fn fuse(model: &Model<'_>, layers: &mut Vec<Layer>, counts: &mut LayerCounts, i: usize, j: usize) {
     let (b, a) = (layers.remove(j), layers.remove(i));
     let mut both = a.images.clone();
     both.keep(&b.images);

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 /// Sets that are compared or joined have the same length; a shorter one counts as padded with
 /// zeros.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Bits(Vec<u64>);
+pub(super) struct BitSet(Vec<u64>);
 
-impl Bits {
+impl BitSet {
     /// The empty set, with room for the numbers below `len`.
     pub(super) fn new(len: usize) -> Self {
         Self(vec![0; len.div_ceil(64)])
@@ -34,7 +34,7 @@ impl Bits {
     }
 
     /// Adds what `other` has, and to `twice` what was there before.
-    pub(super) fn add_noting(&mut self, other: &Self, twice: &mut Self) {
+    pub(super) fn union_with_overlap(&mut self, other: &Self, twice: &mut Self) {
         for ((mine, theirs), twice) in self.0.iter_mut().zip(&other.0).zip(&mut twice.0) {
             *twice |= *mine & theirs;
             *mine |= theirs;
@@ -78,7 +78,7 @@ impl Bits {
     }
 
     /// Whether any number is in both.
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    pub(super) fn intersects(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
     }
 
@@ -91,7 +91,7 @@ impl Bits {
     }
 
     /// Sets that have the least number that is in one alone come first.
-    pub(super) fn first_apart(&self, other: &Self) -> Ordering {
+    pub(super) fn cmp_first_difference(&self, other: &Self) -> Ordering {
         let apart = self.0.iter().zip(&other.0).find(|(mine, theirs)| mine != theirs);
         apart.map_or(Ordering::Equal, |(mine, theirs)| {
             let first = (mine ^ theirs).trailing_zeros();
@@ -115,8 +115,8 @@ impl Bits {
 mod tests {
     use super::*;
 
-    fn bits(numbers: &[usize]) -> Bits {
-        let mut bits = Bits::new(200);
+    fn bits(numbers: &[usize]) -> BitSet {
+        let mut bits = BitSet::new(200);
         for number in numbers {
             bits.insert(*number);
         }

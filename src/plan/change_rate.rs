@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bit_set::Bits;
+use super::bit_set::BitSet;
 use crate::store_path::{PackageName, StorePath};
 
 /// A version of so many characters is nobody else's by chance.
@@ -15,7 +15,7 @@ const TELLING: usize = 9;
 /// The same for a package and what it refers to, which have more in common to begin with.
 const TELLING_NEAR: usize = 5;
 
-/// How often a source changes. The order is that of their columns in a [`Scale`].
+/// How often a source changes. The order is that of their columns in a [`RateColumns`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rate {
     /// The image's own packages, and those that a spec names in `changesOften`.
@@ -39,14 +39,14 @@ impl Rate {
 
 /// Where the columns of each rate are: sets of sources are then weighed a word at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Scale {
+pub(super) struct RateColumns {
     /// The first word of those that were patched.
     patched: usize,
     /// The first word of the plain ones.
     plain: usize,
 }
 
-impl Scale {
+impl RateColumns {
     /// Gives every source a column, in their order within each rate, and says how many columns
     /// that makes.
     pub(super) fn pack(rates: &[Rate]) -> (Self, Vec<usize>, usize) {
@@ -77,12 +77,12 @@ impl Scale {
     }
 
     /// The weight of all sources of a set.
-    pub(super) fn weigh(self, set: &Bits) -> u64 {
+    pub(super) fn weigh(self, set: &BitSet) -> u64 {
         self.spans().map(|(rate, from, to)| rate.weight() * set.count_in(from, to)).sum()
     }
 
     /// The weight of the sources that are in both.
-    pub(super) fn shared(self, a: &Bits, b: &Bits) -> u64 {
+    pub(super) fn shared(self, a: &BitSet, b: &BitSet) -> u64 {
         self.spans().map(|(rate, from, to)| rate.weight() * a.shared_in(b, from, to)).sum()
     }
 
@@ -98,9 +98,9 @@ impl Scale {
 
 /// A path as far as it changes.
 #[derive(Debug)]
-pub(super) struct Changing<'a> {
+pub(super) struct ChangeInput<'a> {
     pub(super) path: &'a StorePath,
-    pub(super) images: &'a Bits,
+    pub(super) images: &'a BitSet,
     /// Whether it is the author's own, by a hint or because nothing refers to it.
     pub(super) often: bool,
     /// What it refers to.
@@ -108,8 +108,8 @@ pub(super) struct Changing<'a> {
 }
 
 /// The sources of every path, and the rate of every source.
-pub(super) fn sources(paths: &[Changing<'_>]) -> (Vec<Vec<usize>>, Vec<Rate>) {
-    let mut kin = Kin((0..paths.len()).collect());
+pub(super) fn sources(paths: &[ChangeInput<'_>]) -> (Vec<Vec<usize>>, Vec<Rate>) {
+    let mut kin = UnionFind((0..paths.len()).collect());
     let names: Vec<PackageName<'_>> = paths.iter().map(|path| path.path.package_name()).collect();
     by_version(paths, &names, &mut kin);
     by_reference(paths, &names, &mut kin);
@@ -136,7 +136,7 @@ pub(super) fn sources(paths: &[Changing<'_>]) -> (Vec<Vec<usize>>, Vec<Rate>) {
     (sources, rates)
 }
 
-fn rate_of(path: &Changing<'_>) -> Rate {
+fn rate_of(path: &ChangeInput<'_>) -> Rate {
     match path.often {
         true => Rate::Often,
         false if is_patched(version(&path.path.package_name())) => Rate::Patched,
@@ -176,10 +176,10 @@ fn stem<'a>(name: &'a PackageName<'_>) -> &'a str {
 
 /// Paths of one name and version, or of one long version. Only within images that have both, so
 /// that a stranger in a set changes nothing.
-fn by_version(paths: &[Changing<'_>], names: &[PackageName<'_>], kin: &mut Kin) {
+fn by_version(paths: &[ChangeInput<'_>], names: &[PackageName<'_>], kin: &mut UnionFind) {
     let mut known: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let kindred = |a: usize, b: usize| match (paths.get(a), paths.get(b)) {
-        (Some(a), Some(b)) => a.images.meets(b.images),
+        (Some(a), Some(b)) => a.images.intersects(b.images),
         _ => false,
     };
     let common = || paths.iter().zip(names).enumerate().filter(|(_, (path, _))| !path.often);
@@ -209,8 +209,8 @@ fn by_version(paths: &[Changing<'_>], names: &[PackageName<'_>], kin: &mut Kin) 
 }
 
 /// Paths of one upstream release, one of which refers to the other: their revisions may differ.
-fn by_reference(paths: &[Changing<'_>], names: &[PackageName<'_>], kin: &mut Kin) {
-    let upstream = |(path, name): (&Changing<'_>, &PackageName<'_>)| -> Option<String> {
+fn by_reference(paths: &[ChangeInput<'_>], names: &[PackageName<'_>], kin: &mut UnionFind) {
+    let upstream = |(path, name): (&ChangeInput<'_>, &PackageName<'_>)| -> Option<String> {
         let mut parts = version(name).split('-').filter(|part| part.contains('.'));
         let part = parts.next().filter(|part| part.len() >= TELLING_NEAR)?;
         (!path.often).then(|| part.to_owned())
@@ -227,9 +227,9 @@ fn by_reference(paths: &[Changing<'_>], names: &[PackageName<'_>], kin: &mut Kin
 
 /// Families of paths, each under its first member.
 #[derive(Debug)]
-struct Kin(Vec<usize>);
+struct UnionFind(Vec<usize>);
 
-impl Kin {
+impl UnionFind {
     fn head(&mut self, mut at: usize) -> usize {
         while let Some(above) = self.0.get(at).copied().filter(|above| *above != at) {
             // Halving the way keeps it short.
@@ -258,14 +258,14 @@ mod tests {
     /// Which of these share a source, as lists of names, in an image that has them all.
     fn families(names: &[&str], references: &[(usize, usize)]) -> Vec<Vec<String>> {
         let owned: Vec<StorePath> = names.iter().map(|name| path(name)).collect();
-        let mut images = Bits::new(1);
+        let mut images = BitSet::new(1);
         images.insert(0);
         let to: Vec<Vec<usize>> = (0..names.len())
             .map(|at| {
                 references.iter().filter(|(from, _)| *from == at).map(|(_, to)| *to).collect()
             })
             .collect();
-        let changing = owned.iter().zip(&to).map(|(path, references)| Changing {
+        let changing = owned.iter().zip(&to).map(|(path, references)| ChangeInput {
             path,
             images: &images,
             often: false,
@@ -321,8 +321,8 @@ mod tests {
     #[test]
     fn a_scale_weighs_every_source_by_its_rate() {
         let rates = [Rate::Plain, Rate::Often, Rate::Plain, Rate::Patched];
-        let (scale, columns, width) = Scale::pack(&rates);
-        let mut set = Bits::new(width);
+        let (scale, columns, width) = RateColumns::pack(&rates);
+        let mut set = BitSet::new(width);
         columns.iter().for_each(|column| set.insert(*column));
         assert_eq!(scale.weigh(&set), 50 + 10 + 1 + 1);
         let back: Vec<Rate> = columns.iter().map(|column| scale.rate(*column)).collect();

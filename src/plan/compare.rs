@@ -18,7 +18,7 @@ pub struct Planned<'a> {
 
 /// A layer that the old image does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
+pub struct FetchedLayer {
     /// Its place in the new image, 0 at the bottom.
     pub layer: usize,
     /// Its bytes.
@@ -32,14 +32,14 @@ pub struct Fetch {
 ///
 /// Layers are the same when they hold the same paths with the same contents, unless they are
 /// `remade`: written or compressed otherwise, so that none is the same.
-pub fn fetches(old: Planned<'_>, new: Planned<'_>, remade: bool) -> Vec<Fetch> {
+pub fn fetches(old: Planned<'_>, new: Planned<'_>, remade: bool) -> Vec<FetchedLayer> {
     let had: BTreeSet<Vec<(&StorePath, &str)>> =
         old.plan.layers.iter().map(|layer| contents(layer, old.closure)).collect();
     let causes = Causes::new(old.closure, new.closure);
     let layers = new.plan.layers.iter().enumerate();
     layers
         .filter(|(_, layer)| remade || !had.contains(&contents(layer, new.closure)))
-        .map(|(at, layer)| Fetch {
+        .map(|(at, layer)| FetchedLayer {
             layer: at,
             nar_size: layer.nar_size,
             causes: causes.of(&layer.paths),

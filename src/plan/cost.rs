@@ -11,7 +11,7 @@ pub type Layers = Vec<Vec<StorePath>>;
 
 /// Bytes, summed over a series.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Toll {
+pub struct TransferCost {
     /// What a registry's clients fetch: the layers that the version before did not have.
     pub pulled: u64,
     /// What a store that keeps chains takes in: all from the first changed layer upwards.
@@ -37,8 +37,8 @@ impl Version<'_> {
 }
 
 /// Measures a series. Each step is from one version to another, by their places.
-pub fn toll(versions: &[Version<'_>], steps: &[(usize, usize)]) -> Toll {
-    let mut toll = Toll::default();
+pub fn toll(versions: &[Version<'_>], steps: &[(usize, usize)]) -> TransferCost {
+    let mut toll = TransferCost::default();
     for (from, to) in steps {
         let (Some(old), Some(new)) = (versions.get(*from), versions.get(*to)) else { continue };
         let had: BTreeSet<&Vec<StorePath>> = old.layers.iter().collect();
@@ -131,7 +131,10 @@ mod tests {
             Version { closure: &old, layers: layers(["a-1", "b-1", "c-1"]) },
             Version { closure: &new, layers: layers(["a-1", "b-2", "c-1"]) },
         ];
-        assert_eq!(toll(&versions, &[(0, 1)]), Toll { pulled: 20, chained: 320, stored: 341 });
+        assert_eq!(
+            toll(&versions, &[(0, 1)]),
+            TransferCost { pulled: 20, chained: 320, stored: 341 }
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Classes do not touch each other here, so each has its own ladder, and how far down each goes
 //! is decided later with all ladders in view.
 
-use super::path_set::Row;
+use super::path_set::PathSet;
 
 /// Above so many rows, the first merges look for partners among near neighbours only: the whole
 /// table of pairs is quadratic in rows and each entry linear in sources.
@@ -17,7 +17,7 @@ const WINDOW: (usize, usize) = (6, 24);
 
 /// One merger: the row at `gone` goes into the row at `into`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct Merge {
     pub(super) cost: u64,
     into: usize,
     gone: usize,
@@ -25,16 +25,16 @@ pub(super) struct Step {
 
 /// The mergers of one class, in the order in which they are made.
 #[derive(Debug)]
-pub(super) struct Ladder {
+pub(super) struct MergeHierarchy {
     start: Vec<Vec<usize>>,
-    steps: Vec<Step>,
+    steps: Vec<Merge>,
 }
 
-impl Ladder {
+impl MergeHierarchy {
     /// Builds the ladder for the rows of a table; layers under `floor` bytes are merged before
     /// it starts, whatever the limits.
-    pub(super) fn new(table: &[Row], floor: u64) -> Self {
-        let rows = gather(table.to_vec());
+    pub(super) fn new(table: &[PathSet], floor: u64) -> Self {
+        let rows = merge_neighbors(table.to_vec());
         let mut pool = Pool::new(rows);
         pool.raise(floor);
         let start = pool.rows.iter().map(|row| row.as_ref().map(|row| row.members.clone()));
@@ -48,7 +48,7 @@ impl Ladder {
     }
 
     /// The step after so many.
-    pub(super) fn step(&self, taken: usize) -> Option<Step> {
+    pub(super) fn step(&self, taken: usize) -> Option<Merge> {
         self.steps.get(taken).copied()
     }
 
@@ -70,10 +70,10 @@ impl Ladder {
 }
 
 /// Merges the cheapest neighbours until the exact way is affordable.
-fn gather(mut rows: Vec<Row>) -> Vec<Row> {
+fn merge_neighbors(mut rows: Vec<PathSet>) -> Vec<PathSet> {
     while rows.len() > EXACT {
         rows.sort_by(|a, b| {
-            a.exposed.first_apart(&b.exposed).then_with(|| a.members.cmp(&b.members))
+            a.exposed.cmp_first_difference(&b.exposed).then_with(|| a.members.cmp(&b.members))
         });
         let window = (COMPARISONS / rows.len()).clamp(WINDOW.0, WINDOW.1);
         let mut pairs: Vec<(u64, usize, usize)> = Vec::with_capacity(rows.len());
@@ -88,14 +88,18 @@ fn gather(mut rows: Vec<Row>) -> Vec<Row> {
         pairs.sort_unstable();
         // A third at most in one round, so that what is dear now can find a better partner.
         let most = (rows.len() - EXACT).min(rows.len() / 3).max(1);
-        rows = marry(rows, &pairs, most);
+        rows = merge_disjoint_pairs(rows, &pairs, most);
     }
     rows.sort_by(|a, b| a.members.cmp(&b.members));
     rows
 }
 
-fn marry(rows: Vec<Row>, pairs: &[(u64, usize, usize)], most: usize) -> Vec<Row> {
-    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+fn merge_disjoint_pairs(
+    rows: Vec<PathSet>,
+    pairs: &[(u64, usize, usize)],
+    most: usize,
+) -> Vec<PathSet> {
+    let mut rows: Vec<Option<PathSet>> = rows.into_iter().map(Some).collect();
     let mut out = Vec::with_capacity(rows.len());
     for (_, a, b) in pairs {
         let free = |at: usize| rows.get(at).is_some_and(Option::is_some);
@@ -116,7 +120,7 @@ fn marry(rows: Vec<Row>, pairs: &[(u64, usize, usize)], most: usize) -> Vec<Row>
 /// cheaply.
 #[derive(Debug)]
 struct Pool {
-    rows: Vec<Option<Row>>,
+    rows: Vec<Option<PathSet>>,
     /// The places of those that are left, ascending.
     live: Vec<usize>,
     /// For each row, as many costs as there are rows: a row loses its partner some twenty times
@@ -126,7 +130,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(rows: Vec<Row>) -> Self {
+    fn new(rows: Vec<PathSet>) -> Self {
         let len = rows.len();
         let mut pool = Self {
             rows: rows.into_iter().map(Some).collect(),
@@ -140,7 +144,7 @@ impl Pool {
         pool
     }
 
-    fn live(&self) -> impl Iterator<Item = (usize, &Row)> {
+    fn live(&self) -> impl Iterator<Item = (usize, &PathSet)> {
         self.live.iter().filter_map(|at| Some((*at, self.rows.get(*at)?.as_ref()?)))
     }
 
@@ -192,14 +196,14 @@ impl Pool {
     }
 
     /// Merges until one row is left.
-    fn descend(&mut self) -> Vec<Step> {
+    fn descend(&mut self) -> Vec<Merge> {
         for at in self.live.clone() {
             self.update(at);
         }
         let mut steps = Vec::new();
         while let Some((cost, a, b)) = self.cheapest() {
             let (into, gone) = (a.min(b), a.max(b));
-            steps.push(Step { cost, into, gone });
+            steps.push(Merge { cost, into, gone });
             self.merge(into, gone);
             self.refresh(into, gone);
         }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::allocate::Layer;
-use super::hierarchy::Ladder;
+use super::hierarchy::MergeHierarchy;
 use super::model::{Item, Model};
 use super::path_set;
-use super::{Bits, ImagePlan};
+use super::{BitSet, ImagePlan};
 use crate::store_path::StorePath;
 
 /// New packages of one class start in so many layers at most; a new layer takes room from those
@@ -72,8 +72,8 @@ pub(super) fn layers(model: &Model<'_>, lock: &[Vec<String>]) -> Vec<Layer> {
             places.entry(label).or_insert(layer);
         }
     }
-    let mut known: BTreeMap<(usize, &Bits), Vec<usize>> = BTreeMap::new();
-    let mut new: BTreeMap<&Bits, Vec<usize>> = BTreeMap::new();
+    let mut known: BTreeMap<(usize, &BitSet), Vec<usize>> = BTreeMap::new();
+    let mut new: BTreeMap<&BitSet, Vec<usize>> = BTreeMap::new();
     let mut met = BTreeMap::new();
     let free = |(_, item): &(usize, &Item<'_>)| item.group.is_none();
     for (at, item) in model.items.iter().enumerate().filter(free) {
@@ -88,7 +88,7 @@ pub(super) fn layers(model: &Model<'_>, lock: &[Vec<String>]) -> Vec<Layer> {
         out.push(Layer { kept: Some(place), ..layer });
     }
     for (images, members) in new {
-        let ladder = Ladder::new(&path_set::table(model, &members), 0);
+        let ladder = MergeHierarchy::new(&path_set::table(model, &members), 0);
         for members in ladder.layers(ladder.len().saturating_sub(NEW_LAYERS)) {
             out.push(Layer::new(model, members, images.clone(), None));
         }

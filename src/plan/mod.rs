@@ -66,8 +66,8 @@ use crate::closure::{Closure, ClosureError};
 use crate::spec;
 use crate::store_path::StorePath;
 use allocate::Layer;
-use bit_set::Bits;
-pub use compare::{Fetch, Planned, causes, fetches, pulled_in_by};
+use bit_set::BitSet;
+pub use compare::{FetchedLayer, Planned, causes, fetches, pulled_in_by};
 pub use lock::{lock, lock_name};
 use model::Model;
 
@@ -293,14 +293,14 @@ fn check(request: &Request<'_>) -> Result<(), PlanError> {
 /// Puts each image's layers in order. Layers that the same images have stay together, and what
 /// more images have is further down: images of a set then start with the same layers.
 fn arrange(model: &Model<'_>, layers: &[Layer]) -> BTreeMap<String, ImagePlan> {
-    let mut bands: BTreeMap<&Bits, Vec<&Layer>> = BTreeMap::new();
+    let mut bands: BTreeMap<&BitSet, Vec<&Layer>> = BTreeMap::new();
     for layer in layers {
         bands.entry(&layer.images).or_default().push(layer);
     }
-    let mut ordered: Vec<(&Bits, Vec<&Layer>)> = bands
+    let mut ordered: Vec<(&BitSet, Vec<&Layer>)> = bands
         .iter()
         .map(|(images, band)| {
-            let mut below = Bits::new(model.sources);
+            let mut below = BitSet::new(model.sources);
             let wider =
                 bands.iter().filter(|(other, _)| other != &images && images.is_subset(other));
             wider.flat_map(|(_, band)| band).for_each(|layer| {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::bit_set::Bits;
+use super::bit_set::BitSet;
 use super::change_rate;
-use super::change_rate::{Changing, Scale};
+use super::change_rate::{ChangeInput, RateColumns};
 use super::{PlanError, Request};
 use crate::closure::Node;
 use crate::store_path::StorePath;
@@ -16,9 +16,9 @@ pub(super) struct Item<'a> {
     pub(super) path: &'a StorePath,
     pub(super) size: u64,
     /// The sources of change in its closure.
-    pub(super) exposed: Bits,
+    pub(super) exposed: BitSet,
     /// The images that have it, as indices into [`Model::images`].
-    pub(super) images: Bits,
+    pub(super) images: BitSet,
     /// The group that an author put it into, as an index into [`Model::groups`].
     pub(super) group: Option<usize>,
 }
@@ -36,15 +36,15 @@ pub(super) struct Model<'a> {
     /// How many numbers sources have.
     pub(super) sources: usize,
     /// How often each changes, by its number.
-    pub(super) scale: Scale,
+    pub(super) scale: RateColumns,
     /// What all of them weigh.
     pub(super) weight: u64,
 }
 
 /// What is known of a path before the paths have their order.
-struct Seen<'a> {
+struct PathEntry<'a> {
     node: &'a Node,
-    images: Bits,
+    images: BitSet,
     /// Whether a spec says that it changes often, or an image is for it: nothing refers to it
     /// there, and it refers to others. The author's own packages change with every release.
     often: bool,
@@ -76,7 +76,7 @@ impl<'a> Model<'a> {
             }
         }
         let images = sorted.iter().map(|request| (request.name, request.max_layers)).collect();
-        let Arranged { items, scale, sources, weight } = arrange(seen);
+        let OrderedPaths { items, scale, sources, weight } = arrange(seen);
         Ok(Self { items, images, groups, sources, scale, weight })
     }
 }
@@ -105,20 +105,22 @@ fn groups<'a>(requests: &[&Request<'a>]) -> Result<Grouped<'a>, PlanError> {
     Ok((names, members))
 }
 
-fn collect<'a>(requests: &[&Request<'a>]) -> Result<BTreeMap<&'a StorePath, Seen<'a>>, PlanError> {
+fn collect<'a>(
+    requests: &[&Request<'a>],
+) -> Result<BTreeMap<&'a StorePath, PathEntry<'a>>, PlanError> {
     let often: std::collections::BTreeSet<&str> = requests
         .iter()
         .flat_map(|request| &request.layering.changes_often)
         .map(String::as_str)
         .collect();
-    let mut seen: BTreeMap<&StorePath, Seen<'a>> = BTreeMap::new();
+    let mut seen: BTreeMap<&StorePath, PathEntry<'a>> = BTreeMap::new();
     for (image, request) in requests.iter().enumerate() {
         let nodes = request.closure.nodes();
         for node in nodes {
             let path = &node.info.path;
-            let known = seen.entry(path).or_insert_with(|| Seen {
+            let known = seen.entry(path).or_insert_with(|| PathEntry {
                 node,
-                images: Bits::new(requests.len()),
+                images: BitSet::new(requests.len()),
                 often: path.names().iter().any(|name| often.contains(name.as_ref())),
                 group: None,
                 references: node
@@ -146,16 +148,16 @@ fn collect<'a>(requests: &[&Request<'a>]) -> Result<BTreeMap<&'a StorePath, Seen
 }
 
 /// The paths of a set in their order, with what they are exposed to.
-struct Arranged<'a> {
+struct OrderedPaths<'a> {
     items: Vec<Item<'a>>,
-    scale: Scale,
+    scale: RateColumns,
     sources: usize,
     weight: u64,
 }
 
 /// Gives every path its place, and its sources their numbers.
-fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> Arranged<'a> {
-    let mut order: Vec<(&StorePath, Seen<'a>)> = seen.into_iter().collect();
+fn arrange<'a>(seen: BTreeMap<&'a StorePath, PathEntry<'a>>) -> OrderedPaths<'a> {
+    let mut order: Vec<(&StorePath, PathEntry<'a>)> = seen.into_iter().collect();
     order.sort_by_cached_key(|(path, seen)| {
         (path.package_name(), seen.node.info.nar_size, seen.references.len(), *path)
     });
@@ -165,21 +167,21 @@ fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> Arranged<'a> {
         .iter()
         .map(|(_, seen)| seen.references.iter().filter_map(|to| index.get(to).copied()).collect())
         .collect();
-    let changing = order.iter().zip(&references).map(|((path, seen), references)| Changing {
+    let changing = order.iter().zip(&references).map(|((path, seen), references)| ChangeInput {
         path,
         images: &seen.images,
         often: seen.often,
         references,
     });
     let (own, rates) = change_rate::sources(&changing.collect::<Vec<_>>());
-    let (scale, columns, width) = Scale::pack(&rates);
+    let (scale, columns, width) = RateColumns::pack(&rates);
     let exposed = own.iter().map(|own| {
-        let mut bits = Bits::new(width);
+        let mut bits = BitSet::new(width);
         let own = own.iter().filter_map(|source| columns.get(*source));
         own.for_each(|column| bits.insert(*column));
         bits
     });
-    let exposed = close(exposed.collect(), &references);
+    let exposed = transitive_closure(exposed.collect(), &references);
     let items = order
         .into_iter()
         .zip(exposed)
@@ -192,18 +194,18 @@ fn arrange<'a>(seen: BTreeMap<&'a StorePath, Seen<'a>>) -> Arranged<'a> {
         })
         .collect();
     let weight = rates.iter().map(|rate| rate.weight()).sum();
-    Arranged { items, scale, sources: width, weight }
+    OrderedPaths { items, scale, sources: width, weight }
 }
 
 /// Adds to each set those of everything that it leads to. References first, so that one pass is
 /// enough where there is no cycle; cycles take a pass or two more.
-fn close(mut exposed: Vec<Bits>, references: &[Vec<usize>]) -> Vec<Bits> {
+fn transitive_closure(mut exposed: Vec<BitSet>, references: &[Vec<usize>]) -> Vec<BitSet> {
     let order = references_first(references);
     loop {
         let mut changed = false;
         for at in &order {
             let Some(mut own) =
-                exposed.get_mut(*at).map(|own| std::mem::replace(own, Bits::new(0)))
+                exposed.get_mut(*at).map(|own| std::mem::replace(own, BitSet::new(0)))
             else {
                 continue;
             };
@@ -224,7 +226,7 @@ fn close(mut exposed: Vec<Bits>, references: &[Vec<usize>]) -> Vec<Bits> {
 
 fn references_first(references: &[Vec<usize>]) -> Vec<usize> {
     let mut order = Vec::with_capacity(references.len());
-    let mut visited = Bits::new(references.len());
+    let mut visited = BitSet::new(references.len());
     for root in 0..references.len() {
         let mut stack = vec![(root, 0)];
         while let Some((at, next)) = stack.pop() {

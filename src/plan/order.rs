@@ -7,8 +7,8 @@
 //! which is hard in general; a greedy order by density, improved by moving single layers while
 //! that helps, comes within a few percent on real graphs.
 
-use super::bit_set::Bits;
-use super::change_rate::Scale;
+use super::bit_set::BitSet;
+use super::change_rate::RateColumns;
 
 /// Passes over all blocks; most orders settle after three.
 const ROUNDS: usize = 8;
@@ -17,12 +17,12 @@ const ROUNDS: usize = 8;
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub(super) size: u64,
-    pub(super) exposed: Bits,
+    pub(super) exposed: BitSet,
 }
 
 /// The order, from the bottom, as indices into `blocks`; `below` is what layers further down
 /// are exposed to.
-pub(super) fn order(blocks: &[Block], below: &Bits, scale: Scale) -> Vec<usize> {
+pub(super) fn order(blocks: &[Block], below: &BitSet, scale: RateColumns) -> Vec<usize> {
     let problem = Problem::new(blocks, below, scale);
     let mut order = problem.greedy();
     problem.improve(&mut order);
@@ -33,25 +33,27 @@ pub(super) fn order(blocks: &[Block], below: &Bits, scale: Scale) -> Vec<usize> 
 #[derive(Debug)]
 struct Problem {
     sizes: Vec<u64>,
-    exposed: Vec<Bits>,
+    exposed: Vec<BitSet>,
     weights: Vec<u64>,
 }
 
 impl Problem {
-    fn new(blocks: &[Block], below: &Bits, scale: Scale) -> Self {
-        let mut reach: std::collections::BTreeMap<usize, Bits> = std::collections::BTreeMap::new();
+    fn new(blocks: &[Block], below: &BitSet, scale: RateColumns) -> Self {
+        let mut reach: std::collections::BTreeMap<usize, BitSet> =
+            std::collections::BTreeMap::new();
         for (at, block) in blocks.iter().enumerate() {
             let mut own = block.exposed.clone();
             own.remove(below);
             for source in own.iter() {
-                reach.entry(source).or_insert_with(|| Bits::new(blocks.len())).insert(at);
+                reach.entry(source).or_insert_with(|| BitSet::new(blocks.len())).insert(at);
             }
         }
-        let mut columns: std::collections::BTreeMap<Bits, u64> = std::collections::BTreeMap::new();
+        let mut columns: std::collections::BTreeMap<BitSet, u64> =
+            std::collections::BTreeMap::new();
         for (source, reached) in reach {
             *columns.entry(reached).or_insert(0) += scale.rate(source).weight();
         }
-        let mut exposed = vec![Bits::new(columns.len()); blocks.len()];
+        let mut exposed = vec![BitSet::new(columns.len()); blocks.len()];
         for (column, reached) in columns.keys().enumerate() {
             for at in reached.iter() {
                 if let Some(bits) = exposed.get_mut(at) {
@@ -68,13 +70,13 @@ impl Problem {
     }
 
     /// The weight of what `at` is exposed to and `covered` has not.
-    fn new_weight(&self, at: usize, covered: &Bits) -> u64 {
-        let own = self.exposed.get(at).into_iter().flat_map(Bits::iter);
+    fn new_weight(&self, at: usize, covered: &BitSet) -> u64 {
+        let own = self.exposed.get(at).into_iter().flat_map(BitSet::iter);
         let new = own.filter(|column| !covered.contains(*column));
         new.filter_map(|column| self.weights.get(column)).sum()
     }
 
-    fn cover(&self, at: usize, covered: &mut Bits) {
+    fn cover(&self, at: usize, covered: &mut BitSet) {
         if let Some(bits) = self.exposed.get(at) {
             covered.add(bits);
         }
@@ -84,7 +86,7 @@ impl Problem {
     /// source that it exposes.
     fn greedy(&self) -> Vec<usize> {
         let mut left: Vec<usize> = (0..self.sizes.len()).collect();
-        let mut covered = Bits::new(self.weights.len());
+        let mut covered = BitSet::new(self.weights.len());
         let mut order = Vec::with_capacity(left.len());
         while !left.is_empty() {
             let best = left.iter().copied().reduce(|best, at| {
@@ -102,7 +104,7 @@ impl Problem {
         order
     }
 
-    fn density(&self, at: usize, left: &[usize], covered: &Bits) -> (u64, u64) {
+    fn density(&self, at: usize, left: &[usize], covered: &BitSet) -> (u64, u64) {
         let weight = self.new_weight(at, covered);
         let mut then = covered.clone();
         self.cover(at, &mut then);
@@ -134,7 +136,7 @@ impl Problem {
         // For each source, the first place in the order that is exposed to it.
         let mut first = vec![order.len(); self.weights.len()];
         for (place, at) in order.iter().enumerate().rev() {
-            for column in self.exposed.get(*at).into_iter().flat_map(Bits::iter) {
+            for column in self.exposed.get(*at).into_iter().flat_map(BitSet::iter) {
                 if let Some(known) = first.get_mut(column) {
                     *known = place;
                 }
@@ -151,7 +153,7 @@ impl Problem {
             at_place
         };
         let news = tally(&mut (0..self.weights.len()));
-        let owns = tally(&mut self.exposed.get(block).into_iter().flat_map(Bits::iter));
+        let owns = tally(&mut self.exposed.get(block).into_iter().flat_map(BitSet::iter));
         // From the top down: what the block alone exposes at this place, and what that costs all
         // that is above it.
         let mut own: u128 = owns.last().copied().unwrap_or_default();

@@ -1,27 +1,27 @@
 //! Paths as rows of one table, so that two of them can be compared quickly.
 
-use super::bit_set::Bits;
-use super::change_rate::Scale;
+use super::bit_set::BitSet;
+use super::change_rate::RateColumns;
 use super::model::{Item, Model};
 
 /// A path, or several that share a layer in the making.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
+pub(super) struct PathSet {
     /// Items, by their place in the model.
     pub(super) members: Vec<usize>,
     pub(super) size: u64,
     /// The sources that tell it from other rows of its table.
-    pub(super) exposed: Bits,
+    pub(super) exposed: BitSet,
     /// What they weigh together.
     pub(super) weight: u64,
-    pub(super) scale: Scale,
+    pub(super) scale: RateColumns,
 }
 
-impl Row {
+impl PathSet {
     /// Nothing, over no sources.
     pub(super) fn nothing() -> Self {
-        let (scale, _, width) = Scale::pack(&[]);
-        let exposed = Bits::new(width);
+        let (scale, _, width) = RateColumns::pack(&[]);
+        let exposed = BitSet::new(width);
         Self { members: Vec::new(), size: 0, exposed, weight: 0, scale }
     }
 
@@ -59,7 +59,7 @@ impl Row {
 
 /// A row an item. Sources that all items have, or none, are left out: they add the same to every
 /// plan. Those that most items have come first among those of their rate.
-pub(super) fn table(model: &Model<'_>, members: &[usize]) -> Vec<Row> {
+pub(super) fn table(model: &Model<'_>, members: &[usize]) -> Vec<PathSet> {
     let rows: Vec<(usize, &Item<'_>)> =
         members.iter().filter_map(|at| Some((*at, model.items.get(*at)?))).collect();
     let Some((_, first)) = rows.first() else { return Vec::new() };
@@ -78,7 +78,7 @@ pub(super) fn table(model: &Model<'_>, members: &[usize]) -> Vec<Row> {
     let mut kept: Vec<usize> = any.iter().collect();
     kept.sort_by_key(|source| (reach.get(*source).map(|n| std::cmp::Reverse(*n)), *source));
     let rates: Vec<_> = kept.iter().map(|source| model.scale.rate(*source)).collect();
-    let (scale, columns, width) = Scale::pack(&rates);
+    let (scale, columns, width) = RateColumns::pack(&rates);
     let mut place = vec![None; model.sources];
     for (source, column) in kept.iter().zip(columns) {
         if let Some(place) = place.get_mut(*source) {
@@ -87,10 +87,10 @@ pub(super) fn table(model: &Model<'_>, members: &[usize]) -> Vec<Row> {
     }
     rows.iter()
         .map(|(at, item)| {
-            let mut exposed = Bits::new(width);
+            let mut exposed = BitSet::new(width);
             let own = item.exposed.iter().filter_map(|source| place.get(source).copied().flatten());
             own.for_each(|column| exposed.insert(column));
-            Row {
+            PathSet {
                 members: vec![*at],
                 size: item.size,
                 weight: scale.weigh(&exposed),

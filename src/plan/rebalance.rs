@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::allocate::Counts;
-use super::bit_set::Bits;
+use super::allocate::LayerCounts;
+use super::bit_set::BitSet;
 use super::refine::{Search, Split};
 
 /// Exchanges at most; what is left to gain after so many is not worth the wait.
@@ -19,20 +19,20 @@ const LARGE: usize = 600;
 
 /// The layers of one class, with what is cheapest and dearest in them.
 #[derive(Debug)]
-pub(super) struct Division<'a> {
-    images: &'a Bits,
+pub(super) struct ClassLayers<'a> {
+    images: &'a BitSet,
     search: Search<'a>,
     split: Option<Split>,
     /// The merger that costs least, and the one that does so without the layer to split.
-    merger: Option<Merger>,
-    other_merger: Option<Merger>,
+    merger: Option<MergeMove>,
+    other_merger: Option<MergeMove>,
 }
 
 /// What it costs, and which two layers.
-type Merger = (u64, usize, usize);
+type MergeMove = (u64, usize, usize);
 
-impl<'a> Division<'a> {
-    pub(super) fn new(images: &'a Bits, mut search: Search<'a>) -> Self {
+impl<'a> ClassLayers<'a> {
+    pub(super) fn new(images: &'a BitSet, mut search: Search<'a>) -> Self {
         search.settle();
         let mut division = Self { images, search, split: None, merger: None, other_merger: None };
         division.look();
@@ -48,7 +48,7 @@ impl<'a> Division<'a> {
         self.search.len()
     }
 
-    fn settle(&mut self, counts: &mut Counts) {
+    fn settle(&mut self, counts: &mut LayerCounts) {
         let before = self.len();
         self.search.settle();
         // A layer whose last path moved away is room for another.
@@ -73,14 +73,14 @@ impl<'a> Division<'a> {
 
 /// One exchange: a class that merges, if one has to, and one that splits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Exchange {
+struct Swap {
     gain: u64,
     splits: usize,
     merges: Option<usize>,
 }
 
 /// Exchanges layers within and between classes, within the limits.
-pub(super) fn exchange(divisions: &mut [Division<'_>], counts: &mut Counts) {
+pub(super) fn exchange(divisions: &mut [ClassLayers<'_>], counts: &mut LayerCounts) {
     let mut touched = BTreeSet::new();
     for _ in 0..MOST {
         match best(divisions, counts) {
@@ -96,7 +96,7 @@ pub(super) fn exchange(divisions: &mut [Division<'_>], counts: &mut Counts) {
     settle(divisions, touched, counts);
 }
 
-fn settle(divisions: &mut [Division<'_>], touched: BTreeSet<usize>, counts: &mut Counts) {
+fn settle(divisions: &mut [ClassLayers<'_>], touched: BTreeSet<usize>, counts: &mut LayerCounts) {
     for at in touched {
         if let Some(division) = divisions.get_mut(at) {
             division.settle(counts);
@@ -104,7 +104,7 @@ fn settle(divisions: &mut [Division<'_>], touched: BTreeSet<usize>, counts: &mut
     }
 }
 
-fn apply(exchange: &Exchange, divisions: &mut [Division<'_>], counts: &mut Counts) {
+fn apply(exchange: &Swap, divisions: &mut [ClassLayers<'_>], counts: &mut LayerCounts) {
     let split = divisions.get(exchange.splits).and_then(|division| division.split.clone());
     let merger = exchange.merges.and_then(|at| merger_for(divisions, at, exchange.splits));
     let merging = exchange.merges.and_then(|at| divisions.get_mut(at));
@@ -120,24 +120,24 @@ fn apply(exchange: &Exchange, divisions: &mut [Division<'_>], counts: &mut Count
     }
 }
 
-fn merger_for(divisions: &[Division<'_>], merges: usize, splits: usize) -> Option<Merger> {
+fn merger_for(divisions: &[ClassLayers<'_>], merges: usize, splits: usize) -> Option<MergeMove> {
     let division = divisions.get(merges)?;
     if merges == splits { division.other_merger } else { division.merger }
 }
 
-fn best(divisions: &[Division<'_>], counts: &Counts) -> Option<Exchange> {
-    let mut best: Option<Exchange> = None;
+fn best(divisions: &[ClassLayers<'_>], counts: &LayerCounts) -> Option<Swap> {
+    let mut best: Option<Swap> = None;
     for (splits, division) in divisions.iter().enumerate() {
         let Some(split) = &division.split else { continue };
         if counts.room(division.images) {
-            best = best.max(Some(Exchange { gain: split.gain, splits, merges: None }));
+            best = best.max(Some(Swap { gain: split.gain, splits, merges: None }));
             continue;
         }
         for (merges, other) in divisions.iter().enumerate() {
             let Some((cost, ..)) = merger_for(divisions, merges, splits) else { continue };
             if split.gain > cost && counts.room_after(division.images, other.images) {
                 let gain = split.gain - cost;
-                best = best.max(Some(Exchange { gain, splits, merges: Some(merges) }));
+                best = best.max(Some(Swap { gain, splits, merges: Some(merges) }));
             }
         }
     }

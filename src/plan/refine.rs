@@ -4,8 +4,8 @@
 //! path leaves for the layer where it costs least, alone, or with those of its layer that build
 //! on it, or with those that it builds on.
 
-use super::bit_set::Bits;
-use super::path_set::Row;
+use super::bit_set::BitSet;
+use super::path_set::PathSet;
 
 /// Rounds over all paths; what is left to gain after so many is not worth the wait.
 const ROUNDS: usize = 10;
@@ -16,24 +16,24 @@ const BLOCKS: usize = 2_000;
 
 /// Which of its layer's members move along with a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Reach {
+enum MoveScope {
     /// None.
-    Alone,
+    Exclusive,
     /// Those that are exposed to all that it is exposed to.
     Above,
     /// Those that are exposed to nothing else.
     Below,
 }
 
-const REACHES: [Reach; 3] = [Reach::Alone, Reach::Above, Reach::Below];
+const REACHES: [MoveScope; 3] = [MoveScope::Exclusive, MoveScope::Above, MoveScope::Below];
 
 /// Layers over the rows of a table. Their `members` are rows here, not items.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
-    rows: Vec<&'a Row>,
-    layers: Vec<Row>,
+    rows: Vec<&'a PathSet>,
+    layers: Vec<PathSet>,
     /// For each layer, the sources that one row of it alone is exposed to: they go with it.
-    once: Vec<Bits>,
+    once: Vec<BitSet>,
     home: Vec<usize>,
     floor: u64,
 }
@@ -45,13 +45,13 @@ pub(super) struct Split {
     pub(super) gain: u64,
     pub(super) layer: usize,
     /// What leaves it.
-    block: Row,
+    block: PathSet,
 }
 
 impl<'a> Search<'a> {
     /// None of the layers ever falls under `floor` bytes that was not.
-    pub(super) fn new(table: &'a [Row], layers: &[Vec<usize>], floor: u64) -> Self {
-        let mut rows: Vec<&Row> = table.iter().collect();
+    pub(super) fn new(table: &'a [PathSet], layers: &[Vec<usize>], floor: u64) -> Self {
+        let mut rows: Vec<&PathSet> = table.iter().collect();
         rows.sort_by(|a, b| a.members.cmp(&b.members));
         let home = vec![0; rows.len()];
         let mut search = Self { rows, layers: Vec::new(), once: Vec::new(), home, floor };
@@ -89,7 +89,7 @@ impl<'a> Search<'a> {
         }
         let width = self.layers.len() + self.rows.len() / self.layers.len();
         let rounds = (BUDGET / (self.rows.len() * width)).clamp(1, ROUNDS);
-        let reaches = if self.rows.len() > BLOCKS { &[Reach::Alone][..] } else { &REACHES };
+        let reaches = if self.rows.len() > BLOCKS { &[MoveScope::Exclusive][..] } else { &REACHES };
         for _ in 0..rounds {
             let mut moved = false;
             for row in 0..self.rows.len() {
@@ -151,39 +151,40 @@ impl<'a> Search<'a> {
         let free = self.layers.iter().position(|layer| layer.members.is_empty());
         let to = free.unwrap_or(self.layers.len());
         if free.is_none() {
-            let empty = Row::empty(&split.block);
+            let empty = PathSet::empty(&split.block);
             self.once.push(empty.exposed.clone());
             self.layers.push(empty);
         }
         self.move_to(split.layer, to, split.block.clone());
     }
 
-    fn layer(&self, members: Vec<usize>) -> Row {
+    fn layer(&self, members: Vec<usize>) -> PathSet {
         self.measured(members).0
     }
 
     /// A layer of these rows, and the sources that one of them alone is exposed to.
-    fn measured(&self, members: Vec<usize>) -> (Row, Bits) {
-        let mut layer = self.rows.first().map_or_else(Row::nothing, |first| Row::empty(first));
+    fn measured(&self, members: Vec<usize>) -> (PathSet, BitSet) {
+        let mut layer =
+            self.rows.first().map_or_else(PathSet::nothing, |first| PathSet::empty(first));
         let mut twice = layer.exposed.clone();
         for row in members.iter().filter_map(|at| self.rows.get(*at)) {
             layer.size = layer.size.saturating_add(row.size);
-            layer.exposed.add_noting(&row.exposed, &mut twice);
+            layer.exposed.union_with_overlap(&row.exposed, &mut twice);
         }
         let mut once = layer.exposed.clone();
         once.remove(&twice);
         let weight = layer.scale.weigh(&layer.exposed);
-        (Row { members, weight, ..layer }, once)
+        (PathSet { members, weight, ..layer }, once)
     }
 
     /// Moves a row and what goes with it to the layer where that costs least, and says whether
     /// that was another one.
-    fn relocate(&mut self, row: usize, reach: Reach) -> bool {
+    fn relocate(&mut self, row: usize, reach: MoveScope) -> bool {
         let Some(from) = self.home.get(row).copied() else { return false };
         self.block(row, reach).is_some_and(|block| self.relocate_block(from, block))
     }
 
-    fn relocate_block(&mut self, from: usize, block: Row) -> bool {
+    fn relocate_block(&mut self, from: usize, block: PathSet) -> bool {
         let Some(layer) = self.layers.get(from) else { return false };
         if layer.size.saturating_sub(block.size) < self.floor {
             return false;
@@ -208,17 +209,17 @@ impl<'a> Search<'a> {
     }
 
     /// A row and what goes with it; nothing where that is the whole layer or the row alone.
-    fn block(&self, row: usize, reach: Reach) -> Option<Row> {
+    fn block(&self, row: usize, reach: MoveScope) -> Option<PathSet> {
         let lead = self.rows.get(row)?;
         let layer = self.layers.get(*self.home.get(row)?)?;
         let goes = |other: &usize| {
             self.rows.get(*other).is_some_and(|other| match reach {
-                Reach::Below => other.exposed.is_subset(&lead.exposed),
+                MoveScope::Below => other.exposed.is_subset(&lead.exposed),
                 _ => lead.exposed.is_subset(&other.exposed),
             })
         };
-        if reach == Reach::Alone {
-            let block = Row { members: vec![row], ..(*lead).clone() };
+        if reach == MoveScope::Exclusive {
+            let block = PathSet { members: vec![row], ..(*lead).clone() };
             return (layer.members.len() > 1).then_some(block);
         }
         let block: Vec<usize> = layer.members.iter().copied().filter(goes).collect();
@@ -226,7 +227,7 @@ impl<'a> Search<'a> {
     }
 
     /// What the block costs where it is: what merging it with the rest of its layer again would.
-    fn stay(&self, from: usize, layer: &Row, block: &Row) -> Option<u64> {
+    fn stay(&self, from: usize, layer: &PathSet, block: &PathSet) -> Option<u64> {
         match block.members.as_slice() {
             [_] => {
                 let alone = block.scale.shared(&block.exposed, self.once.get(from)?);
@@ -238,11 +239,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn without(layer: &Row, block: &Row) -> Vec<usize> {
+    fn without(layer: &PathSet, block: &PathSet) -> Vec<usize> {
         layer.members.iter().copied().filter(|row| !block.members.contains(row)).collect()
     }
 
-    fn move_to(&mut self, from: usize, to: usize, block: Row) {
+    fn move_to(&mut self, from: usize, to: usize, block: PathSet) {
         for row in &block.members {
             if let Some(home) = self.home.get_mut(*row) {
                 *home = to;
@@ -267,7 +268,7 @@ impl<'a> Search<'a> {
 
     /// The layers as lists of items, ascending.
     pub(super) fn layers(&self) -> Vec<Vec<usize>> {
-        let items = |layer: &Row| {
+        let items = |layer: &PathSet| {
             let rows = layer.members.iter().filter_map(|at| self.rows.get(*at));
             let mut items: Vec<usize> = rows.flat_map(|row| row.members.clone()).collect();
             items.sort_unstable();

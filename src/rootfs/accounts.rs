@@ -4,7 +4,7 @@
 //! root directory, and fail at an absolute link (Go's `os.Root` refuses it). So the image has a
 //! regular file there, or a link that such a program can follow.
 
-use super::image::{Found, Image, Walk};
+use super::image::{Image, Resolved, Walk};
 use super::{Kind, Node, Rootfs, RootfsError};
 use crate::spec::Spec;
 
@@ -25,7 +25,7 @@ pub(super) fn replace_links(
         let target = target.clone();
         let Walk { found, escapes, .. } = Image::with_closure(spec, rootfs).walk(&path)?;
         let node = match found {
-            Found::File(content) if escapes => Node::new(content.into_kind(), 0o644),
+            Resolved::File(content) if escapes => Node::new(content.into_kind(), 0o644),
             _ if target.starts_with(b"/") => {
                 Node::new(Kind::Symlink(relative(&path, &target)), 0o777)
             }

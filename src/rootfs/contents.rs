@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::declared::copied;
-use super::{Below, Kind, Node, Origin, RootfsError, Tree, collision, shown};
+use super::{BaseFilesystem, Kind, Node, Origin, RootfsError, Tree, collision, shown};
 use crate::fs::Context;
 use crate::spec::Spec;
 
@@ -20,12 +20,12 @@ pub(super) fn add(
     tree: &mut Tree,
     spec: &Spec,
     declared: &BTreeMap<Vec<u8>, (Node, Origin)>,
-    below: Option<&Below>,
+    below: Option<&BaseFilesystem>,
 ) -> Result<(), RootfsError> {
     let mut roots: Vec<PathBuf> = Vec::new();
     for path in &spec.contents {
         let root = PathBuf::from(path.as_str());
-        super::stays_in_store(&root)?;
+        super::check_in_store(&root)?;
         if !std::fs::metadata(&root).context("read", &root)?.is_dir() {
             return Err(RootfsError::ContentIsFile(root));
         }
@@ -68,7 +68,7 @@ struct Place {
 struct Linker<'a> {
     tree: &'a mut Tree,
     declared: &'a BTreeMap<Vec<u8>, (Node, Origin)>,
-    below: Option<&'a Below>,
+    below: Option<&'a BaseFilesystem>,
     link: bool,
     /// The directories that are being listed, their links followed, and how often each is.
     above: BTreeMap<PathBuf, usize>,
@@ -101,7 +101,7 @@ impl Linker<'_> {
             let child = child.context("list", &source)?;
             let path = joined(&at, child.file_name().as_bytes());
             if let Some(place) = self.place_in_base(&path, &child.path()) {
-                super::stays_in_store(&child.path())?;
+                super::check_in_store(&child.path())?;
                 self.gathered.insert(child.path());
                 self.gather(place, child.path(), places)?;
             }
@@ -180,7 +180,7 @@ impl Linker<'_> {
             return self.tree.insert(path, node, quoted(first));
         }
         // What is behind links is listed here, and copied when there are no store paths.
-        origins.iter().try_for_each(|origin| super::stays_in_store(origin))?;
+        origins.iter().try_for_each(|origin| super::check_in_store(origin))?;
         let node = Node::new(Kind::Directory, 0o755);
         self.tree.insert(path.clone(), node, quoted(first))?;
         self.merge(&path, origins)

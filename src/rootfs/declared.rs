@@ -78,7 +78,7 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
         // `spec` has refused a file without a source.
         None => return Ok(()),
     };
-    super::stays_in_store(origin)?;
+    super::check_in_store(origin)?;
     let meta = std::fs::metadata(origin).context("read", origin)?;
     if meta.is_dir() {
         if !file.capabilities.is_empty() {

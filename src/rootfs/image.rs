@@ -32,7 +32,7 @@ pub(crate) struct Image<'a> {
 
 /// Where following a path ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Resolved {
     Directory,
     File(Content),
     Missing(Missing),
@@ -43,7 +43,7 @@ pub(crate) enum Found {
 pub(crate) struct Walk {
     /// The last path, all links before it followed.
     pub(crate) at: Vec<u8>,
-    pub(crate) found: Found,
+    pub(crate) found: Resolved,
     /// True if a program that opens the path below the root directory from outside fails: the way
     /// has an absolute link, leaves the root by `..`, or has too many links.
     pub(crate) escapes: bool,
@@ -156,12 +156,12 @@ impl<'a> Image<'a> {
     }
 
     /// Follows a path from the root to its end.
-    pub(crate) fn find(&self, path: &str) -> Result<Found, FileError> {
+    pub(crate) fn find(&self, path: &str) -> Result<Resolved, FileError> {
         self.find_bytes(path.as_bytes()).map(|(_, found)| found)
     }
 
     /// Follows a path, and says where it ends.
-    pub(crate) fn find_bytes(&self, path: &[u8]) -> Result<(Vec<u8>, Found), FileError> {
+    pub(crate) fn find_bytes(&self, path: &[u8]) -> Result<(Vec<u8>, Resolved), FileError> {
         self.walk(path).map(|walk| (walk.at, walk.found))
     }
 
@@ -171,7 +171,7 @@ impl<'a> Image<'a> {
         let mut at: Vec<u8> = Vec::new();
         let (mut links, mut escapes) = (0, false);
         let found = loop {
-            let Some(component) = todo.pop_front() else { break Found::Directory };
+            let Some(component) = todo.pop_front() else { break Resolved::Directory };
             if component == b".." {
                 escapes |= at.is_empty();
                 at.truncate(at.iter().rposition(|byte| *byte == b'/').unwrap_or_default());
@@ -183,14 +183,14 @@ impl<'a> Image<'a> {
             }
             at.extend_from_slice(&component);
             match self.entry(&at)? {
-                None => break Found::Missing(self.missing(&at, &todo)),
+                None => break Resolved::Missing(self.missing(&at, &todo)),
                 Some(Entry::Directory) => {}
-                Some(Entry::File(content)) if todo.is_empty() => break Found::File(content),
+                Some(Entry::File(content)) if todo.is_empty() => break Resolved::File(content),
                 Some(Entry::File(_)) => {
-                    break Found::Missing(Missing::NotADirectory(shown(&at)));
+                    break Resolved::Missing(Missing::NotADirectory(shown(&at)));
                 }
                 Some(Entry::Link(_)) if links == MOST_LINKS => {
-                    break Found::Missing(Missing::Loop);
+                    break Resolved::Missing(Missing::Loop);
                 }
                 Some(Entry::Link(target)) => {
                     links += 1;
@@ -212,7 +212,7 @@ impl<'a> Image<'a> {
         let Some(slash) = trimmed.iter().rposition(|byte| *byte == b'/') else { return Ok(true) };
         let (parent, name) = trimmed.split_at(slash);
         let (mut at, found) = self.find_bytes(parent)?;
-        if found != Found::Directory {
+        if found != Resolved::Directory {
             return Ok(false);
         }
         if !at.is_empty() {

@@ -22,7 +22,7 @@ use crate::fs::FileError;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
-pub use on_base::{Account, Below};
+pub use on_base::{Account, BaseFilesystem};
 
 /// Why the image's own files cannot be what the spec says.
 #[derive(Debug, thiserror::Error)]
@@ -222,7 +222,7 @@ impl Tree {
 
 /// Refuses a path whose links lead out of the store: what is outside differs from machine to
 /// machine, and is nobody's to publish.
-fn stays_in_store(origin: &Path) -> Result<(), RootfsError> {
+fn check_in_store(origin: &Path) -> Result<(), RootfsError> {
     use crate::fs::Context;
     let text = origin.to_string_lossy();
     let Ok((root, _)) = StorePath::parse_prefix(&text) else {

@@ -16,7 +16,7 @@ use crate::spec::Spec;
 
 /// What a base has that matters to the files above it. Paths are without leading slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Below {
+pub struct BaseFilesystem {
     /// Symbolic links to directories, each with where it leads in the end.
     pub links: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Directories with mode, owner and group.
@@ -37,7 +37,7 @@ pub struct Account {
 impl Rootfs {
     /// Does the same as [`Rootfs::new`], with entries that fit what is below. Callers have called `new`
     /// with the spec before: two sources of one path meet here only by the base's links.
-    pub fn on_base(spec: &Spec, below: &Below) -> Result<Self, RootfsError> {
+    pub fn on_base(spec: &Spec, below: &BaseFilesystem) -> Result<Self, RootfsError> {
         let mut places = Places { below, known: BTreeMap::new() };
         let account_files = accounts::FILES.map(|path| (path, places.of(path.as_bytes())));
         let declared = Declared::new(spec, &mut places)?;
@@ -146,7 +146,7 @@ fn both(error: RootfsError) -> RootfsError {
     }
 }
 
-fn adopt(path: &[u8], node: &mut Node, below: &Below) {
+fn adopt(path: &[u8], node: &mut Node, below: &BaseFilesystem) {
     if let Some((mode, uid, gid)) = below.directories.get(path) {
         (node.mode, node.uid, node.gid) = (*mode, *uid, *gid);
     }
@@ -154,7 +154,7 @@ fn adopt(path: &[u8], node: &mut Node, below: &Below) {
 
 /// Follows the links of the base, to where paths are in the end.
 struct Places<'a> {
-    below: &'a Below,
+    below: &'a BaseFilesystem,
     /// Directories that were asked for.
     known: BTreeMap<Vec<u8>, Vec<u8>>,
 }

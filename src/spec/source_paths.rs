@@ -46,7 +46,7 @@ impl Spec {
 
     /// What `layering.changesOften` has that is the name of no store path: not of the image's own
     /// nor, when it is planned with a set, of another one's.
-    pub fn unknown_often(&self) -> Vec<&str> {
+    pub fn unknown_changes_often(&self) -> Vec<&str> {
         let often = &self.layering.changes_often;
         if often.is_empty() || !self.include_store_paths {
             return Vec::new();

@@ -8,7 +8,7 @@ use std::io;
 use serde::Serialize;
 
 use super::TransportError;
-use super::graph::{DockerImage, Named};
+use super::graph::{DockerImage, TaggedImage};
 use super::layout::OCI_LAYOUT;
 use super::layout::index_json::index_of;
 use crate::digest::Digest;
@@ -36,13 +36,13 @@ pub fn write(
     omit: &BTreeSet<Digest>,
     to: &mut dyn Sink,
 ) -> Result<(), TransportError> {
-    let named: Vec<Named> = images.iter().map(Named::of_image).collect();
+    let named: Vec<TaggedImage> = images.iter().map(TaggedImage::of_image).collect();
     write_graphs(&named, omit, to)
 }
 
 /// Writes images and indexes as one archive; see [`write()`].
 pub fn write_graphs(
-    graphs: &[Named],
+    graphs: &[TaggedImage],
     omit: &BTreeSet<Digest>,
     to: &mut dyn Sink,
 ) -> Result<(), TransportError> {
@@ -81,18 +81,18 @@ impl<'a> Archive<'a> {
         self.blob(layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))
     }
 
-    /// Leaves the stream alone; gives what was written, for [`go_on`](Archive::go_on).
+    /// Leaves the stream alone; gives what was written, for [`resume`](Archive::go_on).
     pub fn pause(self) -> BTreeSet<Digest> {
         self.written
     }
 
     /// Goes on with an archive that was paused.
-    pub fn go_on(to: &'a mut dyn Sink, written: BTreeSet<Digest>) -> Self {
+    pub fn resume(to: &'a mut dyn Sink, written: BTreeSet<Digest>) -> Self {
         Self { to, written }
     }
 
     /// Writes whatever of these graphs is still missing, and ends the archive.
-    pub fn finish(mut self, graphs: &[Named]) -> Result<(), TransportError> {
+    pub fn finish(mut self, graphs: &[TaggedImage]) -> Result<(), TransportError> {
         for blob in graphs.iter().flat_map(|named| named.graph.blobs()) {
             self.blob(blob.descriptor.digest, blob.descriptor.size, |to| blob.write_to(to))?;
         }

@@ -2,14 +2,14 @@
 
 use super::daemon::docker::api;
 use super::daemon::{docker, podman};
-use super::layout::index_json::Entries;
+use super::layout::index_json::IndexJson;
 use super::registry;
 use super::source;
 use crate::image::Descriptor;
 
 /// What another program's index.json becomes when an image is added to it, or why it is none.
 pub fn add_to_index(bytes: &[u8], image: Descriptor) -> Result<Vec<u8>, String> {
-    let mut entries = Entries::parse(bytes)?;
+    let mut entries = IndexJson::parse(bytes)?;
     entries.insert(image);
     entries.into_bytes().map_err(|error| error.to_string())
 }

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use super::name::reference::Reference;
 use super::name::references;
 use super::progress_io;
-use super::progress_io::Counted;
+use super::progress_io::ProgressWriter;
 use super::source::{
-    Checked, IMAGE_NAME, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, REF_NAME, Source,
-    SourceError, check_depth, is_blob, is_config, read_document, read_error, read_manifest,
+    IMAGE_NAME, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, REF_NAME, Source, SourceError,
+    VerifyingReader, check_depth, is_blob, is_config, read_document, read_error, read_manifest,
 };
 use super::{TransportError, layout};
 use crate::digest::Digest;
 use crate::fs;
-use crate::fs::{AtomicFile, Look};
+use crate::fs::{AtomicFile, FileStamp};
 use crate::image::{Descriptor, Document, Image, Index};
 use crate::layer::{self, Sink};
 use crate::progress::Task;
@@ -27,7 +27,7 @@ const BUFFER: usize = 1 << 20;
 
 /// A graph with the names that it gets where it goes.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct TaggedImage {
     /// What moves.
     pub graph: Graph,
     /// What an index of a layout or an archive says about it, an entry a name.
@@ -56,7 +56,7 @@ pub enum Rename {
     Tag(Tag),
 }
 
-impl Named {
+impl TaggedImage {
     /// An image under its own names.
     pub fn of_image(image: &Image) -> Self {
         let docker = DockerImage {
@@ -143,14 +143,14 @@ pub struct Graph {
 pub struct Blob {
     /// Names the bytes.
     pub descriptor: Descriptor,
-    bytes: Bytes,
+    bytes: BlobBytes,
 }
 
 #[derive(Debug, Clone)]
-enum Bytes {
+enum BlobBytes {
     Here(Arc<[u8]>),
     Layer(layer::Blob),
-    Elsewhere(Arc<dyn Source>),
+    BlobOpener(Arc<dyn Source>),
 }
 
 impl Blob {
@@ -162,8 +162,8 @@ impl Blob {
     /// The bytes, if they are in memory.
     pub(super) fn here(&self) -> Option<&[u8]> {
         match &self.bytes {
-            Bytes::Here(bytes) => Some(bytes),
-            Bytes::Layer(_) | Bytes::Elsewhere(_) => None,
+            BlobBytes::Here(bytes) => Some(bytes),
+            BlobBytes::Layer(_) | BlobBytes::BlobOpener(_) => None,
         }
     }
 
@@ -171,10 +171,10 @@ impl Blob {
     pub fn write_to(&self, to: &mut dyn Sink) -> Result<(), TransportError> {
         let digest = self.descriptor.digest;
         match &self.bytes {
-            Bytes::Here(bytes) => to.write_all(bytes).map_err(TransportError::Stream),
-            Bytes::Layer(blob) => Ok(blob.write_to(to)?),
-            Bytes::Elsewhere(source) => {
-                let mut reader = Checked::new(&**source, &self.descriptor)?;
+            BlobBytes::Here(bytes) => to.write_all(bytes).map_err(TransportError::Stream),
+            BlobBytes::Layer(blob) => Ok(blob.write_to(to)?),
+            BlobBytes::BlobOpener(source) => {
+                let mut reader = VerifyingReader::new(&**source, &self.descriptor)?;
                 let mut buf = vec![0; BUFFER];
                 loop {
                     let count = reader
@@ -191,31 +191,31 @@ impl Blob {
 
     /// Makes `path` a file with the bytes, of which the task hears; durable but for its name.
     pub fn write_file(&self, path: &Path, task: &dyn Task) -> Result<(), TransportError> {
-        if let Bytes::Layer(blob) = &self.bytes {
+        if let BlobBytes::Layer(blob) = &self.bytes {
             return progress_io::write_file(blob, self.descriptor.size, path, task);
         }
         let mut file = AtomicFile::create(path)?;
-        let written = self.write_to(&mut Counted { to: &mut file.writer(), task });
+        let written = self.write_to(&mut ProgressWriter { to: &mut file.writer(), task });
         written.map_err(|error| error.of_file(path))?;
-        Ok(file.commit_without_name()?)
+        Ok(file.commit_without_dir_sync()?)
     }
 
     /// How the file looks that holds the bytes, if it is of cooper's making.
-    pub fn look(&self) -> Option<Look> {
+    pub fn look(&self) -> Option<FileStamp> {
         match &self.bytes {
-            Bytes::Layer(blob) => blob.look(),
-            Bytes::Here(_) | Bytes::Elsewhere(_) => None,
+            BlobBytes::Layer(blob) => blob.look(),
+            BlobBytes::Here(_) | BlobBytes::BlobOpener(_) => None,
         }
     }
 
     /// Reads the bytes for somebody who compares them with the digest: a file of cooper's making
     /// is not hashed again if it looks as it did when its bytes were right.
-    pub fn open_seen(&self) -> io::Result<Box<dyn Read + Send>> {
-        if let Bytes::Layer(blob) = &self.bytes
+    pub fn open_trusted(&self) -> io::Result<Box<dyn Read + Send>> {
+        if let BlobBytes::Layer(blob) = &self.bytes
             && let (Some(path), Some(before)) = (blob.path(), blob.look())
         {
             let file = fs::open(path).map_err(io::Error::other)?;
-            if Look::of(&file.metadata()?) == before {
+            if FileStamp::of(&file.metadata()?) == before {
                 return Ok(Box::new(file));
             }
         }
@@ -225,10 +225,10 @@ impl Blob {
     /// Reads the bytes; wrong ones end in an error.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.bytes {
-            Bytes::Here(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
-            Bytes::Layer(blob) => blob.open().map_err(io::Error::other)?,
-            Bytes::Elsewhere(source) => {
-                let checked = Checked::new(&**source, &self.descriptor);
+            BlobBytes::Here(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            BlobBytes::Layer(blob) => blob.open().map_err(io::Error::other)?,
+            BlobBytes::BlobOpener(source) => {
+                let checked = VerifyingReader::new(&**source, &self.descriptor);
                 Box::new(checked.map_err(io::Error::other)?)
             }
         })
@@ -287,15 +287,15 @@ impl Graph {
 
     fn add(&mut self, image: &Image) {
         let config = &image.config;
-        let bytes = Bytes::Here(config.bytes.clone().into());
+        let bytes = BlobBytes::Here(config.bytes.clone().into());
         self.blob(config.descriptor.clone(), bytes);
         for layer in &image.layers {
-            self.blob(Descriptor::of_layer(layer), Bytes::Layer(layer.blob.clone()));
+            self.blob(Descriptor::of_layer(layer), BlobBytes::Layer(layer.blob.clone()));
         }
         self.document(&image.manifest);
     }
 
-    fn blob(&mut self, descriptor: Descriptor, bytes: Bytes) {
+    fn blob(&mut self, descriptor: Descriptor, bytes: BlobBytes) {
         if self.known.insert(descriptor.digest) {
             self.blobs.push(Blob { descriptor, bytes });
         }
@@ -324,10 +324,10 @@ impl Graph {
                 }
             }
             Manifest::Artifact { blobs, .. } => {
-                blobs.into_iter().for_each(|blob| self.elsewhere(source, blob));
+                blobs.into_iter().for_each(|blob| self.from_opener(source, blob));
             }
             Manifest::Image { config, layers } => {
-                self.elsewhere(source, config);
+                self.from_opener(source, config);
                 for layer in layers {
                     self.layer(source, layer)?;
                 }
@@ -345,7 +345,7 @@ impl Graph {
         depth: usize,
     ) -> Result<(), SourceError> {
         if is_blob(entry) {
-            self.elsewhere(source, entry.clone());
+            self.from_opener(source, entry.clone());
             return Ok(());
         }
         // Indexes that name the same one again and again would never end.
@@ -383,11 +383,11 @@ impl Graph {
                 read => drop(read?),
             }
         }
-        self.elsewhere(source, layer.descriptor);
+        self.from_opener(source, layer.descriptor);
         Ok(())
     }
 
-    fn elsewhere(&mut self, source: &Arc<dyn Source>, blob: Descriptor) {
-        self.blob(blob, Bytes::Elsewhere(Arc::clone(source)));
+    fn from_opener(&mut self, source: &Arc<dyn Source>, blob: Descriptor) {
+        self.blob(blob, BlobBytes::BlobOpener(Arc::clone(source)));
     }
 }

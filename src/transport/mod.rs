@@ -83,7 +83,7 @@ pub enum TransportError {
     },
     /// The daemon took an archive and has not all of its image.
     #[error("{daemon} said that it loaded `{image}`, but does not have all of it")]
-    NotWhole {
+    IncompleteImage {
         /// Which daemon.
         daemon: &'static str,
         /// The image's name.

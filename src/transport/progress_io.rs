@@ -6,20 +6,20 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::TransportError;
-use crate::fs::{AtomicFile, Look};
+use crate::fs::{AtomicFile, FileStamp};
 use crate::layer::{Blob, Sink};
 use crate::progress::Task;
 
 /// Tells a task how many bytes have passed.
 #[derive(Debug)]
-pub struct Counted<'a, S: ?Sized> {
+pub struct ProgressWriter<'a, S: ?Sized> {
     /// Where they go.
     pub to: &'a mut S,
     /// Who hears of them.
     pub task: &'a dyn Task,
 }
 
-impl<S: Sink + ?Sized> Write for Counted<'_, S> {
+impl<S: Sink + ?Sized> Write for ProgressWriter<'_, S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.to.write(buf)?;
         self.task.advance(written as u64);
@@ -31,7 +31,7 @@ impl<S: Sink + ?Sized> Write for Counted<'_, S> {
     }
 }
 
-impl<S: Sink + ?Sized> Sink for Counted<'_, S> {
+impl<S: Sink + ?Sized> Sink for ProgressWriter<'_, S> {
     fn capacity(&self) -> Option<u64> {
         self.to.capacity()
     }
@@ -44,12 +44,12 @@ impl<S: Sink + ?Sized> Sink for Counted<'_, S> {
 }
 
 /// Gives a copy the time of the file that it is one of, by which it is known later.
-fn give_time(path: &Path, look: Look) {
+fn give_time(path: &Path, look: FileStamp) {
     let (seconds, nanoseconds) = look.mtime;
     let since = u64::try_from(seconds).ok().zip(u32::try_from(nanoseconds).ok());
     let time = since.and_then(|(s, ns)| UNIX_EPOCH.checked_add(Duration::new(s, ns)));
     if let (Some(time), Ok(file)) = (time, File::open(path))
-        && file.metadata().is_ok_and(|meta| Look::of(&meta) != look)
+        && file.metadata().is_ok_and(|meta| FileStamp::of(&meta) != look)
     {
         // Without it the next run makes another copy.
         let _ = file.set_modified(time);
@@ -72,6 +72,6 @@ pub(super) fn write_file(
         return Ok(());
     }
     let mut file = AtomicFile::create(path)?;
-    blob.write_to(&mut Counted { to: &mut file.writer(), task }).map_err(unwritten)?;
-    Ok(file.commit_without_name()?)
+    blob.write_to(&mut ProgressWriter { to: &mut file.writer(), task }).map_err(unwritten)?;
+    Ok(file.commit_without_dir_sync()?)
 }

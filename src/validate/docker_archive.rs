@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use super::images::compared;
-use super::{Check, Finding, Kind, Said, Scan, Severity, chain, kind_of, said, scan_layers};
+use super::{Check, Finding, Kind, LayerClaim, Scan, Severity, chain, kind_of, said, scan_layers};
 use crate::digest::{DiffId, Digest};
 use crate::image::Descriptor;
 use crate::progress::Reporter;
 use crate::transport::familiar;
 use crate::transport::source::{
-    Layer, MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, names_of, read_document,
+    Layer, MANIFEST_LIMIT, Manifest, ResolvedImage, Source, SourceError, names_of, read_document,
     read_manifest,
 };
 
@@ -20,13 +20,13 @@ const FILE: &str = "manifest.json";
 const MOST_IMAGES: usize = 1000;
 
 /// Names in index.json, and the images that they lead to.
-struct Claim<'a> {
+struct IndexImages<'a> {
     names: Vec<String>,
-    images: Vec<&'a StoredImage>,
+    images: Vec<&'a ResolvedImage>,
 }
 
 /// An image as `manifest.json` has it.
-struct Listed {
+struct DockerEntry {
     tags: BTreeSet<String>,
     config: Digest,
     layers: Vec<Layer>,
@@ -37,7 +37,7 @@ struct Listed {
 pub(super) fn compare(
     check: &Check<'_>,
     roots: &[Descriptor],
-    images: &[StoredImage],
+    images: &[ResolvedImage],
     reporter: &dyn Reporter,
 ) -> Vec<Finding> {
     let (half, all) = match half(check.source) {
@@ -50,11 +50,12 @@ pub(super) fn compare(
         return vec![Finding::error(Kind::Document, FILE, message)];
     }
     let complete = check.source.roots().is_ok_and(|all| all.iter().all(|r| roots.contains(r)));
-    let claims: Vec<Claim<'_>> = roots.iter().map(|root| claim(check, root, images)).collect();
+    let claims: Vec<IndexImages<'_>> =
+        roots.iter().map(|root| claim(check, root, images)).collect();
     let (mut findings, mut layers) = (Vec::new(), Vec::new());
     for listed in &all {
         let images = claims.iter().flat_map(|claim| claim.images.iter().copied());
-        let images: Vec<&StoredImage> = images.filter(|image| listed.is(image)).collect();
+        let images: Vec<&ResolvedImage> = images.filter(|image| listed.is(image)).collect();
         let is_named = claims.iter().any(|claim| !claim.tags().is_disjoint(&listed.tags));
         let Some(image) = images.first() else {
             findings.extend((complete || is_named).then(|| listed.other_config(&claims)));
@@ -75,21 +76,21 @@ pub(super) fn compare(
     findings
 }
 
-fn claim<'a>(check: &Check<'_>, root: &Descriptor, images: &'a [StoredImage]) -> Claim<'a> {
+fn claim<'a>(check: &Check<'_>, root: &Descriptor, images: &'a [ResolvedImage]) -> IndexImages<'a> {
     let mut reached = BTreeSet::from([root.digest]);
     let mut next = vec![root.digest];
     while let Some(digest) = next.pop() {
         let entries = check.indexes.get(&digest).into_iter().flatten();
         next.extend(entries.filter(|digest| reached.insert(**digest)));
     }
-    let is_reached = |image: &&StoredImage| reached.contains(&image.manifest.descriptor.digest);
-    Claim { names: names_of(root), images: images.iter().filter(is_reached).collect() }
+    let is_reached = |image: &&ResolvedImage| reached.contains(&image.manifest.descriptor.digest);
+    IndexImages { names: names_of(root), images: images.iter().filter(is_reached).collect() }
 }
 
-type Half = (Box<dyn Source>, Vec<Listed>);
+type Half = (Box<dyn Source>, Vec<DockerEntry>);
 
 fn half(source: &dyn Source) -> Result<Option<Half>, SourceError> {
-    let Some(half) = source.docker_half()? else { return Ok(None) };
+    let Some(half) = source.docker_archive()? else { return Ok(None) };
     let mut roots: BTreeMap<Digest, (Descriptor, BTreeSet<String>)> = BTreeMap::new();
     for root in half.roots()? {
         let tags = names_of(&root).into_iter().map(|name| familiar(&name).to_owned());
@@ -100,13 +101,13 @@ fn half(source: &dyn Source) -> Result<Option<Half>, SourceError> {
     for (root, tags) in roots.into_values() {
         let document = read_document(&*half, &root, "manifest", MANIFEST_LIMIT)?;
         if let Manifest::Image { config, layers } = read_manifest(&document)? {
-            all.push(Listed { tags, config: config.digest, layers });
+            all.push(DockerEntry { tags, config: config.digest, layers });
         }
     }
     Ok(Some((half, all)))
 }
 
-impl Listed {
+impl DockerEntry {
     fn place(&self, field: &str) -> String {
         let image = self.tags.first().cloned().unwrap_or_else(|| self.config.to_string());
         format!("{FILE}, {image}, {field}")
@@ -116,12 +117,12 @@ impl Listed {
         Finding::error(Kind::Document, self.place(field), message)
     }
 
-    fn is(&self, image: &StoredImage) -> bool {
+    fn is(&self, image: &ResolvedImage) -> bool {
         image.config.descriptor.digest == self.config
     }
 
     /// What to say of a config that index.json leads to under none of the names.
-    fn other_config(&self, claims: &[Claim<'_>]) -> Finding {
+    fn other_config(&self, claims: &[IndexImages<'_>]) -> Finding {
         let own = self.config;
         let named = claims.iter().find(|claim| !claim.tags().is_disjoint(&self.tags));
         self.finding(
@@ -138,9 +139,9 @@ impl Listed {
 
     /// Tags under which index.json has another image or none. Where it has no names at all, there
     /// is nothing to compare.
-    fn other_tags(&self, claims: &[Claim<'_>]) -> Vec<Finding> {
+    fn other_tags(&self, claims: &[IndexImages<'_>]) -> Vec<Finding> {
         let about = claims.iter().filter(|claim| claim.images.iter().any(|image| self.is(image)));
-        let names: BTreeSet<String> = about.flat_map(Claim::tags).collect();
+        let names: BTreeSet<String> = about.flat_map(IndexImages::tags).collect();
         let other = |tag: &&String| !names.is_empty() && !names.contains(*tag);
         let message = |tag| format!("it has `{tag}`, which index.json does not call the image");
         let others = self.tags.iter().filter(other);
@@ -149,9 +150,9 @@ impl Listed {
 
     /// The layers whose blobs are others than those of `images`, each with its place and the diff
     /// id that the config gives it: packed in another way they may still be the same.
-    fn other_layers(&self, images: &[&StoredImage]) -> Vec<Other<'_>> {
+    fn other_layers(&self, images: &[&ResolvedImage]) -> Vec<Other<'_>> {
         let is_known = |at: usize, layer: &Layer| {
-            let blob = |image: &StoredImage| image.layers.get(at).map(|l| l.descriptor.digest);
+            let blob = |image: &ResolvedImage| image.layers.get(at).map(|l| l.descriptor.digest);
             images.iter().any(|image| blob(image) == Some(layer.descriptor.digest))
         };
         let diff_ids = images.iter().take(1).flat_map(|image| &image.parsed.diff_ids);
@@ -163,7 +164,7 @@ impl Listed {
     }
 }
 
-impl Claim<'_> {
+impl IndexImages<'_> {
     /// The names as Docker lists them; it lists none without a tag.
     fn tags(&self) -> BTreeSet<String> {
         let names = self.names.iter().map(|name| familiar(name));
@@ -175,10 +176,10 @@ impl Claim<'_> {
     }
 
     /// What Docker's half lacks: of several images under one name it has one.
-    fn unlisted(&self, all: &[Listed]) -> Vec<Finding> {
+    fn unlisted(&self, all: &[DockerEntry]) -> Vec<Finding> {
         let Some(first) = self.images.first() else { return Vec::new() };
-        let is_own = |listed: &&Listed| self.images.iter().any(|image| listed.is(image));
-        let own: Vec<&Listed> = all.iter().filter(is_own).collect();
+        let is_own = |listed: &&DockerEntry| self.images.iter().any(|image| listed.is(image));
+        let own: Vec<&DockerEntry> = all.iter().filter(is_own).collect();
         let Some(listed) = own.first() else {
             let digest = first.manifest.descriptor.digest;
             let message = format!("it does not have the image {digest}, which index.json names");
@@ -200,12 +201,13 @@ fn compare_layers(
     others: &[Other<'_>],
     reporter: &dyn Reporter,
 ) -> Vec<Finding> {
-    let layers: BTreeMap<Said, &Layer> = others.iter().map(|(_, l, _)| (said(l), *l)).collect();
+    let layers: BTreeMap<LayerClaim, &Layer> =
+        others.iter().map(|(_, l, _)| (said(l), *l)).collect();
     if layers.is_empty() {
         return Vec::new();
     }
     let layers: Vec<&Layer> = layers.into_values().collect();
-    let mut scans: BTreeMap<Said, Scan> = BTreeMap::new();
+    let mut scans: BTreeMap<LayerClaim, Scan> = BTreeMap::new();
     let read = scan_layers(&check.workspace, half, &layers, reporter, |at, scan| {
         scans.extend(layers.get(at).map(|layer| (said(layer), scan.without_entries())));
         Ok::<_, Infallible>(())

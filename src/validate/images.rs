@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::{Check, Checked, Finding, Kind, Said, Scan, Tree, image_place, said, scan_layers};
+use super::{
+    Check, Finding, ImageReport, Kind, LayerClaim, Scan, Tree, image_place, said, scan_layers,
+};
 use crate::digest::DiffId;
 use crate::progress::Reporter;
-use crate::transport::source::StoredImage;
+use crate::transport::source::ResolvedImage;
 
 /// The number of images, on average, in which an entry of a layer is compared with others. In a few
 /// kilobytes each, manifests can name the same layers again and again.
@@ -17,10 +19,10 @@ const MIN_COMPARED: u64 = 10_000_000;
 
 /// Images whose layers are put over each other, one image after the other.
 struct Stack<'a> {
-    images: &'a [StoredImage],
+    images: &'a [ResolvedImage],
     /// The number of times that each layer is still needed.
-    uses: BTreeMap<Said, usize>,
-    ready: BTreeMap<Said, Scan>,
+    uses: BTreeMap<LayerClaim, usize>,
+    ready: BTreeMap<LayerClaim, Scan>,
     /// The image, and its next layer.
     at: (usize, usize),
     tree: Tree,
@@ -33,7 +35,7 @@ struct Stack<'a> {
 
 impl Stack<'_> {
     /// Puts a layer over those below it.
-    fn add(&mut self, said: &Said) -> Vec<Finding> {
+    fn add(&mut self, said: &LayerClaim) -> Vec<Finding> {
         let Some(scan) = self.ready.get(said) else { return Vec::new() };
         self.entries_compared += scan.entry_count() as u64;
         if self.entries_compared <= MIN_COMPARED.max(self.entries_read * MAX_SHARING) {
@@ -59,8 +61,8 @@ pub(super) fn compared(scan: &Scan, diff_id: DiffId) -> Vec<Finding> {
 
 impl Check<'_> {
     /// Reads the layers of all images, each once, and puts them over each other image by image.
-    pub(super) fn layers(&mut self, images: &[StoredImage], reporter: &dyn Reporter) {
-        let (mut layers, mut uses) = (Vec::new(), BTreeMap::<Said, usize>::new());
+    pub(super) fn layers(&mut self, images: &[ResolvedImage], reporter: &dyn Reporter) {
+        let (mut layers, mut uses) = (Vec::new(), BTreeMap::<LayerClaim, usize>::new());
         for layer in images.iter().flat_map(|image| &image.layers) {
             let count = uses.entry(said(layer)).or_default();
             if *count == 0 {
@@ -118,7 +120,7 @@ impl Check<'_> {
     }
 
     /// An image whose layers were read.
-    fn image(&mut self, image: &StoredImage, tar_size: u64) {
+    fn image(&mut self, image: &ResolvedImage, tar_size: u64) {
         let place = image_place(image);
         let with_layers = image.parsed.history.iter().filter(|entry| {
             entry.get("empty_layer").is_none_or(|empty| empty.as_bool() != Some(true))
@@ -128,7 +130,7 @@ impl Check<'_> {
             let message = format!("its history names {history} layers, and it has {layers}");
             self.found(Finding::error(Kind::Document, &place, message));
         }
-        self.report.images.push(Checked {
+        self.report.images.push(ImageReport {
             names: image.names.clone(),
             digest: image.manifest.descriptor.digest,
             platform: image.platform().clone(),

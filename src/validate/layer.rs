@@ -14,7 +14,7 @@ use crate::transport::source::{self, Layer, Magic, Source, SourceError};
 pub fn scan(workspace: &Arc<Workspace>, source: &dyn Source, layer: &Layer) -> Scan {
     let mut scan = Scan::new(workspace);
     let obstacle = layer.obstacle();
-    let mut raw = match source::Checked::new(source, &layer.descriptor) {
+    let mut raw = match source::VerifyingReader::new(source, &layer.descriptor) {
         Ok(raw) => raw,
         Err(error) if layer.foreign && error.is_missing() => {
             scan.findings.extend(obstacle.map(|why| Finding::warning("", why)));
@@ -86,7 +86,7 @@ struct InflatesTooMuch {
 
 fn scan_tar(
     workspace: &Arc<Workspace>,
-    raw: &mut source::Checked,
+    raw: &mut source::VerifyingReader,
     layer: &Layer,
     scan: &mut Scan,
 ) -> Result<(), Broken> {
@@ -101,7 +101,7 @@ fn scan_tar(
         return Err(Broken::Tar(format!("it is named {named}, and its bytes are {actual}")));
     }
     let plain = actual.decoder(buffered).map_err(Broken::of)?;
-    let mut tee = Tee { inner: plain, hasher: Hasher::new(), workspace };
+    let mut tee = HashingReader { inner: plain, hasher: Hasher::new(), workspace };
     let stopped = entries(&mut TarReader::streaming(&mut tee), workspace, scan).err();
     if let Some(Stop::Tar(tar::TarError::Read(error))) = stopped {
         return Err(Broken::of(error));
@@ -127,7 +127,7 @@ fn scan_tar(
 }
 
 /// Reads to the end; whether anything but zeros came.
-fn trailing(tee: &mut Tee<'_>) -> io::Result<bool> {
+fn trailing(tee: &mut HashingReader<'_>) -> io::Result<bool> {
     let mut buf = vec![0; 1 << 16];
     let mut found = false;
     loop {
@@ -140,7 +140,7 @@ fn trailing(tee: &mut Tee<'_>) -> io::Result<bool> {
 
 /// Counts the bytes of a blob.
 struct Counted<'a> {
-    inner: &'a mut source::Checked,
+    inner: &'a mut source::VerifyingReader,
     workspace: &'a Workspace,
 }
 
@@ -153,13 +153,13 @@ impl Read for Counted<'_> {
 }
 
 /// Hashes what is read, and ends what decompresses to more than the limit.
-struct Tee<'a> {
+struct HashingReader<'a> {
     inner: Box<dyn Read + 'a>,
     hasher: Hasher,
     workspace: &'a Workspace,
 }
 
-impl Read for Tee<'_> {
+impl Read for HashingReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buf)?;
         self.hasher.update(buf.get(..count).unwrap_or_default());

@@ -28,8 +28,8 @@ use crate::image::Descriptor;
 use crate::progress::Reporter;
 use crate::spec::Platform;
 use crate::transport::source::{
-    self, CONFIG_LIMIT, Encoding, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, Source, SourceError,
-    StoredImage, read_document, read_image, read_manifest,
+    self, CONFIG_LIMIT, Encoding, IndexEntry, Layer, MANIFEST_LIMIT, Manifest, ResolvedImage,
+    Source, SourceError, read_document, read_image, read_manifest,
 };
 
 pub use entries::{Meta, Scan};
@@ -44,7 +44,7 @@ const MOST_FINDINGS: usize = 10_000;
 
 /// An image that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
+pub struct ImageReport {
     /// Its names in the source.
     pub names: Vec<String>,
     /// The manifest's digest.
@@ -63,7 +63,7 @@ pub struct Checked {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// The images, in the order in which they were found.
-    pub images: Vec<Checked>,
+    pub images: Vec<ImageReport>,
     /// Every mismatch.
     pub findings: Vec<Finding>,
 }
@@ -133,9 +133,9 @@ pub fn check(
 }
 
 /// What is said of a layer's blob: digest, size and media type. Two manifests may not agree.
-type Said = (Digest, u64, Option<Encoding>);
+type LayerClaim = (Digest, u64, Option<Encoding>);
 
-fn said(layer: &Layer) -> Said {
+fn said(layer: &Layer) -> LayerClaim {
     (layer.descriptor.digest, layer.descriptor.size, layer.encoding)
 }
 
@@ -143,7 +143,7 @@ struct Check<'a> {
     source: &'a dyn Source,
     workspace: Arc<Workspace>,
     report: Report,
-    images: Vec<StoredImage>,
+    images: Vec<ResolvedImage>,
     /// Digests of the findings.
     known: BTreeSet<Digest>,
     /// What was followed already, by digest, size and media type: in a few kilobytes indexes can
@@ -271,7 +271,7 @@ impl Check<'_> {
             if !self.read.insert((blob.digest, blob.size)) {
                 continue;
             }
-            let read = source::Checked::new(self.source, blob).and_then(|mut checked| {
+            let read = source::VerifyingReader::new(self.source, blob).and_then(|mut checked| {
                 std::io::copy(&mut checked, &mut std::io::sink())
                     .map_err(|e| source::read_error(self.source, blob.digest, e))
             });
@@ -281,7 +281,7 @@ impl Check<'_> {
         }
     }
 
-    fn keep(&mut self, root: &Descriptor, image: StoredImage) {
+    fn keep(&mut self, root: &Descriptor, image: ResolvedImage) {
         let layers = image.layers.iter().map(|layer| &layer.descriptor);
         layers.chain([&image.config.descriptor]).for_each(|blob| self.embedded(blob));
         let (own, version) = (&image.parsed.platform, image.parsed.os_version.as_deref());
@@ -304,7 +304,7 @@ impl Check<'_> {
 
     /// Another entry for what was followed already.
     fn again(&mut self, root: &Descriptor) {
-        let is_same = |image: &&mut StoredImage| image.manifest.descriptor.digest == root.digest;
+        let is_same = |image: &&mut ResolvedImage| image.manifest.descriptor.digest == root.digest;
         let Some(image) = self.images.iter_mut().find(is_same) else { return };
         for name in source::names_of(root) {
             if !image.names.contains(&name) {
@@ -334,7 +334,7 @@ fn place_of(root: &Descriptor) -> String {
     root.digest.to_string()
 }
 
-fn image_place(image: &StoredImage) -> String {
+fn image_place(image: &ResolvedImage) -> String {
     match image.names.first() {
         Some(name) => name.clone(),
         None => image.manifest.descriptor.digest.to_string(),

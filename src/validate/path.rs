@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// Below the root.
-    Within(Vec<u8>),
+    GroupReporter(Vec<u8>),
     /// The root itself.
     Root,
     /// Outside, by way of `..`.
@@ -28,7 +28,7 @@ pub(super) fn place(path: &[u8], from: &[u8]) -> Place {
     }
     match parts.is_empty() {
         true => Place::Root,
-        false => Place::Within(parts.join(&b'/')),
+        false => Place::GroupReporter(parts.join(&b'/')),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cooper::base::Lock;
 use cooper::digest::Digest;
-use cooper::progress::Silent;
+use cooper::progress::NullReporter;
 use cooper::spec::Platform;
 use cooper::transport::source::{Layout, Source};
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ impl Odd {
     pub(crate) fn lock(&self) -> Result<Lock, String> {
         let layout = Layout::open(&self.place.path("from")).unwrap();
         let root = &layout.roots().unwrap()[0];
-        Lock::of(&layout, "a:v1", root, &Silent).map_err(|error| error.to_string())
+        Lock::of(&layout, "a:v1", root, &NullReporter).map_err(|error| error.to_string())
     }
 
     pub(crate) fn locked(&self) -> BTreeMap<String, String> {

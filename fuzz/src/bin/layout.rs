@@ -2,7 +2,7 @@
 #![no_main]
 
 use cooper::digest::Digest;
-use cooper::progress::Silent;
+use cooper::progress::NullReporter;
 use cooper::transport::source::{Layout, Source};
 use cooper::validate::{self, Limits};
 use cooper_fuzz::temp;
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         .collect();
     let layout = Layout::open(index.parent().expect("a file is in a folder")).expect("a layout");
     if let Ok(roots) = layout.roots() {
-        validate::check(&layout, &roots, Limits::new(1), &Silent);
+        validate::check(&layout, &roots, Limits::new(1), &NullReporter);
     }
     blobs.iter().for_each(|blob| drop(std::fs::remove_file(blob)));
 });

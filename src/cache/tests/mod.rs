@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::digest::Digest;
 use crate::layer::{Content, Layer, Request, build, build_with};
-use crate::progress::{Reporter, Silent, Task};
+use crate::progress::{NullReporter, Reporter, Task};
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
 
@@ -26,7 +26,7 @@ struct Heard(Mutex<Vec<String>>, AtomicUsize);
 impl Reporter for Heard {
     fn start(&self, _: &str, _: Option<u64>) -> Box<dyn Task> {
         self.1.fetch_add(1, Ordering::Relaxed);
-        Silent.start("", None)
+        NullReporter.start("", None)
     }
 
     fn warn(&self, message: &str) {
@@ -164,15 +164,15 @@ fn builds_that_begin_several_layers_in_unlike_orders_do_not_wait_for_each_other_
 #[test]
 fn who_may_not_wait_hears_that_a_layer_is_being_made() {
     let house = House::new();
-    let key = Key::new(&[house.info("one", "sha256:b")], Compression::None {}, 1);
+    let key = LayerKey::new(&[house.info("one", "sha256:b")], Compression::None {}, 1);
     let (cache, other) = (house.cache(), house.cache());
     let Lookup::Miss(claim) = cache.get(&key, false).unwrap() else { panic!("nobody made it") };
-    assert!(matches!(other.get(&key, false).unwrap(), Lookup::Elsewhere));
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::BlobOpener));
     let (digest, diff_id) = (Digest::of(b"tar"), crate::digest::DiffId::of(b"tar"));
-    let record = Record { digest, diff_id, blob_size: 3, tar_size: 3 };
+    let record = LayerRecord { digest, diff_id, blob_size: 3, tar_size: 3 };
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| other.get(&key, true).unwrap());
-        cache.put(Some(&key), &record, New::Plain(digest)).unwrap();
+        cache.put(Some(&key), &record, LayerBytes::Plain(digest)).unwrap();
         drop(claim);
         assert!(matches!(waiting.join().unwrap(), Lookup::Hit(found, _) if found == record));
     });
@@ -185,10 +185,10 @@ fn what_is_damaged_stays_where_it_is_until_it_is_replaced() {
     house.gzip(&house.cache());
     let (blob, record) = (house.only("blobs"), house.only("layers"));
     fs::write(&blob, b"short").unwrap();
-    let key = Key::new(&[house.info("one", "sha256:a")], Compression::default(), 1);
+    let key = LayerKey::new(&[house.info("one", "sha256:a")], Compression::default(), 1);
     let (cache, other) = (house.cache(), house.cache());
     let Lookup::Damaged(_, claim) = cache.get(&key, false).unwrap() else { panic!("it is not") };
-    assert!(matches!(other.get(&key, false).unwrap(), Lookup::Elsewhere));
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::BlobOpener));
     assert!(blob.exists() && record.exists());
     drop(claim);
     house.gzip(&cache);
@@ -319,7 +319,7 @@ fn what_was_used_least_recently_goes_first() {
     assert_ne!(old.digest, new.digest);
     drop((cache, old, new));
     let infos = [house.info("one", "sha256:old")];
-    let key = Key::new(&infos, Compression::Gzip { level: 1 }, 1);
+    let key = LayerKey::new(&infos, Compression::Gzip { level: 1 }, 1);
     let path = house.within("layers").join(key.hex());
     let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(10);
     fs::File::open(&path).unwrap().set_modified(past).unwrap();
@@ -341,10 +341,10 @@ fn what_a_killed_process_left_is_removed_and_a_blob_in_use_is_not() {
     let left = house.within("tmp/blob-of-a-killed-process");
     fs::write(&left, b"half").unwrap();
     let other = Cache::open(&house.cache_dir(), Some(0)).unwrap();
-    assert_eq!(other.shrink().unwrap(), Freed::default(), "the layer is in use");
+    assert_eq!(other.trim_to_limit().unwrap(), RemovedFiles::default(), "the layer is in use");
     bytes(&layer);
     drop(layer);
-    assert_eq!(other.shrink().unwrap().files, 3);
+    assert_eq!(other.trim_to_limit().unwrap().files, 3);
     assert!(!left.exists());
 }
 
@@ -356,7 +356,7 @@ fn while_there_is_room_only_what_a_killed_process_left_goes() {
     for path in [&left, &alone] {
         fs::write(path, b"x").unwrap();
     }
-    assert_eq!(house.cache().shrink().unwrap().files, 1);
+    assert_eq!(house.cache().trim_to_limit().unwrap().files, 1);
     assert!(!left.exists() && alone.exists());
     assert_eq!(house.cache().gc().unwrap().files, 1);
     assert!(!alone.exists());
@@ -370,8 +370,9 @@ fn a_cache_above_its_limit_makes_room_for_the_next_builds_too() {
         house.build(&house.cache(), &format!("sha256:{number:02}"), Compression::None {});
     }
     let total = house.cache().info().unwrap().bytes;
-    let shrunk =
-        |limit| Cache::open(&house.cache_dir(), Some(limit)).unwrap().shrink().unwrap().files;
+    let shrunk = |limit| {
+        Cache::open(&house.cache_dir(), Some(limit)).unwrap().trim_to_limit().unwrap().files
+    };
     assert_eq!((shrunk(total), shrunk(total - 1)), (0, 2));
 }
 

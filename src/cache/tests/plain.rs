@@ -1,16 +1,16 @@
 //! What is remembered of plain layers.
 
 use super::*;
-use crate::layer::Had;
+use crate::layer::CachedBytes;
 
 #[test]
 fn how_store_paths_looked_is_believed_in_the_life_of_the_machine_that_it_was_written_in() {
     let house = House::new();
     let named = |cache: &Cache| {
         let infos = [house.info("one", "sha256:a")];
-        let key = Key::new(&infos, Compression::None {}, 1);
+        let key = LayerKey::new(&infos, Compression::None {}, 1);
         match cache.get(&key, false).unwrap() {
-            Lookup::Hit(_, Had::Plain(before)) => before.seen.is_some(),
+            Lookup::Hit(_, CachedBytes::Plain(before)) => before.seen.is_some(),
             other => panic!("{other:?}"),
         }
     };

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn key(house: &House) -> Key {
-    Key::new(&[house.info("one", "sha256:a")], Compression::default(), 1)
+fn key(house: &House) -> LayerKey {
+    LayerKey::new(&[house.info("one", "sha256:a")], Compression::default(), 1)
 }
 
 #[test]
@@ -46,11 +46,11 @@ fn what_was_made_of_a_damaged_store_path_is_made_again_when_the_store_is_verifie
     let damaged = house.gzip(&house.cache()).digest;
     fs::write(house.store_path("one").join("file"), "mended").unwrap();
     assert_eq!(house.gzip(&house.cache()).digest, damaged, "nobody looked");
-    let mended = house.gzip(&house.cache().of_verified_paths()).digest;
+    let mended = house.gzip(&house.cache().verified_only()).digest;
     assert_ne!(mended, damaged);
     assert_eq!(house.gzip(&house.cache()).digest, mended);
     house.remove_store();
-    house.gzip(&house.cache().of_verified_paths());
+    house.gzip(&house.cache().verified_only());
 }
 
 #[test]

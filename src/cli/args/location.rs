@@ -16,7 +16,7 @@ use crate::transport::source::{self, Source, SourceError};
 
 /// Where an image lies or shall lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) enum Place {
+pub(in crate::cli) enum ImageLocation {
     /// A layout.
     Layout(PathBuf, Option<String>),
     /// An archive.
@@ -39,7 +39,7 @@ const DAEMONS: [(&str, &str); 4] = [
     ("containerd:", "containerd"),
 ];
 
-impl Place {
+impl ImageLocation {
     /// skopeo's words for places are taken; without one, what exists is a path, and what looks
     /// like a path is one. Paths need not be UTF-8, names must.
     pub(in crate::cli) fn of(word: &OsStr) -> Result<Self, String> {
@@ -82,7 +82,7 @@ impl Place {
 }
 
 /// So that clap takes places that are no UTF-8.
-impl ValueParserFactory for Place {
+impl ValueParserFactory for ImageLocation {
     type Parser = TryMapValueParser<OsStringValueParser, fn(OsString) -> Result<Self, String>>;
 
     fn value_parser() -> Self::Parser {
@@ -90,11 +90,11 @@ impl ValueParserFactory for Place {
     }
 }
 
-fn in_daemon(text: &str, kind: &str, rest: &str) -> Result<Place, String> {
+fn in_daemon(text: &str, kind: &str, rest: &str) -> Result<ImageLocation, String> {
     let kind = <Kind as clap::ValueEnum>::from_str(kind, false)?;
     let reference: Reference = rest.parse().map_err(|e| format!("`{text}`: {e}"))?;
     match reference.digest {
-        None => Ok(Place::Daemon(kind, reference)),
+        None => Ok(ImageLocation::Daemon(kind, reference)),
         Some(_) => Err(format!("`{text}` has a digest; name the image by its tag")),
     }
 }
@@ -130,7 +130,7 @@ fn path_and_name(word: &OsStr, rest: &[u8]) -> Result<(PathBuf, Option<String>),
     Ok((OsStr::from_bytes(path).into(), name))
 }
 
-impl Place {
+impl ImageLocation {
     /// The name of one of several images, if the word had one.
     pub(in crate::cli) fn image(&self) -> Option<&str> {
         match self {
@@ -155,7 +155,7 @@ impl Place {
                 path.display().to_string()
             }
             Self::Registry(reference) | Self::Word(reference) => reference.to_string(),
-            Self::Daemon(_, reference) => in_daemons_words(reference),
+            Self::Daemon(_, reference) => daemon_reference(reference),
         }
     }
 
@@ -172,7 +172,7 @@ impl Place {
 
 /// How registries and daemons are reached; what verbs that read from one share.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Reach {
+pub(in crate::cli) struct ConnectOptions {
     #[command(flatten)]
     pub(in crate::cli) daemon: DaemonArgs,
     #[command(flatten)]
@@ -181,20 +181,22 @@ pub(in crate::cli) struct Reach {
 
 /// Opens a place for reading.
 pub(in crate::cli) fn open(
-    place: &Place,
-    reach: &Reach,
+    place: &ImageLocation,
+    reach: &ConnectOptions,
     reporter: &dyn Reporter,
 ) -> Result<Box<dyn Source>, Failure> {
     let opened = match place {
-        Place::Layout(path, _) => source::Layout::open(path).map(|s| Box::new(s) as Box<_>),
-        Place::Archive(path, _) => source::Archive::open(path).map(|s| Box::new(s) as Box<_>),
-        Place::Path(path) => source::open_path(path),
-        Place::Registry(reference) | Place::Word(reference) => {
+        ImageLocation::Layout(path, _) => source::Layout::open(path).map(|s| Box::new(s) as Box<_>),
+        ImageLocation::Archive(path, _) => {
+            source::Archive::open(path).map(|s| Box::new(s) as Box<_>)
+        }
+        ImageLocation::Path(path) => source::open_path(path),
+        ImageLocation::Registry(reference) | ImageLocation::Word(reference) => {
             return open_registry(reference, reach).map_err(|failure| place.hint(failure));
         }
-        Place::Daemon(kind, reference) => {
+        ImageLocation::Daemon(kind, reference) => {
             let daemon = reach.daemon.connect(*kind)?;
-            let name = in_daemons_words(reference);
+            let name = daemon_reference(reference);
             return Ok(Box::new(daemon::export(&*daemon, &name, reporter)?));
         }
     };
@@ -213,8 +215,8 @@ pub(in crate::cli) fn open(
 
 /// As [`open`], and something must be there.
 pub(in crate::cli) fn open_filled(
-    place: &Place,
-    reach: &Reach,
+    place: &ImageLocation,
+    reach: &ConnectOptions,
     reporter: &dyn Reporter,
 ) -> Result<Box<dyn Source>, Failure> {
     let source = open(place, reach, reporter)?;
@@ -226,13 +228,16 @@ pub(in crate::cli) fn open_filled(
 }
 
 /// `name:tag`, as daemons list it.
-pub(in crate::cli) fn in_daemons_words(reference: &Reference) -> String {
+pub(in crate::cli) fn daemon_reference(reference: &Reference) -> String {
     let tag = reference.tag.as_ref().map_or("latest", |tag| tag.as_str());
     let tagless = Reference { tag: None, ..reference.clone() };
     format!("{}:{tag}", tagless.familiar())
 }
 
-fn open_registry(reference: &Reference, reach: &Reach) -> Result<Box<dyn Source>, Failure> {
+fn open_registry(
+    reference: &Reference,
+    reach: &ConnectOptions,
+) -> Result<Box<dyn Source>, Failure> {
     Ok(Box::new(super::registry::source(reference, &reach.registry)?))
 }
 
@@ -243,20 +248,23 @@ mod tests {
     #[test]
     fn words_are_paths_or_references_by_their_looks() {
         for (text, place) in [
-            ("oci:dir:v1", Place::Layout("dir".into(), Some("v1".into()))),
-            ("oci-archive:a.tar:x/y:v1", Place::Archive("a.tar".into(), Some("x/y:v1".into()))),
-            ("./missing", Place::Path("./missing".into())),
-            ("missing.tar", Place::Path("missing.tar".into())),
-            ("/", Place::Path("/".into())),
-            ("docker-daemon:a:v1", Place::Daemon(Kind::Docker, "a:v1".parse().unwrap())),
-            ("podman:t/a", Place::Daemon(Kind::Podman, "t/a".parse().unwrap())),
-            ("r.io/a:v1", Place::Registry("r.io/a:v1".parse().unwrap())),
-            ("nope", Place::Word("nope".parse().unwrap())),
-            ("nope:v1", Place::Registry("nope:v1".parse().unwrap())),
-            ("docker://nope", Place::Registry("nope".parse().unwrap())),
-            ("docker://r.io/a.tar", Place::Registry("r.io/a.tar".parse().unwrap())),
+            ("oci:dir:v1", ImageLocation::Layout("dir".into(), Some("v1".into()))),
+            (
+                "oci-archive:a.tar:x/y:v1",
+                ImageLocation::Archive("a.tar".into(), Some("x/y:v1".into())),
+            ),
+            ("./missing", ImageLocation::Path("./missing".into())),
+            ("missing.tar", ImageLocation::Path("missing.tar".into())),
+            ("/", ImageLocation::Path("/".into())),
+            ("docker-daemon:a:v1", ImageLocation::Daemon(Kind::Docker, "a:v1".parse().unwrap())),
+            ("podman:t/a", ImageLocation::Daemon(Kind::Podman, "t/a".parse().unwrap())),
+            ("r.io/a:v1", ImageLocation::Registry("r.io/a:v1".parse().unwrap())),
+            ("nope", ImageLocation::Word("nope".parse().unwrap())),
+            ("nope:v1", ImageLocation::Registry("nope:v1".parse().unwrap())),
+            ("docker://nope", ImageLocation::Registry("nope".parse().unwrap())),
+            ("docker://r.io/a.tar", ImageLocation::Registry("r.io/a.tar".parse().unwrap())),
         ] {
-            assert_eq!(Place::of(OsStr::new(text)).unwrap(), place);
+            assert_eq!(ImageLocation::of(OsStr::new(text)).unwrap(), place);
         }
     }
 }

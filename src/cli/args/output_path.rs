@@ -14,7 +14,7 @@ use super::{location, spec_input};
 use crate::cli::commands::build::Format;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output::is_stdout;
-use crate::fs::{Context, Opened};
+use crate::fs::{Context, FdPath};
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 use crate::transport::layout;
@@ -78,7 +78,7 @@ fn leads_to_terminal(path: &Path) -> bool {
     if is_stdout(path) {
         return io::stdout().is_terminal();
     }
-    if Opened::at(path) == Some(Opened::Stderr) {
+    if FdPath::at(path) == Some(FdPath::Stderr) {
         return io::stderr().is_terminal();
     }
     // Nothing else is opened, as that may wait or do something.

@@ -200,7 +200,7 @@ impl From<RegistryError> for Failure {
                  may have a higher limit"
                     .into(),
             ),
-            error if error.wants_another_identity() => Some(
+            error if error.is_client_cert_rejected() => Some(
                 "show a client certificate that it knows: put client.cert and client.key where \
                  podman and Docker look, such as /etc/containers/certs.d/HOST:PORT, or name their \
                  folder with `--cert-dir`, which is for the registry itself"

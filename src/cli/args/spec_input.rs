@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::location::Place;
+use super::location::ImageLocation;
 use crate::cli::ui::failure::Failure;
 use crate::fs;
 use crate::fs::Context;
@@ -27,7 +27,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 pub(in crate::cli) enum Input {
     Spec(Box<Spec>),
-    Place(Place),
+    ImageLocation(ImageLocation),
 }
 
 /// Reads an IMAGE: `-` is a spec, a folder is a layout if it says so, a file a spec if it is JSON;
@@ -45,7 +45,7 @@ pub(in crate::cli) fn read(word: &OsStr) -> Result<Input, Failure> {
     };
     match is_spec {
         true => Ok(Input::Spec(Box::new(read_spec(path)?))),
-        false => Ok(Input::Place(Place::of(word).map_err(Failure::input)?)),
+        false => Ok(Input::ImageLocation(ImageLocation::of(word).map_err(Failure::input)?)),
     }
 }
 
@@ -130,7 +130,7 @@ pub(in crate::cli) fn read_tagged_specs(
 
 /// Of two images with one name and tag only one could be found where they go. `name` is what an
 /// image is called there.
-pub(in crate::cli) fn refuse_twins(
+pub(in crate::cli) fn reject_duplicate_names(
     specs: &[Spec],
     name: impl Fn(&Spec) -> String,
 ) -> Result<(), Failure> {
@@ -151,13 +151,13 @@ pub(in crate::cli) fn refuse_twins(
 
 /// Warns of names in `layering.changesOften` that change nothing; of a set's, which its images
 /// share, once.
-pub(in crate::cli) fn warn_of_names(specs: &[Spec], reporter: &dyn Reporter) {
+pub(in crate::cli) fn warn_unknown_packages(specs: &[Spec], reporter: &dyn Reporter) {
     let mut warnings = BTreeSet::new();
     for spec in specs {
         let mut set = BTreeSet::from([spec.name.as_str()]);
         set.extend(spec.layering.others().map(|(name, _)| name));
         let images: Vec<String> = set.into_iter().map(|name| format!("`{name}`")).collect();
-        for name in spec.unknown_often() {
+        for name in spec.unknown_changes_often() {
             warnings.insert(format!(
                 "layering.changesOften has `{name}`, and no store path of {} has that name; \
                  write it without its hash and version, as `cooper plan` shows it",
@@ -175,11 +175,11 @@ pub(in crate::cli) fn read_specs(arguments: &[PathBuf]) -> Result<Vec<Spec>, Fai
 
 /// Names the file above a spec's error, and the nearest field below it.
 pub(in crate::cli) fn spec_failure(path: &Path, error: SpecError) -> Failure {
-    unusable(error, format!("failed to read {}", called(path)))
+    with_suggestion(error, format!("failed to read {}", called(path)))
 }
 
 /// Says above a spec's error what failed by it, and below it the nearest field.
-pub(in crate::cli) fn unusable(error: SpecError, during: String) -> Failure {
+pub(in crate::cli) fn with_suggestion(error: SpecError, during: String) -> Failure {
     let suggestion = match &error {
         SpecError::Json { suggestion, .. } => suggestion.clone(),
         _ => None,

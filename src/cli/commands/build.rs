@@ -19,16 +19,16 @@ use crate::cli::ui::output::is_stdout;
 use crate::cli::ui::summary;
 use crate::cli::ui::summary::Row;
 use crate::cli::ui::{output, progress};
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 use crate::digest::Digest;
 use crate::fs::AtomicFile;
 use crate::image::Image;
-use crate::layer::{Layer, Sink, Store};
+use crate::layer::{Layer, LayerCache, Sink};
 use crate::progress::{Reporter, Task};
 use crate::spec::{Spec, Tag};
 use crate::transport::archive::{self, Archive};
-use crate::transport::graph::Named;
-use crate::transport::progress_io::Counted;
+use crate::transport::graph::TaggedImage;
+use crate::transport::progress_io::ProgressWriter;
 use crate::transport::{TransportError, layout};
 
 /// Gathers headers and small blobs; the blocks of large ones pass it by.
@@ -72,15 +72,15 @@ pub(in crate::cli) enum Format {
 /// Images, and how long each took.
 type Assembled = (Vec<Image>, Vec<Duration>);
 
-pub(in crate::cli) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let to_stdout = is_stdout(&args.output);
     let specs = spec_input::read_tagged_specs(&args.specs, &args.tags)?;
-    spec_input::refuse_twins(&specs, |spec| spec.name.to_string())?;
+    spec_input::reject_duplicate_names(&specs, |spec| spec.name.to_string())?;
     check_output(&args.output, args.format)?;
     refuse_inputs(&args.output, &args.specs, &specs)?;
     let reporter = progress::reporter(global);
-    spec_input::warn_of_names(&specs, &*reporter);
+    spec_input::warn_unknown_packages(&specs, &*reporter);
     let store = if args.verify_store {
         assemble::verify_store(global, &specs, &*reporter)?;
         assemble::verified_store(global, &reporter)?
@@ -108,7 +108,7 @@ pub(in crate::cli) fn run(global: &Global, args: &BuildArgs) -> Result<(), Failu
 }
 
 fn report(
-    global: &Global,
+    global: &GlobalArgs,
     images: &[Image],
     times: &[Duration],
     since: Instant,
@@ -136,9 +136,9 @@ fn raw_stdout() -> io::Result<File> {
 
 /// Assembles images into one archive, which is at that path once it is committed.
 pub(in crate::cli) fn archive(
-    global: &Global,
+    global: &GlobalArgs,
     specs: &[Spec],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     reporter: &dyn Reporter,
     path: &Path,
 ) -> Result<(AtomicFile, Assembled), Failure> {
@@ -151,25 +151,26 @@ pub(in crate::cli) fn archive(
 
 /// Assembles images into the layout of that path.
 fn layout(
-    global: &Global,
+    global: &GlobalArgs,
     specs: &[Spec],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     reporter: &dyn Reporter,
     path: &Path,
 ) -> Result<Assembled, Failure> {
-    let layers = layout::Layers::new(path);
+    let layers = layout::LayerWriter::new(path);
     let write = |arriving| layers.write(arriving, reporter);
     let unwritten = |error| unwritten(error, path);
-    let (assembled, ()) = meanwhile(global, specs, store, reporter, write, &unwritten)?;
+    let (assembled, ()) =
+        assemble_while_writing(global, specs, store, reporter, write, &unwritten)?;
     layers.finish(&assembled.0, reporter)?;
     Ok(assembled)
 }
 
 /// Assembles images into one archive. `path` is what people call the stream.
 fn stream(
-    global: &Global,
+    global: &GlobalArgs,
     specs: &[Spec],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     reporter: &dyn Reporter,
     to: impl Write + AsFd + Send,
     path: &Path,
@@ -177,19 +178,20 @@ fn stream(
     let unwritten = |error| unwritten(error, path);
     let task = reporter.start(&writing(path), None);
     let mut out = BufWriter::with_capacity(BUFFER, to);
-    let mut out = Counted { to: &mut out, task: &*task };
+    let mut out = ProgressWriter { to: &mut out, task: &*task };
     let write = |layers| write_layers(layers, &mut out);
-    let (assembled, written) = meanwhile(global, specs, store, reporter, write, &unwritten)?;
-    let named: Vec<Named> = assembled.0.iter().map(Named::of_image).collect();
-    Archive::go_on(&mut out, written).finish(&named).map_err(unwritten)?;
+    let (assembled, written) =
+        assemble_while_writing(global, specs, store, reporter, write, &unwritten)?;
+    let named: Vec<TaggedImage> = assembled.0.iter().map(TaggedImage::of_image).collect();
+    Archive::resume(&mut out, written).finish(&named).map_err(unwritten)?;
     Ok(assembled)
 }
 
 /// Assembles images. What is finished is written while the rest is being made.
-fn meanwhile<T: Send>(
-    global: &Global,
+fn assemble_while_writing<T: Send>(
+    global: &GlobalArgs,
     specs: &[Spec],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     reporter: &dyn Reporter,
     write: impl FnOnce(mpsc::IntoIter<Layer>) -> Result<T, TransportError> + Send,
     unwritten: &dyn Fn(TransportError) -> Failure,
@@ -201,8 +203,9 @@ fn meanwhile<T: Send>(
             .spawn_scoped(scope, move || write(layers.into_iter()))
             .map_err(no_thread)?;
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        let told = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
-        let assembled = assemble::assemble_and_tell(global, specs, store, reporter, &told);
+        let ignore_broken_pipe = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
+        let assembled =
+            assemble::assemble_and_tell(global, specs, store, reporter, &ignore_broken_pipe);
         drop(finished);
         // When the writer has failed, that is why the rest has.
         let written = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -244,7 +247,7 @@ fn unwritten(error: TransportError, path: &Path) -> Failure {
 /// Writes what is named into a layout, or into an archive beside its final path that is then
 /// renamed, so that no half archive is ever found there; `-` is standard output.
 pub(in crate::cli) fn write(
-    graphs: &[Named],
+    graphs: &[TaggedImage],
     path: &Path,
     format: Format,
     reporter: &dyn Reporter,
@@ -270,13 +273,13 @@ fn writing(path: &Path) -> String {
 }
 
 fn write_stream(
-    graphs: &[Named],
+    graphs: &[TaggedImage],
     to: impl Write + AsFd,
     path: &Path,
     task: &dyn Task,
 ) -> Result<(), Failure> {
     let mut out = BufWriter::with_capacity(BUFFER, to);
-    let mut out = Counted { to: &mut out, task };
+    let mut out = ProgressWriter { to: &mut out, task };
     archive::write_graphs(graphs, &BTreeSet::new(), &mut out)
         .and_then(|()| out.flush().map_err(TransportError::Stream))
         .map_err(|error| unwritten(error, path))

@@ -10,7 +10,7 @@ use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::cli::ui::output::Text;
 use crate::cli::ui::{progress, table};
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 
 /// Look at the layers that are kept, check them, or remove some
 #[derive(Debug, Subcommand)]
@@ -87,7 +87,7 @@ struct Verified {
     damaged: Vec<String>,
 }
 
-pub(in crate::cli) fn run(global: &Global, verb: &CacheVerb) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, verb: &CacheVerb) -> Result<(), Failure> {
     let Some(cache) = assemble::cache(global, &progress::reporter(global))? else {
         return Err(Failure::input("there is no cache to look at")
             .hint("name one with `--cache DIR`; without HOME there is no default"));
@@ -99,7 +99,7 @@ pub(in crate::cli) fn run(global: &Global, verb: &CacheVerb) -> Result<(), Failu
     }
 }
 
-fn info(global: &Global, cache: &Cache) -> Result<(), Failure> {
+fn info(global: &GlobalArgs, cache: &Cache) -> Result<(), Failure> {
     let info = cache.info()?;
     let dir = info.dir.display().to_string();
     let (bytes, limit) = (table::bytes(info.bytes), table::bytes(info.limit));
@@ -129,14 +129,14 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn gc(global: &Global, cache: &Cache) -> Result<(), Failure> {
+fn gc(global: &GlobalArgs, cache: &Cache) -> Result<(), Failure> {
     let freed = cache.gc()?;
     let mut text = Text::default();
     text.line(format_args!("removed {} files, {}", freed.files, table::bytes(freed.bytes)));
     print(global, &Freed { files: freed.files, bytes: freed.bytes }, &text)
 }
 
-fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
+fn verify(global: &GlobalArgs, cache: &Cache) -> Result<(), Failure> {
     let verified = cache.verify(global.jobs())?;
     let damaged: Vec<String> =
         verified.damaged.iter().map(|path| path.display().to_string()).collect();
@@ -146,9 +146,9 @@ fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
         text.line(format_args!("damaged: {path}"));
     }
     let count = count(damaged.len(), "file");
-    let is_whole = damaged.is_empty();
+    let is_complete = damaged.is_empty();
     print(global, &Verified { whole: verified.whole, damaged }, &text)?;
-    match is_whole {
+    match is_complete {
         true => Ok(()),
         false => Err(Failure::input(format!("{count} of the cache damaged")).hint(
             "unless the cache cannot be written they are removed, and what they held is made \
@@ -157,7 +157,7 @@ fn verify(global: &Global, cache: &Cache) -> Result<(), Failure> {
     }
 }
 
-fn print<T: Serialize>(global: &Global, data: &T, text: &Text) -> Result<(), Failure> {
+fn print<T: Serialize>(global: &GlobalArgs, data: &T, text: &Text) -> Result<(), Failure> {
     if !global.json {
         return output::data(text);
     }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::build::{self, Format};
-use crate::cli::Global;
+use crate::cli::GlobalArgs;
 use crate::cli::args::location;
-use crate::cli::args::location::{Place, Reach};
+use crate::cli::args::location::{ConnectOptions, ImageLocation};
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::{output, progress};
 use crate::image::Descriptor;
 use crate::progress::Reporter;
 use crate::spec::Platform;
-use crate::transport::graph::{Graph, Named, Rename};
+use crate::transport::graph::{Graph, Rename, TaggedImage};
 use crate::transport::name::reference::Reference;
 use crate::transport::source::{MANIFEST_LIMIT, read_document};
 use crate::transport::source::{Source, choose, images};
@@ -34,15 +34,15 @@ use crate::transport::source::{Source, choose, images};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CopyArgs {
     /// Where the image is
-    from: Place,
+    from: ImageLocation,
     /// Where it goes
-    to: Place,
+    to: ImageLocation,
     /// Of an index, only the image for this platform, such as linux/arm64, or for the highest variant
     /// that runs there
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectOptions,
 }
 
 /// Read images from anywhere and save them in one archive or layout
@@ -53,7 +53,7 @@ pub(in crate::cli) struct CopyArgs {
 pub(in crate::cli) struct SaveArgs {
     /// Where the images are
     #[arg(required = true, value_name = "PLACE")]
-    places: Vec<Place>,
+    places: Vec<ImageLocation>,
     /// Where they go; `-` streams an archive to standard output
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
@@ -65,25 +65,28 @@ pub(in crate::cli) struct SaveArgs {
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectOptions,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failure> {
-    if let Place::Layout(path, _) | Place::Archive(path, _) | Place::Path(path) = &args.to {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &CopyArgs) -> Result<(), Failure> {
+    if let ImageLocation::Layout(path, _)
+    | ImageLocation::Archive(path, _)
+    | ImageLocation::Path(path) = &args.to
+    {
         build::check_output(path, format(&args.to))?;
     }
     let reporter = progress::reporter(global);
     let source: Arc<dyn Source> =
         Arc::from(location::open_filled(&args.from, &args.reach, &*reporter)?);
-    let graphs = || -> Result<Vec<Named>, Failure> {
+    let graphs = || -> Result<Vec<TaggedImage>, Failure> {
         let rename = renamed(&args.to)?;
         let roots = roots(&*source, args.from.image(), &args.to)?;
         let platform = args.platform.as_ref();
         let named = |root| read(&source, root, platform, rename.as_ref(), &*reporter);
-        once(roots.iter().map(named).collect::<Result<_, _>>()?)
+        deduplicate(roots.iter().map(named).collect::<Result<_, _>>()?)
     };
     match &args.to {
-        Place::Registry(reference) | Place::Word(reference) => {
+        ImageLocation::Registry(reference) | ImageLocation::Word(reference) => {
             if is_tagged(global, args, &*source, reference)
                 .map_err(|failure| args.to.hint(failure))?
             {
@@ -92,21 +95,23 @@ pub(in crate::cli) fn run(global: &Global, args: &CopyArgs) -> Result<(), Failur
             let push = |graphs: Vec<_>| push(global, reference, &graphs, args, &*reporter);
             graphs().and_then(push).map_err(|failure| args.to.hint(failure))
         }
-        Place::Archive(path, _) | Place::Layout(path, _) | Place::Path(path) => {
+        ImageLocation::Archive(path, _)
+        | ImageLocation::Layout(path, _)
+        | ImageLocation::Path(path) => {
             let graphs = graphs()?;
             build::write(&graphs, path, format(&args.to), &*reporter)?;
             say(global, &format!("copied {} to `{}`", count(graphs.len()), path.display()));
             Ok(())
         }
-        Place::Daemon(kind, to) => load(global, args, (*kind, to), &source, &*reporter),
+        ImageLocation::Daemon(kind, to) => load(global, args, (*kind, to), &source, &*reporter),
     }
 }
 
 /// What is written to a path.
-fn format(to: &Place) -> Format {
+fn format(to: &ImageLocation) -> Format {
     let is_layout = match to {
-        Place::Layout(..) => true,
-        Place::Path(path) => !is_archive(path),
+        ImageLocation::Layout(..) => true,
+        ImageLocation::Path(path) => !is_archive(path),
         _ => false,
     };
     if is_layout { Format::Layout } else { Format::Archive }
@@ -114,7 +119,7 @@ fn format(to: &Place) -> Format {
 
 /// Puts an image into a daemon, which keeps one platform of it, and only what it lacks is sent.
 fn load(
-    global: &Global,
+    global: &GlobalArgs,
     args: &CopyArgs,
     (kind, to): (crate::cli::args::daemon::Kind, &Reference),
     source: &Arc<dyn Source>,
@@ -126,11 +131,11 @@ fn load(
     let found = images(&**source, &root, args.platform.as_ref(), reporter)?;
     let [stored] = &found[..] else {
         let platforms: Vec<String> =
-            found.iter().map(crate::transport::source::StoredImage::label).collect();
+            found.iter().map(crate::transport::source::ResolvedImage::label).collect();
         return Err(Failure::input(format!("{} has several images", source.name()))
             .hint(format!("choose one with `--platform`: {}", platforms.join(", "))));
     };
-    let name = location::in_daemons_words(to);
+    let name = location::daemon_reference(to);
     let (name, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
     let tag = tag.parse().map_err(Failure::input)?;
     let image = stored.under(source, name.parse().map_err(Failure::input)?, vec![tag])?;
@@ -139,20 +144,20 @@ fn load(
     super::load::report(global, images, &[since.elapsed()], &notes, since)
 }
 
-pub(in crate::cli) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn save(global: &GlobalArgs, args: &SaveArgs) -> Result<(), Failure> {
     build::check_output(&args.output, args.format)?;
     let reporter = progress::reporter(global);
     let mut graphs = Vec::new();
     for place in &args.places {
         let source: Arc<dyn Source> =
             Arc::from(location::open_filled(place, &args.reach, &*reporter)?);
-        let to = Place::Path(args.output.clone());
+        let to = ImageLocation::Path(args.output.clone());
         for root in roots(&*source, place.image(), &to)? {
             let platform = args.platform.as_ref();
             graphs.push(read(&source, &root, platform, None, &*reporter)?);
         }
     }
-    let graphs = once(graphs)?;
+    let graphs = deduplicate(graphs)?;
     build::write(&graphs, &args.output, args.format, &*reporter)?;
     if !output::is_stdout(&args.output) {
         say(global, &format!("saved {} in `{}`", count(graphs.len()), args.output.display()));
@@ -161,7 +166,7 @@ pub(in crate::cli) fn save(global: &Global, args: &SaveArgs) -> Result<(), Failu
 }
 
 /// What is there several times, once. Of two images under one name neither could be found.
-fn once(graphs: Vec<Named>) -> Result<Vec<Named>, Failure> {
+fn deduplicate(graphs: Vec<TaggedImage>) -> Result<Vec<TaggedImage>, Failure> {
     let mut seen = BTreeMap::new();
     let mut kept = Vec::new();
     for named in graphs {
@@ -183,7 +188,7 @@ fn once(graphs: Vec<Named>) -> Result<Vec<Named>, Failure> {
 }
 
 /// Tells people what was done; to programs the exit code does.
-fn say(global: &Global, done: &str) {
+fn say(global: &GlobalArgs, done: &str) {
     if !global.quiet && !global.json {
         output::note(done);
     }
@@ -195,15 +200,19 @@ fn count(images: usize) -> String {
 
 /// What is copied: the image that was named; else the only one, or all of them to where several
 /// can be.
-fn roots(source: &dyn Source, name: Option<&str>, to: &Place) -> Result<Vec<Descriptor>, Failure> {
+fn roots(
+    source: &dyn Source,
+    name: Option<&str>,
+    to: &ImageLocation,
+) -> Result<Vec<Descriptor>, Failure> {
     match (name, to) {
-        (None, Place::Path(_)) => Ok(source.roots()?),
+        (None, ImageLocation::Path(_)) => Ok(source.roots()?),
         (name, _) => Ok(vec![choose(source, name)?]),
     }
 }
 
 /// The name that an image gets where it goes, if it gets another one.
-fn renamed(to: &Place) -> Result<Option<Rename>, Failure> {
+fn renamed(to: &ImageLocation) -> Result<Option<Rename>, Failure> {
     let Some(name) = to.image() else {
         return Ok(to.in_registry().cloned().map(Rename::Whole));
     };
@@ -220,7 +229,7 @@ fn read(
     platform: Option<&Platform>,
     rename: Option<&Rename>,
     reporter: &dyn Reporter,
-) -> Result<Named, Failure> {
+) -> Result<TaggedImage, Failure> {
     let mut root = root.clone();
     if let Some(wanted) = platform {
         let image = images(&**source, &root, platform, reporter)?.into_iter().next();
@@ -232,7 +241,7 @@ fn read(
     }
     let graph = Graph::read(source, &root)?;
     graph.warnings().iter().for_each(|warning| reporter.warn(warning));
-    Ok(Named::of_graph(graph, &root, rename))
+    Ok(TaggedImage::of_graph(graph, &root, rename))
 }
 
 /// A plain path says by its name what it shall be, if nothing is there that says it.
@@ -245,7 +254,7 @@ fn is_archive(path: &Path) -> bool {
 /// Gives a tag to a manifest that the registry of the source has in the repository already, so that
 /// nothing that it names is read. False if that cannot be done.
 fn is_tagged(
-    global: &Global,
+    global: &GlobalArgs,
     args: &CopyArgs,
     source: &dyn Source,
     to: &Reference,
@@ -269,20 +278,20 @@ fn is_tagged(
 }
 
 fn push(
-    global: &Global,
+    global: &GlobalArgs,
     to: &Reference,
-    graphs: &[Named],
+    graphs: &[TaggedImage],
     args: &CopyArgs,
     reporter: &dyn Reporter,
 ) -> Result<(), Failure> {
-    use crate::transport::registry::Parcel;
+    use crate::transport::registry::PushItem;
     let since = std::time::Instant::now();
     let registry = crate::cli::args::registry::connect(&to.registry, &args.reach.registry)?;
     let latest = || "latest".parse().ok();
     let tag = to.tag.clone().or_else(|| if to.digest.is_none() { latest() } else { None });
-    let parcels: Vec<Parcel> = graphs
+    let parcels: Vec<PushItem> = graphs
         .iter()
-        .map(|named| Parcel {
+        .map(|named| PushItem {
             repository: to.repository.clone(),
             tags: tag.iter().cloned().collect(),
             graph: named.graph.clone(),

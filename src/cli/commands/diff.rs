@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::plan;
-use crate::cli::Global;
+use crate::cli::GlobalArgs;
 use crate::cli::args::spec_input;
-use crate::cli::beside::{Beside, Part};
+use crate::cli::beside::{ImageParts, Part};
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output::Text;
 use crate::cli::ui::{output, progress, table};
-use crate::plan::{Fetch, ImagePlan, Planned, fetches};
+use crate::plan::{FetchedLayer, ImagePlan, Planned, fetches};
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
@@ -37,7 +37,7 @@ pub(in crate::cli) struct DiffArgs {
 #[derive(Debug)]
 struct Difference {
     parts: Vec<Part>,
-    fetches: Vec<Fetch>,
+    fetches: Vec<FetchedLayer>,
     plan: ImagePlan,
     of_bytes: u64,
     of_layers: usize,
@@ -73,7 +73,7 @@ struct PartJson<'a> {
     causes: &'a [StorePath],
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<(), Failure> {
     let difference = difference(global, args)?;
     let text = match global.json {
         true => to_json(&difference)?,
@@ -91,7 +91,7 @@ pub(in crate::cli) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failur
     }
 }
 
-fn difference(global: &Global, args: &DiffArgs) -> Result<Difference, Failure> {
+fn difference(global: &GlobalArgs, args: &DiffArgs) -> Result<Difference, Failure> {
     let (old, new) = (spec_input::read_spec(&args.old)?, spec_input::read_spec(&args.new)?);
     let (had_laid, laid) = (plan::plan_spec(&old)?, plan::plan_spec(&new)?);
     let remade = remade(&old, &new);
@@ -103,8 +103,8 @@ fn difference(global: &Global, args: &DiffArgs) -> Result<Difference, Failure> {
         remade.is_some(),
     );
     let reporter = progress::reporter(global);
-    let beside = Beside::of_new(global, &new, &laid, &*reporter)?;
-    let had = Beside::of_old(global, &old, &had_laid, &*reporter)?;
+    let beside = ImageParts::of_new(global, &new, &laid, &*reporter)?;
+    let had = ImageParts::of_old(global, &old, &had_laid, &*reporter)?;
     // Other layers, or the same in another order; compression alone leaves the tars as they were.
     let other_layers = new.mtime != old.mtime
         || !new_plan.layers.iter().map(|l| &l.paths).eq(old_plan.layers.iter().map(|l| &l.paths))
@@ -138,7 +138,7 @@ impl Difference {
         self.fetches.len() + self.parts.iter().filter(|part| part.what != "config").count()
     }
 
-    fn because(&self, fetch: &Fetch) -> String {
+    fn because(&self, fetch: &FetchedLayer) -> String {
         match (fetch.causes.as_slice(), &self.remade) {
             ([], Some(remade)) => remade.clone(),
             ([], None) => "the same paths, divided otherwise".to_owned(),
@@ -192,7 +192,7 @@ fn show(difference: &Difference) -> Text {
         };
         vec![String::new(), table::bytes(part.size), part.what.to_owned(), because]
     };
-    let layer = |fetch: &Fetch| {
+    let layer = |fetch: &FetchedLayer| {
         let what = difference.plan.layers.get(fetch.layer).map(plan::what).unwrap_or_default();
         let size = table::bytes(fetch.nar_size);
         vec![(fetch.layer + 1).to_string(), size, what, difference.because(fetch)]

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use crate::cli::Global;
-use crate::cli::args::location::Reach;
+use crate::cli::GlobalArgs;
+use crate::cli::args::location::ConnectOptions;
 use crate::cli::args::spec_input;
 use crate::cli::args::spec_input::Input;
 use crate::cli::found;
 use crate::cli::found::Depth;
-use crate::cli::looked::{Looked, Step};
+use crate::cli::looked::{HistoryStep, ImageSummary};
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::{output, progress, table};
 
@@ -26,16 +26,16 @@ pub(in crate::cli) struct HistoryArgs {
     #[arg(value_name = "IMAGE")]
     image: OsString,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectOptions,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &HistoryArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<(), Failure> {
     let steps = steps(global, args)?;
     if global.json {
         return output::data(&output::json(&steps)?);
     }
     let heading = ["CREATED", "CREATED BY", "SIZE", "COMMENT"].map(str::to_owned).to_vec();
-    let row = |step: &Step| {
+    let row = |step: &HistoryStep| {
         let size = table::bytes(step.size);
         vec![step.created.clone(), step.created_by.clone(), size, step.comment.clone()]
     };
@@ -43,10 +43,10 @@ pub(in crate::cli) fn run(global: &Global, args: &HistoryArgs) -> Result<(), Fai
     output::data(&table::table(&rows, &[2]))
 }
 
-fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
+fn steps(global: &GlobalArgs, args: &HistoryArgs) -> Result<Vec<HistoryStep>, Failure> {
     let place = match spec_input::read(&args.image)? {
-        Input::Spec(spec) => return Ok(Looked::new(&spec)?.history),
-        Input::Place(place) => place,
+        Input::Spec(spec) => return Ok(ImageSummary::new(&spec)?.history),
+        Input::ImageLocation(place) => place,
     };
     let (word, reporter) = (args.image.display(), progress::reporter(global));
     let mut images = found::look(global, &place, &args.reach, Depth::Documents, &*reporter)?;
@@ -62,7 +62,7 @@ fn steps(global: &Global, args: &HistoryArgs) -> Result<Vec<Step>, Failure> {
     }
 }
 
-fn called(image: &Looked) -> String {
+fn called(image: &ImageSummary) -> String {
     let tag = image.tags.first().map(|tag| format!(":{tag}")).unwrap_or_default();
     format!("{}{tag} for {}", image.name, image.platform)
 }

@@ -13,12 +13,12 @@ use crate::cli::ui::failure::Failure;
 use crate::cli::ui::summary;
 use crate::cli::ui::summary::Row;
 use crate::cli::ui::{output, progress};
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 use crate::image::{self, Image, ImageError, Index};
-use crate::layer::Store;
+use crate::layer::LayerCache;
 use crate::progress::Reporter;
 use crate::spec::{Spec, Tag};
-use crate::transport::graph::Named;
+use crate::transport::graph::TaggedImage;
 
 /// Assemble an image for several platforms and put them under one index
 ///
@@ -47,7 +47,7 @@ pub(in crate::cli) struct IndexArgs {
     registry: crate::cli::args::registry::RegistryArgs,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &IndexArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = spec_input::read_tagged_specs(&args.specs, &args.tags)?;
     if let Some(path) = &args.output {
@@ -55,17 +55,17 @@ pub(in crate::cli) fn run(global: &Global, args: &IndexArgs) -> Result<(), Failu
         output_path::refuse_inputs(path, &args.specs, &specs)?;
     }
     let reporter = progress::reporter(global);
-    spec_input::warn_of_names(&specs, &*reporter);
+    spec_input::warn_unknown_packages(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;
     let is_final = args.output.as_deref().is_some_and(output::is_stdout);
     assemble::healing(&*store, is_final, || make(global, args, &specs, &*store, &*reporter, since))
 }
 
 fn make(
-    global: &Global,
+    global: &GlobalArgs,
     args: &IndexArgs,
     specs: &[Spec],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     reporter: &dyn Reporter,
     since: Instant,
 ) -> Result<(), Failure> {
@@ -78,7 +78,7 @@ fn make(
         error => Failure::input(error),
     })?;
     if let Some(path) = &args.output {
-        build::write(&[Named::of_index(&index)], path, args.format, reporter)?;
+        build::write(&[TaggedImage::of_index(&index)], path, args.format, reporter)?;
         if !output::is_stdout(path) {
             report(global, &index, since)?;
         }
@@ -90,17 +90,17 @@ fn make(
 }
 
 #[derive(Serialize)]
-struct Made<'a> {
+struct OnLayerDone<'a> {
     name: &'a str,
     digest: String,
     manifests: BTreeMap<String, String>,
 }
 
 /// The index's own digest, which is what clients pull, and each platform's.
-fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure> {
+fn report(global: &GlobalArgs, index: &Index, since: Instant) -> Result<(), Failure> {
     if global.json {
         let digest = |image: &Image| image.manifest.descriptor.digest.to_string();
-        let made = Made {
+        let made = OnLayerDone {
             name: index.name.as_str(),
             digest: index.document.descriptor.digest.to_string(),
             manifests: index.images.iter().map(|i| (i.platform.to_string(), digest(i))).collect(),
@@ -118,17 +118,17 @@ fn report(global: &Global, index: &Index, since: Instant) -> Result<(), Failure>
 }
 
 fn push(
-    global: &Global,
+    global: &GlobalArgs,
     index: &Index,
     to: &super::push::Destination,
     args: &crate::cli::args::registry::RegistryArgs,
     reporter: &dyn Reporter,
 ) -> Result<(), Failure> {
     use crate::transport::graph::Graph;
-    use crate::transport::registry::Parcel;
+    use crate::transport::registry::PushItem;
     let since = Instant::now();
     let registry = crate::cli::args::registry::connect(&to.registry, args)?;
-    let parcel = Parcel {
+    let parcel = PushItem {
         repository: to.repository(index.name.as_str()),
         tags: index.tags.clone(),
         graph: Graph::of_index(&index.document, &index.images),

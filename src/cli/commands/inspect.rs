@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::cli::Global;
-use crate::cli::args::location::Reach;
+use crate::cli::GlobalArgs;
+use crate::cli::args::location::ConnectOptions;
 use crate::cli::args::spec_input;
 use crate::cli::args::spec_input::Input;
 use crate::cli::found;
 use crate::cli::found::Depth;
-use crate::cli::looked::{Looked, LookedLayer, LookedPath};
+use crate::cli::looked::{ImageSummary, LayerSummary, PathSummary};
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::cli::ui::output::Text;
@@ -39,7 +39,7 @@ pub(in crate::cli) struct InspectArgs {
     #[arg(long)]
     fetch: bool,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectOptions,
 }
 
 #[derive(Serialize)]
@@ -53,17 +53,17 @@ struct Inspected<'a> {
     created: &'a str,
     config: &'a Map<String, Value>,
     size: u64,
-    layers: &'a [LookedLayer],
-    biggest: Vec<&'a LookedPath>,
+    layers: &'a [LayerSummary],
+    biggest: Vec<&'a PathSummary>,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &InspectArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
     let mut looked = Vec::new();
     for word in &args.images {
         match spec_input::read(word)? {
-            Input::Spec(spec) => looked.push(Looked::new(&spec)?),
-            Input::Place(place) => {
+            Input::Spec(spec) => looked.push(ImageSummary::new(&spec)?),
+            Input::ImageLocation(place) => {
                 let near = args.fetch || place.in_registry().is_none();
                 let depth = if near { Depth::Layers } else { Depth::Documents };
                 looked.extend(found::look(global, &place, &args.reach, depth, &*reporter)?);
@@ -79,7 +79,7 @@ pub(in crate::cli) fn run(global: &Global, args: &InspectArgs) -> Result<(), Fai
 }
 
 impl<'a> Inspected<'a> {
-    fn new(looked: &'a Looked, biggest: usize) -> Self {
+    fn new(looked: &'a ImageSummary, biggest: usize) -> Self {
         Self {
             name: &looked.name,
             tags: &looked.tags,
@@ -94,7 +94,7 @@ impl<'a> Inspected<'a> {
     }
 }
 
-fn text(image: &Looked, biggest: usize) -> Text {
+fn text(image: &ImageSummary, biggest: usize) -> Text {
     let tags =
         if image.tags.is_empty() { String::new() } else { format!(":{}", image.tags.join(",")) };
     let mut text = Text::default();
@@ -128,8 +128,8 @@ fn text(image: &Looked, biggest: usize) -> Text {
 }
 
 /// A layer's paths, the largest first.
-fn branches(text: &mut Text, paths: &[LookedPath]) {
-    let mut largest: Vec<&LookedPath> = paths.iter().collect();
+fn branches(text: &mut Text, paths: &[PathSummary]) {
+    let mut largest: Vec<&PathSummary> = paths.iter().collect();
     largest.sort_by_key(|path| std::cmp::Reverse(path.size));
     let rest = largest.get(SHOWN..).unwrap_or_default();
     for (at, path) in largest.iter().take(SHOWN).enumerate() {
@@ -161,7 +161,7 @@ const FIELDS: [&str; 12] = [
 
 /// The config's fields that say something, each with its lines; those of other tools come after
 /// OCI's.
-fn config_lines(image: &Looked) -> Vec<(&str, Vec<String>)> {
+fn config_lines(image: &ImageSummary) -> Vec<(&str, Vec<String>)> {
     let others = image.config.keys().map(String::as_str).filter(|field| !FIELDS.contains(field));
     let fields = FIELDS.into_iter().chain(others);
     let lines = fields.filter_map(|field| Some((field, lines(field, image.config.get(field)?))));

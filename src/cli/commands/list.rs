@@ -10,7 +10,7 @@ use crate::cli::args::spec_input;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output::Text;
 use crate::cli::ui::{output, progress, summary, table};
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 use crate::image::Image;
 use crate::transport::daemon::Daemon;
 use crate::transport::references;
@@ -41,18 +41,18 @@ struct Listed {
     loaded: Option<bool>,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &ListArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &ListArgs) -> Result<(), Failure> {
     let specs = spec_input::read_specs(&args.specs)?;
     let reporter = progress::reporter(global);
     let daemon = match args.target.connect() {
         Ok(daemon) => Some(daemon),
-        Err(failure) if failure.is_environments() => {
+        Err(failure) if failure.is_environment() => {
             reporter.warn(&failure.to_string());
             None
         }
         Err(failure) => return Err(failure),
     };
-    spec_input::warn_of_names(&specs, &*reporter);
+    spec_input::warn_unknown_packages(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;
     let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
     let mut rows = Vec::new();

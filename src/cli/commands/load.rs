@@ -13,7 +13,7 @@ use crate::cli::ui::failure::Failure;
 use crate::cli::ui::summary;
 use crate::cli::ui::summary::Row;
 use crate::cli::ui::{output, progress};
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 use crate::fs::{AtomicFile, Context};
 use crate::image::Image;
 use crate::spec::{Spec, Tag};
@@ -70,23 +70,23 @@ impl Target {
     }
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &LoadArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &LoadArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = choose(spec_input::read_tagged_specs(&args.specs, &args.tags)?, &args.only)?;
-    spec_input::refuse_twins(&specs, |spec| spec.name.to_string())?;
+    spec_input::reject_duplicate_names(&specs, |spec| spec.name.to_string())?;
     let reporter = progress::reporter(global);
     let daemon = match (args.target.connect(), &args.or_save) {
         (Ok(daemon), _) => Some(daemon),
-        (Err(failure), Some(_)) if failure.is_environments() => {
+        (Err(failure), Some(_)) if failure.is_environment() => {
             reporter.warn(&format!("{failure}; writing archives instead"));
             None
         }
-        (Err(failure), None) if failure.is_environments() => {
+        (Err(failure), None) if failure.is_environment() => {
             return Err(failure.or("`--or-save DIR` writes archives instead"));
         }
         (Err(failure), _) => return Err(failure),
     };
-    spec_input::warn_of_names(&specs, &*reporter);
+    spec_input::warn_unknown_packages(&specs, &*reporter);
     let store = assemble::store(global, &reporter)?;
     let (mut images, mut times, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(daemon) = &daemon {
@@ -188,7 +188,7 @@ fn saved_note(path: &Path, target: &Target) -> Note {
 
 /// Tells what became of the images.
 pub(in crate::cli) fn report(
-    global: &Global,
+    global: &GlobalArgs,
     images: &[Image],
     times: &[Duration],
     notes: &[Note],

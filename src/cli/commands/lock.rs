@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::{BaseError, Lock};
-use crate::cli::Global;
+use crate::cli::GlobalArgs;
 use crate::cli::args::output_path::refuse_terminal;
 use crate::cli::args::registry;
 use crate::cli::args::registry::RegistryArgs;
@@ -19,7 +19,7 @@ use crate::json;
 use crate::progress::Task;
 use crate::transport::name::reference::Reference;
 use crate::transport::registry::Remote;
-use crate::transport::source::{Checked, Source};
+use crate::transport::source::{Source, VerifyingReader};
 
 /// Pin a base image: write down the digests that its name means now, for every platform
 ///
@@ -53,7 +53,7 @@ pub(in crate::cli) struct FetchArgs {
     registry: RegistryArgs,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &LockArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &LockArgs) -> Result<(), Failure> {
     let source = registry::source(&args.reference, &args.registry)?;
     let reporter = progress::reporter(global);
     let lock = Lock::of(&source, &args.reference.to_string(), source.root(), &*reporter)?;
@@ -72,7 +72,7 @@ pub(in crate::cli) fn run(global: &Global, args: &LockArgs) -> Result<(), Failur
     Ok(())
 }
 
-pub(in crate::cli) fn fetch(global: &Global, args: &FetchArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Result<(), Failure> {
     let to_stdout = output::is_stdout(&args.output);
     refuse_terminal(&args.output, "a blob")?;
     let lock = Lock::read(&args.lock).map_err(BaseError::from)?;
@@ -104,7 +104,7 @@ fn pass_on(
     mut write: impl FnMut(&[u8]) -> Result<(), Failure>,
     task: &dyn Task,
 ) -> Result<(), Failure> {
-    let mut reader = Checked::new(source, descriptor)?;
+    let mut reader = VerifyingReader::new(source, descriptor)?;
     let mut buf = vec![0; 1 << 18];
     loop {
         let count = reader.read(&mut buf).map_err(|error| {

@@ -16,7 +16,7 @@ use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::cli::ui::output::Text;
 use crate::cli::ui::{progress, table};
-use crate::cli::{Global, assemble, base};
+use crate::cli::{GlobalArgs, assemble, base};
 use crate::closure::Closure;
 use crate::image;
 use crate::plan::{self, ImagePlan, PlanError, PlannedLayer};
@@ -52,7 +52,7 @@ pub(in crate::cli) struct PlanArgs {
     write_lock: Option<PathBuf>,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &PlanArgs) -> Result<(), Failure> {
     if let Some(path) = &args.closure {
         let bytes = spec_input::bytes(path, GRAPH_LIMIT)?;
         let max_layers = args.max_layers.unwrap_or(Layering::default().max_layers);
@@ -63,7 +63,7 @@ pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failur
     let mut plans = Vec::new();
     let specs = spec_input::read_specs(&args.specs)?;
     let reporter = progress::reporter(global);
-    spec_input::warn_of_names(&specs, &*reporter);
+    spec_input::warn_unknown_packages(&specs, &*reporter);
     for mut spec in specs {
         spec.layering.max_layers = args.max_layers.unwrap_or(spec.layering.max_layers);
         if let Some(kept) = &kept {
@@ -73,7 +73,8 @@ pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<(), Failur
             spec.layering.lock.clear();
         }
         let laid = plan_spec(&spec).map_err(|failure| named(failure, args))?;
-        if let Some(warning) = layers_lock::excess(&spec, &laid.closure, laid.below(), &laid.plan)?
+        if let Some(warning) =
+            layers_lock::lock_overhead(&spec, &laid.closure, laid.below(), &laid.plan)?
         {
             reporter.warn(&warning);
         }
@@ -111,7 +112,7 @@ fn named(failure: Failure, args: &PlanArgs) -> Failure {
 /// An image's layers, and what comes from below them.
 struct Planned {
     spec: Spec,
-    laid: Laid,
+    laid: PlannedImage,
     base: Option<FromBase>,
 }
 
@@ -157,13 +158,13 @@ impl FromBase {
 
 /// A spec's store paths in layers, and the base that they lie on.
 #[derive(Debug)]
-pub(in crate::cli) struct Laid {
+pub(in crate::cli) struct PlannedImage {
     pub(in crate::cli) closure: Closure,
     pub(in crate::cli) plan: ImagePlan,
     pub(in crate::cli) base: Option<Base>,
 }
 
-impl Laid {
+impl PlannedImage {
     /// How many layers the base has.
     fn below(&self) -> usize {
         self.base.as_ref().map_or(0, Base::layer_count)
@@ -171,13 +172,13 @@ impl Laid {
 }
 
 /// Plans a spec. Its base is looked up once, as it may lie in a registry.
-pub(in crate::cli) fn plan_spec(spec: &Spec) -> Result<Laid, Failure> {
+pub(in crate::cli) fn plan_spec(spec: &Spec) -> Result<PlannedImage, Failure> {
     let named = |failure: Failure| failure.during(format!("failed to plan `{}`", spec.name));
     let closure = Closure::new(spec.stored()).map_err(|e| named(Failure::input(e)))?;
     let base = base::find(spec).map_err(named)?;
     let below = base.as_ref().map_or(0, Base::layer_count);
     let plan = assemble::plan_layers(spec, &closure, below).map_err(named)?;
-    Ok(Laid { closure, plan, base })
+    Ok(PlannedImage { closure, plan, base })
 }
 
 /// Writes the layers of whole sets: an image of a set keeps its layers only as long as the others

@@ -11,12 +11,12 @@ use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::spec_input;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::{output, progress, table};
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 use crate::image::Image;
 use crate::spec::Tag;
 use crate::transport::graph::Graph;
 use crate::transport::name::reference::Reference;
-use crate::transport::registry::{Parcel, Pushed};
+use crate::transport::registry::{PushItem, Pushed};
 
 /// Assemble images and push them to a registry
 ///
@@ -79,22 +79,22 @@ pub(in crate::cli) fn destination(text: &str) -> Result<Destination, String> {
     Ok(Destination { registry: reference.registry, namespace: below.map(str::to_owned) })
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &PushArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &PushArgs) -> Result<(), Failure> {
     let since = Instant::now();
     let specs = spec_input::read_tagged_specs(&args.specs, &args.tags)?;
-    spec_input::refuse_twins(&specs, |spec| args.to.repository(spec.name.as_str()))?;
+    spec_input::reject_duplicate_names(&specs, |spec| args.to.repository(spec.name.as_str()))?;
     let reporter = progress::reporter(global);
-    spec_input::warn_of_names(&specs, &*reporter);
+    spec_input::warn_unknown_packages(&specs, &*reporter);
     let connection = registry::connect(&args.to.registry, &args.registry)?;
     let store = assemble::store(global, &reporter)?;
-    let parcel = |image: &Image| Parcel {
+    let parcel = |image: &Image| PushItem {
         repository: args.to.repository(image.name.as_str()),
         tags: image.tags.clone(),
         graph: Graph::of_image(image),
     };
     let pushed = assemble::healing(&*store, false, || {
         let (images, _) = assemble::assemble_all(global, &specs, &*store, &*reporter)?;
-        let parcels: Vec<Parcel> = images.iter().map(parcel).collect();
+        let parcels: Vec<PushItem> = images.iter().map(parcel).collect();
         Ok(connection.push(&parcels, &args.mount_from, &*reporter)?)
     })?;
     report(global, &pushed, connection.requests(), since)
@@ -120,7 +120,7 @@ struct Summary<'a> {
 
 /// What was pushed and what it cost.
 pub(in crate::cli) fn report(
-    global: &Global,
+    global: &GlobalArgs,
     pushed: &[Pushed],
     requests: u64,
     since: Instant,

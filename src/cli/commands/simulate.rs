@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::plan;
-use crate::cli::Global;
+use crate::cli::GlobalArgs;
 use crate::cli::args::spec_input;
 use crate::cli::flake_history::FlakeImage;
 use crate::cli::ui::failure::Failure;
@@ -16,7 +16,7 @@ use crate::cli::ui::{output, progress, table};
 use crate::closure::Closure;
 use crate::fs::{Context, FileError};
 use crate::plan::cost;
-use crate::plan::cost::{Layers, Toll, Version};
+use crate::plan::cost::{Layers, TransferCost, Version};
 use crate::plan::{Request, plan_image};
 use crate::progress::Reporter;
 use crate::spec::{self, Layering};
@@ -77,11 +77,11 @@ const PLANNERS: [Planner; 4] = [
     (LEAST, |closure, _| Ok(cost::each_path(closure))),
 ];
 
-pub(in crate::cli) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &SimulateArgs) -> Result<(), Failure> {
     let mut lines = Vec::new();
     let (series, steps) = series(args, &*progress::reporter(global))?;
     for (name, planner) in PLANNERS {
-        let mut toll = Toll::default();
+        let mut toll = TransferCost::default();
         for (closures, steps) in series.iter().zip(&steps) {
             let versions = closures
                 .iter()

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::args::spec_input::{spec_failure, unusable};
+use crate::cli::args::spec_input::{spec_failure, with_suggestion};
 use crate::cli::tree;
 use crate::cli::ui::failure::Failure;
 use crate::closure::Closure;
@@ -88,7 +88,7 @@ fn spec_of(attrs: &Attrs, unread: impl Fn() -> String) -> Result<Vec<u8>, Failur
     let during = attrs.spec.get("name").and_then(Value::as_str);
     let during = during.map_or_else(unread, |name| format!("failed to make the spec of `{name}`"));
     let failed = |error: Box<dyn std::error::Error>| Failure::input(error).during(during.clone());
-    let unfit = |error: SpecError| unusable(error.without_place(), during.clone());
+    let unfit = |error: SpecError| with_suggestion(error.without_place(), during.clone());
     let text = json::to_bytes(&attrs.spec).map_err(Failure::bug)?;
     let mut spec = spec::parse(&text).map_err(unfit)?;
     spec.closure = graph(&attrs.closure).map_err(failed)?;

@@ -3,9 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::Global;
+use crate::cli::GlobalArgs;
 use crate::cli::args::location;
-use crate::cli::args::location::{Place, Reach};
+use crate::cli::args::location::{ConnectOptions, ImageLocation};
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::cli::ui::output::Text;
@@ -24,24 +24,24 @@ use crate::validate::{self, Report, Severity};
 pub(in crate::cli) struct ValidateArgs {
     /// What to check
     #[arg(required = true, value_name = "PLACE")]
-    places: Vec<Place>,
+    places: Vec<ImageLocation>,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectOptions,
 }
 
 /// What became of a place.
-struct Looked {
+struct CheckedLocation {
     place: String,
     found: Result<Report, Failure>,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &ValidateArgs) -> Result<(), Failure> {
     let reporter = progress::reporter(global);
-    let look = |place: &Place| match check(global, place, &args.reach, &*reporter) {
-        Ok((place, report)) => Looked { place, found: Ok(report) },
-        Err(failure) => Looked { place: place.called(), found: Err(failure) },
+    let look = |place: &ImageLocation| match check(global, place, &args.reach, &*reporter) {
+        Ok((place, report)) => CheckedLocation { place, found: Ok(report) },
+        Err(failure) => CheckedLocation { place: place.called(), found: Err(failure) },
     };
-    let looked: Vec<Looked> = args.places.iter().map(look).collect();
+    let looked: Vec<CheckedLocation> = args.places.iter().map(look).collect();
     match global.json {
         true => output::data(&as_json(&looked)?)?,
         false => output::data(&as_text(&looked, global.quiet))?,
@@ -51,9 +51,9 @@ pub(in crate::cli) fn run(global: &Global, args: &ValidateArgs) -> Result<(), Fa
 
 /// What a place is called, and what was found there.
 fn check(
-    global: &Global,
-    place: &Place,
-    reach: &Reach,
+    global: &GlobalArgs,
+    place: &ImageLocation,
+    reach: &ConnectOptions,
     reporter: &dyn Reporter,
 ) -> Result<(String, Report), Failure> {
     let source = location::open(place, reach, reporter)?;
@@ -65,10 +65,10 @@ fn check(
 }
 
 /// A failure for each place that could not be looked at, and one for all that was found elsewhere.
-fn failures(looked: Vec<Looked>) -> Vec<Failure> {
+fn failures(looked: Vec<CheckedLocation>) -> Vec<Failure> {
     let is_one_of_many = looked.len() > 1;
     let (mut failures, mut errors, mut is_complete) = (Vec::new(), 0, true);
-    for Looked { place, found } in looked {
+    for CheckedLocation { place, found } in looked {
         match found {
             Ok(report) => {
                 let findings = report.findings.iter();
@@ -90,9 +90,9 @@ fn failures(looked: Vec<Looked>) -> Vec<Failure> {
     failures
 }
 
-fn as_text(looked: &[Looked], quiet: bool) -> Text {
+fn as_text(looked: &[CheckedLocation], quiet: bool) -> Text {
     let mut text = Text::default();
-    for Looked { place, found } in looked {
+    for CheckedLocation { place, found } in looked {
         let Ok(report) = found else { continue };
         for finding in &report.findings {
             let severity = severity(finding.severity);
@@ -133,7 +133,7 @@ struct Validated<'a> {
 }
 
 impl<'a> Validated<'a> {
-    fn new(Looked { place, found }: &'a Looked) -> Self {
+    fn new(CheckedLocation { place, found }: &'a CheckedLocation) -> Self {
         match found {
             Ok(report) => Self {
                 place,
@@ -165,7 +165,7 @@ struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    fn new(image: &'a validate::Checked) -> Self {
+    fn new(image: &'a validate::ImageReport) -> Self {
         Self {
             names: &image.names,
             digest: image.digest.to_string(),
@@ -191,6 +191,6 @@ impl<'a> Finding<'a> {
     }
 }
 
-fn as_json(looked: &[Looked]) -> Result<Text, Failure> {
+fn as_json(looked: &[CheckedLocation]) -> Result<Text, Failure> {
     output::json(&looked.iter().map(Validated::new).collect::<Vec<_>>())
 }

@@ -14,7 +14,7 @@ use crate::cli::own_file::OwnFile;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::cli::ui::output::Text;
-use crate::cli::{Global, assemble};
+use crate::cli::{GlobalArgs, assemble};
 use crate::plan::pulled_in_by;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
@@ -45,9 +45,9 @@ struct Answer {
     text: String,
 }
 
-pub(in crate::cli) fn run(global: &Global, args: &WhyArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn run(global: &GlobalArgs, args: &WhyArgs) -> Result<(), Failure> {
     let spec = spec_input::read_spec(&args.spec)?;
-    let plan::Laid { closure, plan: image, .. } = plan::plan_spec(&spec)?;
+    let plan::PlannedImage { closure, plan: image, .. } = plan::plan_spec(&spec)?;
     let wanted = match wanted(&spec, &args.path)? {
         Wanted::Own(files) => return show_own(global, &files),
         Wanted::StorePath(path) => Some(path),
@@ -118,7 +118,7 @@ fn wanted(spec: &Spec, text: &str) -> Result<Wanted, Failure> {
         Failure::input(format!("image `{}` has no `{text}`", spec.name))
             .hint("`cooper inspect SPEC` lists what it has; what a base has is not looked at")
     };
-    let end = check::leads_to(spec, &rootfs, text)?.ok_or_else(missing)?;
+    let end = check::resolve_path(spec, &rootfs, text)?.ok_or_else(missing)?;
     if let Some(path) = store_path(&end) {
         return Ok(Wanted::StorePath(path));
     }
@@ -133,7 +133,7 @@ fn wanted(spec: &Spec, text: &str) -> Result<Wanted, Failure> {
     }
 }
 
-fn show_own(global: &Global, files: &[OwnFile]) -> Result<(), Failure> {
+fn show_own(global: &GlobalArgs, files: &[OwnFile]) -> Result<(), Failure> {
     if global.json {
         return output::data(&output::json(&files)?);
     }

@@ -91,12 +91,12 @@ impl Failure {
     }
 
     /// Whether a file is not there.
-    pub(in crate::cli) fn is_of_what_is_gone(&self) -> bool {
+    pub(in crate::cli) fn is_not_found(&self) -> bool {
         systems(&*self.error) == Some(std::io::ErrorKind::NotFound)
     }
 
     /// Whether the environment failed, so that another way may do.
-    pub(in crate::cli) fn is_environments(&self) -> bool {
+    pub(in crate::cli) fn is_environment(&self) -> bool {
         self.code == exit::ENVIRONMENT
     }
 
@@ -243,13 +243,13 @@ impl From<crate::layer::LayerError> for Failure {
             cause = source;
         }
         let is_input = match cause {
-            L::Special { .. } | L::Whiteout(_) | L::Xattr { .. } | L::Tampered { .. } => true,
+            L::Special { .. } | L::Whiteout(_) | L::Xattr { .. } | L::HashMismatch { .. } => true,
             L::File(error) => error.source.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         };
         match cause {
             L::File(file) if is_temporary(file) => Self::environment(error).hint(TEMPORARY),
-            L::Nowhere { is_full, .. } => {
+            L::NoStorage { is_full, .. } => {
                 let room = match is_full {
                     true => ", where `cooper cache gc` with a smaller `--cache-size` makes room",
                     false => "",

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use crate::cli::secrets;
 use crate::fs;
-use crate::fs::Opened;
+use crate::fs::FdPath;
 use crate::json;
 
 /// Text for users: lines without control characters.
@@ -96,12 +96,12 @@ pub(in crate::cli) fn data(text: &Text) -> Result<(), Failure> {
 /// A file for another program, to standard output, byte for byte.
 pub(in crate::cli) fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    told(out.write_all(bytes).and_then(|()| out.flush()))
+    ignore_broken_pipe(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Whether a path stands for standard output, or is another name of it.
 pub(in crate::cli) fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == "-" || Opened::at(path) == Some(Opened::Stdout)
+    path.as_os_str() == "-" || FdPath::at(path) == Some(FdPath::Stdout)
 }
 
 /// A document, to the file that was named, whole or not at all, or to standard output.
@@ -113,7 +113,7 @@ pub(in crate::cli) fn document(path: &Path, document: &[u8]) -> Result<(), Failu
 }
 
 /// As [`data`], of what somebody else has written there.
-pub(in crate::cli) fn told(written: io::Result<()>) -> Result<(), Failure> {
+pub(in crate::cli) fn ignore_broken_pipe(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(unwritten),

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{events, output, table};
-use crate::cli::{Global, secrets};
-use crate::progress::{Reporter, Silent, Task};
+use crate::cli::{GlobalArgs, secrets};
+use crate::progress::{NullReporter, Reporter, Task};
 
 /// Work that takes less is not worth a line.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
@@ -36,19 +36,19 @@ enum Style {
 }
 
 /// The reporter that suits standard error; one a process.
-pub(in crate::cli) fn reporter(global: &Global) -> Arc<dyn Reporter> {
+pub(in crate::cli) fn reporter(global: &GlobalArgs) -> Arc<dyn Reporter> {
     Arc::clone(REPORTER.get_or_init(|| new_reporter(global)))
 }
 
 /// The reporter of this process, once a command has one.
 pub(in crate::cli) fn current() -> Arc<dyn Reporter> {
-    REPORTER.get().cloned().unwrap_or_else(|| Arc::new(Silent))
+    REPORTER.get().cloned().unwrap_or_else(|| Arc::new(NullReporter))
 }
 
-fn new_reporter(global: &Global) -> Arc<dyn Reporter> {
+fn new_reporter(global: &GlobalArgs) -> Arc<dyn Reporter> {
     let term = std::env::var_os("TERM");
     match style(global.quiet, global.json, std::io::stderr().is_terminal(), term.as_deref()) {
-        Style::Nothing => Arc::new(Silent),
+        Style::Nothing => Arc::new(NullReporter),
         Style::Events => Arc::new(events::Events::default()),
         Style::Bars => {
             let multi = BARS.get_or_init(MultiProgress::new).clone();

@@ -25,7 +25,7 @@ pub(in crate::cli) fn install() {
     // Where no thread can be started, what needs one says so.
     let _ = std::thread::Builder::new().spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            fs::remove_unfinished();
+            fs::remove_temp_paths();
             progress::clear();
             signal_hook::low_level::exit(SIGNALLED + signal);
         }
@@ -54,7 +54,7 @@ mod tests {
     use std::process::{Command, Output};
 
     use super::*;
-    use crate::fs::{AtomicFile, Unfinished};
+    use crate::fs::{AtomicFile, TempPath};
 
     const HOW: &str = "COOPER_TEST_PANIC";
 
@@ -65,10 +65,10 @@ mod tests {
         command.arg("20").arg(std::env::current_exe().unwrap());
         command.args([name.split_once("::").unwrap().1, "--nocapture"]).env(HOW, how);
         let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(exit::BUG.into()), "{told}");
+        let ignore_broken_pipe = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit::BUG.into()), "{ignore_broken_pipe}");
         for part in ["panicked", "on purpose", "this is a mistake in cooper", "/issues"] {
-            assert!(told.contains(part), "{told}");
+            assert!(ignore_broken_pipe.contains(part), "{ignore_broken_pipe}");
         }
         output
     }
@@ -93,7 +93,7 @@ mod tests {
         if let Some(path) = std::env::var_os(HOW) {
             install_hook(false);
             let panic = || -> std::io::Result<()> { panic!("on purpose") };
-            let _ = Unfinished::make(panic, |()| path.into());
+            let _ = TempPath::make(panic, |()| path.into());
         }
         panicked("a_panic_ends", Path::new("nowhere"));
     }

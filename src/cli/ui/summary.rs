@@ -26,7 +26,7 @@ pub(in crate::cli) struct Row<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Made<'a> {
+struct OnLayerDone<'a> {
     name: &'a str,
     references: Vec<String>,
     platform: String,
@@ -40,9 +40,9 @@ struct Made<'a> {
 
 /// One object an image, in an array, with a line break after it.
 pub(in crate::cli) fn json(rows: &[Row<'_>]) -> Result<Text, Failure> {
-    let made: Vec<Made<'_>> = rows
+    let made: Vec<OnLayerDone<'_>> = rows
         .iter()
-        .map(|Row { image, sent, .. }| Made {
+        .map(|Row { image, sent, .. }| OnLayerDone {
             name: image.name.as_str(),
             references: references(image),
             platform: image.platform.to_string(),

@@ -5,12 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What all layers of a build share: buffers to be used again, and how many are in use.
 #[derive(Debug)]
-pub(in crate::layer) struct Blocks {
+pub(in crate::layer) struct BlockPool {
     spare: Mutex<Vec<Vec<u8>>>,
     extra: AtomicUsize,
 }
 
-impl Blocks {
+impl BlockPool {
     /// With so many blocks for whichever layers take them.
     pub(in crate::layer) fn new(extra: usize) -> Arc<Self> {
         Arc::new(Self { spare: Mutex::default(), extra: AtomicUsize::new(extra) })
@@ -44,12 +44,16 @@ pub(in crate::layer) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(in crate::layer) struct Block {
     buffer: Vec<u8>,
     len: usize,
-    blocks: Option<Arc<Blocks>>,
+    blocks: Option<Arc<BlockPool>>,
 }
 
 impl Block {
     /// So many bytes of a buffer of `blocks`.
-    pub(in crate::layer) fn of_tar(buffer: Vec<u8>, len: usize, blocks: &Arc<Blocks>) -> Arc<Self> {
+    pub(in crate::layer) fn of_tar(
+        buffer: Vec<u8>,
+        len: usize,
+        blocks: &Arc<BlockPool>,
+    ) -> Arc<Self> {
         Arc::new(Self { buffer, len, blocks: Some(Arc::clone(blocks)) })
     }
 
@@ -72,13 +76,13 @@ impl Drop for Block {
 
 /// A value that one thread sets and another waits for.
 #[derive(Debug)]
-pub(in crate::layer) struct Promise<T> {
+pub(in crate::layer) struct Watch<T> {
     /// With how often it was set.
     value: Mutex<(T, u64)>,
     changed: Condvar,
 }
 
-impl<T> Promise<T> {
+impl<T> Watch<T> {
     pub(in crate::layer) fn new(value: T) -> Self {
         Self { value: Mutex::new((value, 0)), changed: Condvar::new() }
     }

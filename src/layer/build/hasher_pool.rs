@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::block_pool::{Block, Promise, lock};
+use super::block_pool::{Block, Watch, lock};
 use crate::digest::{Hashed, Hasher};
 
 /// What the layers of a build share.
 #[derive(Debug)]
-pub(in crate::layer) struct Hashing {
+pub(in crate::layer) struct HasherPool {
     at_once: usize,
     /// How many layers are under way.
     layers: AtomicUsize,
@@ -25,33 +25,33 @@ pub(in crate::layer) struct Hashing {
 
 /// A layer under way, as long as this lives.
 #[derive(Debug)]
-pub(in crate::layer) struct UnderWay(Arc<Hashing>);
+pub(in crate::layer) struct ActiveLayer(Arc<HasherPool>);
 
-impl Drop for UnderWay {
+impl Drop for ActiveLayer {
     fn drop(&mut self) {
         self.0.layers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Hashing {
+impl HasherPool {
     /// For so many streams at once.
     pub(in crate::layer) fn new(at_once: usize) -> Self {
         Self { at_once, layers: AtomicUsize::new(0), ready: Mutex::default() }
     }
 
     /// Starts a layer.
-    pub(in crate::layer) fn layer(self: &Arc<Self>) -> UnderWay {
+    pub(in crate::layer) fn layer(self: &Arc<Self>) -> ActiveLayer {
         self.layers.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
+        ActiveLayer(Arc::clone(self))
     }
 
     /// Starts a tar or a blob.
     pub(in crate::layer) fn chain(&self) -> Arc<Chain> {
-        let hasher = if self.at_once > 1 { Hasher::beside_others() } else { Hasher::new() };
+        let hasher = if self.at_once > 1 { Hasher::interleaved() } else { Hasher::new() };
         Arc::new(Chain {
             hasher: Mutex::new(hasher),
             queue: Mutex::default(),
-            hashed: Promise::new(0),
+            hashed: Watch::new(0),
         })
     }
 
@@ -126,7 +126,7 @@ impl Hashing {
 pub(in crate::layer) struct Chain {
     hasher: Mutex<Hasher>,
     queue: Mutex<Queue>,
-    hashed: Promise<u64>,
+    hashed: Watch<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -163,7 +163,7 @@ mod tests {
     fn hashed(layers: usize, chains: usize) -> Vec<u64> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         pool.install(|| {
-            let hashing = Arc::new(Hashing::new(2));
+            let hashing = Arc::new(HasherPool::new(2));
             let finished = hashing.layer();
             let _under_way: Vec<_> = (0..layers).map(|_| hashing.layer()).collect();
             drop(finished);

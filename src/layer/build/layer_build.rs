@@ -5,44 +5,46 @@ use std::sync::Arc;
 use super::ordered_delivery::nar_size;
 use super::pipeline::{Pipeline, Shared};
 use crate::layer::blob::Seen;
-use crate::layer::cache::{Claim, Had, Key, Lookup, New, Record, Store};
-use crate::layer::tar::{Source, TarReader};
+use crate::layer::cache::{
+    BuildLock, CachedBytes, LayerBytes, LayerCache, LayerKey, LayerRecord, Lookup,
+};
+use crate::layer::tar::{TarContent, TarReader};
 use crate::layer::{Blob, Content, Layer, LayerError, Request};
 use crate::progress::{Reporter, Task};
 use crate::spec::Compression;
 
 /// What all layers of a build are made with.
-pub(in crate::layer) struct Work<'a> {
-    pub(in crate::layer) store: &'a dyn Store,
+pub(in crate::layer) struct BuildContext<'a> {
+    pub(in crate::layer) store: &'a dyn LayerCache,
     pub(in crate::layer) reporter: &'a dyn Reporter,
     pub(in crate::layer) shared: Shared,
 }
 
 /// What a layer's beginning comes to.
-pub(in crate::layer) enum Begun<'a> {
+pub(in crate::layer) enum BuildStart<'a> {
     /// It was made before.
-    Made(Box<Layer>),
-    Making(Box<Making<'a>>),
+    OnLayerDone(Box<Layer>),
+    LayerBuild(Box<LayerBuild<'a>>),
     /// Somebody else is making it.
-    Elsewhere,
+    BlobOpener,
 }
 
-impl Work<'_> {
+impl BuildContext<'_> {
     /// Looks a layer up, or begins it; waits for who is making it only if it may.
     pub(in crate::layer) fn begin<'a>(
         &self,
         request: &'a Request<'a>,
         may_wait: bool,
-    ) -> Result<Begun<'a>, LayerError> {
+    ) -> Result<BuildStart<'a>, LayerError> {
         let (source, key) = match request.content {
             Content::StorePaths(infos) => {
                 let paths = infos.iter().map(|info| info.path.clone()).collect();
-                let key = Key::new(infos, request.compression, request.mtime);
-                (Source::StorePaths(paths), Some(key))
+                let key = LayerKey::new(infos, request.compression, request.mtime);
+                (TarContent::StorePaths(paths), Some(key))
             }
             Content::Rootfs(rootfs, infos) => {
-                let key = Key::of_files(rootfs, infos, request.compression, request.mtime);
-                (Source::Rootfs(Arc::clone(rootfs)), key)
+                let key = LayerKey::of_files(rootfs, infos, request.compression, request.mtime);
+                (TarContent::Rootfs(Arc::clone(rootfs)), key)
             }
         };
         let found = key.map(|key| self.store.get(&key, may_wait)).transpose()?;
@@ -51,14 +53,14 @@ impl Work<'_> {
                 self.reporter.skip(nar_size(request.content).unwrap_or_default());
                 let (digest, size) = (record.digest, record.blob_size);
                 let blob = match had {
-                    Had::Blob(kept) => Blob::kept(kept, digest, size, false),
-                    Had::Plain(before) => {
+                    CachedBytes::Blob(kept) => Blob::kept(kept, digest, size, false),
+                    CachedBytes::Plain(before) => {
                         Blob::tar(source, request.mtime, digest, size, Seen::Before(before))
                     }
                 };
-                return Ok(Begun::Made(Box::new(layer(request, record, blob))));
+                return Ok(BuildStart::OnLayerDone(Box::new(layer(request, record, blob))));
             }
-            Lookup::Elsewhere => return Ok(Begun::Elsewhere),
+            Lookup::BlobOpener => return Ok(BuildStart::BlobOpener),
             Lookup::Miss(claim) => claim,
             Lookup::Damaged(why, claim) => {
                 let name = &request.name;
@@ -71,7 +73,7 @@ impl Work<'_> {
         let file = if plain { None } else { Some(self.store.create()?) };
         let pipeline = Pipeline::new(request.compression, &self.shared, file);
         let reader = source.open(request.mtime);
-        Ok(Begun::Making(Box::new(Making {
+        Ok(BuildStart::LayerBuild(Box::new(LayerBuild {
             request,
             source,
             key,
@@ -84,17 +86,17 @@ impl Work<'_> {
 }
 
 /// A layer under way.
-pub(in crate::layer) struct Making<'a> {
+pub(in crate::layer) struct LayerBuild<'a> {
     request: &'a Request<'a>,
-    source: Source,
-    key: Option<Key>,
+    source: TarContent,
+    key: Option<LayerKey>,
     reader: TarReader,
     pipeline: Pipeline,
     task: Box<dyn Task>,
-    _claim: Claim,
+    _claim: BuildLock,
 }
 
-impl Making<'_> {
+impl LayerBuild<'_> {
     /// Reads a block of the tar and sends it on its way; whether there may be another.
     pub(in crate::layer) fn step(&mut self) -> Result<bool, LayerError> {
         let mut buffer = self.pipeline.buffer();
@@ -106,10 +108,10 @@ impl Making<'_> {
         Ok(count == size)
     }
 
-    pub(in crate::layer) fn finish(self, store: &dyn Store) -> Result<Layer, LayerError> {
+    pub(in crate::layer) fn finish(self, store: &dyn LayerCache) -> Result<Layer, LayerError> {
         let finished = self.pipeline.finish()?;
         self.task.advance(finished.done);
-        let record = Record {
+        let record = LayerRecord {
             digest: finished.blob.digest(),
             diff_id: finished.tar.diff_id(),
             blob_size: finished.blob.size,
@@ -117,7 +119,7 @@ impl Making<'_> {
         };
         let (digest, size) = (record.digest, record.blob_size);
         let seen = self.reader.seen();
-        let bytes = finished.file.map_or(New::Plain(seen), New::Blob);
+        let bytes = finished.file.map_or(LayerBytes::Plain(seen), LayerBytes::Blob);
         let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, bytes)? {
             Blob::kept(kept, digest, size, true)
         } else {
@@ -127,7 +129,7 @@ impl Making<'_> {
     }
 }
 
-fn layer(request: &Request<'_>, record: Record, blob: Blob) -> Layer {
+fn layer(request: &Request<'_>, record: LayerRecord, blob: Blob) -> Layer {
     Layer {
         name: request.name.clone(),
         digest: record.digest,

@@ -9,62 +9,62 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::layer_build::{Begun, Making, Work};
-use self::ordered_delivery::{InOrder, Next, Queue};
+use self::layer_build::{BuildContext, BuildStart, LayerBuild};
+use self::ordered_delivery::{OrderedDelivery, Queue, QueuedLayer};
 use self::pipeline::Shared;
-use super::{Layer, LayerError, Request, Store};
+use super::{Layer, LayerCache, LayerError, Request};
 use crate::digest::Hasher;
 use crate::fs::FileError;
 use crate::progress::Reporter;
 
 /// Hears of finished layers. An error says that nobody wants more of them.
-pub type Made<'a> = dyn Fn(&Layer) -> io::Result<()> + Sync + 'a;
+pub type OnLayerDone<'a> = dyn Fn(&Layer) -> io::Result<()> + Sync + 'a;
 
 /// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
 /// of the requests.
 pub fn build(
     requests: &[Request<'_>],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Layer>, LayerError> {
-    build_and_tell(requests, store, jobs, reporter, &|_| Ok(()))
+    build_with_callback(requests, store, jobs, reporter, &|_| Ok(()))
 }
 
 /// As [`build`], and tells of the layers while others are still being made: in an order that
 /// the requests alone decide, the smallest first.
-pub fn build_and_tell(
+pub fn build_with_callback(
     requests: &[Request<'_>],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     jobs: usize,
     reporter: &dyn Reporter,
-    told: &Made<'_>,
+    told: &OnLayerDone<'_>,
 ) -> Result<Vec<Layer>, LayerError> {
     build_with(requests, store, jobs, reporter, told, Hasher::streams_at_once())
 }
 
-/// As [`build_and_tell`], with tars of so many layers hashed at once.
+/// As [`build_with_callback`], with tars of so many layers hashed at once.
 pub(crate) fn build_with(
     requests: &[Request<'_>],
-    store: &dyn Store,
+    store: &dyn LayerCache,
     jobs: usize,
     reporter: &dyn Reporter,
-    told: &Made<'_>,
+    told: &OnLayerDone<'_>,
     at_once: usize,
 ) -> Result<Vec<Layer>, LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
     let threads = pool.current_num_threads();
     let shared = Shared::new(requests, threads, at_once);
-    let work = Work { store, reporter, shared };
+    let work = BuildContext { store, reporter, shared };
     let queue = Queue::new(requests);
-    let in_order = InOrder::new(told);
+    let in_order = OrderedDelivery::new(told);
     let failed = AtomicBool::new(false);
     let made = pool.broadcast(|thread| {
         // A thread that is done here takes the others' tasks.
         let most = work.shared.at_a_time(thread.index());
         let open = VecDeque::with_capacity(most);
         let waits = Vec::new();
-        let mut driver = Driver { work: &work, queue: &queue, most, open, waits };
+        let mut driver = Worker { work: &work, queue: &queue, most, open, waits };
         let mut made = Vec::new();
         // None after a failure.
         while !failed.load(Ordering::Relaxed)
@@ -89,20 +89,20 @@ pub(crate) fn build_with(
 
 /// A thread's share of the work: as many layers at a time as are hashed together, a block of
 /// each in turn.
-struct Driver<'a> {
-    work: &'a Work<'a>,
+struct Worker<'a> {
+    work: &'a BuildContext<'a>,
     queue: &'a Queue<'a>,
     /// So many at a time; fewer when there are no more to begin.
     most: usize,
-    open: VecDeque<(Next<'a>, Box<Making<'a>>)>,
+    open: VecDeque<(QueuedLayer<'a>, Box<LayerBuild<'a>>)>,
     /// Those that somebody else is making. While this thread holds claims itself it waits for
     /// nobody's, so that no two wait for each other.
-    waits: Vec<Next<'a>>,
+    waits: Vec<QueuedLayer<'a>>,
 }
 
-impl<'a> Driver<'a> {
+impl<'a> Worker<'a> {
     /// Works until a layer is finished, or failed; none when there are no more.
-    fn next(&mut self) -> Option<(Next<'a>, Result<Layer, LayerError>)> {
+    fn next(&mut self) -> Option<(QueuedLayer<'a>, Result<Layer, LayerError>)> {
         if let Some(done) = self.open_more() {
             return Some(done);
         }
@@ -130,26 +130,30 @@ impl<'a> Driver<'a> {
     }
 
     /// Begins a layer once more if its blob is written elsewhere then.
-    fn again(&mut self, next: Next<'a>, error: FileError) -> Result<Option<Layer>, LayerError> {
-        let why = self.work.store.goes_elsewhere(error)?;
+    fn again(
+        &mut self,
+        next: QueuedLayer<'a>,
+        error: FileError,
+    ) -> Result<Option<Layer>, LayerError> {
+        let why = self.work.store.fallback_reason(error)?;
         let name = &next.request.name;
         self.work.reporter.warn(&format!("the layer of {name} is made again: {why}"));
         match self.work.begin(next.request, self.open.is_empty())? {
-            Begun::Made(layer) => return Ok(Some(*layer)),
-            Begun::Making(making) => self.open.push_back((next, making)),
-            Begun::Elsewhere => self.waits.push(next),
+            BuildStart::OnLayerDone(layer) => return Ok(Some(*layer)),
+            BuildStart::LayerBuild(making) => self.open.push_back((next, making)),
+            BuildStart::BlobOpener => self.waits.push(next),
         }
         Ok(None)
     }
 
     /// What this thread has for layers that it will not begin goes to those under way.
     fn leave_rest(&mut self) {
-        (self.open.len()..self.most).for_each(|_| self.work.shared.leave_own());
+        (self.open.len()..self.most).for_each(|_| self.work.shared.release_own_blocks());
         self.most = self.open.len();
     }
 
     /// Gives one that needs no work, or cannot be begun.
-    fn open_more(&mut self) -> Option<(Next<'a>, Result<Layer, LayerError>)> {
+    fn open_more(&mut self) -> Option<(QueuedLayer<'a>, Result<Layer, LayerError>)> {
         loop {
             let next = self.waits.pop().or_else(|| {
                 let has_room = self.open.len() < self.most;
@@ -165,9 +169,9 @@ impl<'a> Driver<'a> {
                         return Some((next, made));
                     }
                 }
-                Ok(Begun::Made(layer)) => return Some((next, Ok(*layer))),
-                Ok(Begun::Making(making)) => self.open.push_back((next, making)),
-                Ok(Begun::Elsewhere) => {
+                Ok(BuildStart::OnLayerDone(layer)) => return Some((next, Ok(*layer))),
+                Ok(BuildStart::LayerBuild(making)) => self.open.push_back((next, making)),
+                Ok(BuildStart::BlobOpener) => {
                     self.waits.push(next);
                     return None;
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::Made;
+use super::OnLayerDone;
 use crate::layer::{Content, Layer, LayerError, Request};
 
 /// Layers that wait to be made: the largest one is begun first, as it takes longest, then the
@@ -17,7 +17,7 @@ pub(in crate::layer) struct Queue<'a> {
 
 /// One of them: its place when they are ordered by size, and among the requests.
 #[derive(Clone, Copy)]
-pub(in crate::layer) struct Next<'a> {
+pub(in crate::layer) struct QueuedLayer<'a> {
     pub(in crate::layer) place: usize,
     pub(in crate::layer) index: usize,
     pub(in crate::layer) request: &'a Request<'a>,
@@ -30,24 +30,24 @@ impl<'a> Queue<'a> {
         Self { requests, next: AtomicUsize::new(0) }
     }
 
-    pub(in crate::layer) fn next(&self) -> Option<Next<'a>> {
+    pub(in crate::layer) fn next(&self) -> Option<QueuedLayer<'a>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let last = self.requests.len().checked_sub(1)?;
         let place = if number == 0 { last } else { number - 1 };
         let (index, request) = self.requests.get(place).filter(|_| number <= last)?;
-        Some(Next { place, index: *index, request })
+        Some(QueuedLayer { place, index: *index, request })
     }
 }
 
 /// Tells of layers in the order of the queue, whichever is finished first.
-pub(in crate::layer) struct InOrder<'a> {
-    told: &'a Made<'a>,
+pub(in crate::layer) struct OrderedDelivery<'a> {
+    told: &'a OnLayerDone<'a>,
     /// The place whose turn it is, and finished layers that wait for theirs.
     state: Mutex<(usize, BTreeMap<usize, Layer>)>,
 }
 
-impl<'a> InOrder<'a> {
-    pub(in crate::layer) fn new(told: &'a Made<'a>) -> Self {
+impl<'a> OrderedDelivery<'a> {
+    pub(in crate::layer) fn new(told: &'a OnLayerDone<'a>) -> Self {
         Self { told, state: Mutex::default() }
     }
 

@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::block_pool::{Block, Blocks, Promise};
-use super::hasher_pool::{Chain, Hashing, UnderWay};
+use super::block_pool::{Block, BlockPool, Watch};
+use super::hasher_pool::{ActiveLayer, Chain, HasherPool};
 use crate::digest::Hashed;
 use crate::layer::{LayerError, NewBlob, Request, compress};
 use crate::spec::Compression;
@@ -32,8 +32,8 @@ const OPEN_BYTES: usize = 16 << 20;
 /// What all layers of a build share.
 #[derive(Debug, Clone)]
 pub(in crate::layer) struct Shared {
-    blocks: Arc<Blocks>,
-    hashing: Arc<Hashing>,
+    blocks: Arc<BlockPool>,
+    hashing: Arc<HasherPool>,
     /// Blocks that a layer may have under way, whatever the others have.
     own_blocks: usize,
     /// So many threads have layers under way; the others compress and hash.
@@ -52,8 +52,8 @@ impl Shared {
         let open = OPEN.min(OPEN_BYTES / size).max(drivers);
         let most = open.div_ceil(drivers).min(at_once);
         let own_blocks = BLOCKS.min(BYTES / size / 2).div_ceil(most).max(1);
-        let blocks = Blocks::new(threads * own_blocks);
-        let hashing = Arc::new(Hashing::new(at_once));
+        let blocks = BlockPool::new(threads * own_blocks);
+        let hashing = Arc::new(HasherPool::new(at_once));
         Self { blocks, hashing, own_blocks, drivers, open, at_once }
     }
 
@@ -67,17 +67,17 @@ impl Shared {
     }
 
     /// Leaves the blocks of a layer that nobody will begin to whichever layers are under way.
-    pub(in crate::layer) fn leave_own(&self) {
+    pub(in crate::layer) fn release_own_blocks(&self) {
         (0..self.own_blocks).for_each(|_| self.blocks.give_extra());
     }
 }
 
 /// The outcome of compressing one block.
-type Packed = Promise<Option<Result<Vec<u8>, LayerError>>>;
+type Packed = Watch<Option<Result<Vec<u8>, LayerError>>>;
 
 /// A block under way.
 #[derive(Debug)]
-struct Flight {
+struct InFlightBlock {
     packed: Option<Arc<Packed>>,
     size: usize,
     extra: bool,
@@ -88,9 +88,9 @@ struct Flight {
 pub(in crate::layer) struct Pipeline {
     compression: Compression,
     shared: Shared,
-    flights: VecDeque<Flight>,
+    flights: VecDeque<InFlightBlock>,
     tar: Arc<Chain>,
-    _under_way: UnderWay,
+    _under_way: ActiveLayer,
     /// How many blocks are done.
     retired: u64,
     /// The blob of a layer that is compressed.
@@ -149,7 +149,7 @@ impl Pipeline {
         let block = Block::of_tar(buffer, len, &self.shared.blocks);
         self.shared.hashing.push(&self.tar, Arc::clone(&block));
         let packed = self.packed.is_some().then(|| compress_soon(self.compression, block));
-        self.flights.push_back(Flight { packed, size: len, extra });
+        self.flights.push_back(InFlightBlock { packed, size: len, extra });
         Ok(done)
     }
 
@@ -224,7 +224,7 @@ mod tests {
                 under_way.collect::<Vec<_>>()
             };
             assert_eq!(most_after(7), [1, 2, 3, 4, 4, 4, 4]);
-            shared.leave_own();
+            shared.release_own_blocks();
             assert_eq!(most_after(7), [5, 6, 6, 6, 6, 6, 6]);
             pipeline.finish().unwrap();
         });

@@ -15,7 +15,7 @@ use self::header::{BLOCK, Meta};
 use self::walk::{Entry, Kind, RootfsWalk, StoreWalk, read_some};
 use super::LayerError;
 use crate::digest::{Digest, Hasher};
-use crate::fs::{Context, FileError, Look};
+use crate::fs::{Context, FileError, FileStamp};
 use crate::rootfs::Rootfs;
 use crate::store_path::StorePath;
 
@@ -24,12 +24,12 @@ pub(super) const VERSION: u32 = 1;
 
 /// Where a tar's content comes from; cheap to clone, can be read any number of times.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) enum TarContent {
     StorePaths(Arc<[StorePath]>),
     Rootfs(Arc<Rootfs>),
 }
 
-impl Source {
+impl TarContent {
     pub(super) fn open(&self, mtime: u64) -> TarReader {
         let entries: Box<dyn Iterator<Item = Result<Entry, LayerError>> + Send> = match self {
             Self::StorePaths(paths) => Box::new(StoreWalk::new(Arc::clone(paths))),
@@ -61,7 +61,7 @@ struct Content {
     file: File,
     path: PathBuf,
     /// How it looked when it was opened.
-    look: Look,
+    look: FileStamp,
     size: u64,
     left: u64,
     /// Whether some of it was passed on unread.
@@ -91,7 +91,7 @@ impl TarReader {
 
     /// What [`seen`](TarReader::seen) comes to if nothing changes until all is read; opens every
     /// file and reads none.
-    pub(super) fn look_ahead(mut self) -> Result<Digest, LayerError> {
+    pub(super) fn stamp_without_reading(mut self) -> Result<Digest, LayerError> {
         while !self.ended {
             self.ready.clear();
             self.advance()?;
@@ -136,7 +136,7 @@ impl TarReader {
     }
 
     /// Goes on behind bytes of [`file`](TarReader::file) that somebody else took from it.
-    pub(super) fn lend(&mut self, count: u64) {
+    pub(super) fn mark_spliced(&mut self, count: u64) {
         if let Body::File(content) = &mut self.body {
             content.left = content.left.saturating_sub(count);
             content.lent = true;
@@ -144,7 +144,7 @@ impl TarReader {
     }
 
     /// Whether what was passed on unread still looks as it did.
-    pub(super) fn is_returned(&self) -> bool {
+    pub(super) fn spliced_files_unchanged(&self) -> bool {
         let same = |(path, before): &(PathBuf, Stamp)| {
             std::fs::metadata(path).is_ok_and(|meta| stamp(&meta) == *before)
         };
@@ -209,8 +209,8 @@ impl TarReader {
             let now = file.metadata().map_or(*size + 1, |meta| meta.len());
             return Err(LayerError::Changed { path: content.path, size: content.size, now });
         }
-        if Look::of(&meta) != *look {
-            return Err(LayerError::Touched(content.path));
+        if FileStamp::of(&meta) != *look {
+            return Err(LayerError::ModifiedWhileRead(content.path));
         }
         if content.lent {
             self.lent.push((content.path, stamp));
@@ -250,7 +250,7 @@ impl TarReader {
             Kind::Directory | Kind::Symlink(_) => Body::None,
             Kind::Bytes(bytes) => Body::Bytes(bytes),
             Kind::File { file, path, meta } => {
-                let (look, size) = (Look::of(&meta), meta.len());
+                let (look, size) = (FileStamp::of(&meta), meta.len());
                 Body::File(Content { file, path, look, size, left: size, lent: false })
             }
         };
@@ -296,7 +296,7 @@ mod tests {
         std::fs::create_dir_all(path.join("lib")).unwrap();
         std::fs::write(path.join("lib/large"), vec![1; 1_000_000]).unwrap();
         let paths = Arc::new([path.to_str().unwrap().parse().unwrap()]);
-        let mut reader = Source::StorePaths(paths).open(1);
+        let mut reader = TarContent::StorePaths(paths).open(1);
         reader.fill(&mut vec![0; 500_000]).unwrap();
         change(&path);
         let rest = reader.fill(&mut vec![0; 1_000_000]);

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::{Context, FileError, Look};
+use crate::fs::{Context, FileError, FileStamp};
 use crate::layer::LayerError;
 use crate::rootfs::{self, Rootfs};
 use crate::store_path::StorePath;
@@ -74,7 +74,7 @@ fn check_name(name: &[u8], path: &Path) -> Result<(), LayerError> {
 pub(in crate::layer) struct StoreWalk {
     paths: Arc<[StorePath]>,
     /// How the store paths looked that were begun, in the order of `paths`.
-    begun: Vec<Look>,
+    begun: Vec<FileStamp>,
     /// Parents of the store paths that are still to come, the nearest to the root last.
     parents: Vec<Vec<u8>>,
     /// Directories on the way to the current entry.
@@ -86,7 +86,7 @@ pub(in crate::layer) struct StoreWalk {
 #[derive(Debug)]
 struct Folder {
     /// How it looked before it was listed.
-    look: Look,
+    look: FileStamp,
     /// The children to come, the last one first.
     children: Vec<(OsString, FileType)>,
 }
@@ -149,16 +149,16 @@ impl StoreWalk {
     }
 }
 
-fn look_at(path: &Path) -> Result<(Look, FileType), FileError> {
+fn look_at(path: &Path) -> Result<(FileStamp, FileType), FileError> {
     let meta = std::fs::symlink_metadata(path).context("read", path)?;
-    Ok((Look::of(&meta), meta.file_type()))
+    Ok((FileStamp::of(&meta), meta.file_type()))
 }
 
 /// Whether it still looks as it did.
-fn still(path: &Path, look: Look) -> Result<(), LayerError> {
+fn still(path: &Path, look: FileStamp) -> Result<(), LayerError> {
     match look_at(path)?.0 == look {
         true => Ok(()),
-        false => Err(LayerError::Touched(path.into())),
+        false => Err(LayerError::ModifiedWhileRead(path.into())),
     }
 }
 

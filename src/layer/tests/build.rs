@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::layer::build::build_with;
 use crate::layer::*;
-use crate::progress::Silent;
+use crate::progress::NullReporter;
 
 /// Store paths with a file each, of all sizes from nothing to more than a block of gzip's.
 struct Fake {
@@ -53,8 +53,8 @@ fn build_all(
         told.lock().unwrap().push(layer.tar_size);
         Ok(())
     };
-    let store = TempStore::new().unwrap();
-    let layers = build_with(requests, &store, jobs, &Silent, &tell, at_once)?;
+    let store = EphemeralCache::new().unwrap();
+    let layers = build_with(requests, &store, jobs, &NullReporter, &tell, at_once)?;
     Ok((layers, told.into_inner().unwrap()))
 }
 

@@ -13,7 +13,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::progress::Silent;
+use crate::progress::NullReporter;
 use crate::rootfs::{self, Node};
 
 const HASH: &str = "ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1";
@@ -45,7 +45,7 @@ impl Fake {
     }
 
     fn build(&self, compression: Compression) -> Result<Layer, LayerError> {
-        build_with(&[self.info("p")], compression, 1, &TempStore::new().unwrap())
+        build_with(&[self.info("p")], compression, 1, &EphemeralCache::new().unwrap())
     }
 
     fn tar(&self) -> Vec<u8> {
@@ -63,11 +63,11 @@ fn build_with(
     infos: &[PathInfo],
     compression: Compression,
     jobs: usize,
-    store: &dyn Store,
+    store: &dyn LayerCache,
 ) -> Result<Layer, LayerError> {
     let content = Content::StorePaths(infos);
     let request = Request { name: "test".into(), content, compression, mtime: 1 };
-    build(&[request], store, jobs, &Silent).map(|mut layers| layers.remove(0))
+    build(&[request], store, jobs, &NullReporter).map(|mut layers| layers.remove(0))
 }
 
 fn rootfs_tar(rootfs: &Rootfs) -> Result<Vec<u8>, LayerError> {
@@ -75,7 +75,7 @@ fn rootfs_tar(rootfs: &Rootfs) -> Result<Vec<u8>, LayerError> {
     let content = Content::Rootfs(&rootfs, &[]);
     let compression = Compression::None {};
     let request = Request { name: "own files".into(), content, compression, mtime: 1 };
-    let layers = build(&[request], &TempStore::new().unwrap(), 1, &Silent)?;
+    let layers = build(&[request], &EphemeralCache::new().unwrap(), 1, &NullReporter)?;
     assert_eq!(Arc::strong_count(&rootfs), 2, "the layer has the same files and no copies");
     Ok(bytes_of(&layers[0]))
 }
@@ -148,7 +148,7 @@ fn the_store_directory_and_its_parents_come_first_and_once() {
     fake.file("a", b"");
     fs::write(fake.path("q"), b"whole path").unwrap();
     let infos = [fake.info("p"), fake.info("q")];
-    let store = TempStore::new().unwrap();
+    let store = EphemeralCache::new().unwrap();
     let layer = build_with(&infos, Compression::None {}, 1, &store).unwrap();
     let paths: Vec<_> = list(&bytes_of(&layer)).into_iter().map(|entry| entry.0).collect();
     let dir = fake.dir.path().to_str().unwrap().trim_start_matches('/').to_owned();
@@ -296,7 +296,7 @@ fn any_number_of_threads_gives_the_same_bytes_and_other_programs_can_read_them()
     fake.file("big", &noise);
     let plain = fake.tar();
     for compression in [Compression::default(), Compression::Zstd { level: 3 }] {
-        let store = TempStore::new().unwrap();
+        let store = EphemeralCache::new().unwrap();
         let build = |jobs| build_with(&[fake.info("p")], compression, jobs, &store).unwrap();
         let one = build(1);
         let many = build(7);
@@ -327,10 +327,10 @@ fn a_look_ahead_comes_to_what_was_seen_after_reading() {
     let bytes = (b"bytes".to_vec(), node(rootfs::Kind::Bytes(b"bytes".to_vec())));
     let rootfs = Rootfs { entries: [copy, bytes].into() };
     let paths = [fake.info("p").path].into();
-    for source in [tar::Source::StorePaths(paths), tar::Source::Rootfs(rootfs.into())] {
+    for source in [tar::TarContent::StorePaths(paths), tar::TarContent::Rootfs(rootfs.into())] {
         let mut reader = source.open(1);
         while reader.fill(&mut [0; 100]).unwrap() > 0 {}
-        assert_eq!(source.open(1).look_ahead().unwrap(), reader.seen());
+        assert_eq!(source.open(1).stamp_without_reading().unwrap(), reader.seen());
     }
 }
 

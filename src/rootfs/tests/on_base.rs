@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Store, listing};
-use crate::rootfs::on_base::{Account, Below};
+use crate::rootfs::on_base::{Account, BaseFilesystem};
 use crate::rootfs::*;
 
 fn spec(fields: &str) -> Spec {
     crate::spec::parse(format!(r#"{{"version":1,"name":"a",{fields}}}"#).as_bytes()).unwrap()
 }
 
-fn below() -> Below {
-    Below {
+fn below() -> BaseFilesystem {
+    BaseFilesystem {
         links: BTreeMap::from([(b"bin".to_vec(), b"usr/bin".to_vec())]),
         directories: BTreeMap::from([
             (b"tmp".to_vec(), (0o1777, 0, 0)),
@@ -109,7 +109,7 @@ fn merged(files: &[(&str, &str, &str)], rest: &str) -> Result<Vec<String>, Strin
     let path = |text: &&str| text.as_bytes().to_vec();
     let links = [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib"), ("var/run", "run")];
     let directories = ["etc", "etc/ssl", "run", "usr", "usr/bin", "usr/lib", "usr/share", "var"];
-    let below = Below {
+    let below = BaseFilesystem {
         links: links.iter().map(|(from, to)| (path(from), path(to))).collect(),
         directories: directories.iter().map(|dir| (path(dir), (0o755, 0, 0))).collect(),
         accounts: BTreeMap::new(),

@@ -9,13 +9,13 @@ use crate::transport::TransportError;
 
 /// A client with the arguments that come before every verb.
 #[derive(Debug, Clone)]
-pub(in crate::transport) struct Client {
+pub(in crate::transport) struct ClientProcess {
     daemon: &'static str,
     program: String,
     arguments: Vec<String>,
 }
 
-impl Client {
+impl ClientProcess {
     /// `command` is a program and its first arguments; it is not empty.
     pub(in crate::transport) fn new(
         daemon: &'static str,

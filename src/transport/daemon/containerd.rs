@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use super::client_process::{Client, words};
+use super::client_process::{ClientProcess, words};
 use super::{Daemon, WriteArchive};
 use crate::digest::Digest;
 use crate::image::Image;
@@ -19,7 +19,7 @@ const FILTERS_A_CALL: usize = 100;
 /// A containerd that answers.
 #[derive(Debug)]
 pub struct Containerd {
-    client: Client,
+    client: ClientProcess,
 }
 
 impl Containerd {
@@ -30,7 +30,7 @@ impl Containerd {
             Some(namespace) => &["--namespace", namespace],
             None => &[],
         };
-        let client = Client::new("containerd", command, arguments);
+        let client = ClientProcess::new("containerd", command, arguments);
         let output = client.output(&["version"])?;
         match output.status.success() {
             true => Ok(Self { client }),
@@ -68,7 +68,7 @@ impl Daemon for Containerd {
     }
 
     /// Images of one archive may be for different platforms, and `ctr` asks for one.
-    fn takes_sets(&self) -> bool {
+    fn accepts_multiple_images(&self) -> bool {
         false
     }
 
@@ -83,13 +83,13 @@ impl Daemon for Containerd {
         Ok(rows.into_iter().find_map(digest))
     }
 
-    fn is_whole(&self, image: &Image) -> Result<bool, TransportError> {
+    fn is_complete(&self, image: &Image) -> Result<bool, TransportError> {
         let filter = format!("target.digest=={}", self.id_of(image));
         let rows = self.rows("check the image", "check", &filter)?;
         Ok(rows.iter().flatten().any(|cell| cell == "complete"))
     }
 
-    fn held(
+    fn present_layers(
         &self,
         images: &[Image],
         _whole: &[Image],
@@ -106,11 +106,11 @@ impl Daemon for Containerd {
             let found = self.client.run("list the layers that it has", &arguments)?;
             there.extend(found.lines().filter_map(|line| line.trim().parse::<Digest>().ok()));
         }
-        let held = |image: &Image| {
+        let present_layers = |image: &Image| {
             let digests = image.layers.iter().map(|layer| layer.digest);
             digests.filter(|digest| there.contains(digest)).collect()
         };
-        Ok(images.iter().map(held).collect())
+        Ok(images.iter().map(present_layers).collect())
     }
 
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {

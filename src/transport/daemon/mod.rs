@@ -2,7 +2,7 @@
 //! the image is whole, and only then move the tags.
 //!
 //! A store may take an archive with gaps, answer that all is well, and hold an image that
-//! nobody can run; so nothing is believed before [`Daemon::is_whole`] says it. What fails with
+//! nobody can run; so nothing is believed before [`Daemon::is_complete`] says it. What fails with
 //! gaps is sent again without any, and what fails then has moved no tag.
 
 pub(in crate::transport) mod client_process;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use self::temp_tags::{TempTags, untag};
-use super::progress_io::Counted;
+use super::progress_io::ProgressWriter;
 use super::source::Archive;
 use super::{TransportError, archive};
 use crate::digest::Digest;
@@ -39,7 +39,7 @@ pub trait Daemon: Debug {
     fn label(&self) -> &'static str;
 
     /// Whether one archive may hold several images.
-    fn takes_sets(&self) -> bool;
+    fn accepts_multiple_images(&self) -> bool;
 
     /// The id that this daemon gives an image: it depends on how it stores them.
     fn id_of(&self, image: &Image) -> String;
@@ -48,11 +48,11 @@ pub trait Daemon: Debug {
     fn id_at(&self, reference: &str) -> Result<Option<String>, TransportError>;
 
     /// Whether this very image is there with all of its layers, under whatever name.
-    fn is_whole(&self, image: &Image) -> Result<bool, TransportError>;
+    fn is_complete(&self, image: &Image) -> Result<bool, TransportError>;
 
     /// For each image the blobs of its layers that need not be sent, as far as can be told
     /// without looking at every image that the daemon has. Those in `whole` it has.
-    fn held(
+    fn present_layers(
         &self,
         images: &[Image],
         whole: &[Image],
@@ -110,14 +110,14 @@ pub fn load(
     let mut sent = Vec::new();
     let (mut whole, mut missing) = (Vec::new(), Vec::new());
     for image in images {
-        let is_whole = daemon.is_whole(image)?;
-        sent.push((!is_whole).then_some(0));
-        match is_whole {
+        let is_complete = daemon.is_complete(image)?;
+        sent.push((!is_complete).then_some(0));
+        match is_complete {
             true => whole.push(image.clone()),
             false => missing.push(temporary.add(image)?),
         }
     }
-    let together = if daemon.takes_sets() { missing.len() } else { 1 };
+    let together = if daemon.accepts_multiple_images() { missing.len() } else { 1 };
     let batches: Vec<&[Image]> = missing.chunks(together.max(1)).collect();
     let bytes = missing.iter().map(Image::blob_size).sum();
     let all = progress::images(reporter, batches.len(), bytes);
@@ -146,7 +146,7 @@ pub fn export(
     let place = format!("{reference} in {}", daemon.label());
     let mut file = tempfile::tempfile().context("create a temporary file in", env::temp_dir())?;
     let task = reporter.start(&format!("reading {place}"), None);
-    daemon.save(reference, &mut Counted { to: &mut file, task: &*task })?;
+    daemon.save(reference, &mut ProgressWriter { to: &mut file, task: &*task })?;
     file.rewind().context("read", env::temp_dir())?;
     Ok(Archive::read(Path::new(&place), file)?)
 }
@@ -172,8 +172,10 @@ fn send(
     whole: &[Image],
     reporter: &dyn Reporter,
 ) -> Result<Vec<u64>, TransportError> {
-    let omit =
-        daemon.held(images, whole).map(|held| dispensable(images, &held)).unwrap_or_default();
+    let omit = daemon
+        .present_layers(images, whole)
+        .map(|present_layers| dispensable(images, &present_layers))
+        .unwrap_or_default();
     if !omit.is_empty() {
         match attempt(daemon, images, &omit, reporter) {
             Ok(()) => return Ok(counts(images, omit)),
@@ -203,10 +205,10 @@ fn attempt(
         images => format!("sending {} images to {}", images.len(), daemon.label()),
     };
     let task = reporter.start(&what, Some(bytes));
-    daemon.load(&|to| archive::write(images, omit, &mut Counted { to, task: &*task }))?;
+    daemon.load(&|to| archive::write(images, omit, &mut ProgressWriter { to, task: &*task }))?;
     for image in images {
-        if !daemon.is_whole(image)? {
-            return Err(TransportError::NotWhole {
+        if !daemon.is_complete(image)? {
+            return Err(TransportError::IncompleteImage {
                 daemon: daemon.label(),
                 image: image.name.to_string(),
             });
@@ -216,14 +218,17 @@ fn attempt(
 }
 
 /// Blobs that no image of the archive needs.
-fn dispensable(images: &[Image], held: &[BTreeSet<Digest>]) -> BTreeSet<Digest> {
+fn dispensable(images: &[Image], present_layers: &[BTreeSet<Digest>]) -> BTreeSet<Digest> {
     let layers = || {
-        images.iter().zip(held).flat_map(|(image, held)| {
-            image.layers.iter().map(move |layer| (layer.digest, held.contains(&layer.digest)))
+        images.iter().zip(present_layers).flat_map(|(image, present_layers)| {
+            image
+                .layers
+                .iter()
+                .map(move |layer| (layer.digest, present_layers.contains(&layer.digest)))
         })
     };
     let needed: BTreeSet<Digest> =
-        layers().filter(|(_, held)| !held).map(|(digest, _)| digest).collect();
+        layers().filter(|(_, present_layers)| !present_layers).map(|(digest, _)| digest).collect();
     layers().map(|(digest, _)| digest).filter(|digest| !needed.contains(digest)).collect()
 }
 

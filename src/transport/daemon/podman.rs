@@ -8,7 +8,7 @@ use std::io::Write;
 
 use serde::Deserialize;
 
-use super::client_process::{Client, words};
+use super::client_process::{ClientProcess, words};
 use super::docker::by_diff_id;
 use super::{Daemon, WriteArchive};
 use crate::digest::{DiffId, Digest};
@@ -16,14 +16,14 @@ use crate::image::Image;
 use crate::transport::TransportError;
 
 /// Of one name so many images are looked at.
-const LOOK_AT_MOST: usize = 8;
+const MAX_COMPARED_IMAGES: usize = 8;
 /// What `podman image exists` ends with when there is no such image.
 const NO_SUCH_IMAGE: i32 = 1;
 
 /// A podman that answers.
 #[derive(Debug)]
 pub struct Podman {
-    client: Client,
+    client: ClientProcess,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct RootFs {
 impl Podman {
     /// Finds the program and sees that it works. `command` is `podman`, or what stands for it.
     pub fn connect(command: &[String]) -> Result<Self, TransportError> {
-        let client = Client::new("podman", command, &[]);
+        let client = ClientProcess::new("podman", command, &[]);
         let output = client.output(&["info", "--format", "{{.Store.GraphDriverName}}"])?;
         match output.status.success() {
             true => Ok(Self { client }),
@@ -78,7 +78,7 @@ impl Daemon for Podman {
         "podman"
     }
 
-    fn takes_sets(&self) -> bool {
+    fn accepts_multiple_images(&self) -> bool {
         false
     }
 
@@ -90,13 +90,13 @@ impl Daemon for Podman {
         Ok(self.inspect(&full(reference))?.map(|found| found.id))
     }
 
-    fn is_whole(&self, image: &Image) -> Result<bool, TransportError> {
+    fn is_complete(&self, image: &Image) -> Result<bool, TransportError> {
         let Some(found) = self.inspect(&self.id_of(image))? else { return Ok(false) };
         let layers = found.rootfs.layers.unwrap_or_default();
         Ok(layers.iter().eq(image.layers.iter().map(|layer| &layer.diff_id)))
     }
 
-    fn held(
+    fn present_layers(
         &self,
         images: &[Image],
         whole: &[Image],
@@ -109,7 +109,7 @@ impl Daemon for Podman {
             let arguments = ["images", "--quiet", "--no-trunc", "--filter", &filter];
             let ids = self.client.run(&format!("list the images called `{name}`"), &arguments)?;
             let ids: BTreeSet<&str> = ids.lines().collect();
-            for id in ids.into_iter().take(LOOK_AT_MOST) {
+            for id in ids.into_iter().take(MAX_COMPARED_IMAGES) {
                 let id = id.trim_start_matches("sha256:");
                 let found = self.inspect(id)?.and_then(|found| found.rootfs.layers);
                 there.extend(found.unwrap_or_default());

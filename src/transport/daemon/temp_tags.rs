@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::Daemon;
 use crate::digest::Digest;
 use crate::fs;
-use crate::fs::{Context, FileError, Lock, Tried, has_name};
+use crate::fs::{Context, FileError, Lock, TryLock, has_name};
 use crate::image::Image;
 use crate::spec::{NameError, Tag};
 use crate::transport::TransportError;
@@ -191,7 +191,7 @@ impl TagLock {
     fn new(dir: &Path, reference: &str) -> Result<Self, FileError> {
         loop {
             let lock = Self::open(dir, reference)?;
-            fs::lock(&lock.file, &lock.path, Lock::Alone)?;
+            fs::lock(&lock.file, &lock.path, Lock::Exclusive)?;
             if lock.is_held()? {
                 return Ok(lock);
             }
@@ -201,7 +201,7 @@ impl TagLock {
     /// None if another process holds it, or has just held it.
     fn try_new(dir: &Path, reference: &str) -> Option<Self> {
         let lock = Self::open(dir, reference).ok()?;
-        let is_held = fs::try_lock(&lock.file).is_ok_and(|tried| tried != Tried::InUse)
+        let is_held = fs::try_lock(&lock.file).is_ok_and(|tried| tried != TryLock::InUse)
             && lock.is_held().unwrap_or(false);
         is_held.then_some(lock)
     }
@@ -210,7 +210,7 @@ impl TagLock {
 impl Drop for TagLock {
     fn drop(&mut self) {
         // The file of another process's lock stays.
-        let is_ours = fs::try_lock(&self.file).is_ok_and(|tried| tried != Tried::InUse);
+        let is_ours = fs::try_lock(&self.file).is_ok_and(|tried| tried != TryLock::InUse);
         if is_ours && self.is_held().unwrap_or(false) {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -264,11 +264,11 @@ mod tests {
                 });
             }
         });
-        let held = TagLock::new(dir.path(), "a:v1").unwrap();
+        let present_layers = TagLock::new(dir.path(), "a:v1").unwrap();
         let other = TagLock::new(dir.path(), "b:v1").unwrap();
         assert!(TagLock::try_new(dir.path(), "a:v1").is_none());
         assert_eq!(locks(), 2);
-        drop((held, other));
+        drop((present_layers, other));
         assert_eq!(locks(), 0);
     }
 }

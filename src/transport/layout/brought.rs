@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{BLOBS, INDEX, INDEX_LIMIT, OCI_LAYOUT, OCI_LAYOUT_FILE, check, write_if_other};
 use crate::digest::Digest;
 use crate::fs;
-use crate::fs::{Context, FileError, Tried, Undo};
+use crate::fs::{Context, FileError, TryLock, Undo};
 use crate::transport::TransportError;
 
 /// So often a folder may go while it is opened.
@@ -114,7 +114,7 @@ impl Brought {
         }
         // Not as for writing: on a full disk nothing can be made.
         let Ok(lock) = File::open(&self.dir) else { return };
-        if fs::lock(&lock, &self.dir, fs::Lock::Alone).is_ok() {
+        if fs::lock(&lock, &self.dir, fs::Lock::Exclusive).is_ok() {
             self.take_away(&lock);
         }
     }
@@ -166,7 +166,7 @@ impl Undo for Brought {
         let lock = held.map_or_else(|| File::open(&self.dir).map(Arc::new), Ok);
         // Others who are at work here find blobs that nothing names, as a killed process leaves.
         if let Ok(lock) = lock
-            && fs::try_lock(&lock).is_ok_and(|tried| tried != Tried::InUse)
+            && fs::try_lock(&lock).is_ok_and(|tried| tried != TryLock::InUse)
         {
             self.take_away(&lock);
         }

@@ -19,13 +19,13 @@ const MANIFESTS: &str = "manifests";
 
 /// The entries of an index, and all else that it has; none at first.
 #[derive(Debug, Default)]
-pub(in crate::transport) struct Entries {
+pub(in crate::transport) struct IndexJson {
     /// All but the entries; nothing where there is no index yet.
     rest: Option<Parts>,
     manifests: Vec<IndexEntry>,
 }
 
-impl Entries {
+impl IndexJson {
     /// Reads an index.json, or says what is wrong with it.
     pub(in crate::transport) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let manifests = parse_index(bytes)?;

@@ -16,18 +16,18 @@ use std::sync::{Mutex, PoisonError};
 
 mod brought;
 
-use self::index_json::Entries;
-use super::graph::{Blob, Named};
+use self::index_json::IndexJson;
+use super::graph::{Blob, TaggedImage};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::fs;
-use crate::fs::{AtomicFile, Context, FileError, Look};
+use crate::fs::{AtomicFile, Context, FileError, FileStamp};
 use crate::image::{Descriptor, Document, Image};
 use crate::progress::{Reporter, Task};
 use crate::spec::{ImageName, Tag};
 
 use brought::clear;
-pub use writer::Layers;
+pub use writer::LayerWriter;
 
 /// So many blobs are copied at a time.
 const AT_ONCE: usize = 4;
@@ -43,7 +43,7 @@ const INDEX_LIMIT: u64 = 4 << 20;
 /// Adds images to the layout at `dir`, making it if there is none. Blobs that are there stay;
 /// a tag of the same name moves. Any number of processes may write into one layout.
 pub fn write(images: &[Image], dir: &Path, reporter: &dyn Reporter) -> Result<(), TransportError> {
-    Layers::new(dir).finish(images, reporter)
+    LayerWriter::new(dir).finish(images, reporter)
 }
 
 /// What people read while something is written.
@@ -53,22 +53,26 @@ fn writing(dir: &Path) -> String {
 
 /// Adds images and indexes; see [`write()`].
 pub fn write_graphs(
-    graphs: &[Named],
+    graphs: &[TaggedImage],
     dir: &Path,
     reporter: &dyn Reporter,
 ) -> Result<(), TransportError> {
-    add(graphs, Layers::new(dir), reporter)
+    add(graphs, LayerWriter::new(dir), reporter)
 }
 
 /// Adds images and indexes of which some layers are there already.
-fn add(graphs: &[Named], layers: Layers, reporter: &dyn Reporter) -> Result<(), TransportError> {
+fn add(
+    graphs: &[TaggedImage],
+    layers: LayerWriter,
+    reporter: &dyn Reporter,
+) -> Result<(), TransportError> {
     let dir = layers.brought.dir();
     let blobs = dir.join(BLOBS);
     // Held until the end: another process must not read the index before ours is in it.
-    let _lock = layers.brought.open(fs::Lock::Alone)?;
+    let _lock = layers.brought.open(fs::Lock::Exclusive)?;
     // What killed processes left.
-    fs::sweep(dir);
-    fs::sweep(&blobs);
+    fs::remove_stale_temps(dir);
+    fs::remove_stale_temps(&blobs);
     let mut index = read_index(dir)?;
     for entry in graphs.iter().flat_map(|named| &named.entries) {
         index.insert(entry.clone());
@@ -154,22 +158,22 @@ pub(super) fn names(name: &ImageName, tag: &Tag) -> BTreeMap<String, String> {
 
 /// Writes the blobs that are missing.
 fn write_blobs(
-    graphs: &[Named],
+    graphs: &[TaggedImage],
     dir: &Path,
-    layers: &Layers,
+    layers: &LayerWriter,
     start: impl FnOnce(u64) -> Box<dyn Task>,
 ) -> Result<(), TransportError> {
     let mut missing: BTreeMap<PathBuf, (Bytes<'_>, u64)> = BTreeMap::new();
-    for Named { graph, .. } in graphs {
+    for TaggedImage { graph, .. } in graphs {
         let blobs = graph.blobs().map(|blob| (&blob.descriptor, Bytes::Blob(blob)));
         let documents = graph.documents().iter().map(|d| (&d.descriptor, Bytes::Document(d)));
         for (descriptor, bytes) in blobs.chain(documents) {
             let path = dir.join(descriptor.digest.hex());
-            let is_there = match bytes.here() {
+            let has_blob = match bytes.here() {
                 Some(bytes) => has_bytes(&path, bytes),
-                None => is_there(&path, descriptor.size, bytes.look()),
+                None => has_blob(&path, descriptor.size, bytes.look()),
             };
-            if !is_there {
+            if !has_blob {
                 missing.insert(path, (bytes, descriptor.size));
             }
         }
@@ -225,7 +229,7 @@ impl Bytes<'_> {
         }
     }
 
-    fn look(&self) -> Option<Look> {
+    fn look(&self) -> Option<FileStamp> {
         match self {
             Self::Blob(blob) => blob.look(),
             Self::Document(_) => None,
@@ -239,7 +243,7 @@ impl Bytes<'_> {
                 let mut file = AtomicFile::create(path)?;
                 file.file().write_all(&document.bytes).context("write", path)?;
                 task.advance(document.bytes.len() as u64);
-                Ok(file.commit_without_name()?)
+                Ok(file.commit_without_dir_sync()?)
             }
         }
     }
@@ -249,16 +253,16 @@ impl Bytes<'_> {
 /// if it is the same file still, or a copy with that file's time. Another may be what the layer was
 /// made again for: this very file, shared with the cache or with another layout, may have been
 /// damaged.
-fn is_there(path: &Path, size: u64, layer: Option<Look>) -> bool {
+fn has_blob(path: &Path, size: u64, layer: Option<FileStamp>) -> bool {
     let Ok(meta) = std::fs::symlink_metadata(path) else { return false };
-    let look = Look::of(&meta);
+    let look = FileStamp::of(&meta);
     meta.is_file()
         && meta.len() == size
         && layer.is_none_or(|layer| layer == look || has_time(look, layer))
 }
 
 /// Some file systems round times down: to ten milliseconds, to a second or to two.
-fn has_time(copy: Look, layer: Look) -> bool {
+fn has_time(copy: FileStamp, layer: FileStamp) -> bool {
     let is_round = copy.mtime.1 % 10_000_000 == 0;
     let is_near = copy.mtime <= layer.mtime && copy.mtime.0 >= layer.mtime.0.saturating_sub(2);
     copy.mtime == layer.mtime || is_round && is_near
@@ -292,13 +296,13 @@ fn check_version(dir: &Path) -> Result<(), TransportError> {
     }
 }
 
-fn read_index(dir: &Path) -> Result<Entries, TransportError> {
+fn read_index(dir: &Path) -> Result<IndexJson, TransportError> {
     let path = dir.join(INDEX);
     if !path.exists() {
-        return Ok(Entries::default());
+        return Ok(IndexJson::default());
     }
     let bytes = fs::read(&path, INDEX_LIMIT)?;
-    Entries::parse(&bytes)
+    IndexJson::parse(&bytes)
         .map_err(|why| not_a_layout(dir, format!("its index.json is no image index: {why}")))
 }
 

@@ -11,8 +11,8 @@ use reqwest::{Response, Url};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
-use super::auth::token::Known;
-use super::net::connect::{Dial, is_plain_http};
+use super::auth::token::TokenCache;
+use super::net::connect::{HttpClients, is_plain_http};
 use super::net::redirect_policy;
 use super::{Options, RegistryError};
 use crate::transport::http;
@@ -33,8 +33,8 @@ pub struct Registry {
     failed: Mutex<BTreeMap<String, String>>,
     pub(super) options: Options,
     pub(super) runtime: Handle,
-    pub(super) dial: Dial,
-    pub(super) known: Known,
+    pub(super) dial: HttpClients,
+    pub(super) known: TokenCache,
     pub(super) requests: AtomicU64,
 }
 
@@ -47,7 +47,7 @@ impl Registry {
         let scheme = if is_named { "http" } else { "https" };
         let start = Url::parse(&format!("{scheme}://{host}/v2/"));
         let start = start.map_err(|error| RegistryError::Client(error.into()))?;
-        let dial = Dial::new(name, &start, &options)?;
+        let dial = HttpClients::new(name, &start, &options)?;
         let runtime = http::runtime().map_err(|error| RegistryError::Client(error.into()))?;
         let is_asked = !is_named && start.host_str().is_some_and(redirect_policy::is_loopback);
         let plain = OnceCell::new_with((!is_asked).then_some(is_named));
@@ -59,7 +59,7 @@ impl Registry {
             options,
             runtime,
             dial,
-            known: Known::default(),
+            known: TokenCache::default(),
             requests: AtomicU64::new(0),
         }))
     }

@@ -240,7 +240,7 @@ impl RegistryError {
     pub(super) fn is_final(&self) -> bool {
         let distrusts = |source| {
             matches!(tls::cause(source), Some(rustls::Error::InvalidCertificate(_)))
-                || tls::wants_another_identity(source)
+                || tls::is_client_cert_rejected(source)
         };
         match self {
             Self::Unreachable { source, .. } => distrusts(source),
@@ -250,7 +250,7 @@ impl RegistryError {
     }
 
     /// Whether the registry wants a client certificate, or another one.
-    pub fn wants_another_identity(&self) -> bool {
-        matches!(self, Self::Unreachable { source, .. } if tls::wants_another_identity(source))
+    pub fn is_client_cert_rejected(&self) -> bool {
+        matches!(self, Self::Unreachable { source, .. } if tls::is_client_cert_rejected(source))
     }
 }

@@ -48,4 +48,4 @@ pub use net::proxy::Proxies;
 pub use net::retry::MIN_BODY_RATE;
 pub use options::{Options, Secret};
 pub use pull::Remote;
-pub use push::{Moved, Parcel, Pushed};
+pub use push::{PushItem, PushStats, Pushed};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CredentialFiles, Proxies};
-use crate::progress::{Reporter, Silent};
+use crate::progress::{NullReporter, Reporter};
 
 /// A string that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Default for Options {
             idle: Duration::from_secs(30),
             retries: 4,
             wait: Duration::from_secs(60),
-            reporter: Arc::new(Silent),
+            reporter: Arc::new(NullReporter),
             parallel: 6,
         }
     }

@@ -181,7 +181,7 @@ impl Registry {
                 }
                 _ => return Err(self.give_up(self.refusal(answer, &what).await)),
             };
-            let Err(error) = self.pour(answer, skip, &mut to, &what).await else {
+            let Err(error) = self.stream_to(answer, skip, &mut to, &what).await else {
                 return Ok(());
             };
             // After that progress the rest counts as a request of its own.
@@ -194,7 +194,7 @@ impl Registry {
     }
 
     /// Passes an answer's bytes on, all but the first `skip`.
-    async fn pour(
+    async fn stream_to(
         &self,
         mut answer: Response,
         mut skip: u64,

@@ -13,7 +13,7 @@ use super::auth::token::Scope;
 use super::client::Registry;
 use super::net::retry::Tries;
 use super::request::Request;
-use super::upload::{Arrival, Upload};
+use super::upload::{Upload, UploadOutcome};
 use crate::digest::Digest;
 use crate::image::Document;
 use crate::progress;
@@ -24,7 +24,7 @@ use crate::transport::source::{IndexEntry, Manifest, read_manifest};
 
 /// What goes into one repository.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct PushItem {
     /// The repository, without the registry.
     pub repository: String,
     /// The tags that it gets, last of all. Without any it can be had by digest.
@@ -33,7 +33,7 @@ pub struct Parcel {
     pub graph: Graph,
 }
 
-impl Parcel {
+impl PushItem {
     fn size(&self) -> u64 {
         self.graph.blobs().map(|blob| blob.descriptor.size).sum()
     }
@@ -41,7 +41,7 @@ impl Parcel {
 
 /// What a push moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Moved {
+pub struct PushStats {
     /// Blobs that were there.
     pub present: u64,
     /// Blobs that were taken over from other repositories.
@@ -62,25 +62,25 @@ pub struct Pushed {
     /// What they name now.
     pub digest: Digest,
     /// What was moved for it.
-    pub moved: Moved,
+    pub moved: PushStats,
 }
 
 /// Which repository of this registry is known to have a blob.
-pub(super) type Homes = Mutex<BTreeMap<Digest, String>>;
+pub(super) type MountSources = Mutex<BTreeMap<Digest, String>>;
 
 impl Registry {
     /// Pushes parcels one after the other, so that later ones mount what earlier ones brought.
     /// `mount_from` are repositories of the same registry that may have some of it.
     pub fn push(
         self: &Arc<Self>,
-        parcels: &[Parcel],
+        parcels: &[PushItem],
         mount_from: &[String],
         reporter: &dyn Reporter,
     ) -> Result<Vec<Pushed>, RegistryError> {
-        let homes = Homes::default();
+        let homes = MountSources::default();
         let push = Push::new(self, &homes, mount_from);
         let whole =
-            progress::images(reporter, parcels.len(), parcels.iter().map(Parcel::size).sum());
+            progress::images(reporter, parcels.len(), parcels.iter().map(PushItem::size).sum());
         let all = async {
             let mut pushed = Vec::new();
             for parcel in parcels {
@@ -99,15 +99,15 @@ impl Registry {
         tags: &[Tag],
         document: &Document,
     ) -> Result<Option<Pushed>, RegistryError> {
-        let homes = Homes::default();
+        let homes = MountSources::default();
         let push = Push::new(self, &homes, &[]);
         let is_tagged = self.runtime.block_on(push.tag(repository, tags, document))?;
         let present = named_by(document).len() as u64;
-        let moved = Moved { present, ..Moved::default() };
+        let moved = PushStats { present, ..PushStats::default() };
         Ok(is_tagged.then(|| self.pushed(repository, tags, document, moved)))
     }
 
-    fn pushed(&self, repository: &str, tags: &[Tag], root: &Document, moved: Moved) -> Pushed {
+    fn pushed(&self, repository: &str, tags: &[Tag], root: &Document, moved: PushStats) -> Pushed {
         Pushed {
             name: format!("{}/{repository}", self.name),
             tags: tags.to_vec(),
@@ -119,7 +119,7 @@ impl Registry {
 
 pub(super) struct Push<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) homes: &'a Homes,
+    pub(super) homes: &'a MountSources,
     pub(super) mount_from: &'a [String],
     /// False once the registry did not let cooper look for a manifest.
     pub(super) shows_manifests: AtomicBool,
@@ -128,14 +128,14 @@ pub(super) struct Push<'a> {
 }
 
 impl<'a> Push<'a> {
-    fn new(registry: &'a Registry, homes: &'a Homes, mount_from: &'a [String]) -> Self {
+    fn new(registry: &'a Registry, homes: &'a MountSources, mount_from: &'a [String]) -> Self {
         let (shows_manifests, shows_blobs) = (AtomicBool::new(true), AtomicBool::new(true));
         Self { registry, homes, mount_from, shows_manifests, shows_blobs }
     }
 
     async fn parcel(
         &self,
-        parcel: &Parcel,
+        parcel: &PushItem,
         reporter: &dyn Reporter,
     ) -> Result<Pushed, RegistryError> {
         let root = parcel.graph.root();
@@ -144,7 +144,7 @@ impl<'a> Push<'a> {
             let present = parcel.graph.blobs().count() as u64;
             self.remember(parcel);
             reporter.skip(parcel.size());
-            return Ok(pushed(Moved { present, ..Moved::default() }));
+            return Ok(pushed(PushStats { present, ..PushStats::default() }));
         }
         let known = self.known_parts(parcel).await?;
         let moved = self.blobs(parcel, &Effort::Missing(&known), reporter).await?;
@@ -155,7 +155,7 @@ impl<'a> Push<'a> {
                 self.manifests(parcel, &BTreeSet::new()).await?;
                 let (uploaded, bytes) =
                     (moved.uploaded + again.uploaded, moved.bytes + again.bytes);
-                Ok(pushed(Moved { uploaded, bytes, ..again }))
+                Ok(pushed(PushStats { uploaded, bytes, ..again }))
             }
             Err(error) => Err(error),
             Ok(()) => Ok(pushed(moved)),
@@ -195,7 +195,7 @@ impl<'a> Push<'a> {
     }
 
     /// The manifests of an index that the repository has, and all that they name.
-    async fn known_parts(&self, parcel: &Parcel) -> Result<BTreeSet<Digest>, RegistryError> {
+    async fn known_parts(&self, parcel: &PushItem) -> Result<BTreeSet<Digest>, RegistryError> {
         let mut known = BTreeSet::new();
         let root = parcel.graph.root().descriptor.digest;
         for document in parcel.graph.documents() {
@@ -209,7 +209,7 @@ impl<'a> Push<'a> {
         Ok(known)
     }
 
-    fn remember(&self, parcel: &Parcel) {
+    fn remember(&self, parcel: &PushItem) {
         if let Ok(mut homes) = self.homes.lock() {
             for blob in parcel.graph.blobs() {
                 homes.insert(blob.descriptor.digest, parcel.repository.clone());
@@ -220,10 +220,10 @@ impl<'a> Push<'a> {
     /// Brings all blobs into the repository, several at the same time.
     async fn blobs(
         &self,
-        parcel: &Parcel,
+        parcel: &PushItem,
         effort: &Effort<'_>,
         reporter: &dyn Reporter,
-    ) -> Result<Moved, RegistryError> {
+    ) -> Result<PushStats, RegistryError> {
         let what = format!("pushing {}", parcel.repository);
         let task = Mutex::new(reporter.start(&what, Some(parcel.size())));
         let blobs: Vec<&Blob> = parcel.graph.blobs().collect();
@@ -237,9 +237,9 @@ impl<'a> Push<'a> {
             moved.push(one(*blob).await?);
         }
         let rest = stream::iter(rest.iter().copied()).map(one).buffer_unordered(parallel);
-        moved.extend(rest.try_collect::<Vec<Moved>>().await?);
+        moved.extend(rest.try_collect::<Vec<PushStats>>().await?);
         self.remember(parcel);
-        Ok(moved.into_iter().fold(Moved::default(), |sum, moved| Moved {
+        Ok(moved.into_iter().fold(PushStats::default(), |sum, moved| PushStats {
             present: sum.present + moved.present,
             mounted: sum.mounted + moved.mounted,
             uploaded: sum.uploaded + moved.uploaded,
@@ -249,18 +249,18 @@ impl<'a> Push<'a> {
 
     async fn blob(
         &self,
-        parcel: &Parcel,
+        parcel: &PushItem,
         blob: &Blob,
         effort: &Effort<'_>,
         progress: &Mutex<Box<dyn Task>>,
-    ) -> Result<Moved, RegistryError> {
+    ) -> Result<PushStats, RegistryError> {
         let own = Scope::new(&parcel.repository, true);
         let home = match effort {
             Effort::All => None,
             Effort::Missing(known) => {
                 if known.contains(&blob.descriptor.digest) || self.has(&own, blob).await? {
                     skip_of(progress, blob);
-                    return Ok(Moved { present: 1, ..Moved::default() });
+                    return Ok(PushStats { present: 1, ..PushStats::default() });
                 }
                 self.home(blob, &parcel.repository).await?
             }
@@ -268,12 +268,12 @@ impl<'a> Push<'a> {
         let upload =
             Upload { repository: &parcel.repository, blob, mount_from: home.as_deref(), progress };
         Ok(match self.registry.upload(&upload).await? {
-            Arrival::Mounted => {
+            UploadOutcome::Mounted => {
                 skip_of(progress, blob);
-                Moved { mounted: 1, ..Moved::default() }
+                PushStats { mounted: 1, ..PushStats::default() }
             }
-            Arrival::Uploaded => {
-                Moved { uploaded: 1, bytes: blob.descriptor.size, ..Moved::default() }
+            UploadOutcome::Uploaded => {
+                PushStats { uploaded: 1, bytes: blob.descriptor.size, ..PushStats::default() }
             }
         })
     }
@@ -282,7 +282,7 @@ impl<'a> Push<'a> {
     /// the tags last.
     async fn manifests(
         &self,
-        parcel: &Parcel,
+        parcel: &PushItem,
         known: &BTreeSet<Digest>,
     ) -> Result<(), RegistryError> {
         let (repository, root) = (&parcel.repository, parcel.graph.root());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 
-use super::auth::token::{Ask, Scope, bearer};
+use super::auth::token::{Scope, TokenRequest, bearer};
 use super::chunk_reader::{self, BodyProgress};
 use super::client::Registry;
 use super::net::redirect_policy;
@@ -70,7 +70,7 @@ impl Registry {
                 Ok(answer) => match self.next(request, &url, &answer, &mut proved).await? {
                     Next::Done => return Ok(answer),
                     Next::Again => continue,
-                    Next::Elsewhere(to) => {
+                    Next::BlobOpener(to) => {
                         hops += 1;
                         if hops > MOST_HOPS {
                             let why = format!("more than {MOST_HOPS} redirects");
@@ -113,8 +113,8 @@ impl Registry {
         if status == StatusCode::UNAUTHORIZED && redirect_policy::is_same_origin(url, &self.base())
         {
             let result = match std::mem::replace(proved, true) {
-                true => Err(self.refused_proof(request.scope, request.what)),
-                false => self.prove(answer, request.scope, request.what).await,
+                true => Err(self.credentials_rejected(request.scope, request.what)),
+                false => self.authenticate(answer, request.scope, request.what).await,
             };
             return match result {
                 Err(RegistryError::Unauthorized { .. } | RegistryError::Protocol { .. })
@@ -127,13 +127,13 @@ impl Registry {
         }
         let follows = [Method::GET, Method::HEAD].contains(&request.method);
         if status.is_redirection() && follows {
-            return self.location(answer, request.what).map(Next::Elsewhere);
+            return self.location(answer, request.what).map(Next::BlobOpener);
         }
         Ok(if retry::is_retryable(status) { Next::Later } else { Next::Done })
     }
 
     /// Gets a token that answers a 401.
-    pub(super) async fn prove(
+    pub(super) async fn authenticate(
         &self,
         answer: &Response,
         scope: &Scope,
@@ -146,7 +146,7 @@ impl Registry {
     }
 
     /// The error for a 401 in spite of a fresh token.
-    pub(super) fn refused_proof(&self, scope: &Scope, what: &str) -> RegistryError {
+    pub(super) fn credentials_rejected(&self, scope: &Scope, what: &str) -> RegistryError {
         match self.options.credentials.find(&self.name, &scope.repository) {
             Ok(Some(_)) => {
                 let files = self.options.credentials.shown();
@@ -258,7 +258,11 @@ impl Registry {
     }
 
     /// Requests a token. The request holds credentials and follows no redirect.
-    pub(super) async fn ask_realm(&self, ask: &Ask, what: &str) -> Result<Response, RegistryError> {
+    pub(super) async fn ask_realm(
+        &self,
+        ask: &TokenRequest,
+        what: &str,
+    ) -> Result<Response, RegistryError> {
         let mut tries = Tries::new(&self.options);
         loop {
             self.check_failed(&ask.url, what)?;
@@ -293,7 +297,7 @@ impl Registry {
 enum Next {
     Done,
     Again,
-    Elsewhere(Url),
+    BlobOpener(Url),
     Later,
 }
 

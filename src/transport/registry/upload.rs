@@ -37,7 +37,7 @@ const MAX_PART: u64 = 256 << 20;
 
 /// How a blob came to be in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum UploadOutcome {
     /// Taken over from another repository.
     Mounted,
     /// Sent.
@@ -84,8 +84,8 @@ impl Lessons {
 }
 
 /// How a try ended that did not fail for good.
-enum Try {
-    Done(Arrival),
+enum Attempt {
+    Done(UploadOutcome),
     /// Another way to send it is known now.
     Otherwise,
     Again(Box<RegistryError>, Option<Box<HeaderMap>>),
@@ -93,16 +93,16 @@ enum Try {
 
 impl Registry {
     /// Mounts or uploads a blob.
-    pub(super) async fn upload(&self, upload: &Upload<'_>) -> Result<Arrival, RegistryError> {
+    pub(super) async fn upload(&self, upload: &Upload<'_>) -> Result<UploadOutcome, RegistryError> {
         let digest = upload.blob.descriptor.digest;
         let what = format!("upload blob {digest} to `{}`", upload.repository);
         let (mut tries, mut lessons) = (Tries::new(&self.options), Lessons::default());
         let mut mount = upload.mount_from;
         loop {
             match self.try_upload(upload, mount.take(), &mut lessons, &what).await? {
-                Try::Done(arrival) => return Ok(arrival),
-                Try::Otherwise => {}
-                Try::Again(error, headers) => match tries.pause(headers.as_deref()) {
+                Attempt::Done(arrival) => return Ok(arrival),
+                Attempt::Otherwise => {}
+                Attempt::Again(error, headers) => match tries.pause(headers.as_deref()) {
                     None => return Err(self.give_up(*error)),
                     Some(pause) => self.sleep(pause, &tries, &error).await,
                 },
@@ -116,19 +116,21 @@ impl Registry {
         mount: Option<&str>,
         lessons: &mut Lessons,
         what: &str,
-    ) -> Result<Try, RegistryError> {
+    ) -> Result<Attempt, RegistryError> {
         let scope = Scope::new(upload.repository, true);
         let Some(session) = self.start(upload, mount, &scope, what).await? else {
-            return Ok(Try::Done(Arrival::Mounted));
+            return Ok(Attempt::Done(UploadOutcome::Mounted));
         };
         if let Some(part) = lessons.part {
-            return self.in_parts(upload, session, part, lessons, what).await;
+            return self.upload_chunked(upload, session, part, lessons, what).await;
         }
         let url = finished(&session.location, upload.blob.descriptor.digest);
         match self.stream_up(upload, &url, &scope, what).await {
-            Ok(answer) => self.judge(answer, upload, (lessons, session.min_part), what).await,
+            Ok(answer) => {
+                self.classify_response(answer, upload, (lessons, session.min_part), what).await
+            }
             Err(error) if error.failed_host().is_some() && !error.is_final() => {
-                Ok(Try::Again(Box::new(error), None))
+                Ok(Attempt::Again(Box::new(error), None))
             }
             Err(error) => Err(error),
         }
@@ -202,14 +204,14 @@ impl Registry {
     }
 
     /// Sends the bytes part after part, each small enough to be kept for a second try.
-    async fn in_parts(
+    async fn upload_chunked(
         &self,
         upload: &Upload<'_>,
         session: Session,
         part: u64,
         lessons: &mut Lessons,
         what: &str,
-    ) -> Result<Try, RegistryError> {
+    ) -> Result<Attempt, RegistryError> {
         let digest = upload.blob.descriptor.digest;
         let scope = Scope::new(upload.repository, true);
         let mut reader = ChunkReader::start(upload.blob.clone());
@@ -239,17 +241,17 @@ impl Registry {
         let request = Request::new(Method::PUT, finished(&location, digest), &scope, what)
             .header(CONTENT_LENGTH, "0");
         let answer = self.send(&request).await?;
-        self.judge(answer, upload, (lessons, session.min_part), what).await
+        self.classify_response(answer, upload, (lessons, session.min_part), what).await
     }
 
     /// Interprets the answer at the end of an upload.
-    async fn judge(
+    async fn classify_response(
         &self,
         answer: Response,
         upload: &Upload<'_>,
         lessons: (&mut Lessons, u64),
         what: &str,
-    ) -> Result<Try, RegistryError> {
+    ) -> Result<Attempt, RegistryError> {
         if !answer.status().is_success() {
             return self.refused(answer, upload, lessons, what).await;
         }
@@ -257,7 +259,7 @@ impl Registry {
         if claimed(answer.headers()).is_none() {
             check(upload.blob).await?;
         }
-        Ok(Try::Done(Arrival::Uploaded))
+        Ok(Attempt::Done(UploadOutcome::Uploaded))
     }
 
     /// Interprets a refusal of the bytes, or of a part of them.
@@ -267,30 +269,30 @@ impl Registry {
         upload: &Upload<'_>,
         (lessons, min_part): (&mut Lessons, u64),
         what: &str,
-    ) -> Result<Try, RegistryError> {
+    ) -> Result<Attempt, RegistryError> {
         match answer.status() {
-            StatusCode::PAYLOAD_TOO_LARGE if lessons.shrink(min_part) => Ok(Try::Otherwise),
+            StatusCode::PAYLOAD_TOO_LARGE if lessons.shrink(min_part) => Ok(Attempt::Otherwise),
             // The token ran out while the bytes were on their way.
             StatusCode::UNAUTHORIZED if !std::mem::replace(&mut lessons.proved, true) => {
-                self.prove(&answer, &Scope::new(upload.repository, true), what).await?;
-                Ok(Try::Otherwise)
+                self.authenticate(&answer, &Scope::new(upload.repository, true), what).await?;
+                Ok(Attempt::Otherwise)
             }
             StatusCode::BAD_REQUEST => {
                 check(upload.blob).await?;
                 // The bytes are right, so one more try may be, too.
                 let error = self.refusal(answer, what).await;
                 match std::mem::replace(&mut lessons.disputed, true) {
-                    false => Ok(Try::Again(Box::new(error), None)),
+                    false => Ok(Attempt::Again(Box::new(error), None)),
                     true => Err(error),
                 }
             }
             // The session ended, or has other bytes.
             StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
-                Ok(Try::Again(Box::new(self.refusal(answer, what).await), None))
+                Ok(Attempt::Again(Box::new(self.refusal(answer, what).await), None))
             }
             status if is_retryable(status) => {
                 let headers = Box::new(answer.headers().clone());
-                Ok(Try::Again(Box::new(self.refusal(answer, what).await), Some(headers)))
+                Ok(Attempt::Again(Box::new(self.refusal(answer, what).await), Some(headers)))
             }
             _ => Err(self.refusal(answer, what).await),
         }

@@ -152,7 +152,7 @@ pub(crate) const ACCEPTED: [&str; 4] =
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Foreign<'a> {
+struct RawManifest<'a> {
     schema_version: Option<Value>,
     media_type: Option<String>,
     artifact_type: Option<String>,
@@ -175,7 +175,7 @@ pub(super) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Option::deserialize(d).map(Some)
 }
 
-impl Foreign<'_> {
+impl RawManifest<'_> {
     /// Drops the `null` of a list that belongs to the other kind of document.
     fn without_other_null(mut self) -> Self {
         let has = (matches!(self.manifests, Some(Some(_))), matches!(self.layers, Some(Some(_))));
@@ -259,7 +259,7 @@ pub(in crate::transport) fn parse_index(bytes: &[u8]) -> Result<Vec<IndexEntry>,
 }
 
 fn parse_manifest(bytes: &[u8], declared: &str) -> Result<Manifest, String> {
-    let foreign: Foreign<'_> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let foreign: RawManifest<'_> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     let foreign = foreign.without_other_null();
     check_kind(&foreign, declared)?;
     if let Some(manifests) = foreign.manifests {
@@ -306,12 +306,12 @@ fn index_entry(words: &str) -> serde_json::Result<IndexEntry> {
 
 fn unread(words: &str) -> Option<Unread> {
     #[derive(Deserialize)]
-    struct Foreign {
+    struct RawManifest {
         digest: String,
         platform: Option<ForeignPlatform>,
         annotations: Option<BTreeMap<String, String>>,
     }
-    let entry: Foreign = serde_json::from_str(words).ok()?;
+    let entry: RawManifest = serde_json::from_str(words).ok()?;
     // As image-spec, descriptor.md, "Digests", has it.
     let (algorithm, encoded) = entry.digest.split_once(':')?;
     let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -329,7 +329,7 @@ fn unread(words: &str) -> Option<Unread> {
     })
 }
 
-fn check_kind(foreign: &Foreign<'_>, declared: &str) -> Result<(), String> {
+fn check_kind(foreign: &RawManifest<'_>, declared: &str) -> Result<(), String> {
     let schema1 = foreign.schema1_layers.is_some() || declared.starts_with(DOCKER_SCHEMA1);
     if schema1 {
         return Err("it is of Docker's schema 1, which no tool writes any more; \

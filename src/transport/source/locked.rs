@@ -12,20 +12,20 @@ use crate::image::Descriptor;
 
 /// One image or index and the files of its blobs.
 #[derive(Debug, Clone)]
-pub struct Pinned {
+pub struct LockedSource {
     name: String,
     root: Descriptor,
     blobs: BTreeMap<Digest, PathBuf>,
 }
 
-impl Pinned {
+impl LockedSource {
     /// `name` is what messages call it.
     pub fn new(name: String, root: Descriptor, blobs: BTreeMap<Digest, PathBuf>) -> Self {
         Self { name, root, blobs }
     }
 }
 
-impl Source for Pinned {
+impl Source for LockedSource {
     fn name(&self) -> String {
         self.name.clone()
     }

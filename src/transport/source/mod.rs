@@ -38,12 +38,12 @@ pub use encoding::Encoding;
 pub(crate) use encoding::{MAX_INFLATED, MAX_RATIO, Magic, most_inflated};
 pub use error::SourceError;
 pub use layout::Layout;
-pub use locked::Pinned;
+pub use locked::LockedSource;
 pub use open::open_path;
 pub(crate) use platform_label::{contradiction, label};
 pub use select::{all_images, choose, images};
-pub use stored::unread_layer;
-pub use verifying_reader::Checked;
+pub use stored::lazy_layer;
+pub use verifying_reader::VerifyingReader;
 
 /// The largest manifest that registries take, and cooper with them.
 pub const MANIFEST_LIMIT: u64 = crate::image::MAX_MANIFEST_BYTES;
@@ -82,14 +82,14 @@ pub trait Source: Debug + Send + Sync {
 
     /// The same images once more, as Docker's `manifest.json` says them, where a place says them
     /// twice: an archive that is a layout too, of which only older Dockers read this half.
-    fn docker_half(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
+    fn docker_archive(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
         Ok(None)
     }
 }
 
 /// An image as it was found: its documents read and checked, its layers known but not read.
 #[derive(Debug, Clone)]
-pub struct StoredImage {
+pub struct ResolvedImage {
     /// The names that it has there.
     pub names: Vec<String>,
     /// The manifest, byte for byte.
@@ -104,7 +104,7 @@ pub struct StoredImage {
     pub stated: Option<Platform>,
 }
 
-impl StoredImage {
+impl ResolvedImage {
     /// Returns the platform: the index's, or the config's where no index states one.
     pub fn platform(&self) -> &Platform {
         self.stated.as_ref().unwrap_or(&self.parsed.platform)
@@ -144,7 +144,7 @@ pub fn read_document(
         return Err(SourceError::TooLarge { what, digest, size, limit });
     }
     let mut bytes = Vec::new();
-    let mut checked = Checked::new(source, descriptor)?;
+    let mut checked = VerifyingReader::new(source, descriptor)?;
     checked.read_to_end(&mut bytes).map_err(|error| read_error(source, digest, error))?;
     Ok(Document { descriptor: descriptor.clone(), bytes })
 }
@@ -158,7 +158,7 @@ pub(crate) fn read_error(source: &dyn Source, digest: Digest, error: io::Error) 
 }
 
 /// Reads the manifest and the config that a descriptor leads to.
-pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage, SourceError> {
+pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<ResolvedImage, SourceError> {
     let digest = root.digest;
     let manifest = read_document(source, root, "manifest", MANIFEST_LIMIT)?;
     let (config, layers) = match read_manifest(&manifest)? {
@@ -174,13 +174,16 @@ pub fn read_image(source: &dyn Source, root: &Descriptor) -> Result<StoredImage,
     let config = read_document(source, &config, "config", CONFIG_LIMIT)?;
     let parsed = Config::parse(&config, layers.len())?;
     let stated = root.platform.clone().filter(|platform| !platform.os.is_empty());
-    Ok(StoredImage { names: names_of(root), manifest, layers, config, parsed, stated })
+    Ok(ResolvedImage { names: names_of(root), manifest, layers, config, parsed, stated })
 }
 
 /// Refuses an image more where the documents of those that are kept are too large: many manifests
 /// of a few bytes may name one large config.
-pub(crate) fn check_configs(kept: &[StoredImage], next: &StoredImage) -> Result<(), SourceError> {
-    let size = |image: &StoredImage| {
+pub(crate) fn check_configs(
+    kept: &[ResolvedImage],
+    next: &ResolvedImage,
+) -> Result<(), SourceError> {
+    let size = |image: &ResolvedImage| {
         image.config.descriptor.size.saturating_add(image.manifest.descriptor.size)
     };
     let sum = kept.iter().chain([next]).map(size).fold(0, u64::saturating_add);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::documents::{IndexEntry, is_blob, is_index};
 use super::platform_label::stated_label;
 use super::{
-    MANIFEST_LIMIT, Manifest, Source, SourceError, StoredImage, artifact, check_configs,
+    MANIFEST_LIMIT, Manifest, ResolvedImage, Source, SourceError, artifact, check_configs,
     check_depth, listed, names_of, read_document, read_image, read_manifest,
 };
 use crate::digest::Digest;
@@ -73,7 +73,7 @@ pub fn images(
     root: &Descriptor,
     platform: Option<&Platform>,
     reporter: &dyn Reporter,
-) -> Result<Vec<StoredImage>, SourceError> {
+) -> Result<Vec<ResolvedImage>, SourceError> {
     let mut search = Search::new(source, root, reporter)?;
     let found = match platform {
         None => search.all()?,
@@ -98,8 +98,8 @@ pub fn all_images(
     source: &dyn Source,
     roots: &[Descriptor],
     reporter: &dyn Reporter,
-    is_known: impl Fn(&mut [StoredImage], &StoredImage) -> bool,
-) -> Result<Vec<StoredImage>, SourceError> {
+    is_known: impl Fn(&mut [ResolvedImage], &ResolvedImage) -> bool,
+) -> Result<Vec<ResolvedImage>, SourceError> {
     let (mut found, mut other) = (Vec::new(), None);
     for root in roots {
         match images(source, root, None, reporter) {
@@ -185,7 +185,7 @@ impl<'a> Search<'a> {
     }
 
     /// Reads an image, or notes that something else is there.
-    fn read(&mut self, leaf: &Descriptor) -> Result<Option<StoredImage>, SourceError> {
+    fn read(&mut self, leaf: &Descriptor) -> Result<Option<ResolvedImage>, SourceError> {
         match read_image(self.source, leaf) {
             Ok(image) => Ok(Some(image)),
             Err(SourceError::NotAnImage { kind, .. }) if leaf.digest != self.root.digest => {
@@ -196,8 +196,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn all(&mut self) -> Result<Vec<StoredImage>, SourceError> {
-        let mut found: Vec<StoredImage> = Vec::new();
+    fn all(&mut self) -> Result<Vec<ResolvedImage>, SourceError> {
+        let mut found: Vec<ResolvedImage> = Vec::new();
         let mut keys = BTreeMap::new();
         for leaf in &std::mem::take(&mut self.leaves) {
             let Some(image) = self.read(leaf)? else { continue };
@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
     }
 
     /// The best image for a platform.
-    fn best(&mut self, wanted: &Platform) -> Result<StoredImage, SourceError> {
+    fn best(&mut self, wanted: &Platform) -> Result<ResolvedImage, SourceError> {
         if !is_index(&self.root.media_type) {
             let image = read_image(self.source, self.root)?;
             if image.platform().rank_on(wanted).is_some() {
@@ -265,8 +265,8 @@ impl<'a> Search<'a> {
         &self,
         choices: impl Iterator<Item = Choice>,
         error: &dyn Fn(&'static str, String) -> SourceError,
-    ) -> Result<Option<StoredImage>, SourceError> {
-        let mut first: Option<(Choice, StoredImage)> = None;
+    ) -> Result<Option<ResolvedImage>, SourceError> {
+        let mut first: Option<(Choice, ResolvedImage)> = None;
         let mut others = BTreeSet::new();
         for choice in choices {
             let Some((choice, image)) = choice.read(self.source)? else { continue };
@@ -333,7 +333,7 @@ impl Choice {
     }
 
     /// Reads the image; nothing if it is something else.
-    fn read(self, source: &dyn Source) -> Result<Option<(Self, StoredImage)>, SourceError> {
+    fn read(self, source: &dyn Source) -> Result<Option<(Self, ResolvedImage)>, SourceError> {
         match read_image(source, &self.leaf) {
             Ok(image) => Ok(Some((self, image))),
             Err(SourceError::NotAnImage { .. }) => Ok(None),

@@ -3,13 +3,13 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::{Checked, Encoding, Layer, Source, SourceError, StoredImage};
+use super::{Encoding, Layer, ResolvedImage, Source, SourceError, VerifyingReader};
 use crate::digest::DiffId;
 use crate::image::{Descriptor, Image};
-use crate::layer::{self, Blob, Elsewhere};
+use crate::layer::{self, Blob, BlobOpener};
 use crate::spec::{Compression, ImageName, Tag};
 
-impl StoredImage {
+impl ResolvedImage {
     /// The same image under a name. Nothing is read yet, and every blob is checked when it is.
     pub fn under(
         &self,
@@ -26,7 +26,7 @@ impl StoredImage {
         }
         let pass_on = |(number, (layer, diff_id)): (usize, (&Layer, DiffId))| {
             // Only who reads a layer learns the size of its tar, and nobody does.
-            unread_layer(source, layer, diff_id, format!("layer {}", number + 1), 0)
+            lazy_layer(source, layer, diff_id, format!("layer {}", number + 1), 0)
         };
         Ok(Image {
             name,
@@ -41,7 +41,7 @@ impl StoredImage {
 
 /// A layer whose bytes stay in their source until somebody wants them. `name` is what plans call
 /// it, `tar_size` in bytes.
-pub fn unread_layer(
+pub fn lazy_layer(
     source: &Arc<dyn Source>,
     layer: &Layer,
     diff_id: DiffId,
@@ -63,7 +63,7 @@ pub fn unread_layer(
             Some(Encoding::Gzip) => Compression::Gzip { level: 6 },
             Some(Encoding::Zstd) => Compression::Zstd { level: 3 },
         },
-        blob: Blob::elsewhere(place, digest, blob_size),
+        blob: Blob::from_opener(place, digest, blob_size),
     }
 }
 
@@ -73,9 +73,9 @@ struct InSource {
     descriptor: Descriptor,
 }
 
-impl Elsewhere for InSource {
+impl BlobOpener for InSource {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let checked = Checked::new(&*self.source, &self.descriptor);
+        let checked = VerifyingReader::new(&*self.source, &self.descriptor);
         Ok(Box::new(checked.map_err(io::Error::other)?))
     }
 }

@@ -9,14 +9,14 @@ use crate::image::Descriptor;
 
 /// Reads a blob and compares digest and size at its end, where a wrong one is an error instead
 /// of the end; a blob that is too long is an error at the first byte too many.
-pub struct Checked {
+pub struct VerifyingReader {
     inner: Box<dyn Read + Send>,
     hasher: Option<Hasher>,
     digest: Digest,
     size: u64,
 }
 
-impl Checked {
+impl VerifyingReader {
     /// Opens what a descriptor names.
     pub fn new(source: &dyn Source, descriptor: &Descriptor) -> Result<Self, SourceError> {
         Ok(Self::around(source.open(descriptor)?, descriptor))
@@ -43,7 +43,7 @@ impl Checked {
     }
 }
 
-impl Read for Checked {
+impl Read for VerifyingReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = match self.inner.read(buf) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -65,7 +65,7 @@ impl Read for Checked {
     }
 }
 
-impl fmt::Debug for Checked {
+impl fmt::Debug for VerifyingReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checked").field("digest", &self.digest).finish_non_exhaustive()
     }

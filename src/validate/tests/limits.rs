@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Memory, messages, tar_of};
 use crate::image::{MEDIA_TYPE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST};
-use crate::progress::Silent;
+use crate::progress::NullReporter;
 use crate::transport::source::tar::TarReader;
 use crate::validate::*;
 
@@ -21,7 +21,7 @@ fn a_layer_of_too_many_entries_or_faults_is_told_of_in_bounded_memory() {
     let memory = Memory::plain(&[tar_of(&entries)]);
     let within = |bytes| {
         let limits = Limits { memory: bytes, ..Limits::new(1) };
-        messages(&check(&memory, &memory.roots().unwrap(), limits, &Silent))
+        messages(&check(&memory, &memory.roots().unwrap(), limits, &NullReporter))
     };
     assert_eq!(within(100_000), "");
     let text = within(20_000);
@@ -42,7 +42,7 @@ fn layers_of_the_same_files_take_the_memory_of_one() {
         let memory = Memory::plain(&(0..layers).map(tar).collect::<Vec<_>>());
         let fits = |bytes: u64| {
             let limits = Limits { memory: bytes, ..Limits::new(2) };
-            check(&memory, &memory.roots().unwrap(), limits, &Silent).is_good()
+            check(&memory, &memory.roots().unwrap(), limits, &NullReporter).is_good()
         };
         (1..1000).map(|at| at * 50_000).find(|bytes| fits(*bytes)).unwrap()
     };
@@ -137,7 +137,7 @@ fn what_many_images_share_is_listed_ten_thousand_times_at_most() {
     let bytes = String::from_utf8(memory.blobs[&image.digest].clone()).unwrap();
     let other = |at: usize| format!("{}{}", bytes, " ".repeat(at)).into_bytes();
     let roots: Vec<_> = (0..12).map(|at| memory.add(MEDIA_TYPE_MANIFEST, other(at))).collect();
-    let findings = check(&memory, &roots, Limits::new(2), &Silent).findings;
+    let findings = check(&memory, &roots, Limits::new(2), &NullReporter).findings;
     assert_eq!(findings.len(), 10_001);
     assert_eq!(findings[10_000].place, "memory");
     assert_eq!(findings[10_000].severity, Severity::Error);
@@ -188,7 +188,7 @@ fn what_has_a_thousand_names_is_read_once() {
         ..descriptor.clone()
     };
     let roots: Vec<_> = (0..2000).map(|at| named([&image, &artifact][at % 2], at)).collect();
-    let report = check(&memory, &roots, Limits::new(2), &Silent);
+    let report = check(&memory, &roots, Limits::new(2), &NullReporter);
     assert!(report.is_good(), "{}", messages(&report));
     assert_eq!(report.images[0].names.len(), 1000);
     let opened = memory.opened.load(Ordering::Relaxed);
@@ -218,6 +218,6 @@ fn manifests_that_share_a_huge_config_do_not_fill_the_memory() {
     let index = memory.add(MEDIA_TYPE_INDEX, index.to_string().into_bytes());
     memory.root = Some(index.clone());
     assert!(messages(&memory.check()).contains("more than cooper keeps"));
-    let error = source::images(&memory, &index, None, &Silent).unwrap_err().to_string();
+    let error = source::images(&memory, &index, None, &NullReporter).unwrap_err().to_string();
     assert!(error.contains("bytes of manifests and configs, more than cooper keeps"), "{error}");
 }

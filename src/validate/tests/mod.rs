@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::digest::DiffId;
 use crate::image::{Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
-use crate::progress::Silent;
+use crate::progress::NullReporter;
 use crate::transport::source::{Encoding, SourceError};
 
 /// An image in memory, to be spoilt by a test.
@@ -74,7 +74,7 @@ impl Memory {
     }
 
     pub(super) fn check(&self) -> Report {
-        check(self, &self.roots().unwrap(), Limits::new(2), &Silent)
+        check(self, &self.roots().unwrap(), Limits::new(2), &NullReporter)
     }
 }
 
@@ -184,7 +184,7 @@ fn layers_beyond_the_inflate_limit_are_an_error() {
         let (one, other) = (zeros(encoding, 20 << 20), zeros(encoding, (20 << 20) + 512));
         let check = |layers: &[_], limits| {
             let memory = Memory::of(layers);
-            check(&memory, &memory.roots().unwrap(), limits, &Silent)
+            check(&memory, &memory.roots().unwrap(), limits, &NullReporter)
         };
         let both = [one.clone(), other];
         assert!(check(&both, Limits::new(1)).is_good(), "any ratio is good");
@@ -288,7 +288,7 @@ fn a_blob_of_another_size_than_one_of_its_manifests_says_is_found() {
     assert_ne!(lying, bytes);
     let lying = memory.add(MEDIA_TYPE_MANIFEST, lying.into_bytes());
     for roots in [[lying.clone(), honest.clone()], [honest, lying]] {
-        let report = check(&memory, &roots, Limits::new(2), &Silent);
+        let report = check(&memory, &roots, Limits::new(2), &NullReporter);
         assert!(!report.is_good());
         assert!(report.findings[0].message.contains("its descriptor says"), "{report:?}");
     }

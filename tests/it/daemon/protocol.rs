@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use cooper::digest::Digest;
 use cooper::image::{self, Image};
-use cooper::layer::{self, Content, Request, TempStore};
-use cooper::progress::Silent;
+use cooper::layer::{self, Content, EphemeralCache, Request};
+use cooper::progress::NullReporter;
 use cooper::rootfs::Rootfs;
 use cooper::spec;
 use cooper::transport::TransportError;
@@ -32,8 +32,8 @@ impl Daemon for Mistaken {
     fn label(&self) -> &'static str {
         self.docker.label()
     }
-    fn takes_sets(&self) -> bool {
-        self.docker.takes_sets()
+    fn accepts_multiple_images(&self) -> bool {
+        self.docker.accepts_multiple_images()
     }
     fn id_of(&self, image: &Image) -> String {
         self.docker.id_of(image)
@@ -41,10 +41,10 @@ impl Daemon for Mistaken {
     fn id_at(&self, reference: &str) -> Result<Option<String>, TransportError> {
         self.docker.id_at(reference)
     }
-    fn is_whole(&self, image: &Image) -> Result<bool, TransportError> {
-        Ok(!self.never_whole && self.docker.is_whole(image)?)
+    fn is_complete(&self, image: &Image) -> Result<bool, TransportError> {
+        Ok(!self.never_whole && self.docker.is_complete(image)?)
     }
-    fn held(
+    fn present_layers(
         &self,
         images: &[Image],
         whole: &[Image],
@@ -53,7 +53,7 @@ impl Daemon for Mistaken {
         if self.has_all {
             Ok(images.iter().map(all).collect())
         } else {
-            self.docker.held(images, whole)
+            self.docker.present_layers(images, whole)
         }
     }
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {
@@ -77,7 +77,7 @@ fn mistaken(docker: &Dockerd, has_all: bool, never_whole: bool) -> Mistaken {
     Mistaken { docker, has_all, never_whole, loads: Cell::new(0) }
 }
 
-fn image(store: &TempStore, text: &str) -> Image {
+fn image(store: &EphemeralCache, text: &str) -> Image {
     let json =
         format!(r#"{{"version":1,"name":"a","tags":["v1"],"files":{{"/x":{{"text":"{text}"}}}}}}"#);
     let spec = spec::parse(json.as_bytes()).unwrap();
@@ -88,7 +88,7 @@ fn image(store: &TempStore, text: &str) -> Image {
         compression: spec.compression,
         mtime: spec.mtime.seconds(),
     };
-    let layers = layer::build(&[request], store, 1, &Silent).unwrap();
+    let layers = layer::build(&[request], store, 1, &NullReporter).unwrap();
     image::build(&spec, None, layers).unwrap()
 }
 
@@ -99,26 +99,26 @@ fn tags(docker: &Dockerd) -> String {
 
 #[test]
 fn a_daemon_that_does_not_have_what_it_seemed_to_have_gets_everything() {
-    let (docker, store) = (Dockerd::start(), TempStore::new().unwrap());
+    let (docker, store) = (Dockerd::start(), EphemeralCache::new().unwrap());
     let (one, two) = (image(&store, "one"), image(&store, "two"));
     let wrong = mistaken(&docker, true, false);
-    let loaded = daemon::load(&wrong, std::slice::from_ref(&one), &Silent).unwrap();
+    let loaded = daemon::load(&wrong, std::slice::from_ref(&one), &NullReporter).unwrap();
     assert_eq!(wrong.loads.get(), 2, "without the layer, then with it");
     assert!(loaded[0].sent.unwrap() > one.blob_size());
-    daemon::load(&wrong, std::slice::from_ref(&two), &Silent).unwrap();
+    daemon::load(&wrong, std::slice::from_ref(&two), &NullReporter).unwrap();
     assert_eq!(wrong.id_at("a:v1").unwrap(), Some(wrong.id_of(&two)));
     assert!(!tags(&docker).contains("cooper-loading"), "{}", tags(&docker));
 }
 
 #[test]
 fn an_image_that_never_gets_whole_is_an_error_and_the_old_tag_stays() {
-    let (docker, store) = (Dockerd::start(), TempStore::new().unwrap());
+    let (docker, store) = (Dockerd::start(), EphemeralCache::new().unwrap());
     let (one, two) = (image(&store, "one"), image(&store, "two"));
     let right = mistaken(&docker, false, false);
-    daemon::load(&right, std::slice::from_ref(&one), &Silent).unwrap();
+    daemon::load(&right, std::slice::from_ref(&one), &NullReporter).unwrap();
     let wrong = mistaken(&docker, true, true);
-    let error = daemon::load(&wrong, &[two], &Silent).unwrap_err();
-    assert!(matches!(error, TransportError::NotWhole { .. }), "{error}");
+    let error = daemon::load(&wrong, &[two], &NullReporter).unwrap_err();
+    assert!(matches!(error, TransportError::IncompleteImage { .. }), "{error}");
     assert_eq!(right.id_at("a:v1").unwrap(), Some(right.id_of(&one)));
     assert_eq!(tags(&docker), "a:v1\n");
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use cooper::digest::Digest;
-use cooper::layer::{Content, Layer, Request, TempStore, build};
-use cooper::progress::Silent;
+use cooper::layer::{Content, EphemeralCache, Layer, Request, build};
+use cooper::progress::NullReporter;
 use cooper::spec::Compression;
 use cooper::store_path::PathInfo;
 use cooper::transport::layout;
@@ -25,7 +25,7 @@ fn made(house: &House) -> Layer {
         compression: Compression::default(),
         mtime: 1,
     };
-    build(&[request], &TempStore::new().unwrap(), 1, &Silent).unwrap().remove(0)
+    build(&[request], &EphemeralCache::new().unwrap(), 1, &NullReporter).unwrap().remove(0)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_layer_is_in_the_layout_while_the_next_one_is_being_made() {
         next
     });
     let dir = house.path("layout");
-    layout::Layers::new(&dir).write(layers, &Silent).unwrap();
+    layout::LayerWriter::new(&dir).write(layers, &NullReporter).unwrap();
 }
 
 #[test]
@@ -58,14 +58,16 @@ fn after_a_failure_no_more_layers_are_taken() {
     fs::write(layer.blob.path().unwrap(), "something else").unwrap();
     let endless = std::iter::repeat_with(|| layer.clone());
     let dir = house.path("layout");
-    let error = layout::Layers::new(&dir).write(endless, &Silent).unwrap_err();
+    let error = layout::LayerWriter::new(&dir).write(endless, &NullReporter).unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
 }
 
 #[test]
 fn when_nothing_is_missing_nothing_is_made() {
     let house = House::new();
-    layout::Layers::new(&house.path("layout")).write(std::iter::empty(), &Silent).unwrap();
+    layout::LayerWriter::new(&house.path("layout"))
+        .write(std::iter::empty(), &NullReporter)
+        .unwrap();
     assert_eq!(house.leftovers(), [""; 0]);
 }
 
@@ -83,8 +85,8 @@ fn layers_that_nothing_came_to_name_are_taken_away_again() {
     }
     let layer = made(&house);
     let dir = house.path("layout");
-    let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
+    let layers = layout::LayerWriter::new(&dir);
+    layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
     assert!(dir.join("blobs/sha256").join(layer.digest.hex()).exists());
     drop(layers);
     assert!(!dir.exists());
@@ -96,15 +98,15 @@ fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
     house.fill(1, 1000);
     let (layer, dir) = (made(&house), house.path("layout"));
     let blob = dir.join("blobs/sha256").join(layer.digest.hex());
-    let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
+    let layers = layout::LayerWriter::new(&dir);
+    layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
     fs::write(dir.join("blobs/sha256/other"), "").unwrap();
     drop(layers);
     assert!(!blob.exists() && dir.join("oci-layout").exists());
     // One that names it, and one of which nobody can say that.
     for index in [format!(r#"{{"manifests": [{{"digest": "{}"}}]}}"#, layer.digest), "{".into()] {
-        let layers = layout::Layers::new(&dir);
-        layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
+        let layers = layout::LayerWriter::new(&dir);
+        layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
         fs::write(dir.join("index.json"), index).unwrap();
         drop(layers);
         assert!(blob.exists());
@@ -118,8 +120,8 @@ fn what_was_made_without_a_cache_is_the_layouts_alone_in_the_end() {
     house.fill(1, 1000);
     let layer = made(&house);
     let dir = house.path("layout");
-    let layers = layout::Layers::new(&dir);
-    layers.write(std::iter::once(layer.clone()), &Silent).unwrap();
+    let layers = layout::LayerWriter::new(&dir);
+    layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
     let (kept, digest) = (layer.blob.path().unwrap().to_path_buf(), layer.digest);
     assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o7777, 0o644);
     layers.keep();

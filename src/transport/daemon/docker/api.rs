@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::body_writer::Feeder;
+use super::body_writer::BodyWriter;
 use super::host::{Certificates, Endpoint};
-use super::ssh::Tunnel;
+use super::ssh::SshTunnel;
 use crate::transport::TransportError;
 use crate::transport::daemon::WriteArchive;
 use crate::transport::http;
@@ -47,7 +47,7 @@ pub(in crate::transport) struct Api {
     url: String,
     /// As people know it.
     endpoint: String,
-    _tunnel: Option<Tunnel>,
+    _tunnel: Option<SshTunnel>,
 }
 
 /// Who answers.
@@ -84,7 +84,7 @@ impl Api {
         match endpoint {
             Endpoint::Unix(path) => client = client.unix_socket(path.clone()),
             Endpoint::Ssh(remote) => {
-                let opened = Tunnel::open(remote)?;
+                let opened = SshTunnel::open(remote)?;
                 client = client.unix_socket(opened.socket());
                 tunnel = Some(opened);
             }
@@ -177,7 +177,7 @@ impl Api {
         let archive = Body::wrap_stream(http::chunks(receiver));
         std::thread::scope(|scope| {
             let writing = scope.spawn(move || {
-                let mut to = Feeder::new(sender, BLOCK);
+                let mut to = BodyWriter::new(sender, BLOCK);
                 let written =
                     write(&mut to).and_then(|()| to.flush().map_err(TransportError::Stream));
                 // A layer that cannot be read must not become a shorter archive.

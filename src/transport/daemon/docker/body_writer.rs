@@ -8,13 +8,13 @@ use crate::layer::Sink;
 
 /// A writer whose bytes come out of a channel. Dropped, it ends the body: what is not flushed is
 /// lost, and what breaks must be broken off.
-pub(in crate::transport) struct Feeder {
+pub(in crate::transport) struct BodyWriter {
     sender: Sender<io::Result<Vec<u8>>>,
     size: usize,
     chunk: Vec<u8>,
 }
 
-impl Feeder {
+impl BodyWriter {
     /// Hands over `size` bytes at once: fewer cost time, more only memory.
     pub(in crate::transport) fn new(sender: Sender<io::Result<Vec<u8>>>, size: usize) -> Self {
         Self { sender, size, chunk: Vec::new() }
@@ -31,7 +31,7 @@ impl Feeder {
     }
 }
 
-impl Write for Feeder {
+impl Write for BodyWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         if self.chunk.capacity() == 0 {
             self.chunk.reserve_exact(self.size);
@@ -54,7 +54,7 @@ impl Write for Feeder {
     }
 }
 
-impl Sink for Feeder {}
+impl Sink for BodyWriter {}
 
 #[cfg(test)]
 mod tests {
@@ -65,10 +65,10 @@ mod tests {
     use crate::transport::http::{chunks, runtime};
 
     /// What arrives when a thread writes: the sizes of the chunks, and whether all was well.
-    fn arrives(write: impl FnOnce(Feeder) + Send) -> (Vec<usize>, bool) {
+    fn arrives(write: impl FnOnce(BodyWriter) + Send) -> (Vec<usize>, bool) {
         let (sender, receiver) = channel(2);
         let all: Vec<_> = std::thread::scope(|scope| {
-            scope.spawn(move || write(Feeder::new(sender, 1000)));
+            scope.spawn(move || write(BodyWriter::new(sender, 1000)));
             runtime().unwrap().block_on(chunks(receiver).collect())
         });
         let well = all.iter().all(Result::is_ok);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_written_in_pieces_of_any_size_goes_out_in_blocks_of_one() {
-        let pieces = |mut to: Feeder| {
+        let pieces = |mut to: BodyWriter| {
             for size in [1, 300, 699, 1500, 0] {
                 to.write_all(&vec![7; size]).unwrap();
             }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_breaks_off_never_looks_like_something_shorter() {
-        let broken = |mut to: Feeder| {
+        let broken = |mut to: BodyWriter| {
             to.write_all(&[7; 1001]).unwrap();
             to.break_off(io::Error::other("gone"));
         };

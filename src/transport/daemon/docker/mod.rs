@@ -28,14 +28,14 @@ use crate::transport::TransportError;
 /// From here on the interface tells whether an image's content is all there.
 const TELLS_WHAT_IS_AVAILABLE: (u32, u32) = (1, 48);
 /// Of one name so many images are looked at; the newest share the most.
-const LOOK_AT_MOST: usize = 8;
+const MAX_COMPARED_IMAGES: usize = 8;
 
 /// A Docker daemon that answers.
 #[derive(Debug)]
 pub struct Docker {
     api: Api,
     store: Store,
-    takes_sets: bool,
+    accepts_multiple_images: bool,
     /// Lists of images by name that are still to be used.
     listed: Mutex<BTreeMap<String, Vec<Listed>>>,
 }
@@ -114,7 +114,7 @@ impl Docker {
             (true, true) => Store::Containerd,
             (true, false) => Store::SilentContainerd,
         };
-        Ok(Self { api, store, takes_sets: !peer.is_podman, listed: Mutex::default() })
+        Ok(Self { api, store, accepts_multiple_images: !peer.is_podman, listed: Mutex::default() })
     }
 
     fn inspect(&self, name: &str) -> Result<Option<Inspected>, TransportError> {
@@ -138,7 +138,7 @@ impl Docker {
         for name in names {
             let known = self.listed.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
             let listed = known.map_or_else(|| self.list(name), Ok)?.into_iter();
-            ids.extend(listed.take(LOOK_AT_MOST).map(|image| image.id));
+            ids.extend(listed.take(MAX_COMPARED_IMAGES).map(|image| image.id));
         }
         let mut related = Vec::new();
         for id in ids {
@@ -167,8 +167,8 @@ impl Daemon for Docker {
         DOCKER
     }
 
-    fn takes_sets(&self) -> bool {
-        self.takes_sets
+    fn accepts_multiple_images(&self) -> bool {
+        self.accepts_multiple_images
     }
 
     fn id_of(&self, image: &Image) -> String {
@@ -183,7 +183,7 @@ impl Daemon for Docker {
         Ok(self.inspect(reference)?.map(|found| found.id))
     }
 
-    fn is_whole(&self, image: &Image) -> Result<bool, TransportError> {
+    fn is_complete(&self, image: &Image) -> Result<bool, TransportError> {
         let id = self.id_of(image);
         let Some(found) = self.inspect(&id)? else { return Ok(false) };
         let layers = found.rootfs.layers.clone().unwrap_or_default();
@@ -192,7 +192,7 @@ impl Daemon for Docker {
         Ok(found.id == id && same && whole)
     }
 
-    fn held(
+    fn present_layers(
         &self,
         images: &[Image],
         whole: &[Image],
@@ -203,11 +203,11 @@ impl Daemon for Docker {
         let mut related = self.related(images)?;
         let layers = |image: &Image| image.layers.iter().map(|layer| layer.diff_id).collect();
         related.extend(whole.iter().map(layers));
-        let held = |image| match self.store {
+        let present_layers = |image| match self.store {
             Store::Graph => longest_prefix(image, &related),
             _ => by_diff_id(image, related.iter().flatten()),
         };
-        Ok(images.iter().map(held).collect())
+        Ok(images.iter().map(present_layers).collect())
     }
 
     fn load(&self, write: &WriteArchive<'_>) -> Result<(), TransportError> {

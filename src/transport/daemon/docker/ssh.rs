@@ -9,22 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use crate::fs::{Context, TempFolder};
+use crate::fs::{Context, TempDir};
 use crate::transport::TransportError;
 
 /// A socket that leads to the far daemon for as long as this lives.
 #[derive(Debug)]
-pub(in crate::transport) struct Tunnel {
-    dir: TempFolder,
+pub(in crate::transport) struct SshTunnel {
+    dir: TempDir,
     closed: Arc<AtomicBool>,
     /// Takes connections.
     door: Option<JoinHandle<()>>,
 }
 
-impl Tunnel {
+impl SshTunnel {
     /// Opens the socket; whether anybody answers shows with the first request.
     pub(in crate::transport) fn open(url: &str) -> Result<Self, TransportError> {
-        let dir = TempFolder::new()?;
+        let dir = TempDir::new()?;
         let mut tunnel = Self { dir, closed: Arc::default(), door: None };
         let path = tunnel.socket();
         let listener = UnixListener::bind(&path).context("listen on", &path)?;
@@ -46,7 +46,7 @@ impl Tunnel {
     }
 }
 
-impl Drop for Tunnel {
+impl Drop for SshTunnel {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Release);
         // Who waits for a connection sees it only when one comes.
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_connections_to_a_tunnel_that_is_gone() {
-        let tunnel = Tunnel::open("ssh://nowhere.example").unwrap();
+        let tunnel = SshTunnel::open("ssh://nowhere.example").unwrap();
         let closed = Arc::downgrade(&tunnel.closed);
         drop(tunnel);
         assert_eq!(closed.strong_count(), 0);

@@ -44,9 +44,9 @@ const MIN_HIDDEN_LENGTH: usize = 6;
 
 /// `Authorization` headers that worked, by scope.
 #[derive(Debug, Default)]
-pub(in crate::transport::registry) struct Known(Mutex<BTreeMap<Scope, Secret>>);
+pub(in crate::transport::registry) struct TokenCache(Mutex<BTreeMap<Scope, Secret>>);
 
-impl Known {
+impl TokenCache {
     pub(in crate::transport::registry) fn get(&self, scope: &Scope) -> Option<Secret> {
         self.0.lock().ok()?.get(scope).cloned()
     }
@@ -213,7 +213,7 @@ fn ask(
     service: Option<String>,
     scope: &Scope,
     credentials: Option<Credentials>,
-) -> Ask {
+) -> TokenRequest {
     let mut fields: Vec<(&str, String)> =
         service.map(|service| ("service", service)).into_iter().collect();
     match credentials {
@@ -222,7 +222,7 @@ fn ask(
             fields.push(("client_id", "cooper".into()));
             fields.push(("grant_type", "refresh_token".into()));
             fields.push(("refresh_token", token.reveal().into()));
-            Ask {
+            TokenRequest {
                 method: Method::POST,
                 url: realm.clone(),
                 form: Some(form(&fields)),
@@ -238,14 +238,14 @@ fn ask(
                 Some(Credentials::Password { user, password }) => Some(basic(&user, &password)),
                 _ => None,
             };
-            Ask { method: Method::GET, url, form: None, header }
+            TokenRequest { method: Method::GET, url, form: None, header }
         }
     }
 }
 
 /// A request to a token's realm.
 #[derive(Debug)]
-pub(in crate::transport::registry) struct Ask {
+pub(in crate::transport::registry) struct TokenRequest {
     pub(in crate::transport::registry) method: Method,
     pub(in crate::transport::registry) url: Url,
     pub(in crate::transport::registry) form: Option<String>,

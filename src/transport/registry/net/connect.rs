@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 
 use super::super::{Options, RegistryError};
-use super::proxy::Way;
+use super::proxy::ProxyRoute;
 use super::{redirect_policy, tls};
 
 /// Connections that take longer will not come.
@@ -17,22 +17,22 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A client for each host that is spoken to on a registry's behalf, because certificates count
 /// for the host that they lie there for.
 #[derive(Debug)]
-pub(in super::super) struct Dial {
-    pub(in super::super) way: Option<Way>,
+pub(in super::super) struct HttpClients {
+    pub(in super::super) way: Option<ProxyRoute>,
     /// Hosts that the user named, without ports.
     named: Vec<String>,
     /// By host and port.
     known: Mutex<BTreeMap<String, Client>>,
 }
 
-impl Dial {
+impl HttpClients {
     /// Makes the client for the registry itself, whose folder may be another than `base` says.
     pub(in super::super) fn new(
         registry: &str,
         base: &Url,
         options: &Options,
     ) -> Result<Self, RegistryError> {
-        let way = Way::find(&options.proxies, base)?;
+        let way = ProxyRoute::find(&options.proxies, base)?;
         let mut named = vec![base.host_str().unwrap_or_default().to_owned()];
         named.extend(way.as_ref().map(|way| way.host.clone()));
         let dial = Self { way, named, known: Mutex::default() };

@@ -23,7 +23,7 @@ pub struct Proxies {
 
 /// The proxy for one registry, and for where that sends us.
 #[derive(Debug)]
-pub(in super::super) struct Way {
+pub(in super::super) struct ProxyRoute {
     url: Secret,
     except: String,
     /// Tells which hosts it is for.
@@ -34,7 +34,7 @@ pub(in super::super) struct Way {
     pub(in super::super) host: String,
 }
 
-impl Way {
+impl ProxyRoute {
     /// Finds the proxy that counts for a registry.
     pub(in super::super) fn find(
         proxies: &Proxies,
@@ -115,7 +115,7 @@ mod tests {
         let proxies =
             Proxies { https: Some(Secret::new(proxy)), http: None, except: except.into() };
         let base = format!("https://{registry}/v2/").parse().unwrap();
-        let way = Way::find(&proxies, &base)?;
+        let way = ProxyRoute::find(&proxies, &base)?;
         assert!(!format!("{way:?}").contains("s3cret"));
         Ok(way.and_then(|way| way.to(&base).map(str::to_owned)))
     }

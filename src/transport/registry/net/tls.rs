@@ -181,7 +181,7 @@ pub(in super::super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'
 }
 
 /// Whether the other side broke off because of who we are, or because we did not say.
-pub(in super::super) fn wants_another_identity(error: &(dyn Error + 'static)) -> bool {
+pub(in super::super) fn is_client_cert_rejected(error: &(dyn Error + 'static)) -> bool {
     use AlertDescription as Alert;
     let Some(rustls::Error::AlertReceived(alert)) = cause(error) else { return false };
     [

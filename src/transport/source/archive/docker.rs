@@ -9,7 +9,7 @@ use std::io::{self, Cursor, Read};
 
 use serde::Deserialize;
 
-use super::{Members, Section};
+use super::{FileRange, Members};
 use crate::digest::{Digest, Hasher};
 use crate::image::{Descriptor, Document, ImageManifest, MEDIA_TYPE_CONFIG, MEDIA_TYPE_MANIFEST};
 use crate::transport::source::encoding::{MAGIC_LENGTH, Magic};
@@ -164,7 +164,7 @@ fn layer(
     Ok(descriptor)
 }
 
-fn hashed(mut section: Section) -> io::Result<Digest> {
+fn hashed(mut section: FileRange) -> io::Result<Digest> {
     let size = section.len();
     let mut hasher = Hasher::new();
     io::copy(&mut section, &mut hasher)?;

@@ -170,7 +170,7 @@ impl Source for Archive {
         }
     }
 
-    fn docker_half(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
+    fn docker_archive(&self) -> Result<Option<Box<dyn Source>>, SourceError> {
         if matches!(self.content, Content::Docker(_)) || !self.members.has("manifest.json") {
             return Ok(None);
         }
@@ -245,7 +245,7 @@ impl Members {
 
     /// Opens a file of the archive, following its own links. A link that leads out of the
     /// archive leads nowhere.
-    pub(super) fn open(&self, name: &str) -> Result<Option<Section>, SourceError> {
+    pub(super) fn open(&self, name: &str) -> Result<Option<FileRange>, SourceError> {
         let mut name = name.to_owned();
         for _ in 0..MOST_LINKS {
             // Whatever is called by its digest is compared with that.
@@ -258,7 +258,7 @@ impl Members {
                 None => return Ok(None),
                 Some(Member::File { offset, size }) => {
                     let file = Arc::clone(&self.file);
-                    return Ok(Some(Section { file, offset: *offset, left: *size }));
+                    return Ok(Some(FileRange { file, offset: *offset, left: *size }));
                 }
                 Some(Member::Link(target)) => name.clone_from(target),
             }
@@ -322,13 +322,13 @@ fn plain(path: &[u8], from: &str) -> Option<String> {
 
 /// A part of a file, read without moving anybody else's place in it.
 #[derive(Debug, Clone)]
-pub(super) struct Section {
+pub(super) struct FileRange {
     file: Arc<File>,
     offset: u64,
     left: u64,
 }
 
-impl Section {
+impl FileRange {
     /// Where the next byte is.
     pub(super) fn place(&self) -> u64 {
         self.offset
@@ -340,7 +340,7 @@ impl Section {
     }
 }
 
-impl Read for Section {
+impl Read for FileRange {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.len());
         let count = self.file.read_at(buf.get_mut(..most).unwrap_or_default(), self.offset)?;

@@ -154,10 +154,14 @@ fn a_layer_of_a_docker_archive_that_is_not_what_its_name_says_is_no_layer() {
             (&name, bytes, false),
         ]);
         let archive = Archive::open(file.path()).unwrap();
-        let images =
-            images(&archive, &choose(&archive, None).unwrap(), None, &crate::progress::Silent)
-                .unwrap();
-        let mut layer = Checked::new(&archive, &images[0].layers[0].descriptor).unwrap();
+        let images = images(
+            &archive,
+            &choose(&archive, None).unwrap(),
+            None,
+            &crate::progress::NullReporter,
+        )
+        .unwrap();
+        let mut layer = VerifyingReader::new(&archive, &images[0].layers[0].descriptor).unwrap();
         assert_eq!(layer.read_to_end(&mut Vec::new()).is_ok(), is_good);
     }
 }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use super::*;
 use crate::image::{MEDIA_TYPE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST};
-use crate::progress::Silent;
+use crate::progress::NullReporter;
 use crate::transport::graph::Graph;
 
 /// A source whose blobs are in memory, under the digests that a test claims for them.
@@ -79,7 +79,7 @@ fn platform(text: &str) -> Platform {
     }
 }
 
-fn label(found: &[StoredImage]) -> &str {
+fn label(found: &[ResolvedImage]) -> &str {
     assert_eq!(found.len(), 1);
     found[0].parsed.config["Labels"]["a"].as_str().unwrap()
 }
@@ -123,8 +123,8 @@ fn images_for(
     memory: &Memory,
     root: &Descriptor,
     wanted: &str,
-) -> Result<Vec<StoredImage>, SourceError> {
-    images(memory, root, Some(&platform(wanted)), &Silent)
+) -> Result<Vec<ResolvedImage>, SourceError> {
+    images(memory, root, Some(&platform(wanted)), &NullReporter)
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn attestations_are_no_images() {
         ..memory.add(MEDIA_TYPE_MANIFEST, b"{}")
     };
     let root = memory.index(&[attestation, image]);
-    assert_eq!(label(&images(&memory, &root, None, &Silent).unwrap()), "amd");
+    assert_eq!(label(&images(&memory, &root, None, &NullReporter).unwrap()), "amd");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_fifth_index_within_indexes_is_one_too_many_for_every_reader() {
         for depth in 1 + usize::from(is_empty)..=INDEX_DEPTH + 1 {
             root = memory.index(&[root]);
             let error = |result: Result<(), SourceError>| result.err().map(|e| e.to_string());
-            let selected = error(match images(&memory, &root, None, &Silent) {
+            let selected = error(match images(&memory, &root, None, &NullReporter) {
                 Err(SourceError::NoImages { .. }) if is_empty => Ok(()),
                 images => images.map(drop),
             });
@@ -235,7 +235,7 @@ fn documents_larger_than_any_image_has_are_not_even_read() {
     let with = memory.add(MEDIA_TYPE_MANIFEST, with.to_string().as_bytes());
     memory.blobs.retain(|digest, _| *digest == with.digest);
     for (root, what) in [(manifest, "manifest"), (with, "config")] {
-        let error = images(&memory, &root, None, &Silent).unwrap_err();
+        let error = images(&memory, &root, None, &NullReporter).unwrap_err();
         let is_right =
             matches!(&error, SourceError::TooLarge { what: large, .. } if *large == what);
         assert!(is_right, "{what}: {error}");
@@ -312,7 +312,7 @@ fn what_indexes_name_many_times_is_read_once() {
         let index = serde_json::json!({"schemaVersion": 2, "manifests": vec![&root; 2000]});
         root = memory.add(MEDIA_TYPE_INDEX, index.to_string().as_bytes());
     }
-    assert_eq!(images(&memory, &root, None, &Silent).unwrap().len(), 1);
+    assert_eq!(images(&memory, &root, None, &NullReporter).unwrap().len(), 1);
     let source: std::sync::Arc<dyn Source> = std::sync::Arc::new(memory);
     assert_eq!(Graph::read(&source, &root).unwrap().documents().len(), 5);
 }
