@@ -5,7 +5,7 @@ use std::path::Path;
 use cooper::digest::Digest;
 use serde_json::{Value, json};
 
-use super::running::{Place, Ran};
+use crate::support::command::{Place, Ran};
 
 /// An entry of a layer.
 enum Entry<'a> {

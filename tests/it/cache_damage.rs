@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::json;
 
-use super::fixture::{Fixture, StoreItem, stderr};
+use crate::support::fixture::{Fixture, StoreItem, stderr};
 
 /// Turns over a bit of the largest file in the cache, and leaves its size and time as they were.
 fn damage(fixture: &Fixture) {
@@ -88,7 +88,7 @@ fn push_of_a_damaged_cache_is_whole_in_the_same_run() {
 
 #[test]
 fn load_of_a_damaged_cache_is_whole_in_the_same_run() {
-    let (fixture, docker) = (Fixture::new(), super::servers::Dockerd::start());
+    let (fixture, docker) = (Fixture::new(), crate::support::servers::Dockerd::start());
     let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
     let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
     stderr(&build.unwrap(), 0);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::running::Place;
+use crate::support::command::Place;
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -91,7 +91,7 @@ fn layout_and_docker_file_errors_name_the_file_and_the_field() {
         let mut command = place.command(&["load", "spec.json"]);
         command.env("DOCKER_CONFIG", config.parent().unwrap());
         command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
-        let ran = super::running::Ran::of(command.output().unwrap());
+        let ran = crate::support::command::Ran::of(command.output().unwrap());
         assert!(
             ran.stderr.contains("docker/config.json") && ran.stderr.contains(field),
             "{}",

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
-use super::running::{Place, Ran};
+use crate::support::command::{Place, Ran};
 
 const SECRET: &str = "s3cret-Pa55";
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::servers::{Server, unmount_below};
+use crate::support::servers::{Server, unmount_below};
 
 /// It and its clients run behind the same words, which may lead into another root.
 pub(super) struct Containerd {

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{load, runs};
-use crate::fixture::{Fixture, stderr, stdout};
-use crate::servers::Dockerd;
+use crate::support::fixture::{Fixture, stderr, stdout};
+use crate::support::servers::Dockerd;
 
 const LARGE: usize = 4_000_000;
 const SMALL: usize = 300_000;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::proxy::{Fault, Proxy};
+use super::fault_proxy::{Fault, Proxy};
 use super::server::{Registry, Tls, Wants};
 use super::{image, push, pushed, validate};
-use crate::fixture::{Fixture, stderr, stdout};
+use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// base64 of `founder:s3cret` and of `founder:wrong-s3cret`.
 const RIGHT: &str = "Zm91bmRlcjpzM2NyZXQ=";

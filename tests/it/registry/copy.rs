@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::server::Registry;
-use crate::fixture::{Fixture, stderr, stdout};
+use crate::support::fixture::{Fixture, stderr, stdout};
 
 fn run(fixture: &Fixture, arguments: &[&str]) -> String {
     stdout(&fixture.cooper().args(arguments).output().unwrap())

@@ -1,9 +1,9 @@
 //! The host that a failure names, and the exit code that it ends with.
 
-use super::proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, Seen};
 use super::server::Registry;
 use super::{image, push, pushed, refusal};
-use crate::fixture::{Fixture, stderr};
+use crate::support::fixture::{Fixture, stderr};
 
 /// The part of the requests that another host answers, if the proxy leads there.
 type Led = fn(&Seen) -> bool;

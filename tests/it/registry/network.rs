@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Output;
 
-use super::proxy::{Fault, Proxy};
+use super::fault_proxy::{Fault, Proxy};
 use super::server::{Registry, Tls, Wants, free_port};
 use super::{image, push, pushed, validate};
-use crate::fixture::{Fixture, stderr, stdout};
+use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// A name that nobody resolves: only a proxy leads there.
 const FAR: &str = "registry.invalid:5000";
@@ -65,7 +65,7 @@ fn a_proxy_carries_every_request_and_is_shown_its_password() {
 fn a_proxy_that_refuses_or_is_not_there_is_named_without_its_password() {
     // fault 81
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let refuse = |seen: &super::proxy::Seen, _| match seen.method.as_str() {
+    let refuse = |seen: &super::fault_proxy::Seen, _| match seen.method.as_str() {
         "CONNECT" => Fault::Answer(407, Vec::new(), Vec::new()),
         _ => Fault::Answer(403, Vec::new(), Vec::new()),
     };

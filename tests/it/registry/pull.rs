@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, Seen};
 use super::server::Registry;
 use super::{digest, image, push, validate};
-use crate::fixture::{Fixture, stderr, stdout};
+use crate::support::fixture::{Fixture, stderr, stdout};
 
 type Rule = fn(&Seen, usize) -> Fault;
 

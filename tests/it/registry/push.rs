@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::proxy::{Fault, Proxy};
+use super::fault_proxy::{Fault, Proxy};
 use super::server::Registry;
 use super::{digest, image, push, pushed, validate};
-use crate::fixture::{Fixture, stderr, stdout};
+use crate::support::fixture::{Fixture, stderr, stdout};
 
 #[test]
 fn a_push_moves_only_what_is_missing() {

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::servers::Server;
+use crate::support::servers::Server;
 
 /// A registry with an empty storage of its own.
 pub(crate) struct Registry {

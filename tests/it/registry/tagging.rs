@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::proxy::{Fault, Proxy};
+use super::fault_proxy::{Fault, Proxy};
 use super::server::Registry;
 use super::{image, push, pushed, refusal, validate};
-use crate::fixture::{Fixture, stdout};
+use crate::support::fixture::{Fixture, stdout};
 
 /// The limit of requests for a new tag on a manifest that the repository has.
 const MAX_REQUESTS: usize = 4;

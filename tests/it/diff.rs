@@ -1,0 +1,71 @@
+//! `cooper diff` where its guard could pass wrongly.
+
+use serde_json::{Value, json};
+
+use crate::support::command::Place;
+
+#[test]
+fn layers_that_are_written_or_compressed_otherwise_are_all_to_be_fetched() {
+    let place = Place::new();
+    place.store_file("a-1", "x", "x");
+    let files = json!({"/etc/motd": {"text": "x"}});
+    let spec = |name: &str, mut fields: Value| {
+        fields["files"] = files.clone();
+        std::fs::rename(place.spec(&["a-1"], fields), place.path(name)).unwrap();
+    };
+    spec("old.json", json!({"compression": {"algorithm": "gzip"}}));
+    spec("zstd.json", json!({"compression": {"algorithm": "zstd"}}));
+    spec("later.json", json!({"mtime": "2025-01-01T00:00:00Z"}));
+    spec(
+        "both.json",
+        json!({"mtime": "2025-01-01T00:00:00Z", "compression": {"algorithm": "gzip", "level": 9}}),
+    );
+    for (new, why, config) in [
+        ("zstd.json", "another compression", false),
+        ("later.json", "another mtime", true),
+        ("both.json", "another compression and mtime", true),
+    ] {
+        let args = ["diff", "old.json", new, "--json"];
+        let report: Value = serde_json::from_str(&place.cooper(&args).stdout).unwrap();
+        assert_eq!(report["layers"][0]["because"], why);
+        assert_eq!(report["layers"][0]["narSize"], 1000);
+        let others = report["others"].as_array().unwrap();
+        let because = |what: &str| others.iter().find(|o| o["what"] == what).map(|o| &o["because"]);
+        assert_eq!(because("own files"), Some(&json!(why)), "{report}");
+        assert_eq!(because("config").is_some(), config, "{report}");
+        let text = place.data(&["diff", "old.json", new]);
+        assert_eq!(text.matches(why).count(), 2, "{text}");
+        assert!(text.contains("in 2 of 2 layers"), "{text}");
+        let over = place.cooper(&["diff", "old.json", new, "--max-bytes", "0"]);
+        assert_eq!(over.code, Some(1), "{}", over.stderr);
+    }
+}
+
+#[test]
+fn only_the_old_image_may_miss_files_and_only_such_that_are_gone() {
+    let place = Place::new();
+    let spec = |name: &str, source: &str| {
+        let source = place.store_path("a-1").join(source);
+        let files = json!({"files": {"/x": {"source": source}}});
+        std::fs::rename(place.spec(&["a-1"], files), place.path(name)).unwrap();
+    };
+    place.store_file("a-1", "here", "x");
+    let fifo = place.store_path("a-1").join("fifo");
+    crate::support::command::run("mkfifo", &[&fifo]);
+    spec("whole.json", "here");
+    spec("gone.json", "gone");
+    spec("odd.json", "fifo");
+    let diff = |old: &str, new: &str| place.cooper(&["diff", old, new, "--max-bytes=1000000"]);
+    let forgiven = diff("gone.json", "whole.json");
+    forgiven.succeeded();
+    assert!(forgiven.stderr.starts_with("warning: the own files of `app`"), "{}", forgiven.stderr);
+    let quiet = place.cooper(&["diff", "--quiet", "gone.json", "whole.json"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
+    let told = place.cooper(&["diff", "--json", "gone.json", "whole.json"]).stderr;
+    let warned = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"] == "warning";
+    assert!(told.lines().any(warned), "{told}");
+    diff("whole.json", "gone.json").failed(1, &["failed to assemble `app`", "gone"]);
+    for (old, new) in [("odd.json", "whole.json"), ("whole.json", "odd.json")] {
+        diff(old, new).failed(1, &["no file, directory or link"]);
+    }
+}

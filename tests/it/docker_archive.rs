@@ -1,0 +1,200 @@
+//! Archives that say what they hold twice, as a layout and as Docker's archive.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Place, Ran};
+
+/// A built archive, its files and its `manifest.json`, to be changed by a test.
+struct Archive {
+    place: Place,
+    files: BTreeMap<String, Vec<u8>>,
+    list: Value,
+}
+
+impl Archive {
+    fn new() -> Self {
+        let place = Place::new();
+        place.store_file("a", "data", "one");
+        place.store_file("b", "data", "two");
+        let gzip = json!({"algorithm": "gzip"});
+        place.spec(&["a", "b"], json!({"tags": ["v1", "v2"], "compression": gzip}));
+        let mut files = BTreeMap::new();
+        let mut tar = tar::Archive::new(std::fs::File::open(place.builds()).unwrap());
+        for entry in tar.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            if entry.header().entry_type().is_dir() {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            files.insert(entry.path().unwrap().to_str().unwrap().to_owned(), bytes);
+        }
+        let list: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        assert_eq!(list[0]["Layers"].as_array().unwrap().len(), 2);
+        Self { place, files, list }
+    }
+
+    /// The bytes of a layer by its place.
+    fn layer(&self, at: usize) -> &[u8] {
+        &self.files[self.list[0]["Layers"][at].as_str().unwrap()]
+    }
+
+    /// Gives another file to a field of the first image.
+    fn put(&mut self, field: &str, bytes: &[u8]) {
+        self.files.insert("new".into(), bytes.to_vec());
+        *self.list[0].pointer_mut(field).unwrap() = "new".into();
+    }
+
+    /// Validates what the archive has become; `name` is that of one of its images.
+    fn validate(mut self, name: &str) -> Ran {
+        if !self.list.is_null() {
+            self.files.insert("manifest.json".into(), self.list.to_string().into_bytes());
+        }
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, bytes) in &self.files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, &bytes[..]).unwrap();
+        }
+        self.place.write("changed.tar", builder.into_inner().unwrap());
+        self.place.cooper(&["validate", &format!("archive:changed.tar{name}")])
+    }
+}
+
+/// What validating says of an archive after a change.
+fn after(change: impl FnOnce(&mut Archive)) -> Ran {
+    let mut archive = Archive::new();
+    change(&mut archive);
+    archive.validate("")
+}
+
+fn gunzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+#[test]
+fn a_docker_list_that_does_not_say_what_the_index_says_is_found_by_file_and_field() {
+    // fault 72
+    type Change = fn(&mut Archive);
+    let cases: [(&str, Change); 9] = [
+        ("its manifest.json is unusable: ", |archive| {
+            archive.files.insert("manifest.json".into(), b"{".to_vec());
+            archive.list = Value::Null;
+        }),
+        ("no `gone`, which manifest.json in [0].Config names", |archive| {
+            archive.list[0]["Config"] = "gone".into();
+        }),
+        ("manifest.json's [0].Layers[1]: the layer `gone` is not in it", |archive| {
+            archive.list[0]["Layers"][1] = "gone".into();
+        }),
+        ("manifest.json, app:v1, Layers[0]: its diff id is", |archive| {
+            archive.list[0]["Layers"].as_array_mut().unwrap().reverse();
+        }),
+        ("manifest.json, app:v1, Layers: it has 1 layers, and the image", |archive| {
+            archive.list[0]["Layers"].as_array_mut().unwrap().pop();
+        }),
+        ("manifest.json, app:v1, Layers[1]: its diff id is", |archive| {
+            archive.put("/Layers/1", &[0; 1024]);
+        }),
+        ("manifest.json, app:v1, Config: it is sha256:", |archive| {
+            archive.put("/Config", b"{}");
+        }),
+        ("RepoTags: it has `app:v3`, which index.json does not call", |archive| {
+            archive.list[0]["RepoTags"].as_array_mut().unwrap().push("app:v3".into());
+        }),
+        ("RepoTags: it lacks `app:v2`, which index.json calls", |archive| {
+            archive.list[0]["RepoTags"].as_array_mut().unwrap().pop();
+        }),
+    ];
+    for (says, change) in cases {
+        let ran = after(change);
+        assert_eq!(ran.code, Some(1), "{says}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(says), "{says}: {}", ran.stdout);
+        assert!(!ran.stdout.contains("is whole"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_docker_list_that_says_the_same_in_other_words_is_none_to_complain_of() {
+    for change in [
+        |_: &mut Archive| (),
+        // Older Dockers write plain tars beside packed ones.
+        |archive: &mut Archive| {
+            let plain = gunzipped(archive.layer(1));
+            archive.put("/Layers/1", &plain);
+        },
+        |archive: &mut Archive| {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(&gunzipped(archive.layer(0))).unwrap();
+            archive.put("/Layers/0", &encoder.finish().unwrap());
+        },
+        |archive: &mut Archive| {
+            archive.list[0]["RepoTags"][0] = "docker.io/library/app:v1".into();
+        },
+    ] {
+        let ran = after(change);
+        ran.succeeded();
+        assert!(ran.stdout.lines().all(|line| line.contains("is whole")), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn an_image_that_only_the_index_has_is_a_warning() {
+    let ran = after(|archive| archive.list = json!([]));
+    ran.succeeded();
+    assert!(ran.stdout.contains("warning: manifest.json: it does not have"), "{}", ran.stdout);
+}
+
+#[test]
+fn of_one_image_of_several_nothing_is_said_of_the_others() {
+    let with_another = |name| {
+        let mut archive = Archive::new();
+        let mut other = archive.list[0].clone();
+        other["RepoTags"] = json!([]);
+        other["Config"] = "c".into();
+        archive.files.insert("c".into(), b"{}".to_vec());
+        archive.list.as_array_mut().unwrap().push(other);
+        archive.validate(name)
+    };
+    with_another(":app:v1").succeeded();
+    let all = with_another("");
+    assert!(all.stdout.contains("which no image in index.json has"), "{}", all.stdout);
+}
+
+/// The entries of an archive: their names, and whether they are directories.
+fn entries(bytes: &[u8]) -> Vec<(String, bool)> {
+    let mut tar = tar::Archive::new(bytes);
+    let name = |entry: tar::Entry<'_, &[u8]>| {
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        (name, entry.header().entry_type().is_dir())
+    };
+    tar.entries().unwrap().map(|entry| name(entry.unwrap())).collect()
+}
+
+#[test]
+fn archive_directories_come_before_what_is_in_them() {
+    let place = Place::new();
+    place.store_file("a", "data", "one");
+    place.spec(&["a"], json!({}));
+    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
+    place.builds();
+    place.cooper(&["copy", "oci-archive:image.tar", "oci:layout"]).succeeded();
+    place.cooper(&["copy", "oci:layout", "oci-archive:copied.tar"]).succeeded();
+    let load = ["load", "spec.json", "--or-save", "saved"];
+    let mut command = place.command(&load);
+    Ran::of(command.env("DOCKER_HOST", "unix:///none").output().unwrap()).succeeded();
+    let streamed = place.command(&["build", "spec.json", "-o", "-"]).output().unwrap().stdout;
+    for bytes in [read("image.tar"), read("copied.tar"), read("saved/app.tar"), streamed] {
+        let entries = entries(&bytes);
+        let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names[..3], ["oci-layout", "blobs/", "blobs/sha256/"]);
+        let directories = entries.iter().filter(|(_, is_dir)| *is_dir).count();
+        assert_eq!((directories, names.last()), (2, Some(&"index.json")));
+    }
+}

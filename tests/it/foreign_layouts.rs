@@ -1,0 +1,154 @@
+//! Layouts that other tools have made.
+
+use serde_json::{Value, json};
+
+use crate::support::command::Place;
+
+#[test]
+fn what_another_tool_says_of_its_images_stays_in_its_layout() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    let blob = "{}";
+    let digest = cooper::digest::Digest::of(blob.as_bytes()).to_string();
+    place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    place.write(&format!("layout/blobs/{}", digest.replace(':', "/")), blob);
+    let theirs = json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 2,
+        "artifactType": "application/vnd.example+type", "data": "e30=",
+        "urls": ["https://example.com/x"], "com.example.unknown": {"a": [1, null]},
+        "platform": {"os": "windows", "architecture": "amd64", "os.version": "10.0.1",
+                     "os.features": ["win32k"]},
+        "annotations": {"org.opencontainers.image.ref.name": "theirs"},
+    });
+    // Neither the media type nor any other field of an index has to be there.
+    let index = json!({"schemaVersion": 2, "com.example.unknown": 7, "manifests": [theirs]});
+    place.write("layout/index.json", index.to_string());
+    for _ in 0..2 {
+        place.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]).succeeded();
+        let bytes = std::fs::read(place.path("layout/index.json")).unwrap();
+        let mut now: Value = serde_json::from_slice(&bytes).unwrap();
+        let manifests = now["manifests"].as_array_mut().unwrap();
+        assert_eq!(manifests.len(), 2);
+        assert_ne!(manifests.pop().unwrap()["digest"], json!(digest));
+        assert_eq!(now, index);
+    }
+}
+
+/// A layout that is called `from`, with an image.
+fn with_layout() -> Place {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    place
+}
+
+fn index_of(place: &Place, layout: &str) -> Value {
+    let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[test]
+fn what_another_tool_says_of_an_image_goes_with_it() {
+    let place = with_layout();
+    let read = |layout: &str| index_of(&place, layout);
+    let mut index = read("from");
+    let entry = index["manifests"][0].as_object_mut().unwrap();
+    for (field, value) in [
+        ("artifactType", json!("application/vnd.example+type")),
+        ("data", json!("e30=")),
+        ("urls", json!(["https://example.com/x"])),
+        ("com.example.unknown", json!({"a": [1, null]})),
+        ("platform", platform()),
+    ] {
+        entry.insert(field.into(), value);
+    }
+    place.write("from/index.json", index.to_string());
+    place.cooper(&["copy", "oci:from:latest", "oci:to:latest"]).succeeded();
+    assert_eq!(read("to")["manifests"], index["manifests"]);
+    place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "all.tar"]).succeeded();
+    place.cooper(&["copy", "all.tar", "./last"]).succeeded();
+    assert_eq!(read("last")["manifests"], index["manifests"]);
+    // Under another name it is the same, but for that.
+    place.cooper(&["copy", "oci:from:latest", "oci:other:v2"]).succeeded();
+    let mut other = read("other");
+    let names = index["manifests"][0]["annotations"].clone();
+    assert_ne!(std::mem::replace(&mut other["manifests"][0]["annotations"], names), Value::Null);
+    assert_eq!(other["manifests"], index["manifests"]);
+}
+
+/// What an index says of a platform, with more than cooper understands.
+fn platform() -> Value {
+    json!({"os": "linux", "architecture": "amd64", "variant": "", "os.version": "10.0.1",
+           "os.features": ["win32k"], "com.example.unknown": 1})
+}
+
+#[test]
+fn what_an_index_within_says_of_an_image_goes_with_it() {
+    let place = with_layout();
+    let read = |layout: &str| index_of(&place, layout);
+    let mut root = read("from")["manifests"][0].take();
+    let mut entry = root.clone();
+    entry["platform"] = platform();
+    entry["annotations"] = json!({"com.example.of": "the image"});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let digest = cooper::digest::Digest::of(index.as_bytes()).to_string();
+    place.write(&format!("from/blobs/{}", digest.replace(':', "/")), &index);
+    root["mediaType"] = "application/vnd.oci.image.index.v1+json".into();
+    (root["digest"], root["size"]) = (digest.into(), index.len().into());
+    root.as_object_mut().unwrap().remove("platform");
+    place.write("from/index.json", json!({"schemaVersion": 2, "manifests": [root]}).to_string());
+    place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "oci:to"]).succeeded();
+    let names = root["annotations"].as_object().unwrap().clone();
+    entry["annotations"].as_object_mut().unwrap().extend(names);
+    assert_eq!(read("to")["manifests"], json!([entry]));
+}
+
+#[test]
+fn numbers_with_more_digits_than_a_double_has_stay_as_they_are() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    let text = |layout: &str| {
+        std::fs::read_to_string(place.path(&format!("{layout}/index.json"))).unwrap()
+    };
+    let number = "\"com.example.number\":1234567890123456789012345.10";
+    let entry = text("from").replace("\"digest\"", &format!("{number},\"digest\""));
+    let index = entry.replace("\"schemaVersion\"", &format!("{number},\"schemaVersion\""));
+    assert_eq!(index.matches(number).count(), 2);
+    place.write("from/index.json", &index);
+    place.cooper(&["copy", "oci:from:latest", "oci:to:v2"]).succeeded();
+    assert_eq!(text("to").matches(number).count(), 1);
+    place.spec(&[], json!({"name": "other"}));
+    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    assert_eq!(text("from").matches(number).count(), 2);
+}
+
+#[test]
+fn a_layout_whose_index_would_be_too_large_to_read_stays_as_it_is() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    let theirs = json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+        "digest": cooper::digest::Digest::of(b"{}").to_string(),
+        "annotations": {"com.example.long": "a".repeat((4 << 20) - 400)},
+    });
+    let index = json!({"schemaVersion": 2, "manifests": [theirs]}).to_string();
+    assert!(index.len() < 4 << 20);
+    place.write("layout/index.json", &index);
+    let ran = place.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]);
+    ran.failed(1, &["the index.json of `layout` would have 4194", "name another folder"]);
+    assert_eq!(std::fs::read_to_string(place.path("layout/index.json")).unwrap(), index);
+}
+
+#[test]
+fn only_an_image_for_the_platform_that_was_asked_for_is_copied() {
+    // fault 71
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.cooper(&["build", "spec.json", "-o", "app.tar"]).succeeded();
+    let copy = |platform: &str| place.cooper(&["copy", "--platform", platform, "app.tar", "x.tar"]);
+    copy("linux/arm64").failed(1, &["of `app.tar` is for linux/amd64, and not for linux/arm64"]);
+    assert!(!place.path("x.tar").exists());
+    copy("linux/amd64").succeeded();
+}

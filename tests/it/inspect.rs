@@ -1,0 +1,226 @@
+//! The verbs that look at an image before it is built, and those that describe cooper itself.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::command::Place;
+
+/// An image with a bit of everything, over two store paths.
+fn example() -> Place {
+    let place = Place::new();
+    place.executable("app-1.0", "bin/app", &minimal_elf());
+    place.store_file("app-1.0", "share/doc/readme", "hello");
+    place.store_file("tzdata-2025b", "share/zoneinfo/UTC", "");
+    let app = place.store_path("app-1.0");
+    place.spec(
+        &["app-1.0", "tzdata-2025b"],
+        json!({
+            "name": "team/app", "tags": ["v1", "latest"],
+            "contents": [app, place.store_path("tzdata-2025b")],
+            "files": {"/etc/app.conf": {"text": "port = 8080\n", "uid": 65532}},
+            "config": {"Entrypoint": ["/bin/app"], "Cmd": ["--greeting", "it's me"],
+                "Env": ["PORT=8080"], "User": "65532:65532", "ExposedPorts": {"8080/tcp": {}},
+                "Labels": {"org.opencontainers.image.title": "App"},
+                "Healthcheck": {"Test": ["CMD", "/bin/app", "check"]}},
+        }),
+    );
+    place
+}
+
+/// A program for amd64 that no kernel is asked to run here.
+fn minimal_elf() -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(64, 0);
+    // e_type, e_machine, e_version, and the sizes of the headers that are not there.
+    for (at, byte) in [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
+        bytes[at] = byte;
+    }
+    bytes
+}
+
+/// The output with the test's folder cut off.
+fn shown(place: &Place, text: &str) -> String {
+    text.replace(place.path("store").to_str().unwrap(), "/nix/store")
+}
+
+#[test]
+fn inspect_shows_config_layers_and_biggest_paths_without_building() {
+    let place = example();
+    insta::assert_snapshot!(shown(&place, &place.data(&["inspect", "spec.json"])));
+    assert!(!place.path("cache").exists(), "nothing was built");
+}
+
+#[test]
+fn inspect_as_json_has_the_same_for_programs() {
+    let place = example();
+    let json: Value =
+        serde_json::from_str(&place.data(&["inspect", "spec.json", "--json", "--biggest", "1"]))
+            .unwrap();
+    assert_eq!(json[0]["name"], "team/app");
+    assert_eq!(json[0]["tags"], json!(["v1", "latest"]));
+    assert_eq!(json[0]["config"]["User"], "65532:65532");
+    let layers = json[0]["layers"].as_array().unwrap();
+    let sizes: u64 = layers.iter().map(|layer| layer["size"].as_u64().unwrap()).sum();
+    assert_eq!(json[0]["size"], sizes);
+    assert_eq!(json[0]["biggest"].as_array().unwrap().len(), 1);
+    let own = layers.last().unwrap()["paths"].as_array().unwrap();
+    assert!(own.contains(&json!({"path": "/etc/app.conf", "size": 12})), "{own:?}");
+}
+
+#[test]
+fn history_has_a_line_for_each_layer_the_top_one_first() {
+    let place = example();
+    insta::assert_snapshot!(shown(&place, &place.data(&["history", "spec.json"])));
+    let json: Value =
+        serde_json::from_str(&place.data(&["history", "spec.json", "--json"])).unwrap();
+    assert_eq!(json[0]["comment"], "own files");
+    place.builds();
+    let built = place.path("image.tar");
+    let config = config_of(&built);
+    let mut comments: Vec<&Value> =
+        config["history"].as_array().unwrap().iter().map(|entry| &entry["comment"]).collect();
+    comments.reverse();
+    let told: Vec<&Value> =
+        json.as_array().unwrap().iter().map(|entry| &entry["comment"]).collect();
+    assert_eq!(told, comments, "the built image's history, the top layer first");
+}
+
+/// The config in an archive, by its Docker manifest.
+fn config_of(archive: &Path) -> Value {
+    let read = |name: &str| -> Value {
+        let file = std::fs::File::open(archive).unwrap();
+        let mut archive = tar::Archive::new(file);
+        let mut entries = archive.entries().unwrap().map(Result::unwrap);
+        let entry = entries.find(|entry| entry.path().unwrap() == Path::new(name)).unwrap();
+        serde_json::from_reader(entry).unwrap()
+    };
+    read(read("manifest.json")[0]["Config"].as_str().unwrap())
+}
+
+#[test]
+fn why_follows_the_images_own_links() {
+    let place = example();
+    let why = |path: &str| place.cooper(&["why", "spec.json", path]);
+    let app = why("app");
+    assert!(app.stdout.contains("-app-1.0\n"), "{}", app.stderr);
+    for path in ["/bin/app", "/bin/../share/doc/readme"] {
+        assert_eq!(why(path).stdout, app.stdout);
+    }
+    why("/bin/none").failed(1, &["image `team/app` has no `/bin/none`"]);
+    why("/bin").failed(1, &["`/bin` in image `team/app` is a directory of several sources"]);
+}
+
+#[test]
+fn why_names_the_field_and_source_of_own_files() {
+    let place = Place::new();
+    place.store_file("source", "src/app.py", "print()\n");
+    place.store_file("nss", "etc/passwd", "root:x:0:0::/:\n");
+    let store_path = |name| place.store_path(name).display().to_string();
+    let (source, nss) = (store_path("source"), store_path("nss"));
+    place.spec(
+        &["source", "nss"],
+        json!({
+            "contents": [nss],
+            "files": {"/app/src": {"source": format!("{source}/src")}, "/etc/a": {"text": "abc"}},
+            "symlinks": {"/srv/app.py": "/app/src/app.py"},
+            "directories": {"/app": {}},
+            "groups": {"app": {"gid": 1}},
+        }),
+    );
+    let app = format!(
+        "/app/src/app.py\n  size: 8 B\n  layer: the top one, with the image's own files\n  \
+         declared by: files.\"/app/src\"\n  source: {source}/src/app.py\n"
+    );
+    assert_eq!(place.data(&["why", "spec.json", "/app/src/app.py"]), app);
+    assert_eq!(place.data(&["why", "spec.json", "/srv/app.py"]), app, "links are followed");
+    let by_name = place.data(&["why", "spec.json", "app.py"]);
+    assert!(by_name.starts_with(&app) && by_name.contains("declared by: symlinks.\"/srv/app.py\""));
+    for (path, field, source) in [
+        ("/app/src", "files.\"/app/src\"", Some(format!("{source}/src"))),
+        ("/app", "directories.\"/app\"", None),
+        ("/etc/a", "files.\"/etc/a\"", None),
+        ("/etc/group", "groups", None),
+        ("/etc/passwd", "contents", Some(format!("{nss}/etc/passwd"))),
+    ] {
+        let json: Value =
+            serde_json::from_str(&place.data(&["why", "spec.json", path, "--json"])).unwrap();
+        assert_eq!(json[0]["declaredBy"], field, "{path}");
+        assert_eq!(json[0]["source"].as_str(), source.as_deref(), "{path}");
+    }
+    let missing = place.cooper(&["why", "spec.json", "other.py"]);
+    missing.failed(1, &["has no store path or own file `other.py`"]);
+}
+
+#[test]
+fn schema_accepts_what_build_accepts() {
+    let place = example();
+    let schema: Value = serde_json::from_str(&place.data(&["schema"])).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("schema.json", schema).unwrap();
+    let index = compiler.compile("schema.json", &mut schemas).unwrap();
+    let spec: Value =
+        serde_json::from_slice(&std::fs::read(place.path("spec.json")).unwrap()).unwrap();
+    assert!(schemas.validate(&spec, index).is_ok());
+    place.builds();
+}
+
+#[test]
+fn help_says_what_each_looking_verb_is_for() {
+    let place = Place::new();
+    let verbs = ["inspect", "history", "schema", "completions", "man"];
+    let short =
+        |verb: &str| place.data(&["help", verb]).split("\nOptions:").next().map(str::to_owned);
+    let text: Vec<String> = verbs.iter().filter_map(|verb| short(verb)).collect();
+    insta::assert_snapshot!(text.join("\n---\n"));
+}
+
+#[test]
+fn completions_name_the_verbs_in_every_shell() {
+    let place = Place::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let text = place.data(&["completions", shell]);
+        for verb in ["build", "inspect", "history"] {
+            assert!(text.contains(verb), "{shell} has no {verb}");
+        }
+    }
+    place.cooper(&["completions", "cmd"]).failed(1, &["invalid value 'cmd'"]);
+}
+
+#[test]
+fn man_writes_a_page_for_every_verb_that_help_lists() {
+    let place = Place::new();
+    assert!(place.data(&["man"]).contains(".TH cooper 1"));
+    assert_eq!(place.data(&["man", "share/man/man1"]), "");
+    let pages = place.path("share/man/man1");
+    let help = place.data(&["help"]);
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let verbs: Vec<&str> =
+        verbs.map_while(|line| line.split_whitespace().next()).filter(|v| *v != "help").collect();
+    assert!(verbs.len() > 5, "{help}");
+    for verb in verbs {
+        let page = std::fs::read_to_string(pages.join(format!("cooper-{verb}.1"))).unwrap();
+        assert!(page.contains(&format!("cooper\\-{verb} \\- ")), "{page}");
+    }
+    assert!(pages.join("cooper.1").exists() && pages.join("cooper-spec-from-attrs.1").exists());
+}
+
+#[test]
+fn the_readme_names_every_verb() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = Place::new().data(&["--help"]);
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let verbs: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(verbs.len() > 10, "{verbs:?}");
+    for verb in verbs {
+        let named = [format!("`{verb}`"), format!("`{verb} ")];
+        assert!(named.iter().any(|name| readme.contains(name)), "README.md does not name `{verb}`");
+    }
+}

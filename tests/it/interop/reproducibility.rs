@@ -1,0 +1,128 @@
+//! One image, one digest: whatever the machine, the user and the store look like.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::command::{Place, run};
+
+/// An image with everything in it whose bytes a machine could change.
+fn image() -> Place {
+    let place = Place::new();
+    for name in ["app-1.0", "lib-2.0", "data-3.0"] {
+        place.store_file(name, "share/twin", "the same bytes in each");
+        place.store_file(name, "share/ünï-İı", name);
+        place.executable(name, "bin/run", b"#!/bin/run\n");
+    }
+    let fields = json!({
+        "contents": [place.store_path("app-1.0")],
+        "files": {"/etc/app.conf": {"text": "a = 1\n", "uid": 7}},
+        "directories": {"/tmp": {"mode": "1777"}},
+        "users": {"app": {"uid": 65532, "gid": 65532}},
+        "config": {"Env": ["B=2", "A=1"], "Labels": {"z": "1", "a": "2", "m": "3"}},
+        "annotations": {"one": "1", "two": "2"},
+    });
+    place.spec(&["app-1.0", "lib-2.0", "data-3.0"], fields);
+    place
+}
+
+/// The archive that a line of shell writes to standard output; `cooper` is the binary.
+fn archive(place: &Place, line: &str) -> Vec<u8> {
+    let line = line.replace("cooper", env!("CARGO_BIN_EXE_cooper"));
+    let output =
+        Command::new("sh").args(["-c", &line]).current_dir(place.path("")).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+const PLAIN: &str = "cooper build spec.json -o - --cache none";
+
+#[test]
+fn umask_time_zone_locale_threads_clock_and_home_change_no_byte() {
+    // faults 46, 50 and 116 to 118
+    let place = image();
+    let first = archive(&place, PLAIN);
+    assert!(first.len() > 10_000, "the archive is there");
+    for line in [
+        "umask 000; cooper build spec.json -o - --cache none",
+        "umask 077; cooper build spec.json -o - --cache none",
+        "TZ=Asia/Kathmandu cooper build spec.json -o - --cache none",
+        "LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8 cooper build spec.json -o - --cache none",
+        "cooper build spec.json -o - --cache none --jobs 1",
+        "cooper build spec.json -o - --cache none --jobs 7",
+        "env -i cooper build spec.json -o -",
+        "faketime '2038-02-01 00:00:00' cooper build spec.json -o - --cache none",
+        "faketime '1970-01-01 00:00:00' cooper build spec.json -o - --cache none",
+        "faketime '2242-12-01 00:00:00' cooper build spec.json -o - --cache none",
+        "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -",
+        "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -",
+        "cooper build spec.json -o file --cache none --quiet; cat file",
+    ] {
+        assert!(archive(&place, line) == first, "other bytes from: {line}");
+    }
+}
+
+#[test]
+fn no_time_of_a_file_changes_a_byte() {
+    // faults 29, 41 and 116
+    let place = image();
+    let first = archive(&place, PLAIN);
+    let cached = "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -";
+    // Before 1970, at it, past 31 bits and past 33.
+    for time in ["@-1.5", "@0", "@2147483648", "@8612352000.5"] {
+        archive(&place, &format!("find store -exec touch --no-dereference --date={time} {{}} +"));
+        assert!(archive(&place, PLAIN) == first, "{time}");
+        assert!(archive(&place, cached) == first, "{time}");
+    }
+}
+
+/// `qemu64` has nothing that came after SSE3: no SHA, no AVX, no BMI, no CRC. `max` has all that
+/// qemu knows, which may be more than this machine has.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn no_extension_of_the_cpu_changes_a_byte() {
+    // fault 50
+    let place = image();
+    place.store_file("data-3.0", "share/members", crate::support::fixture::noise(1, 1_500_000));
+    place.store_file("data-3.0", "share/soft", "compresses well ".repeat(100_000));
+    let spec: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("spec.json")).unwrap()).unwrap();
+    for algorithm in ["none", "gzip", "zstd"] {
+        let mut spec = spec.clone();
+        spec["compression"] = json!({"algorithm": algorithm});
+        place.write("spec.json", spec.to_string());
+        let first = archive(&place, PLAIN);
+        for cpu in ["qemu64", "max"] {
+            let line = format!("qemu-x86_64-static -cpu {cpu} {PLAIN}");
+            assert!(archive(&place, &line) == first, "{algorithm}: other bytes on {cpu}");
+        }
+    }
+}
+
+#[test]
+fn an_optimised_store_gives_the_bytes_of_one_that_is_not() {
+    // faults 24 and 29
+    let place = image();
+    let first = archive(&place, PLAIN);
+    let twin = place.store_path("app-1.0").join("share/twin");
+    for name in ["lib-2.0", "data-3.0"] {
+        let other = place.store_path(name).join("share/twin");
+        std::fs::remove_file(&other).unwrap();
+        std::fs::hard_link(&twin, &other).unwrap();
+    }
+    run("touch", &[Path::new("--date=2001-02-03"), &twin]);
+    run("chmod", &[Path::new("0664"), &twin]);
+    assert!(archive(&place, PLAIN) == first);
+}
+
+#[test]
+fn a_tag_changes_no_digest() {
+    let place = image();
+    let digest = |tag: &str| {
+        let json =
+            place.data(&["build", "spec.json", "-o", "x.tar", "--tag", tag, "--json", "--quiet"]);
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()[0]["digest"].clone()
+    };
+    assert_eq!(digest("v1"), digest("v2"));
+}

@@ -1,0 +1,71 @@
+//! Section C of the faults, as programs that need no daemon read it.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::interop::tar_edge_cases::{Edges, GZIP, NONE, ZSTD, extract};
+use crate::support::sandbox::run;
+
+#[test]
+fn umoci_unpacks_the_tree_that_went_in() {
+    // faults 25, 33 to 36, 40, 42 to 45, 50
+    for compression in [GZIP, NONE] {
+        let edges = Edges::new(compression);
+        umoci(&edges, &edges.layout(), &format!("umoci, {compression}"));
+    }
+}
+
+#[test]
+fn skopeo_makes_gzip_of_zstd_and_umoci_unpacks_that() {
+    // fault 51: this umoci knows no zstd
+    let edges = Edges::new(ZSTD);
+    let to = edges.dir().join("gzip");
+    let image = |layout: &Path| format!("oci:{}:latest", layout.display());
+    let words: [&str; 5] =
+        ["copy", "--insecure-policy", "--dest-compress", "--dest-compress-format", "gzip"];
+    let words: Vec<String> =
+        words.map(str::to_owned).into_iter().chain([image(&edges.layout()), image(&to)]).collect();
+    run(
+        "skopeo",
+        &words.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>).collect::<Vec<_>>(),
+    );
+    umoci(&edges, &to, "skopeo and umoci, zstd");
+}
+
+fn umoci(edges: &Edges, layout: &Path, who: &str) {
+    let image = format!("{}:latest", layout.display());
+    let bundle = edges.dir().join("bundle");
+    run("umoci", &[&"unpack", &"--image", &image, &bundle]);
+    edges.check(&bundle.join("rootfs"), who);
+}
+
+#[test]
+fn skopeo_and_gnu_tools_read_archive_and_blobs() {
+    // faults 33 to 36, 39 to 45, 50 and 51
+    for (compression, reader) in [(GZIP, "gzip"), (ZSTD, "zstd"), (NONE, "cat")] {
+        let edges = Edges::new(compression);
+        for kind in ["oci-archive", "docker-archive"] {
+            let archive = format!("{kind}:{}", edges.archive().display());
+            let copy = format!("dir:{}", edges.dir().join(kind).display());
+            run("skopeo", &[&"copy", &"-q", &"--insecure-policy", &archive, &copy]);
+        }
+        let copy = edges.dir().join("oci-archive");
+        let manifest = fs::read(copy.join("manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let out = edges.dir().join("unpacked");
+        fs::create_dir(&out).unwrap();
+        for layer in manifest["layers"].as_array().unwrap() {
+            let hex = layer["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+            let tar = edges.dir().join("layer.tar");
+            let script = match reader {
+                "cat" => "cat <\"$0\" >\"$1\"".to_owned(),
+                _ => format!("{reader} --test <\"$0\" && {reader} --decompress <\"$0\" >\"$1\""),
+            };
+            run("sh", &[&"-c", &script, &copy.join(hex), &tar]);
+            extract(&tar, &out);
+        }
+        edges.check(&out, &format!("GNU tar, {compression}"));
+    }
+}

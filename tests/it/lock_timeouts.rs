@@ -1,0 +1,158 @@
+//! Waits for locks that another process holds.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::command::{Place, Ran};
+
+/// A process that holds a lock until its standard input ends.
+fn holder(path: &Path) -> Child {
+    let mut command = Command::new("flock");
+    command.arg("-x").arg(path).args(["sh", "-c", "echo held; read end"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    child
+}
+
+fn release(mut child: Child) {
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.store_file("a", "x", "one");
+    place.spec(&["a"], serde_json::json!({"compression": {"algorithm": "gzip"}}));
+    place
+}
+
+/// The records and blobs of the cache go, and each layer gets a file to lock.
+fn claims(place: &Place) -> Vec<PathBuf> {
+    let version = std::fs::read_dir(place.path("cache/cooper")).unwrap().next().unwrap().unwrap();
+    let records: Vec<PathBuf> = std::fs::read_dir(version.path().join("layers"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let claim = |record: PathBuf| {
+        std::fs::remove_file(&record).unwrap();
+        let key = record.file_name().unwrap().to_str().unwrap().to_owned();
+        let claim = version.path().join("tmp").join(format!("{key}.lock"));
+        std::fs::write(&claim, "").unwrap();
+        claim
+    };
+    records.into_iter().map(claim).collect()
+}
+
+#[test]
+fn lock_timeout_ends_each_wait_and_names_the_holder() {
+    let place = place();
+    place.builds();
+    let layout = ["build", "spec.json", "--format", "layout", "-o", "layout"];
+    place.cooper(&layout).succeeded();
+    let version = std::fs::read_dir(place.path("cache/cooper")).unwrap().next().unwrap().unwrap();
+    let plan = ["plan", "spec.json", "--write-lock=locks/layers.lock.json"];
+    std::fs::create_dir(place.path("locks")).unwrap();
+    let build = ["build", "spec.json", "-o", "again.tar"];
+    let ends = |path: &Path, args: &[&str]| {
+        let holder = holder(path);
+        let ran = place.cooper(&[args, &["--lock-timeout", "0"]].concat());
+        let says = format!("process {} (`flock`) still holds it after 0 s", holder.id());
+        ran.failed(2, &[&says, "failed to lock `"]);
+        release(holder);
+        place.cooper(&[args, &["--lock-timeout", "60"]].concat()).succeeded();
+    };
+    ends(&place.path("layout"), &layout);
+    ends(&place.path("locks"), &plan);
+    ends(&version.path().join("lock"), &build);
+    ends(&version.path().join("lock"), &["cache", "gc"]);
+    let claims = claims(&place);
+    ends(&claims[0], &build);
+    assert!(!claims[0].exists(), "the layer was made");
+}
+
+#[test]
+fn lock_wait_is_a_warning_and_goes_on() {
+    let place = place();
+    std::fs::create_dir(place.path("layout")).unwrap();
+    let held = holder(&place.path("layout"));
+    let mut command = place.command(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let warning = lines.next().unwrap();
+    let says = format!(
+        "warning: the lock `layout` is held by process {} (`flock`), which is waited for",
+        held.id()
+    );
+    assert_eq!(warning, says);
+    release(held);
+    assert!(child.wait().unwrap().success());
+    assert!(!lines.any(|line| line.contains("warning")));
+}
+
+/// Answers as Docker does to the first questions, and then never more.
+fn silent_docker() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut connection = BufReader::new(connection);
+                loop {
+                    let mut request = String::new();
+                    while !request.ends_with("\r\n\r\n") {
+                        if connection.read_line(&mut request).unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    let known = ["/_ping", "/info", "/images/json"];
+                    let body = match known.iter().position(|path| request.contains(path)) {
+                        Some(2) => "[]",
+                        Some(_) => "{}",
+                        // The connection stays open.
+                        None => continue,
+                    };
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\napi-version: 1.41\r\ncontent-length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _ = connection.get_mut().write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    host
+}
+
+#[test]
+fn load_waits_for_a_load_of_the_same_image() {
+    let place = place();
+    let host = silent_docker();
+    let load = |args: &[&str]| {
+        let mut command = place.command(&[&["load", "spec.json"], args].concat());
+        command.env("DOCKER_HOST", &host).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let mut first = load(&[]).spawn().unwrap();
+    // It holds its lock before it asks for the image.
+    let locked = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let files = std::fs::read_dir(format!("/proc/{}/fd", first.id())).unwrap().flatten();
+        let is_lock = |path: &PathBuf| {
+            std::fs::read_link(path).is_ok_and(|name| name.display().to_string().contains("/load-"))
+        };
+        let mut files = files.map(|file| file.path()).filter(is_lock);
+        let number = |path: PathBuf| std::fs::metadata(path).map(|meta| meta.ino()).ok();
+        files.find_map(number).is_some_and(|number| locks.contains(&format!(":{number} ")))
+    };
+    while !locked() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let second = Ran::of(load(&["--lock-timeout", "0"]).output().unwrap());
+    let says = format!("process {} (`cooper load`) still holds it after 0 s", first.id());
+    second.failed(2, &[&says]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+}

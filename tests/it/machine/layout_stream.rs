@@ -1,0 +1,198 @@
+//! Layers on their way into a layout.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use cooper::digest::Digest;
+use cooper::layer::{Content, EphemeralCache, Layer, Request, build};
+use cooper::progress::NullReporter;
+use cooper::spec::Compression;
+use cooper::store_path::PathInfo;
+use cooper::transport::layout;
+use serde_json::Value;
+
+use crate::support::sandbox::{GZIP, House, errors, succeeded};
+
+fn made(house: &House) -> Layer {
+    let path = house.store_path(0).to_str().unwrap().parse().unwrap();
+    let infos =
+        [PathInfo { path, nar_hash: "sha256:test".into(), nar_size: 1, references: Vec::new() }];
+    let request = Request {
+        name: "test".into(),
+        content: Content::StorePaths(&infos),
+        compression: Compression::default(),
+        mtime: 1,
+    };
+    build(&[request], &EphemeralCache::new().unwrap(), 1, &NullReporter).unwrap().remove(0)
+}
+
+#[test]
+fn a_layer_is_in_the_layout_while_the_next_one_is_being_made() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let layer = made(&house);
+    let there = house.path("layout/blobs/sha256").join(layer.digest.hex());
+    let mut first = Some(layer);
+    let layers = std::iter::from_fn(|| {
+        let next = first.take();
+        let is_there = || {
+            (0..6000).any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                there.exists()
+            })
+        };
+        assert!(next.is_some() || is_there());
+        next
+    });
+    let dir = house.path("layout");
+    layout::LayerWriter::new(&dir).write(layers, &NullReporter).unwrap();
+}
+
+#[test]
+fn after_a_failure_no_more_layers_are_taken() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let layer = made(&house);
+    fs::write(layer.blob.path().unwrap(), "something else").unwrap();
+    let endless = std::iter::repeat_with(|| layer.clone());
+    let dir = house.path("layout");
+    let error = layout::LayerWriter::new(&dir).write(endless, &NullReporter).unwrap_err();
+    assert!(error.to_string().contains("is damaged"), "{error}");
+}
+
+#[test]
+fn when_nothing_is_missing_nothing_is_made() {
+    let house = House::new();
+    layout::LayerWriter::new(&house.path("layout"))
+        .write(std::iter::empty(), &NullReporter)
+        .unwrap();
+    assert_eq!(house.leftovers(), [""; 0]);
+}
+
+#[test]
+fn layers_that_nothing_came_to_name_are_taken_away_again() {
+    let house = House::new();
+    house.fill(2, 1000);
+    house.spec(GZIP);
+    // The store path of the second layer is gone: the first may be written by then.
+    fs::remove_dir_all(house.store_path(1)).unwrap();
+    for _ in 0..5 {
+        let output = house.build(&[], "layout", &["--format", "layout"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+        assert!(!house.path("layout").exists());
+    }
+    let layer = made(&house);
+    let dir = house.path("layout");
+    let layers = layout::LayerWriter::new(&dir);
+    layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
+    assert!(dir.join("blobs/sha256").join(layer.digest.hex()).exists());
+    drop(layers);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let (layer, dir) = (made(&house), house.path("layout"));
+    let blob = dir.join("blobs/sha256").join(layer.digest.hex());
+    let layers = layout::LayerWriter::new(&dir);
+    layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
+    fs::write(dir.join("blobs/sha256/other"), "").unwrap();
+    drop(layers);
+    assert!(!blob.exists() && dir.join("oci-layout").exists());
+    // One that names it, and one of which nobody can say that.
+    for index in [format!(r#"{{"manifests": [{{"digest": "{}"}}]}}"#, layer.digest), "{".into()] {
+        let layers = layout::LayerWriter::new(&dir);
+        layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
+        fs::write(dir.join("index.json"), index).unwrap();
+        drop(layers);
+        assert!(blob.exists());
+        fs::remove_file(&blob).unwrap();
+    }
+}
+
+#[test]
+fn what_was_made_without_a_cache_is_the_layouts_alone_in_the_end() {
+    let house = House::new();
+    house.fill(1, 1000);
+    let layer = made(&house);
+    let dir = house.path("layout");
+    let layers = layout::LayerWriter::new(&dir);
+    layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
+    let (kept, digest) = (layer.blob.path().unwrap().to_path_buf(), layer.digest);
+    assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o7777, 0o644);
+    layers.keep();
+    drop(layer);
+    let blob = dir.join("blobs/sha256").join(digest.hex());
+    assert!(!kept.exists());
+    assert_eq!(fs::metadata(&blob).unwrap().nlink(), 1);
+    assert_eq!(Digest::of(&fs::read(&blob).unwrap()), digest);
+}
+
+#[test]
+fn the_kernel_copies_what_was_just_made_where_it_cannot_be_shared() {
+    let house = House::new();
+    house.fill(2, 100_000);
+    house.spec(GZIP);
+    let trace = house.path("trace");
+    let strace = [
+        "strace",
+        "-f",
+        "-y",
+        "-qq",
+        "-e",
+        "inject=ioctl,link,linkat:error=EOPNOTSUPP",
+        "-e",
+        "trace=ioctl,link,linkat,copy_file_range",
+        "-o",
+        trace.to_str().unwrap(),
+    ];
+    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
+    let trace = fs::read_to_string(trace).unwrap();
+    let blobs = fs::read_dir(house.cached("blobs")).unwrap().map(|blob| blob.unwrap().path());
+    for blob in blobs {
+        assert!(trace.contains(blob.to_str().unwrap()), "{trace}");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_under_a_layout_is_said_and_the_next_run_works() {
+    // fault 104
+    let house = House::new();
+    house.fill(3, 100_000);
+    house.spec(GZIP);
+    let args = ["--format", "layout"];
+    let inject = "inject=fsync:error=EIO:when=1";
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject];
+    let output = house.build(&strace, "layout", &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    assert!(errors(&output).contains("failed to sync"), "{}", errors(&output));
+    assert!(!house.path("layout/index.json").exists());
+    succeeded(&house.build(&[], "layout", &args).output().unwrap());
+    let mut cooper = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
+    succeeded(&cooper.arg("validate").arg(house.path("layout")).output().unwrap());
+}
+
+fn index(layout: &Path) -> Value {
+    serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn an_index_takes_its_name_from_an_image_in_a_layout_and_the_other_way_round() {
+    let house = House::filled(1, 1000, GZIP);
+    let dir = house.path("layout");
+    let build = || house.build(&[], "layout", &["--format", "layout"]);
+    let mut index_of = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
+    index_of.arg("index").arg(house.path("spec.json")).arg("-o").arg(&dir);
+    index_of.args(["--format", "layout"]).arg("--cache").arg(house.path("cache"));
+    for (mut command, kind) in [(build(), "manifest"), (index_of, "index"), (build(), "manifest")] {
+        succeeded(&command.output().unwrap());
+        let index = index(&dir);
+        let entries = index["manifests"].as_array().unwrap();
+        assert_eq!(entries.len(), 1, "{index}");
+        assert!(entries[0]["mediaType"].as_str().unwrap().contains(kind), "{index}");
+    }
+}

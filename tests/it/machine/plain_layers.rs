@@ -1,0 +1,121 @@
+//! Plain layers that another process has hashed: their store paths are looked at and not hashed
+//! again, unless something about them changed.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::support::sandbox::{House, NONE, errors, noise, succeeded};
+
+/// Two layers, one that ends in a file and one in a link, and the archive of both.
+fn house() -> (House, Vec<u8>) {
+    let house = House::new();
+    for number in [0, 1] {
+        let dir = house.store_path(number);
+        fs::create_dir_all(dir.join("a-folder")).unwrap();
+        fs::write(dir.join("b-empty"), b"").unwrap();
+        fs::write(dir.join("c-small"), noise(number, 10)).unwrap();
+        fs::write(large(&house, number), noise(number, 3_000_000)).unwrap();
+    }
+    symlink("b-empty", house.store_path(1).join("e-link")).unwrap();
+    house.spec(NONE);
+    let expected = house.expected();
+    (house, expected)
+}
+
+fn large(house: &House, number: usize) -> PathBuf {
+    house.store_path(number).join("d-large")
+}
+
+/// As one process more; its exit code, its output, and of which layers the large file went into
+/// the pipe unread, because nothing had to be hashed.
+fn again(house: &House) -> (Option<i32>, std::process::Output, [bool; 2]) {
+    let calls = house.path("calls");
+    let strace = ["strace", "-f", "-qq", "-y", "-e", "trace=splice", "-o"];
+    let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
+    let output = house.build(&strace, "-", &[]).output().unwrap();
+    let calls = fs::read_to_string(calls).unwrap();
+    let unread = [0, 1].map(|number| calls.contains(large(house, number).to_str().unwrap()));
+    (output.status.code(), output, unread)
+}
+
+#[test]
+fn a_plain_layer_that_another_process_hashed_is_not_hashed_again() {
+    let (house, expected) = house();
+    let (_, output, unread) = again(&house);
+    succeeded(&output);
+    assert!(output.stdout == expected);
+    assert_eq!(unread, [true, true]);
+    succeeded(&house.build(&[], "out.tar", &[]).output().unwrap());
+    assert!(fs::read(house.path("out.tar")).unwrap() == expected);
+}
+
+#[test]
+fn a_plain_layer_is_hashed_again_when_a_file_of_it_looks_different_and_is_the_same() {
+    let changes: [fn(&Path); 3] = [
+        |file| {
+            let mode = file.metadata().unwrap().permissions();
+            fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+            fs::set_permissions(file, mode).unwrap();
+        },
+        |file| fs::hard_link(file, file.with_file_name("../../link")).unwrap(),
+        |file| {
+            let copy = file.with_file_name("../../copy");
+            fs::copy(file, &copy).unwrap();
+            fs::rename(copy, file).unwrap();
+        },
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let (house, expected) = house();
+        change(&large(&house, 1));
+        let (_, output, unread) = again(&house);
+        succeeded(&output);
+        assert!(output.stdout == expected, "{number}");
+        assert_eq!(unread, [true, false], "{number}");
+        let (_, output, unread) = again(&house);
+        assert!(output.stdout == expected, "{number}");
+        assert_eq!(unread, [true, true], "{number}: once is enough");
+    }
+}
+
+#[test]
+fn a_plain_layer_whose_files_changed_since_another_process_hashed_them_is_an_error() {
+    // fault 22
+    type Change = (fn(&Path), &'static str);
+    let changes: [Change; 4] = [
+        (
+            |file| {
+                let before = file.metadata().unwrap().modified().unwrap();
+                let file = File::options().write(true).open(file).unwrap();
+                file.write_all_at(b"other", 1_000_000).unwrap();
+                file.set_modified(before).unwrap();
+            },
+            "changed after they were read",
+        ),
+        (|file| fs::write(file.with_file_name("c-small"), b"0123456789").unwrap(), "changed"),
+        (|file| fs::write(file.with_file_name("f-new"), b"").unwrap(), "changed"),
+        (|file| fs::remove_dir_all(file.parent().unwrap()).unwrap(), "failed to read"),
+    ];
+    for (change, message) in changes {
+        let (house, _) = house();
+        change(&large(&house, 1));
+        let (code, output, unread) = again(&house);
+        assert_eq!(code, Some(2), "{}", errors(&output));
+        assert!(errors(&output).contains(message), "{}", errors(&output));
+        assert!(!unread[1], "it was not believed");
+    }
+}
+
+#[test]
+fn a_layout_that_has_a_plain_layer_costs_no_look_at_the_store() {
+    let (house, _) = house();
+    let layout = ["--format", "layout"];
+    succeeded(&house.build(&[], "layout", &layout).output().unwrap());
+    let calls = house.path("calls");
+    let strace = ["strace", "-f", "-qq", "-e", "trace=openat,statx", "-o"];
+    let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
+    succeeded(&house.build(&strace, "layout", &layout).output().unwrap());
+    let calls = fs::read_to_string(calls).unwrap();
+    assert!(calls.contains("index.json"), "{calls}");
+    assert!(!calls.contains("d-large"), "{calls}");
+}

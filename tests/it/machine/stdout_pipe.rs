@@ -1,0 +1,184 @@
+//! Standard output as a pipe, which gets large files without anybody reading them, and as what is
+//! no pipe.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStdout, Output, Stdio};
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::support::sandbox::{GZIP, House, NONE, ZSTD, errors, noise, succeeded};
+
+/// What the pipe of a `cooper build` holds.
+const PIPE: u64 = 1 << 20;
+
+/// A store path with files of sizes that could go wrong, and two whose bytes are mostly not the
+/// last that the pipe holds.
+fn odd_sizes() -> House {
+    let house = House::new();
+    let dir = house.store_path(0);
+    fs::create_dir_all(&dir).unwrap();
+    for size in [0, 1, 511, 512, 4095, 4097, 65_535, 65_536, 65_537, 100_001, 300_000] {
+        fs::write(dir.join(format!("a-{size:06}")), noise(size, size)).unwrap();
+    }
+    let mut holes = fs::File::create(dir.join("b-holes")).unwrap();
+    holes.set_len(2_000_001).unwrap();
+    holes.seek(SeekFrom::Start(1_000_001)).unwrap();
+    holes.write_all(b"between holes").unwrap();
+    fs::write(dir.join("c-large"), noise(1, 6_000_001)).unwrap();
+    fs::write(dir.join("d-small"), noise(2, 10)).unwrap();
+    house
+}
+
+/// Reads to the end, so many bytes at a time.
+fn read_slowly(mut from: ChildStdout, at_once: usize) -> Vec<u8> {
+    let (mut bytes, mut buf) = (Vec::new(), vec![0; at_once]);
+    loop {
+        match from.read(&mut buf).unwrap() {
+            0 => return bytes,
+            count => bytes.extend_from_slice(&buf[..count]),
+        }
+        sleep(Duration::from_micros(50));
+    }
+}
+
+#[test]
+fn a_pipe_gets_the_bytes_that_a_file_gets_and_large_files_unread() {
+    let house = odd_sizes();
+    let other = house.path("other.json");
+    for compression in [NONE, GZIP, ZSTD] {
+        let spec = fs::read_to_string(house.spec(compression)).unwrap();
+        fs::write(&other, spec.replace("\"test\"", "\"other\"")).unwrap();
+        // One image, and a set of two.
+        for more in [&[][..], &[other.to_str().unwrap()]] {
+            let calls = house.path("calls");
+            let strace = ["strace", "-f", "-qq", "-e", "trace=splice", "-o"];
+            let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
+            let fresh = || drop(fs::remove_dir_all(house.path("cache")));
+            fresh();
+            succeeded(&house.build(&strace, "out.tar", more).output().unwrap());
+            let expected = fs::read(house.path("out.tar")).unwrap();
+            assert_eq!(fs::read_to_string(&calls).unwrap(), "", "a file is no pipe");
+            fresh();
+            let output = house.build(&strace, "-", more).output().unwrap();
+            succeeded(&output);
+            assert!(output.stdout == expected, "{compression}");
+            assert!(fs::read_to_string(&calls).unwrap().contains("splice("), "{compression}");
+            for at_once in [1000, 300_000] {
+                fresh();
+                let mut child = house.build(&[], "-", more).stdout(Stdio::piped()).spawn().unwrap();
+                let read = read_slowly(child.stdout.take().unwrap(), at_once);
+                assert!(child.wait().unwrap().success());
+                assert!(read == expected, "{compression} {at_once}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipe_that_takes_no_more_files_midway_gets_the_same_bytes() {
+    let house = odd_sizes();
+    house.spec(NONE);
+    let expected = house.expected();
+    for fault in ["EINVAL:when=1+", "EINVAL:when=3+", "EIO:when=2+2", "EINTR:when=2+2"] {
+        fs::remove_dir_all(house.path("cache")).unwrap();
+        let inject = format!("inject=splice:error={fault}");
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
+        let output = house.build(&strace, "-", &[]).output().unwrap();
+        succeeded(&output);
+        assert!(output.stdout == expected, "{fault}");
+    }
+}
+
+#[test]
+fn a_socket_and_dev_null_are_written_to_as_ever() {
+    let house = odd_sizes();
+    house.spec(NONE);
+    let expected = house.expected();
+    fs::remove_dir_all(house.path("cache")).unwrap();
+    succeeded(&house.build(&[], "-", &[]).stdout(Stdio::null()).output().unwrap());
+    fs::remove_dir_all(house.path("cache")).unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let reader = spawn(move || {
+        let mut bytes = Vec::new();
+        ours.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    succeeded(&house.build(&[], "-", &[]).stdout(OwnedFd::from(theirs)).output().unwrap());
+    assert!(reader.join().unwrap().unwrap() == expected);
+}
+
+#[test]
+fn a_pipe_that_closes_or_would_block_is_noticed_midway() {
+    // fault 121
+    let house = odd_sizes();
+    house.spec(NONE);
+    let mut child = house.build(&[], "-", &[]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut vec![0; 1_000_000]).unwrap();
+    wait_until_full(&stdout);
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    fs::remove_dir_all(house.path("cache")).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    let output = house.build(&[], "-", &[]).stdout(writer).output().unwrap();
+    drop(reader);
+    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    assert!(errors(&output).contains("temporarily unavailable"), "{}", errors(&output));
+}
+
+/// Until the process writes nothing more, because nobody reads.
+fn wait_until_full(stdout: &ChildStdout) {
+    while rustix::io::ioctl_fionread(stdout).unwrap() < PIPE * 7 / 8 {
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Reads the first two million bytes, has something done when the pipe behind them is full, and
+/// reads the rest.
+fn meanwhile(mut child: Child, change: impl FnOnce()) -> Output {
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut first = vec![0; 2_000_000];
+    stdout.read_exact(&mut first).unwrap();
+    wait_until_full(stdout);
+    change();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_file_that_changes_while_its_bytes_lie_in_the_pipe_is_an_error() {
+    // fault 22
+    type Change = fn(&fs::File);
+    let changes: [(&str, Change); 5] = [
+        ("", |_| ()),
+        // All of its bytes are in the pipe, and it was looked at since.
+        ("a", |file| file.write_all_at(b"other", 2_400_000).unwrap()),
+        ("b", |file| file.write_all_at(b"other", 3_900_000).unwrap()),
+        ("b", |file| file.set_len(3_000_000).unwrap()),
+        ("b", |file| file.set_len(5_000_000).unwrap()),
+    ];
+    for (name, change) in changes {
+        let house = House::new();
+        let dir = house.store_path(0);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("a"), noise(1, 2_500_000)).unwrap();
+        fs::write(dir.join("b"), noise(2, 4_000_000)).unwrap();
+        house.spec(NONE);
+        let mut command = house.build(&[], "-", &[]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = meanwhile(child, || {
+            if !name.is_empty() {
+                change(&fs::File::options().write(true).open(dir.join(name)).unwrap());
+            }
+        });
+        let code = if name.is_empty() { 0 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{}", errors(&output));
+        assert!(name.is_empty() || errors(&output).contains("changed"), "{}", errors(&output));
+    }
+}

@@ -1,0 +1,261 @@
+//! What is in the store, through the real binary: everything Nix may register is stored as it
+//! is, everything else is an error that names it.
+
+use serde_json::{Value, json};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::command::{Place, Ran, run};
+
+/// Every entry of all layers of the built `spec.json`, a line each, below the store path `a`.
+fn entries(place: &Place) -> Vec<String> {
+    let mut lines = Vec::new();
+    for layer in place.layers("spec.json") {
+        for entry in tar::Archive::new(layer).entries().unwrap() {
+            lines.extend(line(place, &entry.unwrap()));
+        }
+    }
+    lines
+}
+
+fn line(place: &Place, entry: &tar::Entry<'_, impl std::io::Read>) -> Option<String> {
+    let root = place.store_path("a");
+    let below = root.as_os_str().as_bytes()[1..].to_vec();
+    let path = entry.path_bytes().into_owned();
+    let name = path.strip_prefix(below.as_slice())?.escape_ascii().to_string();
+    let name = if name.len() > 1 { name.trim_end_matches('/') } else { &name };
+    let header = entry.header();
+    assert_eq!(header.mtime().unwrap(), 1, "{name}");
+    assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (0, 0), "{name}");
+    let link = entry.link_name_bytes().map(|link| link.escape_ascii().to_string());
+    let what = match header.entry_type() {
+        tar::EntryType::Directory => "dir".into(),
+        tar::EntryType::Symlink => format!("-> {}", link.unwrap_or_default()),
+        tar::EntryType::Regular => format!("{} bytes", entry.size()),
+        other => format!("{other:?}"),
+    };
+    Some(format!("{name} {:04o} {what}", header.mode().unwrap()))
+}
+
+fn plain(closure: &[&str], place: &Place) {
+    place.spec(closure, json!({"compression": {"algorithm": "none"}}));
+}
+
+#[test]
+fn a_path_that_vanished_is_named() {
+    // fault 21
+    let place = Place::new();
+    plain(&["gone"], &place);
+    let path = place.store_path("gone").display().to_string();
+    place.refuses(1, &[&path, "No such file or directory"]);
+    place.spec(&["gone"], json!({"contents": [path]}));
+    place.refuses(1, &[&path, "No such file or directory"]);
+    let source = format!("{path}/etc/app.conf");
+    place.spec(&["gone"], json!({"files": {"/app.conf": {"source": source}}}));
+    place.refuses(1, &[&source, "No such file or directory"]);
+}
+
+#[test]
+fn links_are_stored_as_they_are_and_never_followed() {
+    // fault 25
+    let place = Place::new();
+    let root = place.store_path("a");
+    std::fs::create_dir_all(&root).unwrap();
+    let long = "x".repeat(4095);
+    for (name, target) in [
+        ("absolute", "/etc/shadow"),
+        ("dangling", "nowhere"),
+        ("long", &long),
+        ("loop", "loop"),
+        ("up", "../../.."),
+    ] {
+        symlink(target, root.join(name)).unwrap();
+    }
+    plain(&["a"], &place);
+    assert_eq!(
+        entries(&place),
+        [
+            "/ 0555 dir".to_owned(),
+            "/absolute 0777 -> /etc/shadow".into(),
+            "/dangling 0777 -> nowhere".into(),
+            format!("/long 0777 -> {long}"),
+            "/loop 0777 -> loop".into(),
+            "/up 0777 -> ../../..".into(),
+        ]
+    );
+    std::fs::remove_dir_all(&root).unwrap();
+    symlink("/etc/shadow", &root).unwrap();
+    assert_eq!(entries(&place), [" 0777 -> /etc/shadow"]);
+}
+
+/// Runs cooper until it ends, which it never would if it waited for somebody to write to a FIFO.
+fn run_beside(place: &Place, args: &[&str], fifo: &Path) -> Ran {
+    use rustix::fs::{Mode, OFlags, open};
+    let piped = Stdio::piped;
+    let mut child = place.command(args).stdout(piped()).stderr(piped()).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() {
+        // Only where somebody reads, or waits to, it can be opened so.
+        let opened = open(fifo, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty());
+        assert!(opened.is_err(), "`{}` was opened", fifo.display());
+        std::thread::yield_now();
+    }
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn fifos_and_sockets_are_refused_and_never_opened() {
+    // fault 26
+    let place = Place::new();
+    place.store_file("a", "x", "");
+    let fifo = place.store_path("a").join("fifo");
+    let refused = |fields: Value, name: &Path| {
+        place.spec(&["a"], fields);
+        let ran = run_beside(&place, &["build", "spec.json", "-o", "out.tar"], name);
+        ran.failed(1, &[&name.display().to_string()]);
+        assert!(!place.path("out.tar").exists());
+    };
+    let source =
+        json!({"files": {"/tree": {"source": place.store_path("a")}}, "includeStorePaths": false});
+    run("mkfifo", &[&fifo]);
+    refused(json!({}), &fifo);
+    refused(source.clone(), &fifo);
+    refused(json!({"contents": [place.store_path("a")]}), &fifo);
+    std::fs::remove_file(&fifo).unwrap();
+    let socket = place.store_path("a").join("s");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    refused(json!({}), &socket);
+    refused(source, &socket);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named_when_root_does_not_ask() {
+    // fault 27
+    let place = Place::new();
+    let secret = place.store_file("a", "secret", "x");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
+    plain(&["a"], &place);
+    let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&secret).unwrap()) == 0;
+    if !root {
+        return place.refuses(2, &[&secret.display().to_string(), "Permission denied"]);
+    }
+    assert_eq!(entries(&place), ["/ 0555 dir", "/secret 0444 1 bytes"]);
+    // Another user, who can reach a copy of the program here.
+    let program = place.path("cooper");
+    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), &program).unwrap();
+    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let output = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["build", "spec.json", "-o", "out.tar", "--cache", "none"])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(&secret.display().to_string()), "{stderr}");
+    assert!(!place.path("out.tar").exists());
+}
+
+#[test]
+fn modes_and_hard_links_of_the_store_leave_no_trace() {
+    // faults 24, 28 and 29
+    let place = Place::new();
+    place.executable("a", "bin/run", b"1234");
+    let file = place.store_file("a", "share/file", "12");
+    let mode = |path: &Path, bits| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).unwrap();
+    };
+    plain(&["a"], &place);
+    let expected = [
+        "/ 0555 dir",
+        "/bin 0555 dir",
+        "/bin/run 0555 4 bytes",
+        "/share 0555 dir",
+        "/share/file 0444 2 bytes",
+        "/share/twin 0444 2 bytes",
+    ];
+    let twin = place.store_file("a", "share/twin", "12");
+    assert_eq!(entries(&place), expected);
+    std::fs::remove_file(&twin).unwrap();
+    std::fs::hard_link(&file, &twin).unwrap();
+    assert_eq!(entries(&place), expected);
+    mode(&file, 0o600);
+    mode(&place.store_path("a"), 0o700);
+    assert_eq!(entries(&place), expected);
+}
+
+#[test]
+fn names_are_kept_byte_for_byte_and_whiteouts_refused() {
+    // faults 35, 36, 37, 44 and 45
+    let place = Place::new();
+    let root = place.store_path("a");
+    std::fs::create_dir_all(&root).unwrap();
+    let names: [&[u8]; 10] = [
+        b" trailing ",
+        b"-dash",
+        b"..foo",
+        b"A",
+        b"a",
+        b"back\\slash",
+        b"new\nline\ttab=",
+        b"not\xffutf8",
+        b"e\xcc\x81",
+        b"\xc3\xa9",
+    ];
+    for name in names {
+        std::fs::write(root.join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
+    }
+    plain(&["a"], &place);
+    let mut sorted = names.to_vec();
+    sorted.sort_unstable();
+    let lines = sorted.iter().map(|name| format!("/{} 0444 0 bytes", name.escape_ascii()));
+    let expected: Vec<String> = std::iter::once("/ 0555 dir".to_owned()).chain(lines).collect();
+    assert_eq!(entries(&place), expected);
+    let whiteout = place.store_file("a", "dir/.wh.x", "");
+    plain(&["a"], &place);
+    let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
+    assert!(matches!(ran.code, Some(1 | 2)), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&whiteout.display().to_string()), "{}", ran.stderr);
+}
+
+#[test]
+fn capabilities_reach_the_layer_as_the_attribute_that_runtimes_set() {
+    // fault 42
+    let place = Place::new();
+    let file = json!({"text": "x", "mode": "0755", "capabilities": ["cap_net_bind_service=ep"]});
+    place.spec(&[], json!({"files": {"/bin/x": file}, "compression": {"algorithm": "none"}}));
+    let ran = place.cooper(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let mut found = Vec::new();
+    for blob in std::fs::read_dir(place.path("layout/blobs/sha256")).unwrap() {
+        let file = std::fs::File::open(blob.unwrap().path()).unwrap();
+        for entry in tar::Archive::new(file).entries().unwrap().map_while(Result::ok) {
+            let mut entry = entry;
+            let Ok(Some(records)) = entry.pax_extensions() else { continue };
+            let record =
+                |r: tar::PaxExtension<'_>| (r.key().unwrap().to_owned(), r.value_bytes().to_vec());
+            found.extend(records.map(Result::unwrap).map(record));
+        }
+    }
+    let value = [&[1, 0, 0, 2, 0, 4][..], &[0; 14]].concat();
+    assert_eq!(found, [("SCHILY.xattr.security.capability".to_owned(), value)]);
+}
+
+#[test]
+fn links_out_of_the_store_are_not_read_through() {
+    let place = Place::new();
+    let root = place.store_path("a");
+    std::fs::create_dir_all(&root).unwrap();
+    symlink("/etc/hostname", root.join("file")).unwrap();
+    symlink("/etc", root.join("dir")).unwrap();
+    for name in ["file", "dir"] {
+        let source = root.join(name);
+        place.spec(&["a"], json!({"files": {"/x": {"source": source}}}));
+        place.refuses(1, &[&source.display().to_string(), "which is not in the store"]);
+    }
+    place.spec(&["a"], json!({"contents": [root], "includeStorePaths": false}));
+    place.refuses(1, &["-a/dir` leads to `/etc`, which is not in the store"]);
+}

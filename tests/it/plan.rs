@@ -1,0 +1,353 @@
+//! The planner's verbs, as people call them and as they print.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::command;
+use crate::support::fixture::stdout;
+
+/// A program with its libraries: a name, its size, what it refers to.
+type Packages<'a> = &'a [(&'a str, u64, &'a [&'a str])];
+
+const WEB: Packages<'_> = &[
+    ("glibc-2.40", 30_000_000, &[]),
+    ("openssl-3.4.1", 6_000_000, &["glibc-2.40"]),
+    ("tzdata-2025b", 2_000_000, &[]),
+    ("python3-3.12.9", 60_000_000, &["glibc-2.40", "openssl-3.4.1", "tzdata-2025b"]),
+    ("web-1.0", 400_000, &["python3-3.12.9"]),
+];
+
+fn store_path(name: &str, build: u8) -> String {
+    let digits = name.bytes().flat_map(|byte| [byte / 16, byte % 16]);
+    let hash: String =
+        digits.map(|digit| char::from(b"0123456789abcdfg"[usize::from(digit)])).collect();
+    format!("/nix/store/{build}{hash:0>31.31}-{name}")
+}
+
+/// The graph as a store has it: what depends on a changed path has another hash too.
+fn graph(packages: Packages<'_>, changed: &[&str]) -> Value {
+    let build = |name: &str| {
+        let mut todo = vec![name];
+        while let Some(at) = todo.pop() {
+            if changed.contains(&at) {
+                return 1;
+            }
+            todo.extend(packages.iter().filter(|(name, ..)| *name == at).flat_map(|(.., to)| *to));
+        }
+        0
+    };
+    let path = |name: &str| store_path(name, build(name));
+    packages
+        .iter()
+        .map(|(name, size, references)| {
+            json!({
+                "path": path(name),
+                "narHash": format!("sha256:{name}{}", build(name)),
+                "narSize": size,
+                "references": references.iter().map(|to| path(to)).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}
+
+fn write_spec(dir: &Path, file: &str, closure: &Value, layering: &Value) -> PathBuf {
+    let spec = json!({"version": 1, "name": "web", "layering": layering, "closure": closure});
+    let path = dir.join(file);
+    std::fs::write(&path, spec.to_string()).unwrap();
+    path
+}
+
+fn cooper(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cooper")).args(args).output().unwrap()
+}
+
+fn printed(args: &[&str]) -> String {
+    let output = cooper(args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fed(args: &[&str], input: &str) -> Output {
+    command::fed(Command::new(env!("CARGO_BIN_EXE_cooper")).args(args), input)
+}
+
+#[test]
+fn plan_prints_a_line_a_layer_with_the_volatile_ones_on_top() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({"maxLayers": 5}));
+    insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
+}
+
+#[test]
+fn plan_of_a_set_names_the_images_that_share_a_layer() {
+    let dir = tempfile::tempdir().unwrap();
+    let job: Packages<'_> =
+        &[("glibc-2.40", 30_000_000, &[]), ("job-2.1", 900_000, &["glibc-2.40"])];
+    let layering = json!({"mode": "set", "siblings": {"job": graph(job, &[])}});
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
+    insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
+}
+
+#[test]
+fn why_tells_layer_images_and_the_way_down_to_a_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
+    insta::assert_snapshot!(printed(&["why", spec.to_str().unwrap(), "openssl"]));
+    let below = format!("{}/lib/libssl.so.3", store_path("openssl-3.4.1", 0));
+    let by_path = printed(&["why", spec.to_str().unwrap(), &below]);
+    assert_eq!(by_path, printed(&["why", spec.to_str().unwrap(), "openssl"]));
+    let absent = cooper(&["why", spec.to_str().unwrap(), "curl"]);
+    assert_eq!(absent.status.code(), Some(1));
+    let message = String::from_utf8(absent.stderr).unwrap();
+    assert!(message.contains("image `web` has no store path or own file `curl`"), "{message}");
+}
+
+#[test]
+fn diff_tells_the_bytes_to_fetch_and_what_caused_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
+    let new = write_spec(dir.path(), "new.json", &graph(WEB, &["openssl-3.4.1"]), &json!({}));
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    insta::assert_snapshot!(printed(&["diff", old, new]));
+    insta::assert_snapshot!("diff_nothing", printed(&["diff", old, old]));
+}
+
+#[test]
+fn diff_over_its_limit_fails_and_at_its_limit_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
+    let new = write_spec(dir.path(), "new.json", &graph(WEB, &["web-1.0"]), &json!({}));
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    let report: Value = serde_json::from_str(&printed(&["diff", "--json", old, new])).unwrap();
+    let bytes = report["bytes"].as_u64().unwrap();
+    let config = report["others"][0]["size"].as_u64().unwrap();
+    assert_eq!(bytes, 400_000 + config);
+    let (below, at) = ((bytes - 1).to_string(), bytes.to_string());
+    let over = cooper(&["diff", old, new, "--max-bytes", &below]);
+    assert_eq!(over.status.code(), Some(1));
+    let message = String::from_utf8(over.stderr).unwrap();
+    let says = format!("{bytes} bytes to fetch are over the {below} allowed");
+    assert!(message.contains(&says), "{message}");
+    assert!(cooper(&["diff", old, new, "--max-bytes", &at]).status.success());
+}
+
+#[test]
+fn diff_counts_own_files_and_config_with_the_path_that_changed_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = |file: &str, changed: &[&str], motd: &str| {
+        let graph = graph(WEB, changed);
+        let web = graph[4]["path"].as_str().unwrap().to_owned();
+        let spec = json!({
+            "version": 1, "name": "web", "closure": graph,
+            "symlinks": {"/bin/web": format!("{web}/bin/web")},
+            "files": {"/etc/motd": {"text": motd}},
+            "config": {"Entrypoint": [format!("{web}/bin/web")]},
+        });
+        let path = dir.path().join(file);
+        std::fs::write(&path, spec.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let old = image("old.json", &[], "hello");
+    let release = image("release.json", &["web-1.0"], "hello");
+    let words = image("words.json", &[], "good morning");
+    insta::assert_snapshot!("diff_release", printed(&["diff", &old, &release]));
+    insta::assert_snapshot!("diff_words", printed(&["diff", &old, &words]));
+}
+
+#[test]
+fn diff_config_is_as_many_bytes_as_the_image_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = |file: &str, line: &str| {
+        let spec = json!({"version": 1, "name": "web", "files": {"/etc/motd": {"text": line}}});
+        let path = dir.path().join(file);
+        std::fs::write(&path, spec.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (old, new) = (spec("old.json", "a"), spec("new.json", "b"));
+    let report: Value = serde_json::from_str(&printed(&["diff", "--json", &old, &new])).unwrap();
+    let layout = dir.path().join("layout");
+    let layout = layout.to_str().unwrap();
+    let built = cooper(&["build", &new, "--format", "layout", "-o", layout, "--cache", "none"]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let sizes: Vec<u64> = std::fs::read_dir(format!("{layout}/blobs/sha256"))
+        .unwrap()
+        .map(|blob| blob.unwrap().metadata().unwrap().len())
+        .collect();
+    let config = report["others"][0]["size"].as_u64().unwrap();
+    assert!(sizes.contains(&config), "{config} is none of {sizes:?}");
+}
+
+#[test]
+fn build_says_when_kept_layers_cost_much_more_than_fresh_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("nix/store");
+    let mut paths: Vec<Value> = Vec::new();
+    for (name, size, to) in [("base-1", 900_000, None), ("app-1", 200_000, Some(0))] {
+        let path = store.join(Path::new(&store_path(name, 0)).file_name().unwrap());
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("data"), vec![7; size]).unwrap();
+        let references: Vec<String> = to
+            .map(|at: usize| paths[at]["path"].as_str().unwrap().to_owned())
+            .into_iter()
+            .collect();
+        paths.push(json!({
+            "path": path, "narHash": format!("sha256:{name}"), "narSize": size, "references": references,
+        }));
+    }
+    let output = dir.path().join("image.tar");
+    let build = |lock: Value| {
+        let spec = write_spec(dir.path(), "spec.json", &json!(paths), &json!({"lock": lock}));
+        let args = ["build", spec.to_str().unwrap(), "-o", output.to_str().unwrap()];
+        let done = cooper(&[&args[..], &["--cache", "none"]].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let dear = build(json!([["app", "base"]]));
+    let warning = dear.lines().find(|line| line.contains("more bytes than fresh ones"));
+    assert!(warning.is_some_and(|line| line.contains("--repack")), "{dear}");
+    let kept = build(json!([["base"], ["app"]]));
+    assert!(!kept.contains("more bytes"), "{kept}");
+}
+
+#[test]
+fn a_bare_graph_and_a_set_of_graphs_come_on_standard_input() {
+    let web = graph(WEB, &[]);
+    let args = ["plan", "--closure", "-", "--max-layers", "3"];
+    let output = fed(&args, &web.to_string());
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let layers = plan["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 3);
+    assert_eq!(layers.iter().flat_map(|layer| layer.as_array().unwrap()).count(), 5);
+    let output = fed(&args, &json!({"images": {"a": web, "b": web}}).to_string());
+    let plans: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plans["images"]["a"], plans["images"]["b"]);
+}
+
+#[test]
+fn graphs_that_are_none_are_errors_that_name_the_path() {
+    // fault 18
+    let with = |path: &str, references: &[&str]| json!([{"path": path, "narHash": "sha256:x", "narSize": 1, "references": references}]);
+    let (a, b) = (store_path("a-1", 0), store_path("b-1", 0));
+    for (graph, max_layers, says) in [
+        (with(&a, &[&b]), "5", format!("`{a}` refers to `{b}`, which the graph does not have")),
+        (with("/nix/storefoo/a", &[]), "5", "`/nix/storefoo/a` is not a store path".to_owned()),
+        (with(&a, &[]), "0", format!("no layer left for them, not even for `{a}`")),
+        (with(&a, &[]), "126", "Docker mounts at most 125".to_owned()),
+        (
+            json!({"images": {"web": with(&a, &[&b])}}),
+            "5",
+            "images.\"web\" in standard input".to_owned(),
+        ),
+        (json!({"version": 1}), "5", "failed to read standard input".to_owned()),
+        (json!({"version": 1}), "5", "the references graph has no field `info`".to_owned()),
+    ] {
+        let args = ["plan", "--closure", "-", "--max-layers", max_layers];
+        let output = fed(&args, &graph.to_string());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains(&says), "{message}");
+    }
+}
+
+#[test]
+fn a_file_of_versions_is_taken_for_what_it_says_that_it_is() {
+    let place = command::Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"web","entrypont":[]}"#);
+    place.write("graph.json", r#"{"version":2,"storeDir":"/nix/store"}"#);
+    let spec = place.cooper(&["simulate", "spec.json"]);
+    spec.failed(1, &["failed to read `spec.json`", "unknown field `entrypont`"]);
+    let graph = place.cooper(&["simulate", "graph.json"]);
+    graph.failed(1, &["failed to read `graph.json`", "no field `info`", "nix path-info"]);
+}
+
+#[test]
+fn a_lock_is_written_kept_and_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let layering = json!({"maxLayers": 4});
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
+    let lock = dir.path().join("layers.lock.json");
+    let (spec, lock_text) = (spec.to_str().unwrap(), lock.to_str().unwrap());
+    let fresh = printed(&["plan", spec, &format!("--write-lock={lock_text}")]);
+    insta::assert_snapshot!("layers_lock", std::fs::read_to_string(&lock).unwrap());
+    assert_eq!(printed(&["plan", spec, "--lock", lock_text]), fresh);
+
+    // Written by hand, so that keeping is dear: everything in one layer.
+    let all = json!([["glibc", "openssl", "tzdata", "python3", "web"]]);
+    std::fs::write(&lock, json!({"version": 1, "images": {"web": all}}).to_string()).unwrap();
+    let kept = cooper(&["plan", spec, "--lock", lock_text]);
+    assert!(String::from_utf8(kept.stdout).unwrap().contains("in 1 layers"));
+    let warning = String::from_utf8(kept.stderr).unwrap();
+    assert!(warning.contains("% more bytes than fresh ones would"), "{warning}");
+    printed(&["plan", spec, "--repack", &format!("--write-lock={lock_text}")]);
+    let again = cooper(&["plan", spec, "--lock", lock_text]);
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), fresh);
+    assert_eq!(String::from_utf8(again.stderr).unwrap(), "");
+}
+
+#[test]
+fn a_lock_that_is_none_is_an_error_that_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
+    let lock = dir.path().join("layers.lock.json");
+    for (text, says) in [
+        ("", "EOF while parsing"),
+        (r#"{"version":2,"images":{}}"#, "version 2 is not known"),
+        (r#"{"version":1,"imgs":{}}"#, "unknown field `imgs`"),
+    ] {
+        std::fs::write(&lock, text).unwrap();
+        let output = cooper(&["plan", spec.to_str().unwrap(), "--lock", lock.to_str().unwrap()]);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("layers.lock.json") && message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn simulate_compares_plans_over_a_series_of_versions() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("web");
+    std::fs::create_dir(&folder).unwrap();
+    let write = |name: &str, graph: Value| std::fs::write(folder.join(name), graph.to_string());
+    write("base.json", graph(WEB, &[])).unwrap();
+    write("app.json", graph(WEB, &["web-1.0"])).unwrap();
+    write("fix.json", graph(WEB, &["openssl-3.4.1"])).unwrap();
+    let folder_text = folder.to_str().unwrap();
+    let table = printed(&["simulate", folder_text, "--max-layers", "3"]);
+    insta::assert_snapshot!(table);
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (base, app, fix) = (file("base.json"), file("app.json"), file("fix.json"));
+    let listed = printed(&["simulate", "--from-first", &base, &app, &fix, "--max-layers", "3"]);
+    assert_eq!(listed, table);
+}
+
+#[test]
+fn the_table_in_the_readme_is_what_simulate_prints() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let graphs = tempfile::tempdir().unwrap();
+    let mut series = Vec::new();
+    for set in ["datascience", "webstack"] {
+        let archive = root.join(format!("tests/layering/{set}.tar.xz"));
+        let mut tar = Command::new("tar");
+        tar.arg("-xf").arg(archive).arg("-C").arg(graphs.path());
+        stdout(&tar.output().unwrap());
+        let images = std::fs::read_dir(graphs.path().join(set)).unwrap();
+        series.extend(images.map(|image| image.unwrap().path()));
+    }
+    series.sort();
+    let mut simulate = Command::new(env!("CARGO_BIN_EXE_cooper"));
+    let table = simulate.args(["simulate", "--max-layers", "40"]).args(series).output().unwrap();
+    let table = stdout(&table);
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    for (plan, row) in [
+        ("one layer", "one layer"),
+        ("popularity", "by popularity, as nix2container does"),
+        ("cooper", "cooper"),
+    ] {
+        let line = table.lines().find(|line| line.starts_with(plan)).unwrap();
+        let times: Vec<&str> = line.split_whitespace().filter(|word| word.ends_with('x')).collect();
+        let row = format!("| {row} | {} |", times.join(" | "));
+        assert!(readme.lines().any(|line| line == row), "{row} is not in the README");
+    }
+}

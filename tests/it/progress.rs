@@ -1,0 +1,196 @@
+//! What is told of work that makes no layer, and of what went wrong.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Place, Ran};
+use crate::support::fixture::Fixture;
+
+/// What is told on standard error by a run that must succeed.
+fn events(fixture: &Fixture, args: &[&str]) -> Vec<Value> {
+    let output = fixture.cooper().arg("--json").args(args).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{args:?}: {told}");
+    told.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// The bytes of the one task that says so, which has come to its end.
+fn bytes(events: &[Value], what: &str) -> u64 {
+    let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).collect::<Vec<_>>();
+    let tasks = of("start");
+    let tasks: Vec<_> = tasks.iter().filter(|e| e["what"] == what).collect();
+    let [start] = tasks[..] else { panic!("one `{what}` in {events:?}") };
+    let done = of("done").into_iter().find(|done| done["task"] == start["task"]).unwrap();
+    let done = done["bytesDone"].as_u64().unwrap();
+    assert!(start["bytes"].as_u64().is_none_or(|bytes| bytes == done), "{start} {done}");
+    done
+}
+
+/// An image of two layers, compressed so.
+fn image(fixture: &Fixture, algorithm: &str) -> String {
+    let item = fixture.item("a", 1, 300_000);
+    let compression = json!({"compression": {"algorithm": algorithm}});
+    fixture.spec("app", "v1", &[item], &compression).to_str().unwrap().to_owned()
+}
+
+fn size_of_all(dir: &Path) -> u64 {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn what_is_written_is_told_of_though_no_layer_is_made() {
+    for algorithm in ["none", "gzip"] {
+        let fixture = Fixture::new();
+        let spec = image(&fixture, algorithm);
+        for _ in 0..2 {
+            let told = events(&fixture, &["build", &spec, "-o", "out.tar"]);
+            let size = fixture.dir().join("out.tar").metadata().unwrap().len();
+            assert_eq!(bytes(&told, "writing `out.tar`"), size, "{algorithm}");
+        }
+        let told = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
+        let blobs = fixture.dir().join("out/blobs/sha256");
+        let size = |what| told.iter().filter(|e| e["what"] == what).count();
+        assert!(size("writing to `out`") > 0, "{told:?}");
+        for (from, to) in [("out.tar", "./copy"), ("out", "copy.tar")] {
+            let told = events(&fixture, &["copy", from, to]);
+            match to {
+                "./copy" => assert_eq!(bytes(&told, "writing to `./copy`"), size_of_all(&blobs)),
+                _ => assert!(bytes(&told, "writing `copy.tar`") >= size_of_all(&blobs)),
+            }
+        }
+        let told = events(&fixture, &["save", "out", "-o", "saved.tar"]);
+        assert!(bytes(&told, "writing `saved.tar`") >= size_of_all(&blobs));
+        // Nothing is written where all is there.
+        let told = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
+        assert_eq!(told, [Value::Null; 0]);
+    }
+}
+
+#[test]
+fn a_kept_blob_that_is_hashed_again_is_told_of() {
+    let fixture = Fixture::new();
+    let spec = image(&fixture, "gzip");
+    events(&fixture, &["build", &spec, "-o", "out.tar"]);
+    let blobs = cooper::cache::folder(&fixture.dir().join("cache")).join("blobs");
+    let told = events(&fixture, &["cache", "verify"]);
+    assert_eq!(bytes(&told, "checking the cache"), size_of_all(&blobs));
+    // As after a restart, nobody has seen this file yet.
+    for blob in std::fs::read_dir(&blobs).unwrap() {
+        let path = blob.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &whole).unwrap();
+        let told = events(&fixture, &["build", &spec, "-o", "out.tar"]);
+        assert_eq!(bytes(&told, &format!("checking the kept sha256:{name}")), whole.len() as u64);
+    }
+}
+
+#[test]
+fn who_waits_for_the_cache_says_so_first() {
+    let fixture = Fixture::new();
+    events(&fixture, &["cache", "info"]);
+    let lock = cooper::cache::folder(&fixture.dir().join("cache")).join("lock");
+    let lock = File::open(lock).unwrap();
+    lock.lock_shared().unwrap();
+    let mut gc = fixture.cooper();
+    let gc = gc.args(["cache", "gc"]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut gc = gc.spawn().unwrap();
+    let (say, said) = std::sync::mpsc::channel();
+    let mut stderr = BufReader::new(gc.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        let mut told = String::new();
+        stderr.read_line(&mut told).unwrap();
+        say.send(told).unwrap();
+    });
+    // One that says nothing would wait for ever.
+    let told = said.recv_timeout(std::time::Duration::from_secs(20));
+    lock.unlock().unwrap();
+    assert!(gc.wait().unwrap().success());
+    assert!(told.as_ref().is_ok_and(|told| told.contains("is waited for")), "{told:?}");
+}
+
+#[test]
+fn tasks_of_one_process_have_numbers_of_their_own() {
+    let fixture = Fixture::new();
+    let spec = image(&fixture, "gzip");
+    for archive in ["a.tar", "b.tar"] {
+        events(&fixture, &["build", &spec, "-o", archive]);
+    }
+    let told = events(&fixture, &["inspect", "a.tar", "b.tar"]);
+    let starts = told.iter().filter(|event| event["event"] == "start");
+    let numbers: Vec<u64> = starts.map(|event| event["task"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2], "{told:?}");
+}
+
+/// All that is told by a run which must end with that code: an error a line, and no data.
+fn errors(ran: &Ran, code: i32) -> Vec<Value> {
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
+    let events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    events.inspect(|event| assert_eq!(event["event"], "error")).collect()
+}
+
+#[test]
+fn an_error_is_an_event_where_json_was_asked_for() {
+    let place = Place::new();
+    place.write("spec.json", r#"{"version":1,"name":"app","fils":{}}"#);
+    let [event] = &errors(&place.cooper(&["--json", "plan", "spec.json"]), 1)[..] else { panic!() };
+    assert_eq!(event["message"], "failed to read `spec.json`");
+    assert!(event["causes"][0].as_str().unwrap().contains("unknown field `fils`"), "{event}");
+    assert_eq!(event["hint"], "did you mean `files`?");
+    assert_eq!(event["exitCode"], 1);
+    let ran = place.cooper(&["build", "--json", "--quiet", "none.json", "-o", "/proc/x"]);
+    let [event] = &errors(&ran, 1)[..] else { panic!() };
+    assert_eq!(event["causes"].as_array().unwrap().len(), 1, "{event}");
+    place.cooper(&["plan", "spec.json"]).failed(1, &["error: failed to read `spec.json`\n"]);
+}
+
+#[test]
+fn wrong_words_are_an_event_too_where_json_is_among_them() {
+    let place = Place::new();
+    for (words, message, hint) in [
+        (&["plan", "--json", "--nope"][..], "unexpected argument '--nope' found", "--help"),
+        (&["--json", "plan"], "required arguments were not provided:\n  <SPEC>", "Usage: cooper"),
+        (&["bild", "--json"], "unrecognized subcommand 'bild'", "'build'"),
+        (&["plan", "x", "--jobs=0", "--json"], "invalid value '0' for '--jobs <N>'", "--help"),
+        (&["--json"], "requires a subcommand", "Usage: cooper"),
+        (&["cache", "--json"], "requires a subcommand", "Usage: cooper"),
+    ] {
+        let [event] = &errors(&place.cooper(words), 1)[..] else { panic!("{words:?}") };
+        assert!(event["message"].as_str().unwrap().contains(message), "{event}");
+        assert!(event["hint"].as_str().unwrap().contains(hint), "{event}");
+        assert_eq!(event["exitCode"], 1);
+    }
+    place.cooper(&["plan", "--nope", "--", "--json"]).failed(1, &["error: unexpected"]);
+    let mut command = place.command(&["plan", "--json", "--max-layers"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"\xff"));
+    let event = errors(&Ran::of(command.output().unwrap()), 1).remove(0);
+    assert!(event["message"].as_str().unwrap().contains("is no UTF-8"), "{event}");
+}
+
+#[test]
+fn the_readme_shows_the_events_as_the_code_does_and_the_map_names_their_fields() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    };
+    let shown = |text: &str| -> Vec<Value> {
+        let lines = text.lines().map(|line| line.trim_start_matches("//! "));
+        let lines = lines.filter(|line| line.starts_with('{') && line.contains("\"event\":"));
+        lines.map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let events = shown(&read("README.md"));
+    assert_eq!(events, shown(&read("src/cli/events.rs")));
+    assert_eq!(events.len(), 5);
+    let map = read("src/lib.rs");
+    for event in &events {
+        let fields = event.as_object().unwrap().keys().filter(|field| *field != "event");
+        for word in fields.map(String::as_str).chain(event["event"].as_str()) {
+            assert!(map.contains(&format!("`{word}`")), "src/lib.rs does not name `{word}`");
+        }
+    }
+}

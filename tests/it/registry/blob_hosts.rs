@@ -1,0 +1,100 @@
+//! Registries that keep their blobs on another host: who is shown a client certificate, and whom
+//! an authority vouches for.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::server::{Registry, Tls, Wants, certificate, free_port};
+use super::{image, push, pushed};
+use crate::support::fixture::{Fixture, stderr, stdout};
+use crate::support::servers::Server;
+
+/// OpenSSL's own server, over the files of a registry: it takes who shows no certificate, but asks.
+struct Store {
+    server: Server,
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Store {
+    fn start(registry: &Registry, port: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        certificate(dir.path(), false);
+        let mut command = Command::new("openssl");
+        command.current_dir(registry.storage()).args(["s_server", "-WWW", "-verify", "1"]);
+        command.args(["-accept", &format!("127.0.0.1:{port}"), "-CAfile"]);
+        command.arg(registry.client().join("ca.crt"));
+        command.arg("-cert").arg(dir.path().join("cert.pem"));
+        command.arg("-key").arg(dir.path().join("key.pem"));
+        let mut server = Server::start(&mut command, &dir.path().join("log"));
+        server.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { server, dir, port }
+    }
+
+    fn name(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.dir.path().join("cert.pem")
+    }
+
+    /// How often somebody has shown the certificate of the registry's client.
+    fn knows_us(&self) -> usize {
+        self.server.log().matches("depth=0 CN = client").count()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(fs::copy(from, to).unwrap() > 0);
+}
+
+#[test]
+fn certificates_count_for_the_host_in_whose_folder_they_lie_and_for_no_other() {
+    // faults 92 and 101
+    let (fixture, port) = (Fixture::new(), free_port());
+    let wants = Wants { tls: Some(Tls::Mutual), blobs_at: Some(port), ..Wants::default() };
+    let registry = Registry::start_that(wants);
+    let folder = registry.client();
+    copy(registry.certificate().as_ref(), &folder.join("registry.crt"));
+    let cert_dir = ["--cert-dir", folder.to_str().unwrap()];
+    let spec = image(&fixture, "app", 2);
+    pushed(&push(&fixture, &spec, &registry.name()).args(cert_dir).output().unwrap());
+    let store = Store::start(&registry, port);
+    let place = format!("docker://{}/app:v1", registry.name());
+    let read = |arguments: &[&str]| {
+        let mut command = fixture.cooper();
+        command.args(["copy", "--registry-retries", "1", &place, "read.tar"]).args(cert_dir);
+        command.args(arguments).output().unwrap()
+    };
+
+    // An authority in the registry's folder vouches for the registry.
+    copy(&store.certificate(), &folder.join("store.crt"));
+    let unknown = stderr(&read(&[]), 2);
+    assert!(unknown.contains(&format!("failed to reach `{}`", store.name())), "{unknown}");
+    assert!(unknown.contains("invalid peer certificate"), "{unknown}");
+    assert!(unknown.contains("--ca-file") && unknown.contains("certs.d/"), "{unknown}");
+
+    // One that was named vouches for all, and yet the store is not shown who we are.
+    stdout(&read(&["--ca-file", store.certificate().to_str().unwrap()]));
+    assert_eq!(store.knows_us(), 0, "{}", store.server.log());
+
+    // A folder of the store's own says otherwise.
+    let own = fixture.dir().join(".config/containers/certs.d").join(store.name());
+    fs::create_dir_all(&own).unwrap();
+    copy(&store.certificate(), &own.join("store.crt"));
+    stdout(&read(&[]));
+    assert_eq!(store.knows_us(), 0, "{}", store.server.log());
+    for name in ["client.cert", "client.key"] {
+        copy(&folder.join(name), &own.join(name));
+    }
+    stdout(&read(&[]));
+    assert!(store.knows_us() > 0, "{}", store.server.log());
+
+    // What is wrong there is said at once.
+    fs::remove_file(own.join("client.key")).unwrap();
+    let half = stderr(&read(&[]), 1);
+    assert!(half.contains("client.cert` are unusable: the key that belongs to it"), "{half}");
+}

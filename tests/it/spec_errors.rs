@@ -1,0 +1,399 @@
+//! Bad specs through the real binary: exit code 1, one error that names file and field, and
+//! nothing at the output path.
+
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Place, run};
+
+/// Each must be refused, with these words beside the file's name.
+fn refused(specs: &[(&[u8], &str)]) {
+    for (spec, says) in specs {
+        let place = Place::new();
+        place.write("spec.json", spec);
+        place.refuses(1, &["failed to read `spec.json`", says]);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_json_object_is_refused_with_the_place_of_the_mistake() {
+    // faults 1, 2, 3, 5 and 6
+    let deep = format!(r#"{{"version":1,"name":"a","config":{}"#, "{\"Labels\":".repeat(100_000));
+    refused(&[
+        (b"", "line 1 column 0"),
+        (b"null", "invalid type: null"),
+        (b"[]", "it must be an object"),
+        (b"7", "invalid type: integer `7`"),
+        (br#"{"version":1,"name":"a""#, "EOF while parsing an object at line 1 column 23"),
+        (br#"{"version":1,"name":"a"}}"#, "trailing characters"),
+        (br#"{"version":1,"name":"a","name":"b"}"#, "duplicate field `name`"),
+        (b"\xef\xbb\xbf{\"version\":1}", "line 1 column 1"),
+        (b"{\"version\":1,\"name\":\"\xff\"}", "invalid unicode code point"),
+        (br#"{"version":1,"name":"\ud800"}"#, "line 1 column"),
+        (deep.as_bytes(), r#"config.Labels."Labels": invalid type: map, expected a string"#),
+    ]);
+}
+
+#[test]
+fn a_field_of_another_shape_is_refused_by_its_path() {
+    // faults 1, 4, 7, 8 and 9
+    let with = |extra: &str| format!(r#"{{"version":1,"name":"a",{extra}}}"#);
+    for (extra, says) in [
+        (r#""entrypont":[]"#, "unknown field `entrypont`"),
+        (r#""config":{"Entrypont":[]}"#, "hint: did you mean `Entrypoint`?"),
+        (r#""config":[]"#, "config: invalid type: sequence, expected an object"),
+        (r#""config":{"Env":{"A":"b"}}"#, "config.Env: invalid type: map"),
+        (r#""config":{"Env":["A=b",3]}"#, "config.Env[1]: invalid type: integer"),
+        (r#""config":{"Labels":{"a":"1","a":"2"}}"#, "duplicate field `a`"),
+        (r#""files":{"/a":{"text":"x","uid":"0"}}"#, r#"files."/a".uid: invalid type: string"#),
+        (
+            r#""files":{"/a":{"text":"x","uid":-1}}"#,
+            r#"files."/a".uid: invalid value: integer `-1`"#,
+        ),
+        (r#""files":{"/a":{"text":"x","uid":4294967296}}"#, r#"files."/a".uid: invalid value"#),
+        (r#""checks":{"maxSize":1e400}"#, "checks.maxSize: number out of range"),
+        (r#""checks":{"maxSize":-1}"#, "checks.maxSize: invalid value"),
+        (r#""checks":{"skip":["everything"]}"#, "checks.skip[0]: unknown variant"),
+        (r#""directories":{"/a":{"mode":"0888"}}"#, r#"directories."/a".mode: mode `0888`"#),
+        (r#""directories":{"/a":{"mode":"0644junk"}}"#, r#"directories."/a".mode"#),
+        (r#""directories":{"/a":{"mode":"u+x"}}"#, r#"directories."/a".mode"#),
+        (r#""directories":{"/a":{"mode":420}}"#, r#"directories."/a".mode: invalid type: integer"#),
+        (r#""layering":{"mode":"all"}"#, "layering.mode: unknown variant `all`"),
+    ] {
+        let place = Place::new();
+        place.write("spec.json", with(extra));
+        place.refuses(1, &["failed to read `spec.json`", says]);
+    }
+}
+
+#[test]
+fn a_value_that_no_image_can_have_is_refused_by_its_field() {
+    // faults 10 to 13
+    let long = "t".repeat(129);
+    for (fields, says) in [
+        (json!({"config": {"Env": ["A"]}}), "config.Env has `A`"),
+        (json!({"config": {"Env": ["=b"]}}), "config.Env has `=b`"),
+        (json!({"config": {"Env": ["A=\0"]}}), "config.Env has a NUL character"),
+        (json!({"config": {"Cmd": ["a\0"]}}), "config.Cmd has a NUL character"),
+        (json!({"name": "App"}), "name: `App` is not an image name"),
+        (json!({"name": "a//b"}), "name: `a//b`"),
+        (json!({"name": "a@sha256:00"}), "leave out the digest"),
+        (json!({"tags": [".x"]}), "tags[0]: `.x` is not a tag"),
+        (json!({"tags": [long]}), "tags[0]: `ttt"),
+        (json!({"tags": []}), "tags is empty"),
+        (json!({"created": "now"}), "created: `now` is not a time"),
+        (json!({"created": ""}), "created: `` is not a time"),
+        (json!({"created": "1969-12-31T23:59:59Z"}), "created: `1969-12-31T23:59:59Z` is before"),
+        (json!({"mtime": "2024-01-01"}), "mtime: `2024-01-01` is not a time"),
+        (json!({"layering": {"maxLayers": 0}}), "layering.maxLayers is 0"),
+        (json!({"layering": {"maxLayers": 126}}), "layering.maxLayers is 126"),
+        (json!({"layering": {"maxLayers": 1_000_000_000}}), "layering.maxLayers is 1000000000"),
+        (json!({"version": 2}), "version is 2, and this cooper reads version 1 only"),
+        (json!({"symlinks": {"/a": "x".repeat(4096)}}), "symlinks.\"/a\" has the target"),
+        (json!({"symlinks": {"a": "x"}}), "symlinks has `a`"),
+        (json!({"platform": {"os": "linux", "architecture": "x86_64"}}), "`x86_64`; write `amd64`"),
+        (json!({"platform": {"os": "linux", "architecture": ""}}), "platform.architecture is ``"),
+        (json!({"platform": {"os": "Linux", "architecture": "amd64"}}), "platform.os is `Linux`"),
+        (
+            json!({"platform": {"os": "linux", "architecture": "arm", "variant": ""}}),
+            "platform.variant is ``",
+        ),
+        (
+            json!({"config": {"Healthcheck": {"Test": ["NONE"], "Interval": 10}}}),
+            "config.Healthcheck.Interval is 10 nanoseconds; it must be 0 or at least a millisecond",
+        ),
+        (json!({"users": {"": {"uid": 1, "gid": 1}}}), "users.\"\" is empty"),
+        (json!({"groups": {"": {"gid": 1}}}), "groups.\"\" is empty"),
+        (json!({"files": {"/a": {}}}), "files.\"/a\" needs either `text` or `source`"),
+    ] {
+        let place = Place::new();
+        place.spec(&[], fields);
+        place.refuses(1, &["failed to read `spec.json`", says]);
+    }
+}
+
+#[test]
+fn times_with_an_offset_and_the_last_of_years_are_taken() {
+    // fault 12
+    for created in ["2024-01-01T00:00:00+02:00", "9999-12-30T00:00:00Z"] {
+        let place = Place::new();
+        place.spec(&[], json!({"created": created}));
+        place.builds();
+    }
+}
+
+#[test]
+fn the_same_spec_is_the_same_image_whatever_is_said_twice() {
+    // faults 14 and 15
+    let place = Place::new();
+    place.store_file("a", "bin/a", "a");
+    let a = place.store_path("a");
+    place.spec(&["a"], json!({"contents": [a]}));
+    let once = std::fs::read(place.builds()).unwrap();
+    let twice =
+        json!({"contents": [a, a], "config": {}, "files": {}, "tags": ["latest", "latest"]});
+    place.spec(&["a", "a"], twice);
+    assert_eq!(once, std::fs::read(place.builds()).unwrap());
+    let ran = place.cooper(&["build", "spec.json", "--tag=latest", "--tag=latest", "-o", "again"]);
+    ran.succeeded();
+    assert_eq!(once, std::fs::read(place.path("again")).unwrap());
+    place.spec(&[], json!({}));
+    place.builds();
+}
+
+#[test]
+fn what_the_closure_lacks_is_refused_by_name_and_never_read() {
+    // fault 18
+    let place = Place::new();
+    place.store_file("a", "x", "");
+    place.store_file("b", "x", "");
+    let [a, b] = ["a", "b"].map(|name| place.store_path(name));
+    let source = |source: &str| json!({"files": {"/x": {"source": source}}});
+    for (fields, says) in [
+        (json!({"contents": [a, b]}), format!("contents is `{}`, which is not in", b.display())),
+        (source("/etc/shadow"), "files.\"/x\".source is `/etc/shadow`".into()),
+        (source("spec.json"), "files.\"/x\".source is `spec.json`".into()),
+        (source(b.to_str().unwrap()), "which is not in the closure, which has one path".into()),
+        (source(&format!("{}/../x", a.display())), "-a/../x`, which is not in".into()),
+    ] {
+        place.spec(&["a"], fields);
+        place.refuses(1, &[&says, "hint: in a flake, write the package itself"]);
+    }
+    let missing =
+        json!({"closure": [{"path": a, "narHash": "sha256:x", "narSize": 1, "references": [b]}]});
+    place.spec(&[], missing);
+    place.refuses(1, &["which the graph does not have"]);
+    let foreign = b.display().to_string().replace("/store/", "/storefoo/");
+    let entry = |path: &str| json!({"path": path, "narHash": "sha256:x", "narSize": 1});
+    place.spec(&[], json!({"closure": [entry(a.to_str().unwrap()), entry(&foreign)]}));
+    place.refuses(1, &[&foreign, "where the other paths are"]);
+}
+
+#[test]
+fn two_sources_for_one_path_are_refused_with_both_their_names() {
+    // faults 16 and 17
+    let place = Place::new();
+    place.store_file("a", "bin/x", "one");
+    place.store_file("b", "bin/x", "two");
+    place.store_file("c", "bin/x/y", "");
+    let [a, b, c] = ["a", "b", "c"].map(|name| place.store_path(name));
+    for other in [&b, &c] {
+        place.spec(&["a", "b", "c"], json!({"contents": [a, other]}));
+        let names = [&a, other].map(|path| path.join("bin/x").display().to_string());
+        place.refuses(1, &["`/bin/x` comes from", &names[0], &names[1]]);
+    }
+    place.spec(&["a"], json!({"contents": [a], "files": {"/bin/x": {"text": ""}}}));
+    place.refuses(1, &["`/bin/x` comes from", "and from files.\"/bin/x\""]);
+}
+
+#[test]
+fn the_images_own_files_leave_its_store_alone() {
+    let place = Place::new();
+    place.store_file("a", "bin/x", "one");
+    let a = place.store_path("a").display().to_string();
+    let store = place.path("store").display().to_string();
+    for (own, field) in [(&store, "files"), (&a, "symlinks"), (&format!("{a}/bin/x"), "files")] {
+        let what = if field == "files" { json!({"text": ""}) } else { json!("elsewhere") };
+        place.spec(&["a"], json!({"contents": [a], field: {own: what}}));
+        let both =
+            format!("`{own}` comes from {field}.\"{own}\" and from the image's store path `{a}`");
+        place.refuses(1, &[&both]);
+    }
+    place.spec(&["a"], json!({"contents": [a], "directories": {store: {"mode": "1775"}}}));
+    place.builds();
+}
+
+#[test]
+fn a_spec_that_is_no_readable_file_is_refused_at_once() {
+    // fault 20
+    let place = Place::new();
+    run("mkfifo", &[&place.path("fifo")]);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    symlink("nowhere", place.path("dangling")).unwrap();
+    for (spec, says) in [
+        ("fifo", "failed to read `fifo`"),
+        ("empty", "failed to read `empty/spec.json`"),
+        ("dangling", "failed to read `dangling`"),
+        ("missing", "failed to read `missing`"),
+        ("/dev/zero", "failed to read `/dev/zero`"),
+    ] {
+        let since = Instant::now();
+        let ran = place.cooper(&["build", spec, "-o", "out"]);
+        ran.failed(1, &[says, "hint: SPEC is a spec.json"]);
+        assert!(since.elapsed() < Duration::from_secs(10), "{spec}");
+        assert!(!place.path("out").exists());
+    }
+}
+
+#[test]
+fn a_spec_larger_than_any_is_refused_before_it_is_read() {
+    // fault 5
+    let place = Place::new();
+    std::fs::File::create(place.path("spec.json")).unwrap().set_len(1 << 40).unwrap();
+    let since = Instant::now();
+    place.refuses(1, &["failed to read `spec.json`", "larger than 268435456 bytes"]);
+    assert!(since.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
+    let place = Place::new();
+    place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));
+    place.refuses(
+        1,
+        &[
+            "the image does not pass 2 checks",
+            "entrypoint: config.Entrypoint starts `/bin/app`, which is not in the image",
+            "user: config.User is `app`, which is not in the image's `/etc/passwd`",
+            "hint: if it is meant so: checks.skip = [ \"entrypoint\" \"user\" ]",
+        ],
+    );
+    let key = format!("-----BEGIN {} KEY-----\n{}", "PRIVATE", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
+    place.spec(&[], json!({"files": {"/key": {"text": key}}}));
+    place.refuses(1, &["secrets: `/key`, line 1, has a private key"]);
+    let checks = json!({"mustContain": ["/bin/app"], "mustNotContain": ["/etc/**"], "maxSize": 3});
+    let fields = json!({
+        "config": {"Cmd": ["app"], "User": "app", "Healthcheck": {"Test": ["CMD-SHELL", "true"]}},
+        "files": {"/etc/motd": {"text": "hello"}},
+        "checks": checks,
+    });
+    place.spec(&[], fields);
+    let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
+    assert_eq!(ran.code, Some(1));
+    insta::assert_snapshot!(ran.stderr);
+}
+
+#[test]
+fn what_is_only_copied_from_the_store_is_in_the_image_once() {
+    let place = Place::new();
+    let source = place.store_file("a", "x", "12345");
+    let root = place.store_path("a");
+    let with = |checks: Value| {
+        place.spec(&["a"], json!({"files": {"/x": {"source": source}}, "checks": checks}));
+    };
+    with(json!({"maxSize": 5, "mustNotContain": [root]}));
+    place.builds();
+    with(json!({"maxSize": 4, "mustContain": [root]}));
+    place.refuses(1, &["does not pass 2 checks", "largest parts are /x (5)", "mustContain: "]);
+}
+
+/// Two specs of these fields, as `one.json` and `two.json`.
+pub(crate) fn two_specs(place: &Place, one: Value, two: Value) {
+    for (name, fields) in [("one.json", one), ("two.json", two)] {
+        std::fs::rename(place.spec(&[], fields), place.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn two_images_of_one_name_and_tag_are_refused_wherever_they_go() {
+    let place = Place::new();
+    let labels = json!({"config": {"Labels": {"a": "b"}}, "tags": ["v1", "latest"]});
+    two_specs(&place, json!({}), labels);
+    let commands: [&[&str]; 4] = [
+        &["build", "-o", "out"],
+        &["build", "--format=layout", "-o", "out"],
+        &["push", "--to", "127.0.0.1:1"],
+        &["load"],
+    ];
+    for command in commands {
+        let ran = place.cooper(&[command, &["one.json", "two.json"]].concat());
+        ran.failed(1, &["two of the specs define `app:latest`", "hint: give them different names"]);
+        assert!(!place.path("out").exists());
+    }
+    two_specs(&place, json!({"name": "a.io/app"}), json!({"name": "b.io/app"}));
+    let ran = place.cooper(&["push", "--to", "127.0.0.1:1/team", "one.json", "two.json"]);
+    ran.failed(1, &["two of the specs define `team/app:latest`"]);
+}
+
+#[test]
+fn no_image_is_saved_over_another_one() {
+    let place = Place::new();
+    let load = ["load", "--to=podman", "--client=./none", "--or-save=out", "one.json", "two.json"];
+    two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"]}));
+    let ran = place.cooper(&load);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("two of the images would be saved as `out/app.tar`"));
+    assert!(!place.path("out").exists());
+    two_specs(&place, json!({"name": "team/app"}), json!({"name": "app"}));
+    place.cooper(&load).succeeded();
+    assert!(place.path("out/team_app.tar").exists() && place.path("out/app.tar").exists());
+}
+
+#[test]
+fn an_archive_in_the_place_of_a_spec_is_answered_with_what_a_spec_is() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.builds();
+    let ran = place.cooper(&["build", "image.tar", "-o", "out"]);
+    ran.failed(1, &["failed to read `image.tar`", "hint: SPEC is a spec.json"]);
+}
+
+#[test]
+fn images_of_one_index_have_the_same_tags() {
+    let place = Place::new();
+    let arm = json!({"os": "linux", "architecture": "arm64"});
+    two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"], "platform": arm}));
+    let index = ["index", "one.json", "two.json", "-o", "out"];
+    place.cooper(&index).failed(1, &["those of `app` have `v1` and `v2`", "hint: `--tag` gives"]);
+    assert!(!place.path("out").exists());
+    place.cooper(&[&index[..], &["--tag=v3"]].concat()).succeeded();
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    let ran = place.cooper(&["push", "spec.json", "--to=127.0.0.1:1", "--registry-retries=0"]);
+    ran.failed(2, &["failed to reach `127.0.0.1:1`", "hint: see that `127.0.0.1:1` is its name"]);
+    assert!(!ran.stderr.contains("--ca-file"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_archive_that_cannot_be_written_is_named() {
+    let place = Place::new();
+    place.spec(&[], json!({"files": {"/x": {"text": "x"}}}));
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let to = |path: &str| place.cooper(&["build", "spec.json", "-o", path]);
+    to("/dev/full").failed(2, &["failed to write to `/dev/full`", "No space left on device"]);
+    to("folder").failed(1, &["`folder` is a folder", "hint: name a file in it"]);
+    let missing = to("none/out.tar");
+    missing.failed(1, &["file beside `none/out.tar`", "hint: its folder is not there"]);
+    place.builds();
+    let copy = |to: &str| place.cooper(&["copy", "image.tar", to]);
+    copy("archive:/dev/full").failed(2, &["failed to write to `/dev/full`"]);
+    copy("archive:folder").failed(1, &["`folder` is a folder"]);
+}
+
+#[test]
+fn what_is_copied_to_a_path_is_said_to_be_there() {
+    let place = Place::new();
+    place.spec(&[], json!({}));
+    place.builds();
+    for (to, path) in [("out.tar", "out.tar"), ("oci:layout:v1", "layout")] {
+        let ran = place.cooper(&["copy", "image.tar", to]);
+        let says = format!("copied 1 image to `{path}`\n");
+        assert_eq!((ran.code, ran.stderr), (Some(0), says));
+    }
+    for flag in ["--quiet", "--json"] {
+        for words in [["copy", "image.tar", "out.tar"], ["save", "image.tar", "-oout.tar"]] {
+            let ran = place.cooper(&[&words[..], &[flag]].concat());
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+            assert!(!ran.stderr.contains("1 image"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_warning_stops_nothing_and_quiet_silences_it() {
+    let place = Place::new();
+    let users = json!({"app": {"uid": 7, "gid": 7}});
+    place.spec(&[], json!({"users": users, "config": {"User": "app"}}));
+    let build = ["build", "spec.json", "-o", "out"];
+    let ran = place.cooper(&build);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.contains("warning: config.User is the name `app`"), "{}", ran.stderr);
+    let quiet = place.cooper(&[&build[..], &["--quiet"]].concat());
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,203 @@
+//! The engine as a process: what it writes, and what it leaves behind when the machine fails.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+pub(crate) const GZIP: &str = r#"{"algorithm": "gzip", "level": 6}"#;
+pub(crate) const ZSTD: &str = r#"{"algorithm": "zstd", "level": 1}"#;
+pub(crate) const NONE: &str = r#"{"algorithm": "none"}"#;
+
+/// A folder with store paths, specs, a cache and results.
+pub(crate) struct House {
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let house = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(house.path("store")).unwrap();
+        house
+    }
+
+    /// With so many store paths of so many bytes, and a spec over them.
+    pub(crate) fn filled(paths: usize, size: usize, compression: &str) -> Self {
+        let house = Self::new();
+        house.fill(paths, size);
+        house.spec(compression);
+        house
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// A folder or file of the cache.
+    pub(crate) fn cached(&self, below: &str) -> PathBuf {
+        cooper::cache::folder(&self.path("cache")).join(below)
+    }
+
+    pub(crate) fn store_path(&self, number: usize) -> PathBuf {
+        self.path(&format!("store/{number:0>32}-package-{number}"))
+    }
+
+    /// So many store paths of so many bytes, none of which compresses to nothing.
+    pub(crate) fn fill(&self, paths: usize, size: usize) {
+        for number in 0..paths {
+            let file = self.store_path(number).join("share/data");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, noise(number, size)).unwrap();
+        }
+    }
+
+    /// A spec over everything in the store.
+    pub(crate) fn spec(&self, compression: &str) -> PathBuf {
+        let mut paths: Vec<_> =
+            fs::read_dir(self.path("store")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let closure: Vec<Value> = paths
+            .iter()
+            .map(|path| json!({"path": path, "narHash": "sha256:test", "narSize": 1000}))
+            .collect();
+        let compression: Value = serde_json::from_str(compression).unwrap();
+        let spec = json!({
+            "version": 1, "name": "test", "closure": closure, "compression": compression,
+            "layering": {"maxLayers": 100},
+        });
+        let path = self.path("spec.json");
+        fs::write(&path, spec.to_string()).unwrap();
+        path
+    }
+
+    /// `cooper build`, behind other words of a command line if there are any.
+    pub(crate) fn build(&self, before: &[&str], out: &str, more: &[&str]) -> Command {
+        self.build_told("--quiet", before, out, more)
+    }
+
+    /// As [`build`](House::build), and tells of it as that option says.
+    pub(crate) fn build_told(
+        &self,
+        told: &str,
+        before: &[&str],
+        out: &str,
+        more: &[&str],
+    ) -> Command {
+        let cooper = env!("CARGO_BIN_EXE_cooper");
+        let mut words = before.iter().copied().chain([cooper]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).arg("--cache").arg(self.path("cache"));
+        command.args([told, "build"]).arg(self.path("spec.json"));
+        command.arg("-o").arg(if out == "-" { "-".into() } else { self.path(out) }).args(more);
+        // Nothing of whoever runs the tests.
+        command.env("TMPDIR", self.dir.path());
+        command
+    }
+
+    /// The bytes of the archive that all runs must give.
+    pub(crate) fn expected(&self) -> Vec<u8> {
+        let output = self.build(&[], "-", &[]).output().unwrap();
+        succeeded(&output);
+        output.stdout
+    }
+
+    /// Names in the folder, without those that are always there.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        let names = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !["store", "spec.json", "cache"].contains(&name.as_str()));
+        names.sort();
+        names
+    }
+}
+
+/// The words before a command that a script runs after it has mounted something on a path.
+pub(crate) fn mounting<'a>(script: &'a str, path: &'a Path) -> [&'a str; 8] {
+    let path = path.to_str().unwrap();
+    ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", path]
+}
+
+pub(crate) fn noise(seed: usize, size: usize) -> Vec<u8> {
+    let mut state = seed as u64 + 1;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Sixteen letters: a file that compresses to half its size.
+        b'a' + (state >> 60) as u8
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+/// How long a process lives before it is killed.
+pub(crate) struct Lives(u64);
+
+impl Lives {
+    /// `COOPER_TEST_SEED` gives those of a run that failed.
+    pub(crate) fn new() -> Self {
+        let seed = std::env::var("COOPER_TEST_SEED").map_or_else(
+            |_| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
+            |seed| seed.parse().unwrap(),
+        );
+        println!("COOPER_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    /// From before the first byte until about when it is done.
+    pub(crate) fn next(&mut self, most: Duration) -> Duration {
+        let factor = 6_364_136_223_846_793_005;
+        self.0 = self.0.wrapping_mul(factor).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_micros((self.0 >> 32) % u64::try_from(most.as_micros()).unwrap())
+    }
+}
+
+/// What is told on standard error with `--json`, of one kind.
+pub(crate) fn events(output: &Output, kind: &str) -> Vec<Value> {
+    let text = errors(output);
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["event"] == kind).collect()
+}
+
+pub(crate) fn succeeded(output: &Output) {
+    assert!(output.status.success(), "{}", errors(output));
+}
+
+pub(crate) fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A program that the tests need; `tests/setup` installs it.
+pub(crate) fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
+    let mut command = Command::new(program);
+    for arg in args {
+        command.arg(arg.as_ref());
+    }
+    let output = command.output().unwrap_or_else(|e| panic!("{program}: {e}; run tests/setup"));
+    assert!(output.status.success(), "{program}: {}", errors(&output));
+    output
+}
+
+/// Every file, link and directory below, with what it holds.
+pub(crate) fn tree(root: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let kind = fs::symlink_metadata(&path).unwrap().file_type();
+            let what = if kind.is_dir() {
+                folders.push(path.clone());
+                "directory".to_owned()
+            } else if kind.is_symlink() {
+                format!("to {}", fs::read_link(&path).unwrap().display())
+            } else {
+                cooper::digest::Digest::of(&fs::read(&path).unwrap()).to_string()
+            };
+            found.push((path.strip_prefix(root).unwrap().to_path_buf(), what));
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,213 @@
+//! Text of images and registries that a terminal could take for commands.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Place, Ran};
+
+/// A window's title, a colour, an erased line, a C1 control, text from right to left, and a line
+/// that looks like cooper's own.
+const ODD: &str =
+    "\u{1b}]0;OWNED\u{7}\u{1b}[31m\u{1b}[2K\r\u{9b}31m\u{202e}\u{2066}\u{7f}\nhint: run it";
+
+fn is_control(c: char) -> bool {
+    let reorders = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    (c.is_control() && c != '\n') || reorders
+}
+
+/// Nothing but line breaks, and no line that a value began.
+fn is_plain(what: &str, text: &str) {
+    assert!(!text.chars().any(is_control), "{what}: {text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("hint: run it")), "{what}: {text}");
+}
+
+/// A layout of one image whose texts are odd; `change` spoils its config.
+fn layout(place: &Place, dir: &str, change: impl FnOnce(&mut Value)) {
+    let blob = |bytes: &[u8]| {
+        let digest = cooper::digest::Digest::of(bytes).to_string();
+        place.write(&format!("{dir}/blobs/{}", digest.replace(':', "/")), bytes);
+        json!({"digest": digest, "size": bytes.len()})
+    };
+    let typed = |kind: &str, mut descriptor: Value| {
+        descriptor["mediaType"] = format!("application/vnd.oci.image.{kind}").into();
+        descriptor
+    };
+    let mut tar = ::tar::Builder::new(Vec::new());
+    for name in [format!("etc/{ODD}"), "etc/passwd".into(), "etc/passwd".into()] {
+        let mut header = ::tar::Header::new_gnu();
+        header.set_size(0);
+        tar.append_data(&mut header, name.replace('/', "_"), &[][..]).unwrap();
+    }
+    let tar = tar.into_inner().unwrap();
+    let diff_id = cooper::digest::Digest::of(&tar).to_string();
+    let mut config = json!({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Env": [format!("A={ODD}")], "Labels": {(ODD): ODD}, "User": ODD, (ODD): ODD,
+            "Entrypoint": [ODD], "Cmd": [ODD], "Volumes": {(ODD): {}}, "WorkingDir": ODD},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        "history": [{"created": "1970-01-01T00:00:01Z", "created_by": ODD, "comment": ODD}],
+    });
+    change(&mut config);
+    let manifest = json!({
+        "schemaVersion": 2,
+        "config": typed("config.v1+json", blob(config.to_string().as_bytes())),
+        "layers": [typed("layer.v1.tar", blob(&tar))],
+    });
+    let mut root = typed("manifest.v1+json", blob(manifest.to_string().as_bytes()));
+    root["annotations"] = json!({"org.opencontainers.image.ref.name": format!("v1{ODD}")});
+    place.write(&format!("{dir}/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#);
+    let index = json!({"schemaVersion": 2, "manifests": [root]});
+    place.write(&format!("{dir}/index.json"), index.to_string());
+}
+
+#[test]
+fn texts_of_an_image_are_plain_in_every_command() {
+    let place = Place::new();
+    layout(&place, "image", |_| {});
+    layout(&place, "other", |config| config["architecture"] = ODD.into());
+    layout(&place, "wrong", |config| config["config"]["Labels"] = json!({(ODD): [ODD]}));
+    let base = json!({"base": {"path": place.path("image")}});
+    place.spec(&[], base);
+    let missing = format!("missing{ODD}");
+    let mut shown = 0;
+    for args in [
+        &["inspect", "oci:image"][..],
+        &["history", "oci:image"],
+        &["validate", "oci:image"],
+        &["inspect", "oci:other"],
+        &["validate", "oci:other"],
+        &["validate", "oci:wrong"],
+        &["inspect", &missing],
+        &["validate", "oci:image:none"],
+        &["copy", "oci:image", "oci:to"],
+        &["copy", "oci:image:none", "oci:to"],
+        &["save", "oci:image", "-o", "out.tar", "--format", &missing],
+        &["plan", "spec.json"],
+        &["build", "spec.json", "-o", "on.tar"],
+        &["build", "spec.json", &format!("--{missing}")],
+        &["why", "spec.json", &missing],
+        &["push", "spec.json", "--to", &missing],
+        &[&missing],
+    ] {
+        let Ran { stdout, stderr, .. } = place.cooper(args);
+        let what = args.join(" ");
+        is_plain(&what, &stdout);
+        is_plain(&what, &stderr);
+        shown += usize::from([&stdout, &stderr].iter().any(|text| text.contains(r"\u{202e}")));
+    }
+    assert!(shown > 10, "the texts are there, as text: {shown}");
+}
+
+#[test]
+fn json_has_the_texts_of_an_image_with_its_own_escapes() {
+    let place = Place::new();
+    layout(&place, "image", |_| {});
+    for (command, pointer) in [("inspect", "/0/config/User"), ("history", "/0/comment")] {
+        let ran = place.cooper(&[command, "--json", "oci:image"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        is_plain(command, &ran.stdout);
+        let data: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(data.pointer(pointer).unwrap(), ODD, "{data}");
+    }
+    let ran = place.cooper(&["validate", "--json", &format!("oci:image:{ODD}")]);
+    assert_eq!(ran.code, Some(1));
+    is_plain("validate", &ran.stderr);
+    let mut events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert!(events.next_back().unwrap()["message"].as_str().unwrap().contains(ODD));
+}
+
+#[test]
+fn texts_of_an_image_are_plain_on_a_terminal() {
+    let place = Place::new();
+    layout(&place, "image", |_| {});
+    layout(&place, "wrong", |config| config["architecture"] = ODD.into());
+    for args in ["inspect oci:image", "history oci:image", "validate oci:wrong"] {
+        let mut script = Command::new("script");
+        let command = format!("{} {args}", env!("CARGO_BIN_EXE_cooper"));
+        script.args(["-qec", &command, "/dev/null"]).current_dir(place.path(""));
+        let output = script.env("TERM", "xterm").env("NO_COLOR", "1").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(r"\u{202e}") && !text.contains("\u{1b}]0;"), "{text:?}");
+        is_plain(args, &text.replace("\r\n", "\n"));
+    }
+}
+
+#[test]
+fn documents_with_fields_of_other_types_are_named_by_field() {
+    let place = Place::new();
+    for (at, (change, field)) in [
+        (json!({"config": {"Entrypoint": "/bin/app"}}), "`config.Entrypoint` is the string"),
+        (json!({"config": {"ExposedPorts": ["80/tcp"]}}), "`config.ExposedPorts` is a list"),
+        (json!({"config": {"Env": {"A": "1"}}}), "`config.Env` is an object"),
+        (json!({"created": "yesterday"}), "`created` is the string \"yesterday\""),
+        (json!({"history": {"0": {}}}), "`history` is an object"),
+        (json!({"os": 1}), "`os` is the number 1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let dir = format!("image{at}");
+        layout(&place, &dir, |config| {
+            config["config"] = json!({});
+            config.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        });
+        let ran = place.cooper(&["validate", &format!("oci:{dir}")]);
+        assert_eq!(ran.code, Some(1), "{field}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(&format!("the config: {field}")), "{field}: {}", ran.stdout);
+        // Fields without which nothing can be read have an error of their own.
+        if at < 3 {
+            place.spec(&[], json!({"base": {"path": place.path(&dir)}}));
+            let ran = place.cooper(&["build", "--quiet", "spec.json", "-o", "on.tar"]);
+            ran.failed(1, &["the config of the base image in", field]);
+        }
+    }
+    layout(&place, "index", |_| {});
+    let index = std::fs::read_to_string(place.path("index/index.json")).unwrap();
+    place.write("index/index.json", index.replacen('{', r#"{"annotations":{"a":[1]},"#, 1));
+    let ran = place.cooper(&["validate", "oci:index"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let said = "index.json: the index: `annotations.\"a\"` is a list, and must be a string";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+}
+
+#[test]
+fn image_that_build_makes_is_read_by_every_command() {
+    let place = Place::new();
+    place.store_file("zeros-1.0", "zeros", vec![0; 40 << 20]);
+    let labels = json!({"large": "a".repeat(5 << 20)});
+    for (name, compression) in [
+        ("zstd", json!({"algorithm": "zstd"})),
+        ("gzip", json!({"algorithm": "gzip"})),
+        ("none", json!({"algorithm": "none"})),
+    ] {
+        let fields = json!({"compression": compression, "config": {"Labels": labels}});
+        place.spec(&["zeros-1.0"], fields);
+        place.cooper(&["build", "spec.json", "-o", "image.tar"]).succeeded();
+        let run = |args: &[&str]| place.cooper(args);
+        for args in [&["validate", "image.tar"][..], &["inspect", "--json", "image.tar"]] {
+            let ran = run(args);
+            assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
+        }
+        // A limit that is exceeded is named, and so is the option that raises it.
+        if name != "none" {
+            let limits = ["validate", "image.tar", "--inflate-limit", "1MB"];
+            let ran = run(&limits);
+            let said = "more than the limit of 1000000 bytes";
+            assert!(ran.code == Some(1) && ran.stdout.contains(said), "{name}: {}", ran.stdout);
+            assert!(ran.stdout.contains("`--inflate-limit`"), "{}", ran.stdout);
+        }
+        place.spec(&[], json!({"name": "on", "base": {"path": place.path("image.tar")}}));
+        run(&["build", "spec.json", "-o", "on.tar"]).succeeded();
+    }
+    let ran = place.cooper(&["inspect", "--quiet", "image.tar", "--memory-limit", "1"]);
+    ran.failed(1, &["the limit of 1 bytes (`--memory-limit`)"]);
+    let many = json!({"config": {"Labels": {"large": "a".repeat(9 << 20)}}});
+    place.spec(&[], many);
+    place
+        .cooper(&["build", "--quiet", "spec.json", "-o", "large.tar"])
+        .failed(1, &["the config of `app` would have", "at most 8388608 are possible"]);
+}
