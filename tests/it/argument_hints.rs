@@ -5,8 +5,9 @@ use serde_json::json;
 use super::spec_errors::two_specs;
 use crate::support::command::Place;
 
+/// An argument that is not a file was read as an image on Docker Hub, and the hint states that.
 #[test]
-fn a_word_that_is_no_file_is_answered_with_what_it_was_taken_for() {
+fn missing_file_error_names_the_assumed_registry() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.builds();
@@ -32,7 +33,7 @@ fn a_word_that_is_no_file_is_answered_with_what_it_was_taken_for() {
 }
 
 #[test]
-fn two_images_of_one_name_are_not_saved_together_and_one_is_saved_once() {
+fn save_duplicate_names_refused_and_duplicate_images_merged() {
     let place = Place::new();
     for text in ["one", "two"] {
         place.spec(&[], json!({"files": {"/x": {"text": text}}}));
@@ -48,7 +49,7 @@ fn two_images_of_one_name_are_not_saved_together_and_one_is_saved_once() {
 }
 
 #[test]
-fn several_images_for_a_word_alone_are_answered_with_what_it_was_taken_for() {
+fn copy_several_images_hint_names_the_assumed_location() {
     let place = Place::new();
     two_specs(
         &place,
@@ -62,7 +63,7 @@ fn several_images_for_a_word_alone_are_answered_with_what_it_was_taken_for() {
 }
 
 #[test]
-fn a_name_in_changes_often_that_nothing_has_is_warned_of_once() {
+fn changes_often_unknown_name_warns_once() {
     let place = Place::new();
     place.store_file("one-1.0", "x", "");
     place.store_file("two-2.0", "x", "");
@@ -112,8 +113,7 @@ fn cross_package_is_found_by_its_native_name() {
 }
 
 #[test]
-fn a_pattern_that_is_none_hides_nothing_else_that_is_wrong() {
-    // fault 8
+fn checks_invalid_pattern_reported_with_other_findings() {
     let place = Place::new();
     let checks =
         json!({"mustContain": ["bin/x", "/y"], "mustNotContain": ["/x/..", "/[", "/{a,b}"]});
@@ -132,7 +132,7 @@ fn a_pattern_that_is_none_hides_nothing_else_that_is_wrong() {
 }
 
 #[test]
-fn what_is_wrong_in_a_flake_is_said_by_image_and_field() {
+fn from_attrs_error_names_image_and_field() {
     let place = Place::new();
     for (field, value, says) in [
         ("config", json!({"Entrypont": []}), "config.Entrypont: unknown field `Entrypont`"),
@@ -155,7 +155,7 @@ fn what_is_wrong_in_a_flake_is_said_by_image_and_field() {
 }
 
 #[test]
-fn a_place_may_have_any_name_that_a_file_can_have() {
+fn location_non_utf8_path_is_accepted() {
     use std::os::unix::ffi::OsStrExt;
     let place = Place::new();
     place.spec(&[], json!({"files": {"/x": {"text": "x"}}}));
@@ -183,7 +183,7 @@ fn a_place_may_have_any_name_that_a_file_can_have() {
 }
 
 #[test]
-fn a_base_that_is_not_there_is_called_the_base() {
+fn missing_base_error_says_base_image() {
     let place = Place::new();
     place.spec(&[], json!({"base": {"path": "none.tar"}}));
     for verb in ["plan", "inspect"] {
@@ -199,7 +199,7 @@ fn a_base_that_is_not_there_is_called_the_base() {
 }
 
 #[test]
-fn a_copy_of_nothing_or_to_nowhere_is_no_copy() {
+fn copy_empty_source_or_destination_is_refused() {
     let place = Place::new();
     place.write("empty/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
     place.write("empty/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
@@ -220,7 +220,7 @@ fn a_copy_of_nothing_or_to_nowhere_is_no_copy() {
 }
 
 #[test]
-fn only_load_is_told_that_it_can_save_instead() {
+fn or_save_hint_is_printed_for_load_only() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.builds();

@@ -174,7 +174,7 @@ fn users_are_added_to_accounts_behind_links() {
 }
 
 #[test]
-fn users_on_accounts_that_cannot_be_read_are_refused() {
+fn users_on_unreadable_accounts_are_refused() {
     let large = format!("{THEIRS}{}", "#\n".repeat(1 << 19));
     let users = json!({"users": {"app": {"uid": 7, "gid": 7}}});
     let groups = json!({"groups": {"app": {"gid": 7}}});

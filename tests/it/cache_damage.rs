@@ -33,7 +33,7 @@ fn item(fixture: &Fixture) -> StoreItem {
 }
 
 #[test]
-fn archive_of_a_damaged_cache_is_whole_in_the_same_run() {
+fn build_damaged_cache_archive_is_whole() {
     let fixture = Fixture::new();
     let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
     let build =
@@ -53,7 +53,7 @@ fn archive_of_a_damaged_cache_is_whole_in_the_same_run() {
 }
 
 #[test]
-fn archives_in_place_of_a_daemon_are_whole_or_absent() {
+fn load_or_save_archives_are_whole_or_absent() {
     let fixture = Fixture::new();
     let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
     let load = |specs: &[&std::path::Path], dir: &str| {
@@ -73,7 +73,7 @@ fn archives_in_place_of_a_daemon_are_whole_or_absent() {
 }
 
 #[test]
-fn push_of_a_damaged_cache_is_whole_in_the_same_run() {
+fn push_damaged_cache_image_is_whole() {
     let (fixture, registry) = (Fixture::new(), super::registry::server::Registry::start());
     let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
     let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
@@ -87,7 +87,7 @@ fn push_of_a_damaged_cache_is_whole_in_the_same_run() {
 }
 
 #[test]
-fn load_of_a_damaged_cache_is_whole_in_the_same_run() {
+fn load_damaged_cache_image_is_whole() {
     let (fixture, docker) = (Fixture::new(), crate::support::servers::Dockerd::start());
     let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
     let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();

@@ -28,7 +28,7 @@ fn on_a_terminal(place: &Place, env: &[(&str, &str)], args: &str) -> Output {
 }
 
 #[test]
-fn no_archive_is_written_onto_a_terminal() {
+fn archive_to_terminal_is_refused() {
     let place = place();
     place.builds();
     for verb in ["build spec.json", "save image.tar", "index spec.json"] {
@@ -41,7 +41,7 @@ fn no_archive_is_written_onto_a_terminal() {
 }
 
 #[test]
-fn a_dash_is_standard_output_for_documents_too() {
+fn dash_writes_documents_to_stdout() {
     let place = place();
     place.write("folder/etc/x", "x");
     let from_tree = |to: &str| place.cooper(&["spec", "from-tree", "folder", "-o", to]);
@@ -56,7 +56,7 @@ fn a_dash_is_standard_output_for_documents_too() {
 }
 
 #[test]
-fn no_color_and_a_dumb_terminal_take_the_colours_from_help() {
+fn help_no_color_or_dumb_terminal_is_plain() {
     let place = place();
     let help = |env: &[_]| on_a_terminal(&place, env, "--help").stdout.contains(&0x1b);
     assert!(help(&[]));
@@ -66,7 +66,7 @@ fn no_color_and_a_dumb_terminal_take_the_colours_from_help() {
 }
 
 #[test]
-fn an_archive_is_not_named_as_if_it_were_compressed() {
+fn archive_name_with_compressed_suffix_is_refused() {
     let place = place();
     place.builds();
     for name in ["out.tar.gz", "out.tgz", "out.tar.zst"] {
@@ -90,7 +90,7 @@ fn an_archive_is_not_named_as_if_it_were_compressed() {
 }
 
 #[test]
-fn a_place_that_cannot_be_opened_keeps_none_of_the_others_from_being_checked() {
+fn validate_unreadable_location_checks_the_others() {
     let place = place();
     place.builds();
     place.write("junk.tar", "junk");
@@ -112,7 +112,7 @@ fn a_place_that_cannot_be_opened_keeps_none_of_the_others_from_being_checked() {
 }
 
 #[test]
-fn the_worst_of_what_went_wrong_with_several_places_decides_the_exit_code() {
+fn validate_several_locations_worst_error_sets_exit_code() {
     let place = place();
     place.builds();
     for words in [["docker-daemon:a:v1", "none.tar"], ["none.tar", "docker-daemon:a:v1"]] {
@@ -129,7 +129,7 @@ fn the_worst_of_what_went_wrong_with_several_places_decides_the_exit_code() {
 }
 
 #[test]
-fn a_fifo_is_no_image_and_is_never_waited_for() {
+fn fifo_as_image_is_refused_immediately() {
     let place = place();
     crate::support::command::run("mkfifo", &[&place.path("fifo")]);
     for verb in ["inspect", "history"] {
@@ -141,7 +141,7 @@ fn a_fifo_is_no_image_and_is_never_waited_for() {
 }
 
 #[test]
-fn an_index_has_no_time_in_each_row_but_the_time_of_all_below() {
+fn index_summary_has_one_duration() {
     let place = place();
     let told = place.cooper(&["index", "spec.json", "-o", "out.tar"]).stderr;
     assert!(told.starts_with("IMAGE") && !told.contains("TIME"), "{told}");
@@ -149,7 +149,7 @@ fn an_index_has_no_time_in_each_row_but_the_time_of_all_below() {
 }
 
 #[test]
-fn a_cache_says_how_many_layers_and_how_many_blobs_it_has() {
+fn cache_info_counts_layers_and_blobs() {
     let place = place();
     let other = SPEC.replace("app", "b");
     place.write("b.json", other);
@@ -165,7 +165,7 @@ fn a_cache_says_how_many_layers_and_how_many_blobs_it_has() {
 }
 
 #[test]
-fn damage_in_the_cache_is_an_error_once() {
+fn cache_verify_reports_each_damage_once() {
     let place = place();
     place.builds();
     let blobs = cooper::cache::folder(&place.path("cache/cooper")).join("blobs");
@@ -180,7 +180,7 @@ fn damage_in_the_cache_is_an_error_once() {
 }
 
 #[test]
-fn an_option_that_leaves_no_room_is_named() {
+fn max_layers_error_names_the_option() {
     let place = Place::new();
     place.spec(&["a"], serde_json::json!({}));
     let ran = place.cooper(&["plan", "spec.json", "--max-layers", "1"]);
@@ -190,7 +190,7 @@ fn an_option_that_leaves_no_room_is_named() {
 }
 
 #[test]
-fn help_that_nobody_gets_is_an_error() {
+fn help_to_full_device_is_an_error() {
     let place = place();
     for args in [&["--help"][..], &["--version"], &["help", "build"]] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -202,7 +202,7 @@ fn help_that_nobody_gets_is_an_error() {
 }
 
 #[test]
-fn every_exit_code_is_in_the_help_and_in_the_readme() {
+fn exit_codes_are_in_help_and_readme() {
     let place = place();
     let help = place.data(&["--help"]);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -214,7 +214,7 @@ fn every_exit_code_is_in_the_help_and_in_the_readme() {
 }
 
 #[test]
-fn notes_are_quiet_with_quiet_and_json_with_json() {
+fn notes_follow_quiet_and_json() {
     let place = place();
     let run = |args: &[&str]| {
         let mut command = place.command(args);
@@ -233,7 +233,7 @@ fn notes_are_quiet_with_quiet_and_json_with_json() {
 }
 
 #[test]
-fn a_thread_that_cannot_be_started_is_no_mistake_of_coopers() {
+fn thread_limit_is_an_environment_error() {
     // Nobody but root may start one.
     let script = "[ $(id -u) = 0 ] && set -- setpriv --reuid 65534 --clear-groups \"$@\"
         exec prlimit --nproc=0 \"$@\"";

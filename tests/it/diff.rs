@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::command::Place;
 
 #[test]
-fn layers_that_are_written_or_compressed_otherwise_are_all_to_be_fetched() {
+fn diff_other_mtime_or_compression_counts_all_layers() {
     let place = Place::new();
     place.store_file("a-1", "x", "x");
     let files = json!({"/etc/motd": {"text": "x"}});
@@ -42,7 +42,7 @@ fn layers_that_are_written_or_compressed_otherwise_are_all_to_be_fetched() {
 }
 
 #[test]
-fn only_the_old_image_may_miss_files_and_only_such_that_are_gone() {
+fn diff_missing_files_allowed_in_old_image_only() {
     let place = Place::new();
     let spec = |name: &str, source: &str| {
         let source = place.store_path("a-1").join(source);

@@ -78,8 +78,7 @@ fn gunzipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_docker_list_that_does_not_say_what_the_index_says_is_found_by_file_and_field() {
-    // fault 72
+fn validate_docker_manifest_mismatch_names_file_and_field() {
     type Change = fn(&mut Archive);
     let cases: [(&str, Change); 9] = [
         ("its manifest.json is unusable: ", |archive| {
@@ -120,7 +119,7 @@ fn a_docker_list_that_does_not_say_what_the_index_says_is_found_by_file_and_fiel
 }
 
 #[test]
-fn a_docker_list_that_says_the_same_in_other_words_is_none_to_complain_of() {
+fn validate_equivalent_docker_manifest_passes() {
     for change in [
         |_: &mut Archive| (),
         // Older Dockers write plain tars beside packed ones.
@@ -145,14 +144,14 @@ fn a_docker_list_that_says_the_same_in_other_words_is_none_to_complain_of() {
 }
 
 #[test]
-fn an_image_that_only_the_index_has_is_a_warning() {
+fn validate_image_missing_in_docker_manifest_warns() {
     let ran = after(|archive| archive.list = json!([]));
     ran.succeeded();
     assert!(ran.stdout.contains("warning: manifest.json: it does not have"), "{}", ran.stdout);
 }
 
 #[test]
-fn of_one_image_of_several_nothing_is_said_of_the_others() {
+fn validate_one_of_several_ignores_the_others() {
     let with_another = |name| {
         let mut archive = Archive::new();
         let mut other = archive.list[0].clone();
@@ -178,7 +177,7 @@ fn entries(bytes: &[u8]) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn archive_directories_come_before_what_is_in_them() {
+fn archive_directories_precede_their_entries() {
     let place = Place::new();
     place.store_file("a", "data", "one");
     place.spec(&["a"], json!({}));

@@ -17,8 +17,7 @@ fn unread(place: &Place, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn who_leaves_before_the_end_of_a_listing_has_read_enough() {
-    // fault 106
+fn listing_closed_pipe_is_not_an_error() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     place.builds();
@@ -64,8 +63,7 @@ fn large() -> Place {
 }
 
 #[test]
-fn each_signal_that_asks_a_process_to_end_leaves_nothing_behind() {
-    // fault 106
+fn termination_signals_leave_no_files() {
     let place = large();
     for (name, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
         let (mut child, _unread) = started(&place, &[]);
@@ -77,8 +75,8 @@ fn each_signal_that_asks_a_process_to_end_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_signal_that_whoever_starts_cooper_has_ignored_ends_nothing() {
-    // fault 106: as nohup does, and a shell for what it starts in the background
+fn ignored_signals_stay_ignored() {
+    // `nohup` ignores SIGHUP, and a shell ignores SIGINT for background jobs.
     let place = large();
     for name in ["HUP", "INT"] {
         let script = format!("trap '' {name}; exec \"$@\"");
@@ -91,8 +89,7 @@ fn a_signal_that_whoever_starts_cooper_has_ignored_ends_nothing() {
 }
 
 #[test]
-fn a_folder_for_temporary_files_may_be_elsewhere_and_full() {
-    // fault 118
+fn tmpdir_on_other_or_full_file_system_works() {
     let place = large();
     let built = |size: &str, out: &str| {
         let script = format!("mount -t tmpfs -o size={size} tmpfs tmp || exit 9; exec \"$@\"");
@@ -115,9 +112,9 @@ fn a_folder_for_temporary_files_may_be_elsewhere_and_full() {
     );
 }
 
+/// The error does not report the archive as the problem.
 #[test]
-fn an_archive_that_does_not_fit_uncompressed_is_not_what_is_wrong() {
-    // fault 118
+fn inspect_archive_larger_than_tmpdir_is_an_environment_error() {
     let place = large();
     place.builds();
     crate::support::command::run("gzip", &["-k".as_ref(), &place.path("image.tar")]);
@@ -131,8 +128,7 @@ fn an_archive_that_does_not_fit_uncompressed_is_not_what_is_wrong() {
 }
 
 #[test]
-fn no_error_says_the_name_of_a_temporary_file() {
-    // fault 104
+fn errors_do_not_show_temporary_names() {
     let place = large();
     place.write("small.json", SPEC);
     let nowhere = place.path("nowhere");
@@ -162,8 +158,7 @@ fn no_error_says_the_name_of_a_temporary_file() {
 }
 
 #[test]
-fn a_layout_that_has_no_room_is_named_with_the_file_that_had_none() {
-    // fault 104
+fn layout_on_full_disk_error_names_the_file() {
     let place = large();
     std::fs::rename(place.path("spec.json"), place.path("gzip.json")).unwrap();
     place.spec(&["a"], json!({}));
@@ -180,8 +175,9 @@ fn a_layout_that_has_no_room_is_named_with_the_file_that_had_none() {
     }
 }
 
+/// A command that finds a problem fails even if the reader of its output ends early.
 #[test]
-fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
+fn exit_code_is_independent_of_closed_pipe() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     place.write("other.json", SPEC.replace("\"x\"}", "\"y\"}"));
@@ -190,8 +186,7 @@ fn what_a_verb_finds_decides_how_it_ends_whoever_reads() {
 }
 
 #[test]
-fn a_missing_folder_for_temporary_files_is_the_machines_fault() {
-    // fault 118
+fn missing_tmpdir_is_an_environment_error() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     place.builds();
@@ -222,7 +217,7 @@ fn a_missing_folder_for_temporary_files_is_the_machines_fault() {
 }
 
 #[test]
-fn an_archive_goes_to_standard_output_from_every_verb_that_writes_one() {
+fn archive_to_stdout_works_for_every_command() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     place.builds();

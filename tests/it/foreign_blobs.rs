@@ -7,7 +7,7 @@ use crate::support::command::Place;
 use crate::support::layout_builder::{CONFIG, INDEX, MANIFEST, Odd, TAR, digest, stated};
 
 #[test]
-fn layers_of_unknown_types_are_copied_and_not_read() {
+fn unknown_layer_types_are_copied_unread() {
     for media_type in ["application/vnd.oci.image.layer.nydus.blob.v1", "application/x", ""] {
         let odd = Odd::new();
         let layer = odd.blob(media_type, b"data");
@@ -55,7 +55,7 @@ fn foreign_layers_are_copied_without_their_blobs() {
 }
 
 #[test]
-fn null_is_an_empty_list() {
+fn null_lists_are_empty() {
     for index in
         [r#"{"schemaVersion":2,"manifests":null}"#, r#"{"manifests":null,"annotations":null}"#]
     {
@@ -97,7 +97,7 @@ fn bzip2(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn archive_in_any_common_compression_is_read() {
+fn compressed_archives_are_read() {
     let place = Place::new();
     place.spec(&[], json!({}));
     let tar = std::fs::read(place.builds()).unwrap();
@@ -131,7 +131,7 @@ fn archive_in_any_common_compression_is_read() {
 }
 
 #[test]
-fn compressed_archive_that_is_cut_is_wrong_input() {
+fn truncated_compressed_archive_is_an_input_error() {
     let place = Place::new();
     place.spec(&[], json!({}));
     let tar = std::fs::read(place.builds()).unwrap();
@@ -155,7 +155,7 @@ fn compressed_archive_that_is_cut_is_wrong_input() {
 }
 
 #[test]
-fn zstd_layers_that_begin_with_a_skippable_frame_are_read() {
+fn zstd_layer_with_skippable_frame_is_read() {
     for low in [b'\x50', b'\x57', b'\x5f'] {
         let odd = Odd::new();
         let tar = [0; 1024];
@@ -174,7 +174,7 @@ fn zstd_layers_that_begin_with_a_skippable_frame_are_read() {
 }
 
 #[test]
-fn entry_in_another_algorithm_is_passed_over() {
+fn index_entry_with_sha512_digest_is_skipped() {
     let odd = Odd::new();
     let other = |name: &str, algorithm: &str| {
         json!({"mediaType": MANIFEST, "size": 2, "digest": format!("{algorithm}:{}", "0".repeat(128)),

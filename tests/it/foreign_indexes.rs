@@ -6,7 +6,7 @@ use crate::support::command::Place;
 use crate::support::layout_builder::{CONFIG, MANIFEST, Odd, TAR, digest, of, stated};
 
 #[test]
-fn index_that_contradicts_its_configs_decides() {
+fn index_platform_overrides_config_platform() {
     let odd = Odd::new();
     let names = ["linux/amd64", "linux/arm64", "linux/ppc64le"];
     let entries = names.map(|name| stated(odd.image("linux/amd64", name, &[]), name));
@@ -35,7 +35,7 @@ fn index_that_contradicts_its_configs_decides() {
 }
 
 #[test]
-fn platform_that_is_taken_twice_is_an_error() {
+fn index_duplicate_platform_is_an_error() {
     for (first, second) in
         [(Some("linux/amd64"), Some("linux/amd64")), (None, None), (Some("linux/amd64/v1"), None)]
     {
@@ -75,7 +75,7 @@ fn platform_that_is_taken_twice_is_an_error() {
 }
 
 #[test]
-fn windows_images_differ_by_their_versions() {
+fn windows_images_are_selected_by_version() {
     let odd = Odd::new();
     let windows = |version: &str| {
         let mut entry = stated(odd.image("windows/amd64", version, &[]), "windows/amd64");
@@ -101,7 +101,7 @@ fn windows_images_differ_by_their_versions() {
 }
 
 #[test]
-fn index_without_platforms_has_those_of_its_configs() {
+fn index_without_platforms_uses_config_platforms() {
     let odd = Odd::new();
     let names = ["linux/arm64", "linux/amd64"];
     let entries = names.map(|name| odd.image(name, name, &[]));
@@ -118,7 +118,7 @@ fn index_without_platforms_has_those_of_its_configs() {
 }
 
 #[test]
-fn highest_variant_that_runs_there_is_taken() {
+fn index_highest_compatible_variant_is_selected() {
     let odd = Odd::new();
     let images =
         ["linux/arm/v5", "linux/arm/v6", "linux/amd64", "linux/amd64/v2", "linux/arm64/v8"];
@@ -149,7 +149,7 @@ fn highest_variant_that_runs_there_is_taken() {
 }
 
 #[test]
-fn what_is_not_an_image_is_passed_over() {
+fn index_non_image_entries_are_skipped() {
     let odd = Odd::new();
     let empty = "application/vnd.oci.empty.v1+json";
     let others = [

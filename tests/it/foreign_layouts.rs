@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::command::Place;
 
 #[test]
-fn what_another_tool_says_of_its_images_stays_in_its_layout() {
+fn layout_entries_of_other_tools_are_kept() {
     let place = Place::new();
     place.spec(&[], json!({}));
     let blob = "{}";
@@ -48,7 +48,7 @@ fn index_of(place: &Place, layout: &str) -> Value {
 }
 
 #[test]
-fn what_another_tool_says_of_an_image_goes_with_it() {
+fn copy_keeps_descriptor_fields() {
     let place = with_layout();
     let read = |layout: &str| index_of(&place, layout);
     let mut index = read("from");
@@ -83,7 +83,7 @@ fn platform() -> Value {
 }
 
 #[test]
-fn what_an_index_within_says_of_an_image_goes_with_it() {
+fn copy_keeps_nested_index_annotations() {
     let place = with_layout();
     let read = |layout: &str| index_of(&place, layout);
     let mut root = read("from")["manifests"][0].take();
@@ -104,7 +104,7 @@ fn what_an_index_within_says_of_an_image_goes_with_it() {
 }
 
 #[test]
-fn numbers_with_more_digits_than_a_double_has_stay_as_they_are() {
+fn index_large_numbers_are_kept_exactly() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
@@ -124,7 +124,7 @@ fn numbers_with_more_digits_than_a_double_has_stay_as_they_are() {
 }
 
 #[test]
-fn a_layout_whose_index_would_be_too_large_to_read_stays_as_it_is() {
+fn layout_index_over_size_limit_stays_unchanged() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
@@ -142,8 +142,7 @@ fn a_layout_whose_index_would_be_too_large_to_read_stays_as_it_is() {
 }
 
 #[test]
-fn only_an_image_for_the_platform_that_was_asked_for_is_copied() {
-    // fault 71
+fn copy_platform_mismatch_is_refused() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.cooper(&["build", "spec.json", "-o", "app.tar"]).succeeded();

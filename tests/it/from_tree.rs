@@ -65,7 +65,7 @@ fn entries(place: &Place) -> Vec<String> {
 }
 
 #[test]
-fn modes_that_the_store_drops_are_in_the_image_and_the_tree_is_there_once() {
+fn from_tree_modes_reach_the_image() {
     let place = Place::new();
     tree(&place);
     let ran = spec(&place, &["--uid", "7", "--gid", "8"], json!({}));
@@ -84,7 +84,7 @@ fn modes_that_the_store_drops_are_in_the_image_and_the_tree_is_there_once() {
 }
 
 #[test]
-fn owners_and_modes_that_a_simulation_listed_are_in_the_image() {
+fn from_tree_owner_list_reaches_the_image() {
     let place = Place::new();
     tree(&place);
     let listed = "l 777 0 0 conf\0d 750 1000 50 etc\0f 4755 12345 54321 etc/app.conf\0\
@@ -102,8 +102,9 @@ fn owners_and_modes_that_a_simulation_listed_are_in_the_image() {
     assert_eq!(entries(&place), expected);
 }
 
+/// A list with a device, without an entry or in another format.
 #[test]
-fn a_list_of_owners_with_a_device_or_without_an_entry_or_of_another_kind_is_refused() {
+fn from_tree_invalid_owner_list_is_refused() {
     let place = Place::new();
     tree(&place);
     let root = place.store_path("root");
@@ -122,7 +123,7 @@ fn a_list_of_owners_with_a_device_or_without_an_entry_or_of_another_kind_is_refu
 }
 
 #[test]
-fn what_the_author_says_of_a_directory_of_the_tree_wins() {
+fn spec_directories_override_tree_directories() {
     let place = Place::new();
     tree(&place);
     let ran = spec(&place, &[], json!({"directories": {"/tmp": {"mode": "0700", "uid": 9}}}));
@@ -131,7 +132,7 @@ fn what_the_author_says_of_a_directory_of_the_tree_wins() {
 }
 
 #[test]
-fn a_file_of_the_tree_that_the_author_declares_too_is_refused_by_its_path() {
+fn file_in_spec_and_tree_is_refused() {
     let place = Place::new();
     tree(&place);
     let ran = spec(&place, &[], json!({"files": {"/etc/app.conf": {"text": ""}}}));
@@ -139,7 +140,7 @@ fn a_file_of_the_tree_that_the_author_declares_too_is_refused_by_its_path() {
 }
 
 #[test]
-fn a_tree_that_something_in_the_image_names_is_kept_in_its_store() {
+fn tree_referenced_by_config_stays_in_the_closure() {
     let place = Place::new();
     tree(&place);
     let named = format!("conf={}", place.store_path("root").display());

@@ -45,14 +45,14 @@ fn shown(place: &Place, text: &str) -> String {
 }
 
 #[test]
-fn inspect_shows_config_layers_and_biggest_paths_without_building() {
+fn inspect_shows_config_layers_and_biggest_paths() {
     let place = example();
     insta::assert_snapshot!(shown(&place, &place.data(&["inspect", "spec.json"])));
     assert!(!place.path("cache").exists(), "nothing was built");
 }
 
 #[test]
-fn inspect_as_json_has_the_same_for_programs() {
+fn inspect_json_matches_text_output() {
     let place = example();
     let json: Value =
         serde_json::from_str(&place.data(&["inspect", "spec.json", "--json", "--biggest", "1"]))
@@ -69,7 +69,7 @@ fn inspect_as_json_has_the_same_for_programs() {
 }
 
 #[test]
-fn history_has_a_line_for_each_layer_the_top_one_first() {
+fn history_lists_layers_top_first() {
     let place = example();
     insta::assert_snapshot!(shown(&place, &place.data(&["history", "spec.json"])));
     let json: Value =
@@ -99,7 +99,7 @@ fn config_of(archive: &Path) -> Value {
 }
 
 #[test]
-fn why_follows_the_images_own_links() {
+fn why_follows_symlinks_of_the_image() {
     let place = example();
     let why = |path: &str| place.cooper(&["why", "spec.json", path]);
     let app = why("app");
@@ -168,7 +168,7 @@ fn schema_accepts_what_build_accepts() {
 }
 
 #[test]
-fn help_says_what_each_looking_verb_is_for() {
+fn help_of_inspection_commands() {
     let place = Place::new();
     let verbs = ["inspect", "history", "schema", "completions", "man"];
     let short =
@@ -178,7 +178,7 @@ fn help_says_what_each_looking_verb_is_for() {
 }
 
 #[test]
-fn completions_name_the_verbs_in_every_shell() {
+fn completions_list_commands_in_every_shell() {
     let place = Place::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let text = place.data(&["completions", shell]);
@@ -190,7 +190,7 @@ fn completions_name_the_verbs_in_every_shell() {
 }
 
 #[test]
-fn man_writes_a_page_for_every_verb_that_help_lists() {
+fn man_writes_a_page_for_every_command() {
     let place = Place::new();
     assert!(place.data(&["man"]).contains(".TH cooper 1"));
     assert_eq!(place.data(&["man", "share/man/man1"]), "");
@@ -208,7 +208,7 @@ fn man_writes_a_page_for_every_verb_that_help_lists() {
 }
 
 #[test]
-fn the_readme_names_every_verb() {
+fn readme_names_every_command() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let help = Place::new().data(&["--help"]);

@@ -33,7 +33,7 @@ fn names(image: &Value) -> Vec<&Value> {
 }
 
 #[test]
-fn a_built_image_shows_what_its_spec_showed() {
+fn inspect_built_image_matches_its_spec() {
     let place = example();
     place.builds();
     place.data(&["build", "--quiet", "spec.json", "--format", "layout", "-o", "layout"]);
@@ -53,7 +53,7 @@ fn a_built_image_shows_what_its_spec_showed() {
 }
 
 #[test]
-fn the_layers_of_a_built_image_are_read_store_path_by_store_path() {
+fn inspect_built_image_lists_store_paths_of_layers() {
     let place = example();
     place.builds();
     let image = &inspected(&place, &["image.tar", "--biggest", "1"])[0];
@@ -71,7 +71,7 @@ fn the_layers_of_a_built_image_are_read_store_path_by_store_path() {
 }
 
 #[test]
-fn the_history_of_a_built_image_is_read_from_its_config() {
+fn history_built_image_matches_its_config() {
     let place = example();
     place.builds();
     let told = |image: &str| -> Value {
@@ -87,7 +87,7 @@ fn the_history_of_a_built_image_is_read_from_its_config() {
 }
 
 #[test]
-fn a_layer_with_other_bytes_fails_by_its_digest() {
+fn inspect_layer_with_wrong_bytes_names_its_digest() {
     let place = example();
     place.data(&["build", "--quiet", "spec.json", "--format", "layout", "-o", "layout"]);
     let digest = inspected(&place, &["layout"])[0]["layers"][0]["digest"].clone();
@@ -97,7 +97,7 @@ fn a_layer_with_other_bytes_fails_by_its_digest() {
 }
 
 #[test]
-fn of_several_images_history_wants_one() {
+fn history_several_images_asks_for_one() {
     let place = example();
     let first = std::fs::read_to_string(place.path("spec.json")).unwrap();
     place.write("other.json", first.replace("team/app", "team/other"));
@@ -109,7 +109,7 @@ fn of_several_images_history_wants_one() {
 }
 
 #[test]
-fn an_image_in_a_registry_is_described_by_its_documents_and_read_when_asked() {
+fn inspect_registry_image_reads_layers_with_fetch_only() {
     let place = example();
     let registry = Registry::start();
     let host = registry.name();

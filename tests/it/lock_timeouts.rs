@@ -47,7 +47,7 @@ fn claims(place: &Place) -> Vec<PathBuf> {
 }
 
 #[test]
-fn lock_timeout_ends_each_wait_and_names_the_holder() {
+fn lock_timeout_error_names_the_holder() {
     let place = place();
     place.builds();
     let layout = ["build", "spec.json", "--format", "layout", "-o", "layout"];
@@ -74,7 +74,7 @@ fn lock_timeout_ends_each_wait_and_names_the_holder() {
 }
 
 #[test]
-fn lock_wait_is_a_warning_and_goes_on() {
+fn lock_wait_prints_a_warning() {
     let place = place();
     std::fs::create_dir(place.path("layout")).unwrap();
     let held = holder(&place.path("layout"));

@@ -26,8 +26,8 @@ fn redirected(place: &Place, to: &str, redirected: &str) -> Ran {
 }
 
 #[test]
-fn a_regular_file_by_the_name_of_an_open_one_gets_the_archive() {
-    // fault 108. Never by `/dev/stdout`: where this goes wrong that would be replaced.
+fn output_by_descriptor_path_is_written_in_place() {
+    // `/dev/stdout` is left out: a bug would replace the device of the machine.
     let place = place();
     let expected = fs::read(place.builds()).unwrap();
     symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
@@ -49,7 +49,7 @@ fn a_regular_file_by_the_name_of_an_open_one_gets_the_archive() {
 }
 
 #[test]
-fn a_terminal_by_any_name_gets_no_archive() {
+fn archive_to_terminal_by_any_path_is_refused() {
     let place = place();
     let terminal = ["build", "spec.json", "-o", "/dev/ptmx"];
     place.cooper(&terminal).failed(1, &["an archive is nothing for a terminal"]);
@@ -62,8 +62,7 @@ fn a_terminal_by_any_name_gets_no_archive() {
 }
 
 #[test]
-fn an_archive_is_not_lost_in_a_closed_standard_output() {
-    // fault 121
+fn archive_to_closed_stdout_is_an_error() {
     let place = place();
     for to in ["-", "/proc/self/fd/1"] {
         let closed = redirected(&place, to, ">&-");
@@ -74,7 +73,7 @@ fn an_archive_is_not_lost_in_a_closed_standard_output() {
 }
 
 #[test]
-fn a_name_that_no_archive_can_have_is_refused_before_it_is_made() {
+fn output_invalid_name_is_refused_before_building() {
     let place = place();
     place.write("file", "");
     let long = "x".repeat(256);
@@ -92,7 +91,7 @@ fn a_name_that_no_archive_can_have_is_refused_before_it_is_made() {
 }
 
 #[test]
-fn a_spec_is_not_replaced_by_its_image() {
+fn output_over_its_own_spec_is_refused() {
     let place = place();
     let spec = fs::read(place.path("spec.json")).unwrap();
     fs::create_dir(place.path("dir")).unwrap();
@@ -113,7 +112,7 @@ fn a_spec_is_not_replaced_by_its_image() {
 }
 
 #[test]
-fn nothing_is_written_into_a_store_path_that_goes_into_the_image() {
+fn output_inside_a_store_path_is_refused() {
     let place = place();
     let stored = place.store_path("a");
     symlink(&stored, place.path("link")).unwrap();

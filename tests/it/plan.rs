@@ -74,14 +74,14 @@ fn fed(args: &[&str], input: &str) -> Output {
 }
 
 #[test]
-fn plan_prints_a_line_a_layer_with_the_volatile_ones_on_top() {
+fn plan_lists_layers_with_volatile_ones_on_top() {
     let dir = tempfile::tempdir().unwrap();
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({"maxLayers": 5}));
     insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
 }
 
 #[test]
-fn plan_of_a_set_names_the_images_that_share_a_layer() {
+fn plan_of_a_set_names_images_of_shared_layers() {
     let dir = tempfile::tempdir().unwrap();
     let job: Packages<'_> =
         &[("glibc-2.40", 30_000_000, &[]), ("job-2.1", 900_000, &["glibc-2.40"])];
@@ -91,7 +91,7 @@ fn plan_of_a_set_names_the_images_that_share_a_layer() {
 }
 
 #[test]
-fn why_tells_layer_images_and_the_way_down_to_a_path() {
+fn why_shows_layer_images_and_dependency_chain() {
     let dir = tempfile::tempdir().unwrap();
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
     insta::assert_snapshot!(printed(&["why", spec.to_str().unwrap(), "openssl"]));
@@ -105,7 +105,7 @@ fn why_tells_layer_images_and_the_way_down_to_a_path() {
 }
 
 #[test]
-fn diff_tells_the_bytes_to_fetch_and_what_caused_them() {
+fn diff_shows_bytes_to_fetch_and_causes() {
     let dir = tempfile::tempdir().unwrap();
     let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
     let new = write_spec(dir.path(), "new.json", &graph(WEB, &["openssl-3.4.1"]), &json!({}));
@@ -115,7 +115,7 @@ fn diff_tells_the_bytes_to_fetch_and_what_caused_them() {
 }
 
 #[test]
-fn diff_over_its_limit_fails_and_at_its_limit_does_not() {
+fn diff_over_max_bytes_fails() {
     let dir = tempfile::tempdir().unwrap();
     let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
     let new = write_spec(dir.path(), "new.json", &graph(WEB, &["web-1.0"]), &json!({}));
@@ -134,7 +134,7 @@ fn diff_over_its_limit_fails_and_at_its_limit_does_not() {
 }
 
 #[test]
-fn diff_counts_own_files_and_config_with_the_path_that_changed_them() {
+fn diff_counts_own_files_and_config() {
     let dir = tempfile::tempdir().unwrap();
     let image = |file: &str, changed: &[&str], motd: &str| {
         let graph = graph(WEB, changed);
@@ -157,7 +157,7 @@ fn diff_counts_own_files_and_config_with_the_path_that_changed_them() {
 }
 
 #[test]
-fn diff_config_is_as_many_bytes_as_the_image_has() {
+fn diff_config_size_equals_the_built_config() {
     let dir = tempfile::tempdir().unwrap();
     let spec = |file: &str, line: &str| {
         let spec = json!({"version": 1, "name": "web", "files": {"/etc/motd": {"text": line}}});
@@ -180,7 +180,7 @@ fn diff_config_is_as_many_bytes_as_the_image_has() {
 }
 
 #[test]
-fn build_says_when_kept_layers_cost_much_more_than_fresh_ones() {
+fn build_stale_lock_prints_a_note() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("nix/store");
     let mut paths: Vec<Value> = Vec::new();
@@ -212,7 +212,7 @@ fn build_says_when_kept_layers_cost_much_more_than_fresh_ones() {
 }
 
 #[test]
-fn a_bare_graph_and_a_set_of_graphs_come_on_standard_input() {
+fn plan_reads_graphs_from_stdin() {
     let web = graph(WEB, &[]);
     let args = ["plan", "--closure", "-", "--max-layers", "3"];
     let output = fed(&args, &web.to_string());
@@ -226,8 +226,7 @@ fn a_bare_graph_and_a_set_of_graphs_come_on_standard_input() {
 }
 
 #[test]
-fn graphs_that_are_none_are_errors_that_name_the_path() {
-    // fault 18
+fn plan_invalid_graph_error_names_the_path() {
     let with = |path: &str, references: &[&str]| json!([{"path": path, "narHash": "sha256:x", "narSize": 1, "references": references}]);
     let (a, b) = (store_path("a-1", 0), store_path("b-1", 0));
     for (graph, max_layers, says) in [
@@ -252,7 +251,7 @@ fn graphs_that_are_none_are_errors_that_name_the_path() {
 }
 
 #[test]
-fn a_file_of_versions_is_taken_for_what_it_says_that_it_is() {
+fn simulate_versions_file_is_recognised_by_content() {
     let place = command::Place::new();
     place.write("spec.json", r#"{"version":1,"name":"web","entrypont":[]}"#);
     place.write("graph.json", r#"{"version":2,"storeDir":"/nix/store"}"#);
@@ -263,7 +262,7 @@ fn a_file_of_versions_is_taken_for_what_it_says_that_it_is() {
 }
 
 #[test]
-fn a_lock_is_written_kept_and_given_up() {
+fn layer_lock_is_written_kept_and_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let layering = json!({"maxLayers": 4});
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
@@ -287,7 +286,7 @@ fn a_lock_is_written_kept_and_given_up() {
 }
 
 #[test]
-fn a_lock_that_is_none_is_an_error_that_names_the_file() {
+fn layer_lock_invalid_error_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
     let lock = dir.path().join("layers.lock.json");
@@ -305,7 +304,7 @@ fn a_lock_that_is_none_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn simulate_compares_plans_over_a_series_of_versions() {
+fn simulate_compares_plans_over_versions() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("web");
     std::fs::create_dir(&folder).unwrap();
@@ -323,7 +322,7 @@ fn simulate_compares_plans_over_a_series_of_versions() {
 }
 
 #[test]
-fn the_table_in_the_readme_is_what_simulate_prints() {
+fn readme_table_equals_simulate_output() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let graphs = tempfile::tempdir().unwrap();
     let mut series = Vec::new();

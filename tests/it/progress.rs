@@ -43,7 +43,7 @@ fn size_of_all(dir: &Path) -> u64 {
 }
 
 #[test]
-fn what_is_written_is_told_of_though_no_layer_is_made() {
+fn progress_written_bytes_without_layer_builds_are_reported() {
     for algorithm in ["none", "gzip"] {
         let fixture = Fixture::new();
         let spec = image(&fixture, algorithm);
@@ -72,7 +72,7 @@ fn what_is_written_is_told_of_though_no_layer_is_made() {
 }
 
 #[test]
-fn a_kept_blob_that_is_hashed_again_is_told_of() {
+fn progress_rehash_of_cached_blob_is_reported() {
     let fixture = Fixture::new();
     let spec = image(&fixture, "gzip");
     events(&fixture, &["build", &spec, "-o", "out.tar"]);
@@ -92,7 +92,7 @@ fn a_kept_blob_that_is_hashed_again_is_told_of() {
 }
 
 #[test]
-fn who_waits_for_the_cache_says_so_first() {
+fn progress_wait_for_cache_is_reported_first() {
     let fixture = Fixture::new();
     events(&fixture, &["cache", "info"]);
     let lock = cooper::cache::folder(&fixture.dir().join("cache")).join("lock");
@@ -116,7 +116,7 @@ fn who_waits_for_the_cache_says_so_first() {
 }
 
 #[test]
-fn tasks_of_one_process_have_numbers_of_their_own() {
+fn progress_task_ids_are_unique() {
     let fixture = Fixture::new();
     let spec = image(&fixture, "gzip");
     for archive in ["a.tar", "b.tar"] {
@@ -136,7 +136,7 @@ fn errors(ran: &Ran, code: i32) -> Vec<Value> {
 }
 
 #[test]
-fn an_error_is_an_event_where_json_was_asked_for() {
+fn json_error_is_an_event() {
     let place = Place::new();
     place.write("spec.json", r#"{"version":1,"name":"app","fils":{}}"#);
     let [event] = &errors(&place.cooper(&["--json", "plan", "spec.json"]), 1)[..] else { panic!() };
@@ -150,8 +150,9 @@ fn an_error_is_an_event_where_json_was_asked_for() {
     place.cooper(&["plan", "spec.json"]).failed(1, &["error: failed to read `spec.json`\n"]);
 }
 
+/// The arguments are wrong, and `--json` is among them.
 #[test]
-fn wrong_words_are_an_event_too_where_json_is_among_them() {
+fn json_usage_error_is_an_event() {
     let place = Place::new();
     for (words, message, hint) in [
         (&["plan", "--json", "--nope"][..], "unexpected argument '--nope' found", "--help"),
@@ -174,7 +175,7 @@ fn wrong_words_are_an_event_too_where_json_is_among_them() {
 }
 
 #[test]
-fn the_readme_shows_the_events_as_the_code_does_and_the_map_names_their_fields() {
+fn readme_and_schema_describe_the_events() {
     let read = |path: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
     };

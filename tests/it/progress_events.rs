@@ -19,7 +19,7 @@ fn events(house: &House, args: &[&str]) -> Vec<Value> {
 }
 
 #[test]
-fn machines_hear_of_every_layer_from_its_start_to_its_end() {
+fn json_events_cover_every_layer() {
     let house = House::new();
     house.fill(3, 300_000);
     house.spec(GZIP);
@@ -44,7 +44,7 @@ fn machines_hear_of_every_layer_from_its_start_to_its_end() {
 }
 
 #[test]
-fn machines_hear_of_warnings_and_of_nothing_when_nothing_is_done() {
+fn json_events_unchanged_build_has_warnings_only() {
     let house = House::new();
     house.fill(1, 300_000);
     house.spec(GZIP);

@@ -31,7 +31,7 @@ fn hides(args: &[&str], variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn passwords_in_arguments_are_not_in_messages() {
+fn secrets_in_arguments_are_hidden() {
     let url = format!("https://me:{SECRET}@127.0.0.1:1/app");
     let bare = format!("me:{SECRET}@127.0.0.1:1/app");
     let docker = format!("docker://{bare}");
@@ -62,7 +62,7 @@ fn passwords_in_arguments_are_not_in_messages() {
 }
 
 #[test]
-fn values_of_secret_options_are_not_in_messages() {
+fn secrets_in_option_values_are_hidden() {
     for option in
         ["--registry-token-stdin", "--registry-token", "--password", "--creds", "--src-creds"]
     {
@@ -83,7 +83,7 @@ fn values_of_secret_options_are_not_in_messages() {
 }
 
 #[test]
-fn passwords_in_variables_are_not_in_messages() {
+fn secrets_in_variables_are_hidden() {
     for scheme in ["tcp", "http", "https", "ftp", "unix", "ssh"] {
         let host = format!("{scheme}://me:{SECRET}@127.0.0.1:1");
         hides(&["load", "spec.json"], &[("DOCKER_HOST", &host)]);
@@ -115,7 +115,7 @@ fn waiting(place: &Place, user: Option<&str>) -> (std::process::Child, std::net:
 }
 
 #[test]
-fn process_writes_no_core_file_and_cannot_be_read() {
+fn process_has_no_core_file_and_is_unreadable() {
     let place = Place::new();
     place.write("spec.json", r#"{"version":1,"name":"app"}"#);
     std::fs::copy(env!("CARGO_BIN_EXE_cooper"), place.path("cooper")).unwrap();
@@ -140,7 +140,7 @@ fn process_writes_no_core_file_and_cannot_be_read() {
 }
 
 #[test]
-fn other_users_write_to_all_outputs() {
+fn other_user_writes_to_all_outputs() {
     let place = Place::new();
     place.write("spec.json", r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#);
     std::fs::copy(env!("CARGO_BIN_EXE_cooper"), place.path("cooper")).unwrap();

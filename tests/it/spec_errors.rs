@@ -18,8 +18,7 @@ fn refused(specs: &[(&[u8], &str)]) {
 }
 
 #[test]
-fn a_file_that_is_no_json_object_is_refused_with_the_place_of_the_mistake() {
-    // faults 1, 2, 3, 5 and 6
+fn spec_not_a_json_object_error_names_the_position() {
     let deep = format!(r#"{{"version":1,"name":"a","config":{}"#, "{\"Labels\":".repeat(100_000));
     refused(&[
         (b"", "line 1 column 0"),
@@ -37,8 +36,7 @@ fn a_file_that_is_no_json_object_is_refused_with_the_place_of_the_mistake() {
 }
 
 #[test]
-fn a_field_of_another_shape_is_refused_by_its_path() {
-    // faults 1, 4, 7, 8 and 9
+fn spec_field_of_wrong_type_is_named() {
     let with = |extra: &str| format!(r#"{{"version":1,"name":"a",{extra}}}"#);
     for (extra, says) in [
         (r#""entrypont":[]"#, "unknown field `entrypont`"),
@@ -69,8 +67,7 @@ fn a_field_of_another_shape_is_refused_by_its_path() {
 }
 
 #[test]
-fn a_value_that_no_image_can_have_is_refused_by_its_field() {
-    // faults 10 to 13
+fn spec_invalid_value_error_names_the_field() {
     let long = "t".repeat(129);
     for (fields, says) in [
         (json!({"config": {"Env": ["A"]}}), "config.Env has `A`"),
@@ -115,8 +112,7 @@ fn a_value_that_no_image_can_have_is_refused_by_its_field() {
 }
 
 #[test]
-fn times_with_an_offset_and_the_last_of_years_are_taken() {
-    // fault 12
+fn spec_times_with_offset_and_year_9999_are_valid() {
     for created in ["2024-01-01T00:00:00+02:00", "9999-12-30T00:00:00Z"] {
         let place = Place::new();
         place.spec(&[], json!({"created": created}));
@@ -124,9 +120,9 @@ fn times_with_an_offset_and_the_last_of_years_are_taken() {
     }
 }
 
+/// Repeating a path, or leaving out a default, gives the same image.
 #[test]
-fn the_same_spec_is_the_same_image_whatever_is_said_twice() {
-    // faults 14 and 15
+fn spec_duplicates_do_not_change_the_image() {
     let place = Place::new();
     place.store_file("a", "bin/a", "a");
     let a = place.store_path("a");
@@ -144,8 +140,7 @@ fn the_same_spec_is_the_same_image_whatever_is_said_twice() {
 }
 
 #[test]
-fn what_the_closure_lacks_is_refused_by_name_and_never_read() {
-    // fault 18
+fn spec_path_outside_closure_is_refused_unread() {
     let place = Place::new();
     place.store_file("a", "x", "");
     place.store_file("b", "x", "");
@@ -172,8 +167,7 @@ fn what_the_closure_lacks_is_refused_by_name_and_never_read() {
 }
 
 #[test]
-fn two_sources_for_one_path_are_refused_with_both_their_names() {
-    // faults 16 and 17
+fn spec_two_sources_for_one_path_names_both() {
     let place = Place::new();
     place.store_file("a", "bin/x", "one");
     place.store_file("b", "bin/x", "two");
@@ -189,7 +183,7 @@ fn two_sources_for_one_path_are_refused_with_both_their_names() {
 }
 
 #[test]
-fn the_images_own_files_leave_its_store_alone() {
+fn spec_own_file_inside_the_store_is_refused() {
     let place = Place::new();
     place.store_file("a", "bin/x", "one");
     let a = place.store_path("a").display().to_string();
@@ -206,8 +200,7 @@ fn the_images_own_files_leave_its_store_alone() {
 }
 
 #[test]
-fn a_spec_that_is_no_readable_file_is_refused_at_once() {
-    // fault 20
+fn spec_unreadable_file_is_refused_immediately() {
     let place = Place::new();
     run("mkfifo", &[&place.path("fifo")]);
     std::fs::create_dir(place.path("empty")).unwrap();
@@ -228,8 +221,7 @@ fn a_spec_that_is_no_readable_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_spec_larger_than_any_is_refused_before_it_is_read() {
-    // fault 5
+fn spec_over_size_limit_is_refused_unread() {
     let place = Place::new();
     std::fs::File::create(place.path("spec.json")).unwrap().set_len(1 << 40).unwrap();
     let since = Instant::now();
@@ -238,7 +230,7 @@ fn a_spec_larger_than_any_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
+fn checks_failed_image_lists_all_findings() {
     let place = Place::new();
     place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));
     place.refuses(
@@ -266,7 +258,7 @@ fn an_image_that_would_not_start_is_refused_with_all_that_is_wrong() {
 }
 
 #[test]
-fn what_is_only_copied_from_the_store_is_in_the_image_once() {
+fn copied_store_files_are_in_the_image_once() {
     let place = Place::new();
     let source = place.store_file("a", "x", "12345");
     let root = place.store_path("a");
@@ -287,7 +279,7 @@ pub(crate) fn two_specs(place: &Place, one: Value, two: Value) {
 }
 
 #[test]
-fn two_images_of_one_name_and_tag_are_refused_wherever_they_go() {
+fn duplicate_name_and_tag_is_refused() {
     let place = Place::new();
     let labels = json!({"config": {"Labels": {"a": "b"}}, "tags": ["v1", "latest"]});
     two_specs(&place, json!({}), labels);
@@ -308,7 +300,7 @@ fn two_images_of_one_name_and_tag_are_refused_wherever_they_go() {
 }
 
 #[test]
-fn no_image_is_saved_over_another_one() {
+fn save_duplicate_file_name_is_refused() {
     let place = Place::new();
     let load = ["load", "--to=podman", "--client=./none", "--or-save=out", "one.json", "two.json"];
     two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"]}));
@@ -322,7 +314,7 @@ fn no_image_is_saved_over_another_one() {
 }
 
 #[test]
-fn an_archive_in_the_place_of_a_spec_is_answered_with_what_a_spec_is() {
+fn archive_as_spec_error_explains_specs() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.builds();
@@ -331,7 +323,7 @@ fn an_archive_in_the_place_of_a_spec_is_answered_with_what_a_spec_is() {
 }
 
 #[test]
-fn images_of_one_index_have_the_same_tags() {
+fn index_with_different_tags_is_refused() {
     let place = Place::new();
     let arm = json!({"os": "linux", "architecture": "arm64"});
     two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"], "platform": arm}));
@@ -342,7 +334,7 @@ fn images_of_one_index_have_the_same_tags() {
 }
 
 #[test]
-fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
+fn unreachable_registry_hint_omits_certificates() {
     let place = Place::new();
     place.spec(&[], json!({}));
     let ran = place.cooper(&["push", "spec.json", "--to=127.0.0.1:1", "--registry-retries=0"]);
@@ -351,7 +343,7 @@ fn a_registry_that_is_not_there_is_answered_without_a_word_of_certificates() {
 }
 
 #[test]
-fn an_archive_that_cannot_be_written_is_named() {
+fn output_unwritable_archive_is_named() {
     let place = Place::new();
     place.spec(&[], json!({"files": {"/x": {"text": "x"}}}));
     std::fs::create_dir(place.path("folder")).unwrap();
@@ -367,7 +359,7 @@ fn an_archive_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn what_is_copied_to_a_path_is_said_to_be_there() {
+fn why_copied_source_shows_its_destination() {
     let place = Place::new();
     place.spec(&[], json!({}));
     place.builds();
@@ -386,7 +378,7 @@ fn what_is_copied_to_a_path_is_said_to_be_there() {
 }
 
 #[test]
-fn a_warning_stops_nothing_and_quiet_silences_it() {
+fn warning_does_not_fail_and_quiet_hides_it() {
     let place = Place::new();
     let users = json!({"app": {"uid": 7, "gid": 7}});
     place.spec(&[], json!({"users": users, "config": {"User": "app"}}));

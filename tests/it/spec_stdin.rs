@@ -7,7 +7,7 @@ use crate::support::command::Place;
 const SPEC: &str = r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#;
 
 #[test]
-fn every_verb_takes_a_spec_on_standard_input() {
+fn spec_on_stdin_works_for_every_command() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     let file = std::fs::read(place.builds()).unwrap();
@@ -25,7 +25,7 @@ fn every_verb_takes_a_spec_on_standard_input() {
 }
 
 #[test]
-fn a_spec_on_standard_input_finds_what_lies_in_the_current_folder() {
+fn spec_on_stdin_resolves_paths_in_current_directory() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     place.builds();
@@ -35,7 +35,7 @@ fn a_spec_on_standard_input_finds_what_lies_in_the_current_folder() {
 }
 
 #[test]
-fn what_is_wrong_with_standard_input_is_said_of_it() {
+fn spec_on_stdin_errors_name_standard_input() {
     let place = Place::new();
     place.write("spec.json", SPEC);
     for (verb, spec, says) in [

@@ -65,7 +65,7 @@ fn layout(place: &Place, dir: &str, change: impl FnOnce(&mut Value)) {
 }
 
 #[test]
-fn texts_of_an_image_are_plain_in_every_command() {
+fn control_characters_are_escaped_by_every_command() {
     let place = Place::new();
     layout(&place, "image", |_| {});
     layout(&place, "other", |config| config["architecture"] = ODD.into());
@@ -103,7 +103,7 @@ fn texts_of_an_image_are_plain_in_every_command() {
 }
 
 #[test]
-fn json_has_the_texts_of_an_image_with_its_own_escapes() {
+fn control_characters_are_escaped_in_json() {
     let place = Place::new();
     layout(&place, "image", |_| {});
     for (command, pointer) in [("inspect", "/0/config/User"), ("history", "/0/comment")] {
@@ -121,7 +121,7 @@ fn json_has_the_texts_of_an_image_with_its_own_escapes() {
 }
 
 #[test]
-fn texts_of_an_image_are_plain_on_a_terminal() {
+fn control_characters_are_escaped_on_a_terminal() {
     let place = Place::new();
     layout(&place, "image", |_| {});
     layout(&place, "wrong", |config| config["architecture"] = ODD.into());
@@ -137,7 +137,7 @@ fn texts_of_an_image_are_plain_on_a_terminal() {
 }
 
 #[test]
-fn documents_with_fields_of_other_types_are_named_by_field() {
+fn documents_with_wrong_field_types_name_the_field() {
     let place = Place::new();
     for (at, (change, field)) in [
         (json!({"config": {"Entrypoint": "/bin/app"}}), "`config.Entrypoint` is the string"),
@@ -175,7 +175,7 @@ fn documents_with_fields_of_other_types_are_named_by_field() {
 }
 
 #[test]
-fn image_that_build_makes_is_read_by_every_command() {
+fn built_image_is_read_by_every_command() {
     let place = Place::new();
     place.store_file("zeros-1.0", "zeros", vec![0; 40 << 20]);
     let labels = json!({"large": "a".repeat(5 << 20)});

@@ -30,8 +30,9 @@ fn content(fixture: &Fixture, file: &str) -> Vec<String> {
     all
 }
 
+/// The image is copied into Docker and podman and out again.
 #[test]
-fn an_image_goes_into_docker_and_podman_and_out_again_and_stays_what_it_is() {
+fn copy_through_docker_and_podman_keeps_content() {
     let (docker, podman) = (Dockerd::start(), Podman::new());
     let fixture = &podman.fixture;
     let busybox = fixture.busybox();
@@ -77,7 +78,7 @@ fn an_image_goes_into_docker_and_podman_and_out_again_and_stays_what_it_is() {
 }
 
 #[test]
-fn an_image_that_the_daemon_has_not_is_an_error_that_names_it_and_leaves_no_file() {
+fn copy_missing_daemon_image_error_leaves_no_file() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let mut command = fixture.cooper();
     command.env("DOCKER_HOST", docker.host());

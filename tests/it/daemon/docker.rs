@@ -10,7 +10,7 @@ const LARGE: usize = 4_000_000;
 const SMALL: usize = 300_000;
 
 #[test]
-fn an_image_runs_after_loading_and_is_not_sent_twice() {
+fn loaded_image_runs_and_is_not_sent_twice() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let items = [fixture.item("base", 1, LARGE), busybox.clone()];
@@ -19,7 +19,6 @@ fn an_image_runs_after_loading_and_is_not_sent_twice() {
     assert!(first[0].unwrap() > LARGE as u64);
     let run = ["run", "--rm", "--network=none", "backend:v1"];
     assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "well\n");
-    // fault 125
     let mut again = fixture.cooper();
     let again = again.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec).output().unwrap();
     let text = stderr(&again, 0);
@@ -34,7 +33,7 @@ fn an_image_runs_after_loading_and_is_not_sent_twice() {
 }
 
 #[test]
-fn a_docker_that_cannot_read_zstd_is_named_as_the_reason() {
+fn load_zstd_into_old_docker_names_the_reason() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let zstd = json!({"compression": {"algorithm": "zstd"}});
     let spec = fixture.spec("backend", "v1", &[fixture.item("base", 1, SMALL)], &zstd);
@@ -45,7 +44,7 @@ fn a_docker_that_cannot_read_zstd_is_named_as_the_reason() {
 }
 
 #[test]
-fn only_the_layers_from_the_first_changed_one_up_are_sent() {
+fn docker_changed_layer_resends_from_there_up() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let base = fixture.item("base", 1, LARGE);
@@ -57,7 +56,6 @@ fn only_the_layers_from_the_first_changed_one_up_are_sent() {
     let mut second = fixture.cooper();
     second.env("DOCKER_HOST", docker.host()).arg("load").arg(image(2));
     let text = stderr(&second.output().unwrap(), 0);
-    // fault 126
     assert!(text.contains("backend:latest named another image before, sha256:"), "{text}");
     let third = load(&fixture, &docker.host(), &[], &[&image(3)]);
     let bytes = third[0].unwrap();
@@ -70,7 +68,7 @@ fn only_the_layers_from_the_first_changed_one_up_are_sent() {
 }
 
 #[test]
-fn a_layer_that_images_of_a_set_share_travels_once() {
+fn docker_set_shared_layer_is_sent_once() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let base = fixture.item("base", 1, LARGE);
@@ -92,7 +90,7 @@ fn a_layer_that_images_of_a_set_share_travels_once() {
 }
 
 #[test]
-fn list_says_what_docker_has_under_each_reference() {
+fn list_shows_docker_image_of_each_reference() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
     let list = |spec| {
@@ -108,7 +106,7 @@ fn list_says_what_docker_has_under_each_reference() {
 }
 
 #[test]
-fn docker_is_never_asked_for_all_of_its_images() {
+fn docker_image_list_is_always_filtered() {
     let fixture = Fixture::new();
     let mut docker = Dockerd::start_with(&["--debug"]);
     let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));

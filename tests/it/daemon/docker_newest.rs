@@ -26,8 +26,7 @@ fn says(docker: &Dockerd, image: &str) -> String {
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_graph_driver_gets_the_layers_from_the_first_changed_one_up() {
-    // fault 123
+fn newest_graph_driver_resends_from_changed_layer_up() {
     let docker = graph();
     let fixture = Fixture::new();
     let busybox = fixture.busybox();
@@ -45,8 +44,7 @@ fn the_graph_driver_gets_the_layers_from_the_first_changed_one_up() {
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_containerd_store_gets_the_changed_layer_alone_wherever_it_is() {
-    // fault 123
+fn newest_containerd_store_gets_changed_layer_only() {
     let docker = containerd();
     let fixture = Fixture::new();
     let busybox = fixture.busybox();
@@ -71,7 +69,7 @@ fn the_containerd_store_gets_the_changed_layer_alone_wherever_it_is() {
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn what_the_containerd_store_takes_but_cannot_unpack_never_gets_the_tag() {
+fn containerd_store_broken_image_gets_no_tag() {
     let docker = containerd();
     let fixture = Fixture::new();
     let busybox = fixture.busybox();
@@ -93,7 +91,7 @@ fn what_the_containerd_store_takes_but_cannot_unpack_never_gets_the_tag() {
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn an_image_that_another_tool_left_broken_is_mended() {
+fn load_replaces_image_left_broken_by_other_tool() {
     let docker = containerd();
     let fixture = Fixture::new();
     let busybox = fixture.busybox();

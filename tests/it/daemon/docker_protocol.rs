@@ -98,7 +98,7 @@ fn tags(docker: &Dockerd) -> String {
 }
 
 #[test]
-fn a_daemon_that_does_not_have_what_it_seemed_to_have_gets_everything() {
+fn daemon_missing_claimed_layers_gets_all_layers() {
     let (docker, store) = (Dockerd::start(), EphemeralCache::new().unwrap());
     let (one, two) = (image(&store, "one"), image(&store, "two"));
     let wrong = mistaken(&docker, true, false);
@@ -111,7 +111,7 @@ fn a_daemon_that_does_not_have_what_it_seemed_to_have_gets_everything() {
 }
 
 #[test]
-fn an_image_that_never_gets_whole_is_an_error_and_the_old_tag_stays() {
+fn load_incomplete_image_error_keeps_old_tag() {
     let (docker, store) = (Dockerd::start(), EphemeralCache::new().unwrap());
     let (one, two) = (image(&store, "one"), image(&store, "two"));
     let right = mistaken(&docker, false, false);

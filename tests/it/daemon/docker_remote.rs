@@ -35,8 +35,7 @@ fn certificates(dir: &Path) {
 }
 
 #[test]
-fn over_tcp_with_tls_only_the_right_certificate_gets_in() {
-    // fault 123
+fn docker_tls_wrong_certificate_is_refused() {
     let fixture = Fixture::new();
     certificates(fixture.dir());
     let at = |name: &str| fixture.dir().join(name).display().to_string();
@@ -67,7 +66,7 @@ fn over_tcp_with_tls_only_the_right_certificate_gets_in() {
 }
 
 #[test]
-fn over_ssh_dockers_own_client_carries_the_bytes() {
+fn docker_ssh_uses_dockers_own_client() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     // The client calls `ssh HOST docker system dial-stdio`; this one has no way to go.
     let bin = fixture.dir().join("bin");

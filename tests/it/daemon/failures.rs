@@ -12,8 +12,7 @@ use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::{Dockerd, signal};
 
 #[test]
-fn where_no_daemon_answers_the_error_says_why_and_what_to_do() {
-    // fault 123
+fn load_no_daemon_error_has_cause_and_hint() {
     let fixture = Fixture::new();
     let spec = fixture.spec("a", "v1", &[], &json!({}));
     let load = |host: String| {
@@ -46,8 +45,7 @@ fn where_no_daemon_answers_the_error_says_why_and_what_to_do() {
 }
 
 #[test]
-fn a_socket_without_rights_names_the_group() {
-    // fault 123
+fn load_socket_without_permission_names_the_group() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new();
     let spec = fixture.spec("a", "v1", &[], &json!({}));
@@ -73,7 +71,7 @@ fn a_socket_without_rights_names_the_group() {
 }
 
 #[test]
-fn without_a_daemon_archives_are_written_as_build_does_and_docker_takes_them_later() {
+fn load_or_save_archives_equal_build_and_load_later() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let items = [fixture.item("base", 1, 300_000), busybox.clone()];
@@ -94,7 +92,7 @@ fn without_a_daemon_archives_are_written_as_build_does_and_docker_takes_them_lat
 }
 
 #[test]
-fn a_name_that_no_spec_has_is_answered_with_the_names() {
+fn load_unknown_name_lists_known_names() {
     let fixture = Fixture::new();
     let specs = ["a", "b"].map(|name| fixture.spec(name, "v1", &[], &json!({})));
     let mut command = fixture.cooper();
@@ -111,7 +109,7 @@ const MIDDLE: u64 = 3_000_000;
 const LARGE: usize = 12_000_000;
 
 #[test]
-fn a_cooper_that_is_killed_in_the_middle_leaves_the_old_tag_working() {
+fn load_killed_midway_keeps_old_tag() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let image = |seed: u64| {
@@ -134,7 +132,7 @@ fn a_cooper_that_is_killed_in_the_middle_leaves_the_old_tag_working() {
 }
 
 #[test]
-fn load_removes_tags_of_loads_that_have_ended() {
+fn load_removes_tags_of_ended_loads() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let image = |text: &str| fixture.spec("team/a", "v1", &[], &json!({"config": {"Env": [text]}}));
     let (first, second) = (image("A=1"), image("A=2"));
@@ -159,8 +157,7 @@ fn load_removes_tags_of_loads_that_have_ended() {
 }
 
 #[test]
-fn a_daemon_that_dies_in_the_middle_is_an_error_and_no_tag_moves() {
-    // fault 124
+fn daemon_dies_midway_error_moves_no_tag() {
     let (fixture, mut docker) = (Fixture::new(), Dockerd::start());
     let spec = fixture.spec("backend", "v1", &[fixture.item("app", 1, LARGE)], &json!({}));
     let relay = fixture.dir().join("relay");

@@ -74,15 +74,13 @@ impl Drop for Podman {
 }
 
 #[test]
-fn podman_gets_only_the_changed_layer_wherever_it_is_and_runs_the_image() {
-    // fault 127
+fn podman_gets_changed_layer_only() {
     gets_only_what_changed(&Podman::new());
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_newest_podman_too_gets_only_the_changed_layer_and_runs_the_image() {
-    // fault 127
+fn newest_podman_gets_changed_layer_only() {
     gets_only_what_changed(&Podman::newest());
 }
 
@@ -119,7 +117,7 @@ fn gets_only_what_changed(podman: &Podman) {
 }
 
 #[test]
-fn podman_gets_everything_when_it_cannot_use_what_it_has() {
+fn podman_unusable_layers_gets_all_layers() {
     let podman = Podman::new();
     let fixture = &podman.fixture;
     let items = [fixture.item("base", 1, LARGE)];
@@ -137,7 +135,7 @@ fn podman_gets_everything_when_it_cannot_use_what_it_has() {
 }
 
 #[test]
-fn podmans_socket_in_dockers_place_takes_a_set_too() {
+fn podman_socket_as_docker_host_loads_a_set() {
     let podman = Podman::new();
     let fixture = &podman.fixture;
     let base = fixture.item("base", 1, LARGE);
@@ -161,7 +159,7 @@ fn podmans_socket_in_dockers_place_takes_a_set_too() {
 }
 
 #[test]
-fn without_podman_the_error_names_the_program() {
+fn load_missing_podman_error_names_the_program() {
     let fixture = Fixture::new();
     let spec = fixture.spec("a", "v1", &[], &json!({}));
     let mut command = fixture.cooper();
@@ -171,8 +169,7 @@ fn without_podman_the_error_names_the_program() {
 }
 
 #[test]
-fn containerd_gets_only_the_changed_layer_in_the_namespace_that_was_asked_for() {
-    // fault 127
+fn containerd_namespace_gets_changed_layer_only() {
     let fixture = Fixture::new();
     let containerd = Containerd::start(|_| Vec::new());
     let ctr = |arguments: &[&str]| containerd.ctr().args(arguments).output().unwrap();

@@ -12,14 +12,13 @@ use crate::support::servers::{Dockerd, in_root, newest_root};
 const ALL: [&str; 3] = [GZIP, ZSTD, NONE];
 
 #[test]
-fn podman_unpacks_the_tree_that_went_in() {
-    // faults 33 to 36, 40 to 45, 50 and 51
+fn podman_unpacks_edge_cases() {
     by_podman(&Podman::new());
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_newest_podman_unpacks_the_tree_that_went_in() {
+fn newest_podman_unpacks_edge_cases() {
     by_podman(&Podman::newest());
 }
 
@@ -35,15 +34,14 @@ fn by_podman(podman: &Podman) {
 }
 
 #[test]
-fn docker_unpacks_the_tree_that_went_in() {
-    // faults 33 to 36, 40 to 45, 50 and 51
+fn docker_unpacks_edge_cases() {
     // This one knows no zstd.
     by_docker(&Dockerd::start(), &[GZIP, NONE]);
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_newest_docker_unpacks_the_tree_that_went_in_into_either_store() {
+fn newest_docker_both_stores_unpack_edge_cases() {
     for store in [false, true] {
         let config = format!(r#"{{"features":{{"containerd-snapshotter":{store}}}}}"#);
         by_docker(&Dockerd::start_in(&newest_root(), &config), &ALL);
@@ -63,14 +61,13 @@ fn by_docker(docker: &Dockerd, compressions: &[&str]) {
 }
 
 #[test]
-fn containerd_unpacks_the_tree_that_went_in() {
-    // faults 33 to 36, 40 to 45, 50 and 51
+fn containerd_unpacks_edge_cases() {
     by_containerd(|_| ["unshare", "--mount"].map(str::to_owned).into());
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_newest_containerd_unpacks_the_tree_that_went_in() {
+fn newest_containerd_unpacks_edge_cases() {
     by_containerd(|dir| in_root(&newest_root(), dir).into());
 }
 
@@ -99,8 +96,7 @@ fn by_containerd(before: impl Fn(&Path) -> Vec<String>) {
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn the_newest_umoci_and_crane_unpack_the_tree_that_went_in() {
-    // faults 33 to 36, 40 to 45, 50 and 51
+fn newest_umoci_and_crane_unpack_edge_cases() {
     let root = newest_root();
     for compression in ALL {
         let edges = Edges::new(compression);

@@ -90,8 +90,7 @@ fn documents(layout: &Path) -> (Value, Value) {
 }
 
 #[test]
-fn an_image_inherits_from_its_base_and_keeps_its_layers() {
-    // fault 74
+fn base_config_is_inherited_and_layers_are_kept() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
     let config = json!({"config": {"Env": ["B=3", "C=4"], "Labels": {"b": "3"}, "Cmd": ["mine"]}});
@@ -114,8 +113,7 @@ fn an_image_inherits_from_its_base_and_keeps_its_layers() {
 }
 
 #[test]
-fn plan_shows_what_comes_from_the_base_and_nothing_of_the_images_own() {
-    // fault 74
+fn plan_with_base_shows_base_layers_and_config() {
     let fixture = Fixture::new();
     let fields = json!({
         "base": {"path": base(&fixture), "reference": "v1"},
@@ -140,7 +138,7 @@ fn plan_shows_what_comes_from_the_base_and_nothing_of_the_images_own() {
 }
 
 #[test]
-fn files_meet_the_bases_links_directories_and_accounts() {
+fn own_files_follow_links_and_accounts_of_the_base() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
     let own = json!({
@@ -166,7 +164,7 @@ fn files_meet_the_bases_links_directories_and_accounts() {
 }
 
 #[test]
-fn a_base_is_the_same_from_a_layout_an_oci_archive_and_nearly_from_docker_save() {
+fn base_from_layout_archive_and_docker_save_agree() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
     let skopeo = |to: &str| {
@@ -194,8 +192,7 @@ fn a_base_is_the_same_from_a_layout_an_oci_archive_and_nearly_from_docker_save()
 type Change<'a> = &'a dyn Fn(&mut Value, &mut Value);
 
 #[test]
-fn hostile_bases_are_refused_before_anything_is_written() {
-    // faults 55, 56, 61, 69, 71 and 13
+fn hostile_bases_are_refused_before_writing() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
     let (manifest, config) = documents(Path::new(&lower));
@@ -258,8 +255,7 @@ fn changed(fixture: &Fixture, layout: &str, change: Change<'_>) -> PathBuf {
 }
 
 #[test]
-fn two_layers_of_the_same_bytes_are_both_listed_and_written_once() {
-    // fault 53
+fn equal_layers_are_listed_twice_and_written_once() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
     let twice = changed(&fixture, &lower, &|manifest, config| {
@@ -305,7 +301,7 @@ fn refused(fixture: &Fixture, base: &Path, says: &str) {
 }
 
 #[test]
-fn a_locked_base_is_the_same_with_its_blobs_at_hand_and_from_its_registry() {
+fn locked_base_from_blobs_and_registry_agree() {
     use crate::registry::server::Registry;
     let (fixture, registry) = (Fixture::new(), Registry::start());
     base(&fixture);

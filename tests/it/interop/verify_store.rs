@@ -23,8 +23,7 @@ fn spec(house: &House, hash: &str) {
 }
 
 #[test]
-fn a_store_path_that_is_not_what_nix_registered_is_named_when_verification_is_asked_for() {
-    // fault 23
+fn verify_store_tampered_path_is_named() {
     let house = House::new();
     house.fill(1, 300_000);
     let root = house.store_path(0);

@@ -9,8 +9,7 @@ use serde_json::Value;
 use crate::support::sandbox::{GZIP, House, errors, events, mounting, run, succeeded};
 
 #[test]
-fn eight_processes_share_one_cache_and_one_layout() {
-    // faults 109, 110
+fn eight_processes_share_cache_and_layout() {
     let house = House::filled(6, 800_000, GZIP);
     let tags: Vec<String> = (0..8).map(|number| format!("v{number}")).collect();
     let start = |tag: &String| {
@@ -70,7 +69,7 @@ fn below<'a>(trace: &'a [String], folder: &Path) -> Vec<&'a str> {
 }
 
 #[test]
-fn when_nothing_changed_no_byte_of_the_store_is_read() {
+fn unchanged_image_reads_no_store_bytes() {
     let house = House::filled(4, 200_000, GZIP);
     succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
     let trace = traced(&house);
@@ -79,7 +78,7 @@ fn when_nothing_changed_no_byte_of_the_store_is_read() {
 }
 
 #[test]
-fn when_nothing_changed_only_the_header_of_the_program_is_read() {
+fn unchanged_image_reads_entrypoint_header_only() {
     let house = House::new();
     house.fill(4, 200_000);
     let program = house.store_path(0).join("bin/program");
@@ -103,7 +102,7 @@ fn when_nothing_changed_only_the_header_of_the_program_is_read() {
 }
 
 #[test]
-fn when_one_path_changed_only_that_one_is_read() {
+fn one_changed_path_reads_that_path_only() {
     let house = House::filled(4, 200_000, GZIP);
     succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
     let old: Vec<_> = fs::read_dir(house.cached("blobs")).unwrap().collect();
@@ -120,8 +119,7 @@ fn when_one_path_changed_only_that_one_is_read() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_read_and_otherwise_passed_over() {
-    // fault 112
+fn read_only_cache_is_used_without_writing() {
     let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     let cache = house.path("cache");
@@ -140,8 +138,7 @@ fn a_cache_that_cannot_be_written_is_read_and_otherwise_passed_over() {
 }
 
 #[test]
-fn a_damaged_cache_is_said_and_mended() {
-    // fault 113
+fn damaged_cache_is_reported_and_rebuilt() {
     let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     for blob in fs::read_dir(house.cached("blobs")).unwrap() {
@@ -160,7 +157,7 @@ fn a_damaged_cache_is_said_and_mended() {
 }
 
 #[test]
-fn the_cache_verbs_show_check_and_empty_it() {
+fn cache_commands_show_verify_and_empty_the_cache() {
     let house = House::filled(3, 50_000, GZIP);
     house.expected();
     let cache = |args: &[&str]| {
@@ -190,7 +187,7 @@ fn the_cache_verbs_show_check_and_empty_it() {
 }
 
 #[test]
-fn the_layer_of_own_files_is_made_again_only_when_something_in_it_changed() {
+fn own_files_layer_is_rebuilt_on_change_only() {
     let house = House::new();
     house.fill(2, 200_000);
     let spec = |hash: &str| {
@@ -228,8 +225,7 @@ const NO_LOCKS: [&str; 7] =
     ["strace", "-f", "-qq", "-e", "inject=flock:error=ENOLCK", "-o", "/dev/null"];
 
 #[test]
-fn without_locks_a_cache_is_kept_within_its_limit_and_no_lock_is_left() {
-    // fault 111
+fn cache_without_flock_keeps_limit_and_leaves_no_lock() {
     let house = House::filled(3, 100_000, GZIP);
     succeeded(&house.build(&NO_LOCKS, "-", &["--cache-size", "100kB"]).output().unwrap());
     let files = |below| fs::read_dir(house.cached(below)).unwrap().map(|file| file.unwrap());
@@ -238,7 +234,7 @@ fn without_locks_a_cache_is_kept_within_its_limit_and_no_lock_is_left() {
 }
 
 #[test]
-fn a_lock_that_a_signal_interrupts_is_waited_for_again() {
+fn interrupted_lock_wait_is_retried() {
     let house = House::filled(1, 1000, GZIP);
     let inject = "inject=flock:error=EINTR:when=1..2";
     let before = ["strace", "-f", "-qq", "-e", inject, "-o", "/dev/null"];

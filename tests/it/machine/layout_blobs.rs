@@ -46,7 +46,7 @@ fn validate(layout: &Path) {
 }
 
 #[test]
-fn on_one_file_system_a_blob_is_one_file_that_all_may_read() {
+fn layout_blob_is_a_hard_link_with_mode_0644() {
     let house = House::new();
     house.fill(3, 100_000);
     for compression in [GZIP, ZSTD] {
@@ -68,7 +68,7 @@ fn on_one_file_system_a_blob_is_one_file_that_all_may_read() {
 }
 
 #[test]
-fn a_clone_is_tried_before_a_link() {
+fn layout_blob_tries_reflink_before_hard_link() {
     let house = House::filled(1, 1000, GZIP);
     build(&house, "layout", "linkat");
     let trace = fs::read_to_string(house.path("trace")).unwrap();
@@ -77,7 +77,7 @@ fn a_clone_is_tried_before_a_link() {
 }
 
 #[test]
-fn a_new_layout_of_known_layers_reads_no_byte_of_the_store_or_of_a_blob() {
+fn layout_of_cached_layers_reads_no_store_or_blob_bytes() {
     let house = House::filled(4, 200_000, GZIP);
     build(&house, "layout", "ioctl");
     for out in ["layout", "other"] {
@@ -99,8 +99,7 @@ fn a_new_layout_of_known_layers_reads_no_byte_of_the_store_or_of_a_blob() {
 }
 
 #[test]
-fn across_file_systems_a_blob_is_copied() {
-    // fault 107
+fn layout_blob_is_copied_across_file_systems() {
     let house = House::filled(2, 100_000, GZIP);
     let shm = tempfile::tempdir_in("/dev/shm").unwrap();
     let layout = shm.path().join("layout");
@@ -132,8 +131,7 @@ fn across_file_systems_a_blob_is_copied() {
 }
 
 #[test]
-fn a_blob_that_others_own_or_may_write_to_is_copied() {
-    // fault 115
+fn layout_blob_with_unsafe_permissions_is_copied() {
     let house = House::filled(2, 100_000, GZIP);
     build(&house, "layout", "ioctl");
     let mut changes = vec![["chmod", "664"], ["chmod", "646"]];
@@ -160,9 +158,9 @@ fn a_blob_that_others_own_or_may_write_to_is_copied() {
     }
 }
 
+/// The blob is rebuilt in the cache and in each layout that is built.
 #[test]
-fn a_blob_that_was_written_to_is_made_again_in_the_cache_and_in_each_layout_that_is_built() {
-    // fault 113
+fn layout_overwritten_blob_is_rebuilt() {
     let damages: [fn(&Path); 3] = [
         |blob| {
             fs::File::options().write(true).open(blob).unwrap().write_at(&[0], 50).unwrap();
@@ -187,8 +185,7 @@ fn a_blob_that_was_written_to_is_made_again_in_the_cache_and_in_each_layout_that
 }
 
 #[test]
-fn a_damaged_blob_is_not_believed_because_its_clock_was_wrong() {
-    // fault 116
+fn layout_damaged_blob_with_future_mtime_is_rebuilt() {
     let house = House::filled(2, 100_000, GZIP);
     build(&house, "layout", "ioctl");
     let (name, _) = cached(&house).pop_first().unwrap();
@@ -207,8 +204,7 @@ fn a_damaged_blob_is_not_believed_because_its_clock_was_wrong() {
 }
 
 #[test]
-fn a_blob_that_its_disk_did_not_take_is_not_believed_again() {
-    // fault 104
+fn layout_blob_with_failed_fsync_is_rebuilt() {
     let house = House::filled(3, 100_000, GZIP);
     house.expected();
     // So that the first file that is synced is a blob.
@@ -226,8 +222,7 @@ fn a_blob_that_its_disk_did_not_take_is_not_believed_again() {
 }
 
 #[test]
-fn a_full_disk_at_any_call_leaves_no_half_layout_and_the_next_run_works() {
-    // faults 104, 107, 122
+fn layout_full_disk_at_any_call_recovers() {
     let house = House::filled(2, 100_000, GZIP);
     for (failure, on) in [
         ("write,copy_file_range,splice:error=ENOSPC", "+"),
@@ -261,8 +256,7 @@ fn a_full_disk_at_any_call_leaves_no_half_layout_and_the_next_run_works() {
 }
 
 #[test]
-fn a_process_killed_anywhere_damages_no_layout_and_no_cache() {
-    // fault 105
+fn layout_kill_at_any_time_keeps_layout_and_cache_whole() {
     let house = House::filled(4, 300_000, GZIP);
     let (mut killed, mut lives) = (0, Lives::new());
     for number in 0..20 {

@@ -21,8 +21,7 @@ fn validate(layout: &Path) {
 }
 
 #[test]
-fn files_that_are_called_nearly_as_coopers_own_stay() {
-    // fault 105
+fn layout_foreign_files_with_similar_names_stay() {
     let house = House::filled(1, 1000, GZIP);
     build(&house, "layout");
     let (dir, before) = (house.path("layout"), tree(&house.path("layout")));
@@ -50,8 +49,7 @@ fn files_that_are_called_nearly_as_coopers_own_stay() {
 }
 
 #[test]
-fn a_wrong_byte_in_a_manifest_or_a_config_is_mended_by_the_next_build() {
-    // fault 113
+fn layout_damaged_documents_are_repaired() {
     let house = House::filled(2, 1000, GZIP);
     build(&house, "layout");
     let before = tree(&house.path("layout"));
@@ -71,8 +69,7 @@ fn a_wrong_byte_in_a_manifest_or_a_config_is_mended_by_the_next_build() {
 }
 
 #[test]
-fn a_run_that_fails_takes_back_what_it_brought_into_a_layout_of_others() {
-    // fault 104
+fn layout_failed_build_restores_foreign_layout() {
     let house = House::filled(1, 1000, GZIP);
     build(&house, "layout");
     let before = tree(&house.path("layout"));
@@ -102,8 +99,7 @@ fn a_run_that_fails_takes_back_what_it_brought_into_a_layout_of_others() {
 }
 
 #[test]
-fn a_signal_takes_back_what_was_brought_into_a_layout() {
-    // fault 106
+fn layout_signal_during_build_restores_the_layout() {
     for (out, signal, number) in
         [("layout", "-INT", 2), ("layout", "-TERM", 15), ("new/nested", "-HUP", 1)]
     {
@@ -130,8 +126,7 @@ fn a_signal_takes_back_what_was_brought_into_a_layout() {
 }
 
 #[test]
-fn a_signal_takes_back_a_layout_that_is_just_begun_or_nearly_done() {
-    // fault 106
+fn layout_signal_at_start_or_end_restores_the_layout() {
     let house = House::filled(1, 1000, GZIP);
     house.expected();
     let named = ["-e", "inject=rename,renameat,renameat2:delay_enter=300000"];
@@ -156,8 +151,7 @@ fn a_signal_takes_back_a_layout_that_is_just_begun_or_nearly_done() {
 }
 
 #[test]
-fn nothing_is_written_through_a_link_in_a_layout() {
-    // fault 108
+fn layout_symlinks_are_never_written_through() {
     let house = House::filled(1, 1000, GZIP);
     let (dir, elsewhere) = (house.path("layout"), house.path("elsewhere"));
     fs::create_dir(&elsewhere).unwrap();
@@ -194,8 +188,7 @@ fn nothing_is_written_through_a_link_in_a_layout() {
 }
 
 #[test]
-fn a_file_system_without_modes_or_without_fsync_does() {
-    // fault 122
+fn layout_file_system_without_chmod_or_fsync_works() {
     let house = House::filled(2, 1000, GZIP);
     for inject in [
         "inject=fchmod,chmod,fchmodat:error=EPERM",
@@ -213,7 +206,7 @@ fn a_file_system_without_modes_or_without_fsync_does() {
 }
 
 #[test]
-fn a_file_over_the_limit_of_its_process_is_an_error_that_is_told() {
+fn file_size_limit_is_a_reported_error() {
     let house = House::filled(1, 500_000, GZIP);
     for (out, format) in [("out.tar", "archive"), ("layout", "layout")] {
         for compression in [GZIP, NONE] {

@@ -29,7 +29,7 @@ fn made(house: &House) -> Layer {
 }
 
 #[test]
-fn a_layer_is_in_the_layout_while_the_next_one_is_being_made() {
+fn layer_reaches_layout_before_next_layer_is_built() {
     let house = House::new();
     house.fill(1, 1000);
     let layer = made(&house);
@@ -51,7 +51,7 @@ fn a_layer_is_in_the_layout_while_the_next_one_is_being_made() {
 }
 
 #[test]
-fn after_a_failure_no_more_layers_are_taken() {
+fn layout_failure_stops_taking_layers() {
     let house = House::new();
     house.fill(1, 1000);
     let layer = made(&house);
@@ -63,7 +63,7 @@ fn after_a_failure_no_more_layers_are_taken() {
 }
 
 #[test]
-fn when_nothing_is_missing_nothing_is_made() {
+fn layout_complete_builds_no_layers() {
     let house = House::new();
     layout::LayerWriter::new(&house.path("layout"))
         .write(std::iter::empty(), &NullReporter)
@@ -72,7 +72,7 @@ fn when_nothing_is_missing_nothing_is_made() {
 }
 
 #[test]
-fn layers_that_nothing_came_to_name_are_taken_away_again() {
+fn layout_unreferenced_new_layers_are_removed() {
     let house = House::new();
     house.fill(2, 1000);
     house.spec(GZIP);
@@ -93,7 +93,7 @@ fn layers_that_nothing_came_to_name_are_taken_away_again() {
 }
 
 #[test]
-fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
+fn layout_layers_of_other_processes_stay() {
     let house = House::new();
     house.fill(1, 1000);
     let (layer, dir) = (made(&house), house.path("layout"));
@@ -115,7 +115,7 @@ fn layers_stay_when_another_process_names_them_or_writes_beside_them() {
 }
 
 #[test]
-fn what_was_made_without_a_cache_is_the_layouts_alone_in_the_end() {
+fn layout_without_cache_owns_its_blobs() {
     let house = House::new();
     house.fill(1, 1000);
     let layer = made(&house);
@@ -133,7 +133,7 @@ fn what_was_made_without_a_cache_is_the_layouts_alone_in_the_end() {
 }
 
 #[test]
-fn the_kernel_copies_what_was_just_made_where_it_cannot_be_shared() {
+fn layout_without_links_uses_copy_file_range() {
     let house = House::new();
     house.fill(2, 100_000);
     house.spec(GZIP);
@@ -159,8 +159,7 @@ fn the_kernel_copies_what_was_just_made_where_it_cannot_be_shared() {
 }
 
 #[test]
-fn a_disk_that_fails_under_a_layout_is_said_and_the_next_run_works() {
-    // fault 104
+fn layout_disk_error_is_reported_and_recovers() {
     let house = House::new();
     house.fill(3, 100_000);
     house.spec(GZIP);
@@ -181,7 +180,7 @@ fn index(layout: &Path) -> Value {
 }
 
 #[test]
-fn an_index_takes_its_name_from_an_image_in_a_layout_and_the_other_way_round() {
+fn layout_index_and_image_take_over_each_others_name() {
     let house = House::filled(1, 1000, GZIP);
     let dir = house.path("layout");
     let build = || house.build(&[], "layout", &["--format", "layout"]);

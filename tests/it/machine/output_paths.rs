@@ -9,8 +9,7 @@ use std::process::{Command, Output};
 use crate::support::sandbox::{GZIP, House, NONE, errors, succeeded, tree};
 
 #[test]
-fn what_is_at_the_output_path_is_replaced_and_never_written_through() {
-    // fault 108
+fn output_existing_file_or_link_is_replaced() {
     let house = House::filled(1, 1000, GZIP);
     let expected = house.expected();
     let build = || house.build(&[], "out.tar", &[]).output().unwrap();
@@ -35,9 +34,9 @@ fn what_is_at_the_output_path_is_replaced_and_never_written_through() {
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 }
 
+/// A layout goes into a layout, an empty directory or a new one.
 #[test]
-fn a_layout_goes_into_a_layout_an_empty_folder_or_a_new_one_and_nowhere_else() {
-    // fault 108
+fn layout_into_other_directory_is_refused() {
     let house = House::filled(1, 1000, GZIP);
     let build = |out: &str| house.build(&[], out, &["--format", "layout"]).output();
     fs::create_dir(house.path("empty")).unwrap();
@@ -73,8 +72,7 @@ fn run_cooper(args: &[&str], dir: &Path) -> Output {
 }
 
 #[test]
-fn nobody_without_a_home_and_without_an_environment_builds_the_same() {
-    // fault 119
+fn build_as_nobody_without_environment_gives_same_bytes() {
     let house = House::filled(2, 100_000, GZIP);
     let expected = house.expected();
     let program = house.path("cooper");
@@ -94,9 +92,9 @@ fn nobody_without_a_home_and_without_an_environment_builds_the_same() {
     assert!(output.stdout == expected);
 }
 
+/// A user that cannot read the cache builds without it.
 #[test]
-fn roots_cache_serves_other_users_and_one_that_they_cannot_read_is_passed_over() {
-    // faults 112, 115
+fn cache_of_root_is_read_by_other_users() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -134,8 +132,7 @@ fn roots_cache_serves_other_users_and_one_that_they_cannot_read_is_passed_over()
 }
 
 #[test]
-fn a_file_system_without_locks_and_hard_links_is_good_enough() {
-    // fault 122
+fn file_system_without_locks_and_links_works() {
     let house = House::filled(2, 10_000, GZIP);
     let expected = house.expected();
     for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS"] {
@@ -170,8 +167,7 @@ fn chain(house: &House, name: &str, depth: usize) {
 }
 
 #[test]
-fn a_tree_a_thousand_deep_and_a_large_directory_work_and_an_endless_path_is_an_error() {
-    // fault 30
+fn deep_and_wide_trees_work_and_endless_path_fails() {
     let house = House::new();
     house.fill(1, 1000);
     fs::create_dir_all(house.store_path(0).join("d/".repeat(1000))).unwrap();

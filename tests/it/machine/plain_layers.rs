@@ -40,7 +40,7 @@ fn again(house: &House) -> (Option<i32>, std::process::Output, [bool; 2]) {
 }
 
 #[test]
-fn a_plain_layer_that_another_process_hashed_is_not_hashed_again() {
+fn plain_layer_hashed_by_other_process_is_not_rehashed() {
     let (house, expected) = house();
     let (_, output, unread) = again(&house);
     succeeded(&output);
@@ -50,8 +50,9 @@ fn a_plain_layer_that_another_process_hashed_is_not_hashed_again() {
     assert!(fs::read(house.path("out.tar")).unwrap() == expected);
 }
 
+/// The stamp of a file changed, and its content did not.
 #[test]
-fn a_plain_layer_is_hashed_again_when_a_file_of_it_looks_different_and_is_the_same() {
+fn plain_layer_with_changed_stamp_is_rehashed() {
     let changes: [fn(&Path); 3] = [
         |file| {
             let mode = file.metadata().unwrap().permissions();
@@ -79,8 +80,7 @@ fn a_plain_layer_is_hashed_again_when_a_file_of_it_looks_different_and_is_the_sa
 }
 
 #[test]
-fn a_plain_layer_whose_files_changed_since_another_process_hashed_them_is_an_error() {
-    // fault 22
+fn plain_layer_with_changed_content_is_an_error() {
     type Change = (fn(&Path), &'static str);
     let changes: [Change; 4] = [
         (
@@ -107,7 +107,7 @@ fn a_plain_layer_whose_files_changed_since_another_process_hashed_them_is_an_err
 }
 
 #[test]
-fn a_layout_that_has_a_plain_layer_costs_no_look_at_the_store() {
+fn plain_layer_in_layout_reads_no_store_files() {
     let (house, _) = house();
     let layout = ["--format", "layout"];
     succeeded(&house.build(&[], "layout", &layout).output().unwrap());

@@ -20,8 +20,7 @@ const FAILURES: [&str; 3] = [
 ];
 
 #[test]
-fn a_full_disk_at_any_call_leaves_nothing_and_the_next_run_works() {
-    // faults 104, 107
+fn archive_full_disk_at_any_call_leaves_nothing() {
     let house = House::filled(3, 300_000, GZIP);
     let expected = house.expected();
     for failure in FAILURES {
@@ -53,8 +52,7 @@ fn a_full_disk_at_any_call_leaves_nothing_and_the_next_run_works() {
 }
 
 #[test]
-fn a_process_killed_anywhere_leaves_the_old_archive_or_the_new_one() {
-    // fault 105
+fn archive_kill_at_any_time_leaves_old_or_new() {
     let house = House::filled(4, 600_000, GZIP);
     let expected = house.expected();
     let kills: u64 = std::env::var("COOPER_TEST_KILLS").map_or(50, |kills| kills.parse().unwrap());
@@ -84,9 +82,9 @@ fn a_process_killed_anywhere_leaves_the_old_archive_or_the_new_one() {
     assert_eq!(house.leftovers(), ["out.tar"]);
 }
 
+/// The next run removes what a killed process left.
 #[test]
-fn what_a_killed_process_left_in_a_layout_goes_with_the_next_run() {
-    // fault 105
+fn layout_leftovers_of_killed_process_are_removed() {
     let house = House::filled(2, 50_000, GZIP);
     let build =
         || succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
@@ -104,8 +102,7 @@ fn what_a_killed_process_left_in_a_layout_goes_with_the_next_run() {
 }
 
 #[test]
-fn sixty_four_descriptors_are_enough() {
-    // fault 120
+fn build_works_with_64_file_descriptors() {
     let house = House::new();
     house.fill(90, 400_000);
     for (compression, jobs) in [(GZIP, "64"), (ZSTD, "64"), (NONE, "64"), (GZIP, "13"), (NONE, "8")]
@@ -121,8 +118,7 @@ fn sixty_four_descriptors_are_enough() {
 }
 
 #[test]
-fn a_file_of_ten_gigabytes_needs_no_more_memory_than_a_small_one() {
-    // faults 31, 39, 120
+fn ten_gigabyte_file_uses_bounded_memory() {
     let house = House::new();
     house.fill(1, 10);
     let size = 10_000_000_000;
@@ -154,8 +150,9 @@ fn peak_of(mut build: Command) -> u64 {
     peak >> 10
 }
 
+/// A thread takes 10 MB, whatever their number, and more at high levels of zstd.
 #[test]
-fn a_thread_takes_ten_megabytes_whatever_their_number_and_more_for_high_levels_of_zstd() {
+fn memory_grows_by_ten_megabytes_per_thread() {
     let house = House::filled(24, 5_000_000, r#"{"algorithm": "zstd"}"#);
     for jobs in [4, 8] {
         fs::remove_dir_all(house.path("cache")).ok();
@@ -182,8 +179,7 @@ fn layers(archive: &std::path::Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_full_or_closed_standard_output_is_noticed() {
-    // fault 121
+fn stdout_full_or_closed_is_an_error() {
     let house = House::filled(2, 500_000, NONE);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = house.build(&[], "-", &[]).stdout(full).output().unwrap();
@@ -208,8 +204,7 @@ fn signalled(house: &House, before: &[&str], signal: &str) -> Child {
 }
 
 #[test]
-fn a_signal_ends_the_work_and_nothing_is_left() {
-    // fault 106
+fn signal_during_layer_build_leaves_no_files() {
     for (signal, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
         let house = House::filled(1, 60_000_000, GZIP);
         let mut child = signalled(&house, &[], signal);
@@ -220,8 +215,7 @@ fn a_signal_ends_the_work_and_nothing_is_left() {
 }
 
 #[test]
-fn a_signal_that_was_ignored_before_ends_nothing() {
-    // fault 106
+fn ignored_signal_during_layer_build_stays_ignored() {
     let house = House::filled(1, 20_000_000, GZIP);
     let ignoring = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
     let mut child = signalled(&house, &ignoring, "-HUP");
@@ -230,8 +224,7 @@ fn a_signal_that_was_ignored_before_ends_nothing() {
 }
 
 #[test]
-fn a_signal_finds_a_file_that_is_just_being_made() {
-    // fault 106
+fn signal_while_file_is_created_leaves_no_file() {
     let house = House::filled(1, 1_000_000, GZIP);
     // Who makes a file hears of it long after it is there, and gives it its name long after.
     let made = ["-e", "inject=openat:delay_exit=20000"];
@@ -260,8 +253,7 @@ fn a_signal_finds_a_file_that_is_just_being_made() {
 }
 
 #[test]
-fn bytes_depend_on_no_umask_locale_time_zone_home_or_number_of_threads() {
-    // faults 50, 117, 118
+fn umask_locale_and_jobs_do_not_change_the_bytes() {
     let house = House::new();
     house.fill(5, 400_000);
     fs::write(house.store_path(0).join("large"), noise(7, 5_000_000)).unwrap();
@@ -286,8 +278,7 @@ fn bytes_depend_on_no_umask_locale_time_zone_home_or_number_of_threads() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_an_error_that_names_it() {
-    // fault 22
+fn file_changed_while_read_is_named() {
     let house = House::filled(1, 1000, GZIP);
     // A file of /proc says that it has no bytes, and has some.
     let grown = house.store_path(0).join("grown");
@@ -302,7 +293,7 @@ fn a_file_that_changes_while_it_is_read_is_an_error_that_names_it() {
 }
 
 #[test]
-fn an_archive_is_on_its_way_to_the_disk_while_it_is_written() {
+fn archive_writeback_starts_before_fsync() {
     let house = House::new();
     house.fill(1, 20_000_000);
     house.spec(NONE);

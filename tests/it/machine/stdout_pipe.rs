@@ -48,7 +48,7 @@ fn read_slowly(mut from: ChildStdout, at_once: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_pipe_gets_the_bytes_that_a_file_gets_and_large_files_unread() {
+fn pipe_gets_same_bytes_and_splices_large_files() {
     let house = odd_sizes();
     let other = house.path("other.json");
     for compression in [NONE, GZIP, ZSTD] {
@@ -81,7 +81,7 @@ fn a_pipe_gets_the_bytes_that_a_file_gets_and_large_files_unread() {
 }
 
 #[test]
-fn a_pipe_that_takes_no_more_files_midway_gets_the_same_bytes() {
+fn pipe_without_splice_midway_gets_same_bytes() {
     let house = odd_sizes();
     house.spec(NONE);
     let expected = house.expected();
@@ -96,7 +96,7 @@ fn a_pipe_that_takes_no_more_files_midway_gets_the_same_bytes() {
 }
 
 #[test]
-fn a_socket_and_dev_null_are_written_to_as_ever() {
+fn socket_and_dev_null_are_written() {
     let house = odd_sizes();
     house.spec(NONE);
     let expected = house.expected();
@@ -113,8 +113,7 @@ fn a_socket_and_dev_null_are_written_to_as_ever() {
 }
 
 #[test]
-fn a_pipe_that_closes_or_would_block_is_noticed_midway() {
-    // fault 121
+fn pipe_closed_or_nonblocking_is_an_error() {
     let house = odd_sizes();
     house.spec(NONE);
     let mut child = house.build(&[], "-", &[]).stdout(Stdio::piped()).spawn().unwrap();
@@ -152,8 +151,7 @@ fn meanwhile(mut child: Child, change: impl FnOnce()) -> Output {
 }
 
 #[test]
-fn a_file_that_changes_while_its_bytes_lie_in_the_pipe_is_an_error() {
-    // fault 22
+fn file_changed_while_in_pipe_is_an_error() {
     type Change = fn(&fs::File);
     let changes: [(&str, Change); 5] = [
         ("", |_| ()),

@@ -45,8 +45,7 @@ fn plain(closure: &[&str], place: &Place) {
 }
 
 #[test]
-fn a_path_that_vanished_is_named() {
-    // fault 21
+fn store_path_missing_is_named() {
     let place = Place::new();
     plain(&["gone"], &place);
     let path = place.store_path("gone").display().to_string();
@@ -59,8 +58,7 @@ fn a_path_that_vanished_is_named() {
 }
 
 #[test]
-fn links_are_stored_as_they_are_and_never_followed() {
-    // fault 25
+fn store_symlinks_are_stored_unfollowed() {
     let place = Place::new();
     let root = place.store_path("a");
     std::fs::create_dir_all(&root).unwrap();
@@ -106,8 +104,7 @@ fn run_beside(place: &Place, args: &[&str], fifo: &Path) -> Ran {
 }
 
 #[test]
-fn fifos_and_sockets_are_refused_and_never_opened() {
-    // fault 26
+fn store_fifos_and_sockets_are_refused() {
     let place = Place::new();
     place.store_file("a", "x", "");
     let fifo = place.store_path("a").join("fifo");
@@ -131,8 +128,7 @@ fn fifos_and_sockets_are_refused_and_never_opened() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_named_when_root_does_not_ask() {
-    // fault 27
+fn store_unreadable_file_is_named_for_non_root() {
     let place = Place::new();
     let secret = place.store_file("a", "secret", "x");
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
@@ -160,8 +156,7 @@ fn a_file_that_may_not_be_read_is_named_when_root_does_not_ask() {
 }
 
 #[test]
-fn modes_and_hard_links_of_the_store_leave_no_trace() {
-    // faults 24, 28 and 29
+fn store_modes_and_hard_links_do_not_matter() {
     let place = Place::new();
     place.executable("a", "bin/run", b"1234");
     let file = place.store_file("a", "share/file", "12");
@@ -188,8 +183,7 @@ fn modes_and_hard_links_of_the_store_leave_no_trace() {
 }
 
 #[test]
-fn names_are_kept_byte_for_byte_and_whiteouts_refused() {
-    // faults 35, 36, 37, 44 and 45
+fn store_odd_names_are_kept_and_whiteouts_refused() {
     let place = Place::new();
     let root = place.store_path("a");
     std::fs::create_dir_all(&root).unwrap();
@@ -222,8 +216,7 @@ fn names_are_kept_byte_for_byte_and_whiteouts_refused() {
 }
 
 #[test]
-fn capabilities_reach_the_layer_as_the_attribute_that_runtimes_set() {
-    // fault 42
+fn capabilities_become_the_security_xattr() {
     let place = Place::new();
     let file = json!({"text": "x", "mode": "0755", "capabilities": ["cap_net_bind_service=ep"]});
     place.spec(&[], json!({"files": {"/bin/x": file}, "compression": {"algorithm": "none"}}));
@@ -245,7 +238,7 @@ fn capabilities_reach_the_layer_as_the_attribute_that_runtimes_set() {
 }
 
 #[test]
-fn links_out_of_the_store_are_not_read_through() {
+fn links_out_of_the_store_are_refused() {
     let place = Place::new();
     let root = place.store_path("a");
     std::fs::create_dir_all(&root).unwrap();

@@ -20,8 +20,7 @@ fn log_in(fixture: &Fixture, registry: &str, auth: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_registry_with_passwords_takes_the_right_one_and_names_the_wrong_one() {
-    // fault 75
+fn auth_wrong_password_is_refused() {
     let fixture = Fixture::new();
     let registry = Registry::start_that(Wants { password: true, ..Wants::default() });
     let spec = image(&fixture, "app", 2);
@@ -49,8 +48,7 @@ fn a_registry_with_passwords_takes_the_right_one_and_names_the_wrong_one() {
 }
 
 #[test]
-fn dockers_config_and_its_credential_helpers_are_asked() {
-    // fault 102
+fn auth_docker_config_and_helpers_are_used() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new();
     let registry = Registry::start_that(Wants { password: true, ..Wants::default() });
@@ -94,7 +92,7 @@ fn dockers_config_and_its_credential_helpers_are_asked() {
 }
 
 #[test]
-fn credentials_that_a_registry_repeats_are_hidden() {
+fn auth_credentials_in_registry_errors_are_hidden() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let config = fixture.dir().join(".docker");
     std::fs::create_dir_all(&config).unwrap();
@@ -131,7 +129,7 @@ fn credentials_that_a_registry_repeats_are_hidden() {
 }
 
 #[test]
-fn login_that_cannot_be_used_is_a_warning_until_a_refusal() {
+fn auth_unusable_login_warns_until_refusal() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
     pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
@@ -178,8 +176,7 @@ fn login_that_cannot_be_used_is_a_warning_until_a_refusal() {
 }
 
 #[test]
-fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
-    // faults 75 and 76
+fn auth_expired_bearer_token_is_renewed() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let tokens = Arc::new(AtomicUsize::new(0));
     let made = Arc::clone(&tokens);
@@ -217,8 +214,7 @@ fn a_bearer_token_that_runs_out_in_the_middle_is_renewed() {
 }
 
 #[test]
-fn a_realm_on_another_host_gets_no_credentials_unless_it_was_named() {
-    // fault 91
+fn auth_foreign_realm_gets_no_credentials() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let thief = Proxy::start(registry.port(), |_, _| {
         Fault::Answer(200, Vec::new(), br#"{"token":"t"}"#.to_vec())
@@ -246,8 +242,7 @@ fn a_realm_on_another_host_gets_no_credentials_unless_it_was_named() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_named() {
-    // fault 101
+fn tls_untrusted_certificate_is_refused() {
     let fixture = Fixture::new();
     let registry = Registry::start_that(Wants { tls: Some(Tls::Plain), ..Wants::default() });
     let spec = image(&fixture, "app", 2);

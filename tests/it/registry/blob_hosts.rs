@@ -52,8 +52,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn certificates_count_for_the_host_in_whose_folder_they_lie_and_for_no_other() {
-    // faults 92 and 101
+fn certificates_apply_to_their_host_only() {
     let (fixture, port) = (Fixture::new(), free_port());
     let wants = Wants { tls: Some(Tls::Mutual), blobs_at: Some(port), ..Wants::default() };
     let registry = Registry::start_that(wants);

@@ -18,7 +18,7 @@ fn digest_at(fixture: &Fixture, place: &str) -> String {
 }
 
 #[test]
-fn an_image_stays_what_it_is_from_any_place_to_any_other() {
+fn copy_between_all_locations_keeps_the_digest() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = super::image(&fixture, "app", 2);
     run(&fixture, &["build", spec.to_str().unwrap(), "-o", "first.tar"]);
@@ -43,7 +43,7 @@ fn an_image_stays_what_it_is_from_any_place_to_any_other() {
 }
 
 #[test]
-fn other_tools_read_what_is_copied_and_cooper_reads_what_they_write() {
+fn copy_interoperates_with_skopeo_and_umoci() {
     let fixture = Fixture::new();
     let spec = super::image(&fixture, "app", 2);
     run(&fixture, &["build", spec.to_str().unwrap(), "-o", "first.tar"]);
@@ -62,7 +62,7 @@ fn other_tools_read_what_is_copied_and_cooper_reads_what_they_write() {
 }
 
 #[test]
-fn an_index_is_copied_with_all_its_images_or_with_the_one_that_is_asked_for() {
+fn copy_index_copies_all_or_the_selected_image() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
@@ -84,8 +84,7 @@ fn an_index_is_copied_with_all_its_images_or_with_the_one_that_is_asked_for() {
 }
 
 #[test]
-fn what_refers_to_an_image_stays_behind_and_can_be_copied_by_its_own_name() {
-    // fault 100
+fn copy_leaves_referrers_and_copies_them_by_name() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let mut command = super::push(&fixture, &super::image(&fixture, "app", 2), &registry.name());
     let digest = super::digest(&command.output().unwrap());

@@ -11,7 +11,7 @@ use crate::support::servers::newest_root;
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
-fn crane_and_oras_take_what_is_pushed_and_cooper_what_they_copy() {
+fn crane_and_oras_exchange_images_with_cooper() {
     let root = newest_root();
     let tool = |arguments: &[&str]| {
         stdout(&Command::new("chroot").arg(&root).args(arguments).output().unwrap())

@@ -9,7 +9,7 @@ use crate::support::fixture::{Fixture, stderr};
 type Led = fn(&Seen) -> bool;
 
 #[test]
-fn not_found_of_another_host_names_that_host() {
+fn blob_host_404_error_names_that_host() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let cases: [(&str, Led); 3] = [
@@ -38,7 +38,7 @@ fn not_found_of_another_host_names_that_host() {
 }
 
 #[test]
-fn not_found_of_a_token_host_names_that_host() {
+fn token_host_404_error_names_that_host() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     for status in [404, 410] {
         let tokens = Proxy::start(registry.port(), move |_, _| refusal(status, "NOWHERE"));
@@ -57,7 +57,7 @@ fn not_found_of_a_token_host_names_that_host() {
 }
 
 #[test]
-fn redirect_within_the_registry_that_ends_nowhere_is_exit_code_2() {
+fn redirect_to_missing_path_is_exit_code_2() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let proxy = Proxy::start(registry.port(), |seen, _| {

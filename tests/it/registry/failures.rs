@@ -43,13 +43,13 @@ fn when(holds: bool, fault: Fault) -> Fault {
 fn refusals() -> Vec<Case> {
     vec![
         Case {
-            name: "77: 403 is an answer",
+            name: "403 is an answer",
             rule: |seen, _| when(seen.is("POST", "/uploads/"), status(403)),
             end: End::Bad("403: SPOILT: by a test"),
             most: ("POST", "/uploads/", 6),
         },
         Case {
-            name: "78: 429 with seconds is obeyed",
+            name: "429 with seconds is obeyed",
             rule: |seen, before| {
                 let wait = vec![("Retry-After", "1".to_owned())];
                 when(seen.method == "HEAD" && before == 0, Fault::Answer(429, wait, Vec::new()))
@@ -58,19 +58,19 @@ fn refusals() -> Vec<Case> {
             most: ("HEAD", "/blobs/", 8),
         },
         Case {
-            name: "79: 503 twice",
+            name: "503 twice",
             rule: |seen, before| when(seen.method == "HEAD" && before < 2, status(503)),
             end: End::Good,
             most: ("HEAD", "/blobs/", 12),
         },
         Case {
-            name: "79: 500 for ever",
+            name: "500 for ever",
             rule: |seen, _| when(seen.is("POST", "/uploads/"), status(500)),
             end: End::Bad("500: SPOILT"),
             most: ("POST", "/uploads/", 12),
         },
         Case {
-            name: "80: a manifest is written again",
+            name: "a manifest is written again",
             rule: |seen, before| when(seen.is("PUT", "/manifests/") && before == 0, status(503)),
             end: End::Good,
             most: ("PUT", "/manifests/", 2),
@@ -82,25 +82,25 @@ fn refusals() -> Vec<Case> {
 fn surprises() -> Vec<Case> {
     vec![
         Case {
-            name: "81: a connection that breaks once",
+            name: "a connection that breaks once",
             rule: |seen, before| when(seen.method == "HEAD" && before == 0, Fault::Hang),
             end: End::Good,
             most: ("HEAD", "/manifests/", 4),
         },
         Case {
-            name: "81: a connection that always breaks",
+            name: "a connection that always breaks",
             rule: |_, _| Fault::Hang,
             end: End::Bad("failed to reach `127.0.0.1"),
             most: ("HEAD", "/manifests/", 3),
         },
         Case {
-            name: "83: silence",
+            name: "silence",
             rule: |seen, _| when(seen.is("PUT", "/uploads/"), Fault::Swallow),
             end: End::Bad("sent nothing for"),
             most: ("PUT", "/uploads/", 12),
         },
         Case {
-            name: "93: a relative location",
+            name: "a relative location",
             rule: |seen, _| {
                 // The registry ignores what it did not sign, so a state is enough.
                 let path = seen.path.split('?').next().unwrap_or_default().to_owned();
@@ -112,7 +112,7 @@ fn surprises() -> Vec<Case> {
             most: ("HEAD", "/blobs/", 8),
         },
         Case {
-            name: "95: a blob that is gone when the manifest comes",
+            name: "a blob that is gone when the manifest comes",
             rule: |seen, before| {
                 let gone = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"x"}]}"#;
                 let gone = Fault::Answer(400, Vec::new(), gone.to_vec());
@@ -122,7 +122,7 @@ fn surprises() -> Vec<Case> {
             most: ("PUT", "/uploads/", 8),
         },
         Case {
-            name: "96: an upload cut midway",
+            name: "an upload cut midway",
             rule: |seen, _| {
                 let large = seen.header("content-length").is_some_and(|size| size.len() > 6);
                 when(
@@ -134,13 +134,13 @@ fn surprises() -> Vec<Case> {
             most: ("PUT", "/uploads/", 5),
         },
         Case {
-            name: "96: uploads that are always cut",
+            name: "uploads that are always cut",
             rule: |seen, _| when(seen.is("PUT", "/uploads/"), Fault::CutUpload(1000)),
             end: End::Bad("failed to reach `127.0.0.1"),
             most: ("PUT", "/uploads/", 12),
         },
         Case {
-            name: "96: a part that does not go where it should",
+            name: "a part that does not go where it should",
             rule: |seen, _| {
                 let whole = seen.header("content-length").is_some_and(|size| size != "0");
                 match seen.method.as_str() {
@@ -153,13 +153,13 @@ fn surprises() -> Vec<Case> {
             most: ("PATCH", "/uploads/", 5),
         },
         Case {
-            name: "96: a session that is gone",
+            name: "a session that is gone",
             rule: |seen, _| when(seen.is("PUT", "/uploads/") && first("gone"), status(404)),
             end: End::Good,
             most: ("PUT", "/uploads/", 5),
         },
         Case {
-            name: "97: another digest",
+            name: "another digest",
             rule: |seen, _| {
                 let other = format!("sha256:{}", "0".repeat(64));
                 let header = Fault::Header("Docker-Content-Digest", Some(other));
@@ -169,7 +169,7 @@ fn surprises() -> Vec<Case> {
             most: ("PUT", "/uploads/", 4),
         },
         Case {
-            name: "103: too large in one piece",
+            name: "too large in one piece",
             rule: |seen, _| {
                 let whole = seen.header("content-length").is_some_and(|size| size != "0");
                 when(seen.is("PUT", "/uploads/") && whole, status(413))
@@ -181,8 +181,7 @@ fn surprises() -> Vec<Case> {
 }
 
 #[test]
-fn each_fault_of_a_push_is_survived_or_said_and_never_leaves_half_an_image() {
-    // faults 77 to 81, 83, 93, 95 to 97 and 103: a case's name begins with its own
+fn push_each_fault_recovers_or_leaves_no_tag() {
     for case in refusals().into_iter().chain(surprises()) {
         let (fixture, registry) = (Fixture::new(), Registry::start());
         let proxy = Proxy::start(registry.port(), case.rule);
@@ -220,8 +219,7 @@ fn first(name: &'static str) -> bool {
 }
 
 #[test]
-fn an_upload_that_is_cut_midway_starts_anew_and_ends_whole() {
-    // faults 82 and 96
+fn push_interrupted_upload_restarts() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |seen, _| {
         let large = seen.header("content-length").is_some_and(|size| size.len() > 6);
@@ -239,8 +237,7 @@ fn an_upload_that_is_cut_midway_starts_anew_and_ends_whole() {
 }
 
 #[test]
-fn parts_are_as_large_as_the_registry_wants_them() {
-    // fault 103
+fn push_chunks_have_the_registrys_minimum_size() {
     const LEAST: usize = 17 << 20;
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |seen, _| {
@@ -260,8 +257,7 @@ fn parts_are_as_large_as_the_registry_wants_them() {
 }
 
 #[test]
-fn an_upload_that_is_sent_elsewhere_goes_without_credentials() {
-    // fault 92
+fn push_upload_to_other_host_sends_no_credentials() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let storage = Proxy::start(registry.port(), |_, _| Fault::None);
     let elsewhere = storage.name();
@@ -286,7 +282,7 @@ fn an_upload_that_is_sent_elsewhere_goes_without_credentials() {
 }
 
 #[test]
-fn a_token_for_the_next_push_is_no_reason_to_ask_twice() {
+fn push_sends_no_extra_authentication_requests() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let spec = image(&fixture, "app", 2);

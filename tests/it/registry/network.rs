@@ -12,8 +12,7 @@ use crate::support::fixture::{Fixture, stderr, stdout};
 const FAR: &str = "registry.invalid:5000";
 
 #[test]
-fn a_registry_that_has_ipv6_only_is_pushed_to_and_read_from() {
-    // fault 81
+fn registry_on_ipv6_only_works() {
     let fixture = Fixture::new();
     let registry = Registry::start_that(Wants { ipv6: true, ..Wants::default() });
     let result =
@@ -31,8 +30,7 @@ fn push_far(fixture: &Fixture, variables: &[(&str, &str)], arguments: &[&str]) -
 }
 
 #[test]
-fn a_proxy_carries_every_request_and_is_shown_its_password() {
-    // fault 81
+fn proxy_carries_all_requests_with_its_password() {
     let (fixture, plain) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(plain.port(), |_, _| Fault::None);
     // By name, as many proxies on this machine are.
@@ -62,8 +60,7 @@ fn a_proxy_carries_every_request_and_is_shown_its_password() {
 }
 
 #[test]
-fn a_proxy_that_refuses_or_is_not_there_is_named_without_its_password() {
-    // fault 81
+fn proxy_failure_error_hides_its_password() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let refuse = |seen: &super::fault_proxy::Seen, _| match seen.method.as_str() {
         "CONNECT" => Fault::Answer(407, Vec::new(), Vec::new()),
@@ -88,8 +85,7 @@ fn a_proxy_that_refuses_or_is_not_there_is_named_without_its_password() {
 }
 
 #[test]
-fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_one() {
-    // fault 81
+fn loopback_and_no_proxy_hosts_bypass_the_proxy() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let name = proxy.name();
@@ -105,8 +101,8 @@ fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_one() {
 }
 
 #[test]
-fn a_host_that_has_no_address_is_named() {
-    // fault 81: no resolver takes a name whose parts are that long
+fn unresolvable_host_is_named() {
+    // No resolver accepts a label of this length.
     let (fixture, host) = (Fixture::new(), format!("{}.invalid:5000", "r".repeat(64)));
     let mut command = push(&fixture, &image(&fixture, "app", 2), &host);
     let error = stderr(&command.args(["--insecure-http", &host]).output().unwrap(), 2);
@@ -115,8 +111,7 @@ fn a_host_that_has_no_address_is_named() {
 }
 
 #[test]
-fn a_registry_that_wants_a_client_certificate_is_shown_the_one_in_its_folder() {
-    // fault 101
+fn tls_client_certificate_of_the_host_is_sent() {
     let fixture = Fixture::new();
     let registry = Registry::start_that(Wants { tls: Some(Tls::Mutual), ..Wants::default() });
     let spec = image(&fixture, "app", 2);

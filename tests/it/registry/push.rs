@@ -8,7 +8,7 @@ use super::{digest, image, push, pushed, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 #[test]
-fn a_push_moves_only_what_is_missing() {
+fn push_sends_missing_blobs_only() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let to = format!("{}/team", registry.name());
     let spec = image(&fixture, "app", 2);
@@ -29,8 +29,7 @@ fn a_push_moves_only_what_is_missing() {
 }
 
 #[test]
-fn images_of_one_push_share_blobs_by_mounting_them() {
-    // fault 94
+fn push_several_images_mounts_shared_blobs() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let (one, two) = (image(&fixture, "one", 2), image(&fixture, "two", 3));
     let mut command = push(&fixture, &one, &registry.name());
@@ -43,7 +42,7 @@ fn images_of_one_push_share_blobs_by_mounting_them() {
 }
 
 #[test]
-fn of_several_repositories_the_one_that_has_a_blob_gives_it() {
+fn push_mount_from_several_uses_the_one_with_the_blob() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let (one, two) = (image(&fixture, "one", 2), image(&fixture, "two", 3));
     pushed(&push(&fixture, &one, &registry.name()).output().unwrap());
@@ -54,8 +53,7 @@ fn of_several_repositories_the_one_that_has_a_blob_gives_it() {
 }
 
 #[test]
-fn a_registry_that_does_not_mount_gets_an_upload() {
-    // fault 94
+fn push_without_mount_support_uploads() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     for (what, status) in [("accepted", 0), ("refused", 405), ("forbidden", 403)] {
         let proxy = Proxy::start(registry.port(), move |seen, _| match seen.is("POST", "mount=") {
@@ -72,8 +70,7 @@ fn a_registry_that_does_not_mount_gets_an_upload() {
 }
 
 #[test]
-fn blobs_go_first_and_tags_last() {
-    // fault 98
+fn push_sends_blobs_first_and_tags_last() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let spec = image(&fixture, "app", 2);
@@ -90,7 +87,7 @@ fn blobs_go_first_and_tags_last() {
 }
 
 #[test]
-fn an_index_goes_up_after_its_images_and_other_tools_see_both_platforms() {
+fn push_index_follows_its_images() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
@@ -116,8 +113,7 @@ fn an_index_goes_up_after_its_images_and_other_tools_see_both_platforms() {
 }
 
 #[test]
-fn of_two_pushes_of_one_tag_one_wins_whole() {
-    // fault 99
+fn push_concurrent_same_tag_one_wins_whole() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let specs = [image(&fixture, "app", 2), image(&fixture, "app", 3)];
     let digests = std::thread::scope(|scope| {
@@ -139,8 +135,7 @@ fn of_two_pushes_of_one_tag_one_wins_whole() {
 }
 
 #[test]
-fn a_push_killed_at_any_time_leaves_the_old_tag_as_it_was() {
-    // fault 98
+fn push_killed_at_any_time_keeps_old_tag() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let old =
         digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
@@ -169,8 +164,7 @@ fn a_push_killed_at_any_time_leaves_the_old_tag_as_it_was() {
 }
 
 #[test]
-fn what_has_rotted_in_the_cache_is_never_pushed_as_right() {
-    // fault 113
+fn push_damaged_cache_sends_correct_blobs() {
     use std::os::unix::fs::FileExt;
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);

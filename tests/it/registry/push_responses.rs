@@ -55,7 +55,7 @@ fn push_any_success_status_ends_its_step() {
 }
 
 #[test]
-fn push_after_a_denied_question_sends_everything() {
+fn push_denied_head_sends_all_blobs() {
     for status in [401, 403, 405] {
         for (method, part) in
             [("HEAD", "/manifests/"), ("HEAD", "/blobs/"), ("HEAD", "/"), ("POST", "mount=")]
@@ -85,7 +85,7 @@ fn push_denied_upload_is_an_error() {
 }
 
 #[test]
-fn push_right_bytes_refused_once_are_sent_again() {
+fn push_refused_once_sends_blob_again() {
     for (method, part, in_parts) in [
         ("PUT", "/uploads/", false),
         ("PATCH", "/uploads/", true),
@@ -107,7 +107,7 @@ fn push_right_bytes_refused_once_are_sent_again() {
 }
 
 #[test]
-fn push_right_bytes_refused_twice_are_an_error() {
+fn push_refused_twice_is_an_error() {
     for (method, part, says) in [
         ("PUT", "/manifests/", "refused to write the manifest `app:v1`: 400: DIGEST_INVALID"),
         ("PUT", "/uploads/", "refused to upload blob"),
@@ -129,7 +129,7 @@ fn push_right_bytes_refused_twice_are_an_error() {
 }
 
 #[test]
-fn push_parts_shrink_until_a_proxy_takes_them() {
+fn push_chunks_shrink_until_accepted() {
     let largest = Arc::new(AtomicUsize::new(0));
     let taken = Arc::clone(&largest);
     push_through("limit", &[], move |seen, _| {
@@ -146,7 +146,7 @@ fn push_parts_shrink_until_a_proxy_takes_them() {
 }
 
 #[test]
-fn push_mount_of_another_digest_is_not_a_mount() {
+fn push_mount_of_other_digest_is_ignored() {
     let other = format!("sha256:{}", "0".repeat(64));
     let proxy = push_through("mount", &["--mount-from", "other"], move |seen, _| {
         let headers = vec![("Docker-Content-Digest", other.clone())];
@@ -159,7 +159,7 @@ fn push_mount_of_another_digest_is_not_a_mount() {
 }
 
 #[test]
-fn push_mount_that_did_not_happen_is_uploaded() {
+fn push_claimed_mount_without_blob_is_uploaded() {
     // The registry finds out when the manifest names a blob that it does not have.
     let proxy = push_through("mount", &["--mount-from", "other"], |seen, _| {
         match seen.is("POST", "mount=") {
@@ -170,8 +170,9 @@ fn push_mount_that_did_not_happen_is_uploaded() {
     assert_eq!(proxy.count("PUT", "/uploads/"), 4);
 }
 
+/// A token server may set both `token` and `access_token`.
 #[test]
-fn push_to_a_host_of_two_tokens_takes_the_one_that_is_set() {
+fn push_null_token_uses_access_token() {
     for token in [r#"{"token":"","access_token":"t"}"#, r#"{"token":null,"access_token":"t"}"#] {
         push_through(token, &[], move |seen, _| {
             if seen.path.starts_with("/token") {
@@ -188,7 +189,7 @@ fn push_to_a_host_of_two_tokens_takes_the_one_that_is_set() {
 }
 
 #[test]
-fn push_result_counts_the_blobs_of_all_tries() {
+fn push_result_counts_blobs_of_all_attempts() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |seen, before| {
         match seen.is("PUT", "/manifests/") && before == 0 {

@@ -28,7 +28,7 @@ fn run(fixture: &Fixture, arguments: &[&str]) {
 }
 
 #[test]
-fn tagging_what_is_there_takes_few_requests() {
+fn tagging_existing_image_takes_few_requests() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "one", 2);
     let [amd64, arm64] = specs(&fixture, 2);
@@ -58,7 +58,7 @@ fn tagging_what_is_there_takes_few_requests() {
 }
 
 #[test]
-fn tagging_several_tags_takes_one_request_for_each() {
+fn tagging_several_tags_takes_one_request_each() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
     pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
@@ -113,7 +113,7 @@ fn tagging_with_missing_content_becomes_a_full_push() {
 }
 
 #[test]
-fn index_with_one_known_image_asks_only_for_the_other() {
+fn index_with_known_image_asks_for_the_other_only() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let [amd64, arm64] = specs(&fixture, 2);
     let to = registry.name();

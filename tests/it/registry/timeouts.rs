@@ -76,7 +76,7 @@ fn wait(seconds: &str) -> Fault {
 }
 
 #[test]
-fn long_retry_after_ends_with_the_registrys_text() {
+fn retry_after_over_limit_ends_with_registry_text() {
     for part in ["/manifests/", "/blobs/"] {
         let setup = Setup::new(move |seen, _| match seen.is("GET", part) {
             true => wait("86400"),
@@ -107,7 +107,7 @@ fn long_retry_after_ends_with_the_registrys_text() {
 }
 
 #[test]
-fn pauses_of_one_request_are_limited_in_sum() {
+fn retry_pauses_are_limited_in_total() {
     let setup = Setup::new(|seen, _| match seen.is("GET", "/manifests/v1") {
         true => wait("1"),
         false => Fault::None,
@@ -124,7 +124,7 @@ fn pauses_of_one_request_are_limited_in_sum() {
 }
 
 #[test]
-fn pauses_are_reported_with_their_reason() {
+fn retry_pauses_are_reported_with_reason() {
     let cases: [(&str, Spoil, &str); 4] = [
         ("/manifests/v1", || refusal(503, "BUSY"), "503: BUSY: by a test; retry 1 of 4 in 0."),
         ("/manifests/v1", || wait("0"), "the limit of pulls; it asks for a wait of 0 s; retry 1"),
@@ -148,7 +148,7 @@ fn pauses_are_reported_with_their_reason() {
 }
 
 #[test]
-fn slow_bodies_end_at_the_least_rate() {
+fn slow_body_ends_at_minimum_rate() {
     for (part, command) in
         [("/manifests/", "validate"), ("/blobs/", "copy"), ("/blobs/", "inspect")]
     {
@@ -165,7 +165,7 @@ fn slow_bodies_end_at_the_least_rate() {
 }
 
 #[test]
-fn stalled_registry_ends_each_command_once() {
+fn stalled_registry_times_out_once() {
     // A config is shorter than that, and every layer longer.
     let setup = Setup::new(|seen, _| if is_layer(seen) { Fault::Stall(8000) } else { Fault::None });
     for (name, mut command) in setup.commands() {
@@ -183,7 +183,7 @@ fn stalled_registry_ends_each_command_once() {
 }
 
 #[test]
-fn broken_registry_ends_each_command_once() {
+fn broken_registry_fails_once() {
     let setup = Setup::new(|seen, _| if is_layer(seen) { Fault::Cut(8000) } else { Fault::None });
     for (name, mut command) in setup.commands() {
         let before = setup.proxy.count("GET", "/blobs/");
@@ -195,7 +195,7 @@ fn broken_registry_ends_each_command_once() {
 }
 
 #[test]
-fn several_places_wait_for_one_registry_once() {
+fn several_locations_wait_for_registry_once() {
     let setup = Setup::new(|seen, _| match seen.is("GET", "/manifests/") {
         true => Fault::Hang,
         false => Fault::None,
@@ -210,7 +210,7 @@ fn several_places_wait_for_one_registry_once() {
 }
 
 #[test]
-fn registry_that_starts_late_is_asked_again() {
+fn registry_starting_late_is_retried() {
     let setup = Setup::new(|_, _| Fault::None);
     let spec = image(&setup.fixture, "late", 2);
     for name in ["lock", "validate", "push"] {

@@ -131,7 +131,7 @@ fn named_after<'a>(root: &str, text: &'a str) -> Vec<(usize, &'a str)> {
 }
 
 #[test]
-fn names_are_found_in_braces_over_lines_and_not_in_prose() {
+fn imports_in_braces_are_found() {
     let text = "use crate::{\n    a::{X, Y},\n    b,\n};\nuse crate::c::{d, e};\n// crate::f\n";
     assert_eq!(named_after("crate", text), [(2, "a"), (3, "b"), (5, "c")]);
 }
@@ -141,7 +141,7 @@ fn none(problems: &[String]) {
 }
 
 #[test]
-fn a_room_imports_only_what_its_row_allows() {
+fn modules_import_only_their_row() {
     let allowed: BTreeMap<_, _> = ROOMS.iter().copied().collect();
     let mut problems = Vec::new();
     for source in sources().iter().filter(|s| !["lib", "main"].contains(&s.room.as_str())) {
@@ -161,7 +161,7 @@ fn a_room_imports_only_what_its_row_allows() {
 }
 
 #[test]
-fn the_crate_doc_has_a_row_for_each_room() {
+fn crate_documentation_lists_every_module() {
     let doc = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
     let built = |room: &str| doc.contains(&format!("pub mod {room};"));
     let missing =
@@ -170,7 +170,7 @@ fn the_crate_doc_has_a_row_for_each_room() {
 }
 
 #[test]
-fn a_crate_is_used_only_where_it_lives() {
+fn packages_are_used_only_in_their_modules() {
     let mut problems = Vec::new();
     for source in sources() {
         for (name, rooms) in CRATES {
@@ -188,7 +188,7 @@ fn a_crate_is_used_only_where_it_lives() {
 }
 
 #[test]
-fn pure_rooms_touch_no_machine() {
+fn pure_modules_have_no_side_effects() {
     let mut problems = Vec::new();
     for source in sources().iter().filter(|s| PURE.contains(&s.room.as_str())) {
         let asynchronous = code(&source.text).filter(|(_, text)| text.contains("async "));
@@ -203,7 +203,7 @@ fn pure_rooms_touch_no_machine() {
 }
 
 #[test]
-fn no_module_is_named_for_having_no_purpose() {
+fn module_names_state_a_purpose() {
     let odd = sources().into_iter().filter(|source| {
         let parts = source.path.iter().filter_map(|part| part.to_str());
         parts.map(|part| part.trim_end_matches(".rs")).any(|part| NO_ROOMS.contains(&part))
@@ -212,7 +212,7 @@ fn no_module_is_named_for_having_no_purpose() {
 }
 
 #[test]
-fn files_and_functions_are_short() {
+fn files_and_functions_are_within_limits() {
     let mut problems = Vec::new();
     for source in sources() {
         let path = source.path.display();
@@ -266,13 +266,13 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
 }
 
 #[test]
-fn functions_are_found_and_measured() {
+fn functions_are_measured() {
     let text = "trait T {\n    fn none(\n        &self,\n    );\n}\npub fn one(\n    a: u8,\n) {\n    a\n}\n\nimpl X {\n    fn two() {\n    }\n}\n";
     assert_eq!(functions(text), [("one".to_owned(), 6, 5), ("two".to_owned(), 13, 2)]);
 }
 
 #[test]
-fn the_fuzz_targets_are_built_with_the_versions_that_cooper_is() {
+fn fuzz_lock_file_matches_the_main_lock_file() {
     let packages = |lock: &str| -> BTreeMap<String, Vec<String>> {
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(lock));
         let mut packages = BTreeMap::<String, Vec<String>>::new();
@@ -290,7 +290,7 @@ fn the_fuzz_targets_are_built_with_the_versions_that_cooper_is() {
 }
 
 #[test]
-fn nix_knows_the_capabilities_that_cooper_knows() {
+fn nix_capabilities_match_the_spec() {
     let names = |path: &str| -> Vec<String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let text = std::fs::read_to_string(path).unwrap();
