@@ -5,7 +5,7 @@ use std::path::Path;
 use cooper::digest::Digest;
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 
 /// An entry of a layer.
 enum Entry<'a> {
@@ -44,10 +44,10 @@ fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
 }
 
 /// A layout of one image with these layers.
-fn layout(place: &Place, layers: &[&[Entry<'_>]]) {
+fn layout(test_dir: &TestDir, layers: &[&[Entry<'_>]]) {
     let blob = |bytes: &[u8], media_type: &str| {
         let digest = Digest::of(bytes);
-        place.write(&format!("base/blobs/sha256/{}", digest.hex()), bytes);
+        test_dir.write(&format!("base/blobs/sha256/{}", digest.hex()), bytes);
         json!({"mediaType": media_type, "digest": digest.to_string(), "size": bytes.len()})
     };
     let oci = |what: &str| format!("application/vnd.oci.image.{what}");
@@ -60,20 +60,20 @@ fn layout(place: &Place, layers: &[&[Entry<'_>]]) {
     let config = blob(config.to_string().as_bytes(), &oci("config.v1+json"));
     let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers});
     let manifest = blob(manifest.to_string().as_bytes(), &oci("manifest.v1+json"));
-    place.write("base/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-    place
+    test_dir.write("base/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    test_dir
         .write("base/index.json", json!({"schemaVersion": 2, "manifests": [manifest]}).to_string());
 }
 
 /// Builds an image on a base of these layers.
-fn build(layers: &[&[Entry<'_>]], mut fields: Value) -> (Place, Ran) {
-    let place = Place::new();
-    layout(&place, layers);
-    fields["base"] = json!({"path": place.path("base")});
+fn build(layers: &[&[Entry<'_>]], mut fields: Value) -> (TestDir, CommandOutput) {
+    let test_dir = TestDir::new();
+    layout(&test_dir, layers);
+    fields["base"] = json!({"path": test_dir.path("base")});
     fields["compression"] = json!({"algorithm": "none"});
-    place.spec(&[], fields);
-    let ran = place.cooper(&["build", "spec.json", "-o", "image.tar"]);
-    (place, ran)
+    test_dir.write_spec(&[], fields);
+    let output = test_dir.cooper(&["build", "spec.json", "-o", "image.tar"]);
+    (test_dir, output)
 }
 
 /// The kind and the bytes of a file in the top layer.
@@ -97,27 +97,27 @@ fn in_top_layer(archive: &Path, path: &str) -> Option<(tar::EntryType, String)> 
     Some((entry.header().entry_type(), text))
 }
 
-const THEIRS: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
-const OLD: &str = "old:x:7:7::/:/bin/sh\n";
+const BASE_ACCOUNTS: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
+const OLD_ACCOUNTS: &str = "old:x:7:7::/:/bin/sh\n";
 
 #[test]
 fn users_are_added_to_accounts_behind_links() {
     let bases: [(&str, &str, &[&[Entry<'_>]]); 9] = [
-        ("a file without its directory", "etc/passwd", &[&[File("etc/passwd", THEIRS)]]),
+        ("a file without its directory", "etc/passwd", &[&[File("etc/passwd", BASE_ACCOUNTS)]]),
         (
             "an absolute link into the store",
             "etc/passwd",
             &[&[
                 Directory("etc"),
                 Symlink("etc/passwd", "/nix/store/p"),
-                File("nix/store/p", THEIRS),
+                File("nix/store/p", BASE_ACCOUNTS),
             ]],
         ),
         (
             "links of an upper layer",
             "etc/passwd",
             &[
-                &[File("usr/lib/passwd", THEIRS), File("etc/passwd", OLD)],
+                &[File("usr/lib/passwd", BASE_ACCOUNTS), File("etc/passwd", OLD_ACCOUNTS)],
                 &[Symlink("etc/passwd", "../share/passwd"), Symlink("share", "usr/lib")],
             ],
         ),
@@ -125,16 +125,16 @@ fn users_are_added_to_accounts_behind_links() {
             "a target that an upper layer replaces",
             "etc/passwd",
             &[
-                &[Symlink("etc/passwd", "/srv/p"), File("srv/p", OLD)],
-                &[File("srv/p", THEIRS)],
-                &[File("srv/q", OLD)],
+                &[Symlink("etc/passwd", "/srv/p"), File("srv/p", OLD_ACCOUNTS)],
+                &[File("srv/p", BASE_ACCOUNTS)],
+                &[File("srv/q", OLD_ACCOUNTS)],
             ],
         ),
         (
             "a link over a whiteout",
             "etc/passwd",
             &[
-                &[File("etc/passwd", OLD), File("usr/passwd", THEIRS)],
+                &[File("etc/passwd", OLD_ACCOUNTS), File("usr/passwd", BASE_ACCOUNTS)],
                 &[File("etc/.wh.passwd", "")],
                 &[Symlink("etc/passwd", "/usr/passwd")],
             ],
@@ -142,40 +142,48 @@ fn users_are_added_to_accounts_behind_links() {
         (
             "a link at /etc",
             "usr/etc/passwd",
-            &[&[Directory("usr/etc"), File("usr/etc/passwd", THEIRS), Symlink("etc", "usr/etc")]],
+            &[&[
+                Directory("usr/etc"),
+                File("usr/etc/passwd", BASE_ACCOUNTS),
+                Symlink("etc", "usr/etc"),
+            ]],
         ),
         (
             "a path below a link of a lower layer",
             "usr/etc/passwd",
             &[
-                &[Directory("usr/etc"), File("usr/etc/passwd", OLD), Symlink("etc", "usr/etc")],
-                &[File("etc/passwd", THEIRS)],
+                &[
+                    Directory("usr/etc"),
+                    File("usr/etc/passwd", OLD_ACCOUNTS),
+                    Symlink("etc", "usr/etc"),
+                ],
+                &[File("etc/passwd", BASE_ACCOUNTS)],
             ],
         ),
         (
             "a hard link in one layer",
             "etc/passwd",
-            &[&[File("a", THEIRS), HardLink("b", "a"), HardLink("etc/passwd", "b")]],
+            &[&[File("a", BASE_ACCOUNTS), HardLink("b", "a"), HardLink("etc/passwd", "b")]],
         ),
         (
             "a hard link into a lower layer",
             "etc/passwd",
-            &[&[File("a", THEIRS)], &[HardLink("etc/passwd", "a")], &[File(".wh.a", "")]],
+            &[&[File("a", BASE_ACCOUNTS)], &[HardLink("etc/passwd", "a")], &[File(".wh.a", "")]],
         ),
     ];
     for (what, path, layers) in bases {
         let users = json!({"users": {"app": {"uid": 1000, "gid": 1000}}});
-        let (place, ran) = build(layers, users);
-        assert_eq!(ran.code, Some(0), "{what}: {}", ran.stderr);
-        let accounts = format!("{THEIRS}app:x:1000:1000::/:/sbin/nologin\n");
-        let found = in_top_layer(&place.path("image.tar"), path);
+        let (test_dir, output) = build(layers, users);
+        assert_eq!(output.code, Some(0), "{what}: {}", output.stderr);
+        let accounts = format!("{BASE_ACCOUNTS}app:x:1000:1000::/:/sbin/nologin\n");
+        let found = in_top_layer(&test_dir.path("image.tar"), path);
         assert_eq!(found, Some((tar::EntryType::Regular, accounts)), "{what}");
     }
 }
 
 #[test]
 fn users_on_unreadable_accounts_are_refused() {
-    let large = format!("{THEIRS}{}", "#\n".repeat(1 << 19));
+    let large = format!("{BASE_ACCOUNTS}{}", "#\n".repeat(1 << 19));
     let users = json!({"users": {"app": {"uid": 7, "gid": 7}}});
     let groups = json!({"groups": {"app": {"gid": 7}}});
     let in_group: &[Entry<'_>] = &[Symlink("etc/group", "/srv"), File("srv", &large)];
@@ -195,14 +203,18 @@ fn users_on_unreadable_accounts_are_refused() {
         ),
         (in_group, &groups, "group", "has 1048634 bytes; cooper reads at most 1048576"),
     ] {
-        let (place, ran) = build(&[layer], fields.clone());
-        let says =
+        let (test_dir, output) = build(&[layer], fields.clone());
+        let expected_text =
             format!("`users` and `groups` need `/etc/{file}` of the base image, which {why}\n");
-        assert!(ran.code == Some(1) && ran.stderr.contains(&says), "{says}: {}", ran.stderr);
-        assert!(!place.path("image.tar").exists());
+        assert!(
+            output.code == Some(1) && output.stderr.contains(&expected_text),
+            "{expected_text}: {}",
+            output.stderr
+        );
+        assert!(!test_dir.path("image.tar").exists());
     }
-    let (_, ran) = build(&[in_group], users);
-    assert_eq!(ran.code, Some(0), "the file is not needed: {}", ran.stderr);
+    let (_, output) = build(&[in_group], users);
+    assert_eq!(output.code, Some(0), "the file is not needed: {}", output.stderr);
 }
 
 #[test]
@@ -210,15 +222,19 @@ fn absolute_links_of_a_base_become_regular_files() {
     let layer: &[Entry<'_>] = &[
         Directory("etc"),
         Symlink("etc/passwd", "/nix/store/p"),
-        File("nix/store/p", THEIRS),
+        File("nix/store/p", BASE_ACCOUNTS),
         Symlink("etc/group", "../srv/g"),
         File("srv/g", "root:x:0:\n"),
     ];
-    let (place, ran) = build(&[layer], json!({}));
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let found = in_top_layer(&place.path("image.tar"), "etc/passwd");
-    assert_eq!(found, Some((tar::EntryType::Regular, THEIRS.to_owned())));
-    assert_eq!(in_top_layer(&place.path("image.tar"), "etc/group"), None, "a runtime follows it");
-    let (_, ran) = build(&[&[Directory("srv"), Symlink("etc", "/srv")]], json!({}));
-    assert!(ran.stderr.contains("`/etc` is an absolute link to `/srv`"), "{}", ran.stderr);
+    let (test_dir, output) = build(&[layer], json!({}));
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let found = in_top_layer(&test_dir.path("image.tar"), "etc/passwd");
+    assert_eq!(found, Some((tar::EntryType::Regular, BASE_ACCOUNTS.to_owned())));
+    assert_eq!(
+        in_top_layer(&test_dir.path("image.tar"), "etc/group"),
+        None,
+        "a runtime follows it"
+    );
+    let (_, output) = build(&[&[Directory("srv"), Symlink("etc", "/srv")]], json!({}));
+    assert!(output.stderr.contains("`/etc` is an absolute link to `/srv`"), "{}", output.stderr);
 }

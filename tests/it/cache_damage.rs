@@ -35,7 +35,7 @@ fn item(fixture: &Fixture) -> StoreItem {
 #[test]
 fn build_damaged_cache_archive_is_whole() {
     let fixture = Fixture::new();
-    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let spec = fixture.write_spec("app", "v1", &[item(&fixture)], &json!({}));
     let build =
         |to: &str| fixture.cooper().arg("build").arg(&spec).args(["-o", to]).output().unwrap();
     let read = |name: &str| std::fs::read(fixture.dir().join(name)).unwrap();
@@ -55,7 +55,7 @@ fn build_damaged_cache_archive_is_whole() {
 #[test]
 fn load_or_save_archives_are_whole_or_absent() {
     let fixture = Fixture::new();
-    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let spec = fixture.write_spec("app", "v1", &[item(&fixture)], &json!({}));
     let load = |specs: &[&std::path::Path], dir: &str| {
         let mut command = fixture.cooper();
         command.env("DOCKER_HOST", "unix:///no/such.sock").arg("load").args(specs);
@@ -67,7 +67,7 @@ fn load_or_save_archives_are_whole_or_absent() {
     warned(&load(&[&spec], "again"), 0);
     assert_eq!(std::fs::read(fixture.dir().join("again/app.tar")).unwrap(), good);
     let gone = json!({"files": {"/x": {"source": format!("{}/gone", item(&fixture).path)}}});
-    let broken = fixture.spec("broken", "v1", &[item(&fixture)], &gone);
+    let broken = fixture.write_spec("broken", "v1", &[item(&fixture)], &gone);
     stderr(&load(&[&spec, &broken], "none"), 1);
     assert!(!fixture.dir().join("none").exists(), "the first archive does not stay");
 }
@@ -75,21 +75,21 @@ fn load_or_save_archives_are_whole_or_absent() {
 #[test]
 fn push_damaged_cache_image_is_whole() {
     let (fixture, registry) = (Fixture::new(), super::registry::server::Registry::start());
-    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let spec = fixture.write_spec("app", "v1", &[item(&fixture)], &json!({}));
     let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
     stderr(&build.unwrap(), 0);
     damage(&fixture);
     let mut push = fixture.cooper();
     push.arg("push").arg(&spec).args(["--to", &registry.name()]);
     warned(&push.output().unwrap(), 0);
-    let place = format!("docker://{}/app:v1", registry.name());
-    stderr(&fixture.cooper().arg("validate").arg(place).output().unwrap(), 0);
+    let location = format!("docker://{}/app:v1", registry.name());
+    stderr(&fixture.cooper().arg("validate").arg(location).output().unwrap(), 0);
 }
 
 #[test]
 fn load_damaged_cache_image_is_whole() {
     let (fixture, docker) = (Fixture::new(), crate::support::servers::Dockerd::start());
-    let spec = fixture.spec("app", "v1", &[item(&fixture)], &json!({}));
+    let spec = fixture.write_spec("app", "v1", &[item(&fixture)], &json!({}));
     let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
     stderr(&build.unwrap(), 0);
     damage(&fixture);

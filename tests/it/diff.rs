@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::support::command::Place;
+use crate::support::command::TestDir;
 
 #[test]
 fn diff_other_mtime_or_compression_counts_all_layers() {
-    let place = Place::new();
-    place.store_file("a-1", "x", "x");
+    let test_dir = TestDir::new();
+    test_dir.store_file("a-1", "x", "x");
     let files = json!({"/etc/motd": {"text": "x"}});
     let spec = |name: &str, mut fields: Value| {
         fields["files"] = files.clone();
-        std::fs::rename(place.spec(&["a-1"], fields), place.path(name)).unwrap();
+        std::fs::rename(test_dir.write_spec(&["a-1"], fields), test_dir.path(name)).unwrap();
     };
     spec("old.json", json!({"compression": {"algorithm": "gzip"}}));
     spec("zstd.json", json!({"compression": {"algorithm": "zstd"}}));
@@ -26,46 +26,46 @@ fn diff_other_mtime_or_compression_counts_all_layers() {
         ("both.json", "another compression and mtime", true),
     ] {
         let args = ["diff", "old.json", new, "--json"];
-        let report: Value = serde_json::from_str(&place.cooper(&args).stdout).unwrap();
+        let report: Value = serde_json::from_str(&test_dir.cooper(&args).stdout).unwrap();
         assert_eq!(report["layers"][0]["because"], why);
         assert_eq!(report["layers"][0]["narSize"], 1000);
         let others = report["others"].as_array().unwrap();
         let because = |what: &str| others.iter().find(|o| o["what"] == what).map(|o| &o["because"]);
         assert_eq!(because("own files"), Some(&json!(why)), "{report}");
         assert_eq!(because("config").is_some(), config, "{report}");
-        let text = place.data(&["diff", "old.json", new]);
+        let text = test_dir.stdout_of(&["diff", "old.json", new]);
         assert_eq!(text.matches(why).count(), 2, "{text}");
         assert!(text.contains("in 2 of 2 layers"), "{text}");
-        let over = place.cooper(&["diff", "old.json", new, "--max-bytes", "0"]);
+        let over = test_dir.cooper(&["diff", "old.json", new, "--max-bytes", "0"]);
         assert_eq!(over.code, Some(1), "{}", over.stderr);
     }
 }
 
 #[test]
 fn diff_missing_files_allowed_in_old_image_only() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     let spec = |name: &str, source: &str| {
-        let source = place.store_path("a-1").join(source);
+        let source = test_dir.store_path("a-1").join(source);
         let files = json!({"files": {"/x": {"source": source}}});
-        std::fs::rename(place.spec(&["a-1"], files), place.path(name)).unwrap();
+        std::fs::rename(test_dir.write_spec(&["a-1"], files), test_dir.path(name)).unwrap();
     };
-    place.store_file("a-1", "here", "x");
-    let fifo = place.store_path("a-1").join("fifo");
+    test_dir.store_file("a-1", "here", "x");
+    let fifo = test_dir.store_path("a-1").join("fifo");
     crate::support::command::run("mkfifo", &[&fifo]);
     spec("whole.json", "here");
     spec("gone.json", "gone");
     spec("odd.json", "fifo");
-    let diff = |old: &str, new: &str| place.cooper(&["diff", old, new, "--max-bytes=1000000"]);
+    let diff = |old: &str, new: &str| test_dir.cooper(&["diff", old, new, "--max-bytes=1000000"]);
     let forgiven = diff("gone.json", "whole.json");
-    forgiven.succeeded();
+    forgiven.assert_success();
     assert!(forgiven.stderr.starts_with("warning: the own files of `app`"), "{}", forgiven.stderr);
-    let quiet = place.cooper(&["diff", "--quiet", "gone.json", "whole.json"]);
+    let quiet = test_dir.cooper(&["diff", "--quiet", "gone.json", "whole.json"]);
     assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
-    let told = place.cooper(&["diff", "--json", "gone.json", "whole.json"]).stderr;
+    let messages = test_dir.cooper(&["diff", "--json", "gone.json", "whole.json"]).stderr;
     let warned = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"] == "warning";
-    assert!(told.lines().any(warned), "{told}");
-    diff("whole.json", "gone.json").failed(1, &["failed to assemble `app`", "gone"]);
+    assert!(messages.lines().any(warned), "{messages}");
+    diff("whole.json", "gone.json").assert_failure(1, &["failed to assemble `app`", "gone"]);
     for (old, new) in [("odd.json", "whole.json"), ("whole.json", "odd.json")] {
-        diff(old, new).failed(1, &["no file, directory or link"]);
+        diff(old, new).assert_failure(1, &["no file, directory or link"]);
     }
 }

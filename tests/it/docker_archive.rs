@@ -5,24 +5,24 @@ use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 
 /// A built archive, its files and its `manifest.json`, to be changed by a test.
 struct Archive {
-    place: Place,
+    test_dir: TestDir,
     files: BTreeMap<String, Vec<u8>>,
     list: Value,
 }
 
 impl Archive {
     fn new() -> Self {
-        let place = Place::new();
-        place.store_file("a", "data", "one");
-        place.store_file("b", "data", "two");
+        let test_dir = TestDir::new();
+        test_dir.store_file("a", "data", "one");
+        test_dir.store_file("b", "data", "two");
         let gzip = json!({"algorithm": "gzip"});
-        place.spec(&["a", "b"], json!({"tags": ["v1", "v2"], "compression": gzip}));
+        test_dir.write_spec(&["a", "b"], json!({"tags": ["v1", "v2"], "compression": gzip}));
         let mut files = BTreeMap::new();
-        let mut tar = tar::Archive::new(std::fs::File::open(place.builds()).unwrap());
+        let mut tar = tar::Archive::new(std::fs::File::open(test_dir.build_archive()).unwrap());
         for entry in tar.entries().unwrap() {
             let mut entry = entry.unwrap();
             if entry.header().entry_type().is_dir() {
@@ -34,7 +34,7 @@ impl Archive {
         }
         let list: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
         assert_eq!(list[0]["Layers"].as_array().unwrap().len(), 2);
-        Self { place, files, list }
+        Self { test_dir, files, list }
     }
 
     /// The bytes of a layer by its place.
@@ -49,7 +49,7 @@ impl Archive {
     }
 
     /// Validates what the archive has become; `name` is that of one of its images.
-    fn validate(mut self, name: &str) -> Ran {
+    fn validate(mut self, name: &str) -> CommandOutput {
         if !self.list.is_null() {
             self.files.insert("manifest.json".into(), self.list.to_string().into_bytes());
         }
@@ -59,13 +59,13 @@ impl Archive {
             header.set_size(bytes.len() as u64);
             builder.append_data(&mut header, name, &bytes[..]).unwrap();
         }
-        self.place.write("changed.tar", builder.into_inner().unwrap());
-        self.place.cooper(&["validate", &format!("archive:changed.tar{name}")])
+        self.test_dir.write("changed.tar", builder.into_inner().unwrap());
+        self.test_dir.cooper(&["validate", &format!("archive:changed.tar{name}")])
     }
 }
 
 /// What validating says of an archive after a change.
-fn after(change: impl FnOnce(&mut Archive)) -> Ran {
+fn after(change: impl FnOnce(&mut Archive)) -> CommandOutput {
     let mut archive = Archive::new();
     change(&mut archive);
     archive.validate("")
@@ -110,11 +110,11 @@ fn validate_docker_manifest_mismatch_names_file_and_field() {
             archive.list[0]["RepoTags"].as_array_mut().unwrap().pop();
         }),
     ];
-    for (says, change) in cases {
-        let ran = after(change);
-        assert_eq!(ran.code, Some(1), "{says}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stdout.contains(says), "{says}: {}", ran.stdout);
-        assert!(!ran.stdout.contains("is whole"), "{}", ran.stdout);
+    for (expected_text, change) in cases {
+        let result = after(change);
+        assert_eq!(result.code, Some(1), "{expected_text}: {}{}", result.stdout, result.stderr);
+        assert!(result.stdout.contains(expected_text), "{expected_text}: {}", result.stdout);
+        assert!(!result.stdout.contains("is whole"), "{}", result.stdout);
     }
 }
 
@@ -137,17 +137,21 @@ fn validate_equivalent_docker_manifest_passes() {
             archive.list[0]["RepoTags"][0] = "docker.io/library/app:v1".into();
         },
     ] {
-        let ran = after(change);
-        ran.succeeded();
-        assert!(ran.stdout.lines().all(|line| line.contains("is whole")), "{}", ran.stdout);
+        let result = after(change);
+        result.assert_success();
+        assert!(result.stdout.lines().all(|line| line.contains("is whole")), "{}", result.stdout);
     }
 }
 
 #[test]
 fn validate_image_missing_in_docker_manifest_warns() {
-    let ran = after(|archive| archive.list = json!([]));
-    ran.succeeded();
-    assert!(ran.stdout.contains("warning: manifest.json: it does not have"), "{}", ran.stdout);
+    let result = after(|archive| archive.list = json!([]));
+    result.assert_success();
+    assert!(
+        result.stdout.contains("warning: manifest.json: it does not have"),
+        "{}",
+        result.stdout
+    );
 }
 
 #[test]
@@ -161,7 +165,7 @@ fn validate_one_of_several_ignores_the_others() {
         archive.list.as_array_mut().unwrap().push(other);
         archive.validate(name)
     };
-    with_another(":app:v1").succeeded();
+    with_another(":app:v1").assert_success();
     let all = with_another("");
     assert!(all.stdout.contains("which no image in index.json has"), "{}", all.stdout);
 }
@@ -178,17 +182,18 @@ fn entries(bytes: &[u8]) -> Vec<(String, bool)> {
 
 #[test]
 fn archive_directories_precede_their_entries() {
-    let place = Place::new();
-    place.store_file("a", "data", "one");
-    place.spec(&["a"], json!({}));
-    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
-    place.builds();
-    place.cooper(&["copy", "oci-archive:image.tar", "oci:layout"]).succeeded();
-    place.cooper(&["copy", "oci:layout", "oci-archive:copied.tar"]).succeeded();
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "data", "one");
+    test_dir.write_spec(&["a"], json!({}));
+    let read = |name: &str| std::fs::read(test_dir.path(name)).unwrap();
+    test_dir.build_archive();
+    test_dir.cooper(&["copy", "oci-archive:image.tar", "oci:layout"]).assert_success();
+    test_dir.cooper(&["copy", "oci:layout", "oci-archive:copied.tar"]).assert_success();
     let load = ["load", "spec.json", "--or-save", "saved"];
-    let mut command = place.command(&load);
-    Ran::of(command.env("DOCKER_HOST", "unix:///none").output().unwrap()).succeeded();
-    let streamed = place.command(&["build", "spec.json", "-o", "-"]).output().unwrap().stdout;
+    let mut command = test_dir.command(&load);
+    CommandOutput::new(command.env("DOCKER_HOST", "unix:///none").output().unwrap())
+        .assert_success();
+    let streamed = test_dir.command(&["build", "spec.json", "-o", "-"]).output().unwrap().stdout;
     for bytes in [read("image.tar"), read("copied.tar"), read("saved/app.tar"), streamed] {
         let entries = entries(&bytes);
         let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::support::command::Place;
+use crate::support::command::TestDir;
 
 #[test]
 fn layout_entries_of_other_tools_are_kept() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
     let blob = "{}";
     let digest = cooper::digest::Digest::of(blob.as_bytes()).to_string();
-    place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-    place.write(&format!("layout/blobs/{}", digest.replace(':', "/")), blob);
+    test_dir.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    test_dir.write(&format!("layout/blobs/{}", digest.replace(':', "/")), blob);
     let theirs = json!({
         "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 2,
         "artifactType": "application/vnd.example+type", "data": "e30=",
@@ -22,10 +22,12 @@ fn layout_entries_of_other_tools_are_kept() {
     });
     // Neither the media type nor any other field of an index has to be there.
     let index = json!({"schemaVersion": 2, "com.example.unknown": 7, "manifests": [theirs]});
-    place.write("layout/index.json", index.to_string());
+    test_dir.write("layout/index.json", index.to_string());
     for _ in 0..2 {
-        place.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]).succeeded();
-        let bytes = std::fs::read(place.path("layout/index.json")).unwrap();
+        test_dir
+            .cooper(&["build", "spec.json", "--format=layout", "-o", "layout"])
+            .assert_success();
+        let bytes = std::fs::read(test_dir.path("layout/index.json")).unwrap();
         let mut now: Value = serde_json::from_slice(&bytes).unwrap();
         let manifests = now["manifests"].as_array_mut().unwrap();
         assert_eq!(manifests.len(), 2);
@@ -35,22 +37,22 @@ fn layout_entries_of_other_tools_are_kept() {
 }
 
 /// A layout that is called `from`, with an image.
-fn with_layout() -> Place {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
-    place
+fn with_layout() -> TestDir {
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    test_dir.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).assert_success();
+    test_dir
 }
 
-fn index_of(place: &Place, layout: &str) -> Value {
-    let bytes = std::fs::read(place.path(&format!("{layout}/index.json"))).unwrap();
+fn index_of(test_dir: &TestDir, layout: &str) -> Value {
+    let bytes = std::fs::read(test_dir.path(&format!("{layout}/index.json"))).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 
 #[test]
 fn copy_keeps_descriptor_fields() {
-    let place = with_layout();
-    let read = |layout: &str| index_of(&place, layout);
+    let test_dir = with_layout();
+    let read = |layout: &str| index_of(&test_dir, layout);
     let mut index = read("from");
     let entry = index["manifests"][0].as_object_mut().unwrap();
     for (field, value) in [
@@ -62,14 +64,16 @@ fn copy_keeps_descriptor_fields() {
     ] {
         entry.insert(field.into(), value);
     }
-    place.write("from/index.json", index.to_string());
-    place.cooper(&["copy", "oci:from:latest", "oci:to:latest"]).succeeded();
+    test_dir.write("from/index.json", index.to_string());
+    test_dir.cooper(&["copy", "oci:from:latest", "oci:to:latest"]).assert_success();
     assert_eq!(read("to")["manifests"], index["manifests"]);
-    place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "all.tar"]).succeeded();
-    place.cooper(&["copy", "all.tar", "./last"]).succeeded();
+    test_dir
+        .cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "all.tar"])
+        .assert_success();
+    test_dir.cooper(&["copy", "all.tar", "./last"]).assert_success();
     assert_eq!(read("last")["manifests"], index["manifests"]);
     // Under another name it is the same, but for that.
-    place.cooper(&["copy", "oci:from:latest", "oci:other:v2"]).succeeded();
+    test_dir.cooper(&["copy", "oci:from:latest", "oci:other:v2"]).assert_success();
     let mut other = read("other");
     let names = index["manifests"][0]["annotations"].clone();
     assert_ne!(std::mem::replace(&mut other["manifests"][0]["annotations"], names), Value::Null);
@@ -84,20 +88,22 @@ fn platform() -> Value {
 
 #[test]
 fn copy_keeps_nested_index_annotations() {
-    let place = with_layout();
-    let read = |layout: &str| index_of(&place, layout);
+    let test_dir = with_layout();
+    let read = |layout: &str| index_of(&test_dir, layout);
     let mut root = read("from")["manifests"][0].take();
     let mut entry = root.clone();
     entry["platform"] = platform();
     entry["annotations"] = json!({"com.example.of": "the image"});
     let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
     let digest = cooper::digest::Digest::of(index.as_bytes()).to_string();
-    place.write(&format!("from/blobs/{}", digest.replace(':', "/")), &index);
+    test_dir.write(&format!("from/blobs/{}", digest.replace(':', "/")), &index);
     root["mediaType"] = "application/vnd.oci.image.index.v1+json".into();
     (root["digest"], root["size"]) = (digest.into(), index.len().into());
     root.as_object_mut().unwrap().remove("platform");
-    place.write("from/index.json", json!({"schemaVersion": 2, "manifests": [root]}).to_string());
-    place.cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "oci:to"]).succeeded();
+    test_dir.write("from/index.json", json!({"schemaVersion": 2, "manifests": [root]}).to_string());
+    test_dir
+        .cooper(&["copy", "--platform=linux/amd64", "oci:from:latest", "oci:to"])
+        .assert_success();
     let names = root["annotations"].as_object().unwrap().clone();
     entry["annotations"].as_object_mut().unwrap().extend(names);
     assert_eq!(read("to")["manifests"], json!([entry]));
@@ -105,29 +111,29 @@ fn copy_keeps_nested_index_annotations() {
 
 #[test]
 fn index_large_numbers_are_kept_exactly() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    test_dir.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).assert_success();
     let text = |layout: &str| {
-        std::fs::read_to_string(place.path(&format!("{layout}/index.json"))).unwrap()
+        std::fs::read_to_string(test_dir.path(&format!("{layout}/index.json"))).unwrap()
     };
     let number = "\"com.example.number\":1234567890123456789012345.10";
     let entry = text("from").replace("\"digest\"", &format!("{number},\"digest\""));
     let index = entry.replace("\"schemaVersion\"", &format!("{number},\"schemaVersion\""));
     assert_eq!(index.matches(number).count(), 2);
-    place.write("from/index.json", &index);
-    place.cooper(&["copy", "oci:from:latest", "oci:to:v2"]).succeeded();
+    test_dir.write("from/index.json", &index);
+    test_dir.cooper(&["copy", "oci:from:latest", "oci:to:v2"]).assert_success();
     assert_eq!(text("to").matches(number).count(), 1);
-    place.spec(&[], json!({"name": "other"}));
-    place.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).succeeded();
+    test_dir.write_spec(&[], json!({"name": "other"}));
+    test_dir.cooper(&["build", "spec.json", "--format=layout", "-o", "from"]).assert_success();
     assert_eq!(text("from").matches(number).count(), 2);
 }
 
 #[test]
 fn layout_index_over_size_limit_stays_unchanged() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    test_dir.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
     let theirs = json!({
         "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
         "digest": cooper::digest::Digest::of(b"{}").to_string(),
@@ -135,19 +141,22 @@ fn layout_index_over_size_limit_stays_unchanged() {
     });
     let index = json!({"schemaVersion": 2, "manifests": [theirs]}).to_string();
     assert!(index.len() < 4 << 20);
-    place.write("layout/index.json", &index);
-    let ran = place.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]);
-    ran.failed(1, &["the index.json of `layout` would have 4194", "name another folder"]);
-    assert_eq!(std::fs::read_to_string(place.path("layout/index.json")).unwrap(), index);
+    test_dir.write("layout/index.json", &index);
+    let output = test_dir.cooper(&["build", "spec.json", "--format=layout", "-o", "layout"]);
+    output
+        .assert_failure(1, &["the index.json of `layout` would have 4194", "name another folder"]);
+    assert_eq!(std::fs::read_to_string(test_dir.path("layout/index.json")).unwrap(), index);
 }
 
 #[test]
 fn copy_platform_mismatch_is_refused() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.cooper(&["build", "spec.json", "-o", "app.tar"]).succeeded();
-    let copy = |platform: &str| place.cooper(&["copy", "--platform", platform, "app.tar", "x.tar"]);
-    copy("linux/arm64").failed(1, &["of `app.tar` is for linux/amd64, and not for linux/arm64"]);
-    assert!(!place.path("x.tar").exists());
-    copy("linux/amd64").succeeded();
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    test_dir.cooper(&["build", "spec.json", "-o", "app.tar"]).assert_success();
+    let copy =
+        |platform: &str| test_dir.cooper(&["copy", "--platform", platform, "app.tar", "x.tar"]);
+    copy("linux/arm64")
+        .assert_failure(1, &["of `app.tar` is for linux/amd64, and not for linux/arm64"]);
+    assert!(!test_dir.path("x.tar").exists());
+    copy("linux/amd64").assert_success();
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, run};
+use crate::support::command::{TestDir, run};
 
-fn tree(place: &Place) {
-    place.store_file("root", "tree/etc/app.conf", "on\n");
-    place.store_file("root", "tree/tmp/.keep", "");
-    let root = place.store_path("root");
+fn tree(test_dir: &TestDir) {
+    test_dir.store_file("root", "tree/etc/app.conf", "on\n");
+    test_dir.store_file("root", "tree/tmp/.keep", "");
+    let root = test_dir.store_path("root");
     symlink("/etc/app.conf", root.join("tree/conf")).unwrap();
     let mode = |path: &str, mode| {
         std::fs::set_permissions(root.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
@@ -24,17 +24,21 @@ fn tree(place: &Place) {
 }
 
 /// Runs `from-tree` in the tree's store path, then `from-attrs` with the spec's fields.
-fn spec(place: &Place, more: &[&str], fields: Value) -> crate::support::command::Ran {
-    let root = place.store_path("root");
+fn spec(
+    test_dir: &TestDir,
+    more: &[&str],
+    fields: Value,
+) -> crate::support::command::CommandOutput {
+    let root = test_dir.store_path("root");
     let document = root.join("tree.json");
-    let folder = root.join("tree");
+    let directory = root.join("tree");
     // As a build does it: inside of its output, so that sources are relative.
     let mut args = vec!["spec", "from-tree", "tree", "-o", "tree.json"];
     args.extend(more);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
     assert!(command.current_dir(&root).args(&args).status().unwrap().success());
     // The store keeps no modes.
-    let seal = [Path::new("-R"), Path::new("u=rX,go=rX"), folder.as_path()];
+    let seal = [Path::new("-R"), Path::new("u=rX,go=rX"), directory.as_path()];
     run("chmod", &seal);
     let mut spec = json!({"version": 1, "name": "app", "compression": {"algorithm": "none"}});
     spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -42,16 +46,16 @@ fn spec(place: &Place, more: &[&str], fields: Value) -> crate::support::command:
         "spec": spec,
         "trees": [document],
         "closure": [{"path": root, "narHash": "sha256:0", "narSize": 1000, "references": []}],
-        "outputs": {"out": place.path("made")},
+        "outputs": {"out": test_dir.path("made")},
     });
-    let attrs = place.write("attrs.json", attrs.to_string());
-    place.cooper(&["spec", "from-attrs", "--attrs", attrs.to_str().unwrap()])
+    let attrs = test_dir.write("attrs.json", attrs.to_string());
+    test_dir.cooper(&["spec", "from-attrs", "--attrs", attrs.to_str().unwrap()])
 }
 
 /// The entries of the one layer that the image must have.
-fn entries(place: &Place) -> Vec<String> {
-    let made = place.path("made").display().to_string();
-    let [layer] = place.layers(&made).try_into().unwrap();
+fn entries(test_dir: &TestDir) -> Vec<String> {
+    let made = test_dir.path("made").display().to_string();
+    let [layer] = test_dir.layers(&made).try_into().unwrap();
     let mut lines = Vec::new();
     for entry in tar::Archive::new(layer).entries().unwrap() {
         let entry = entry.unwrap();
@@ -66,11 +70,11 @@ fn entries(place: &Place) -> Vec<String> {
 
 #[test]
 fn from_tree_modes_reach_the_image() {
-    let place = Place::new();
-    tree(&place);
-    let ran = spec(&place, &["--uid", "7", "--gid", "8"], json!({}));
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    let entries = entries(&place);
+    let test_dir = TestDir::new();
+    tree(&test_dir);
+    let output = spec(&test_dir, &["--uid", "7", "--gid", "8"], json!({}));
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    let entries = entries(&test_dir);
     assert_eq!(
         entries,
         [
@@ -85,13 +89,13 @@ fn from_tree_modes_reach_the_image() {
 
 #[test]
 fn from_tree_owner_list_reaches_the_image() {
-    let place = Place::new();
-    tree(&place);
+    let test_dir = TestDir::new();
+    tree(&test_dir);
     let listed = "l 777 0 0 conf\0d 750 1000 50 etc\0f 4755 12345 54321 etc/app.conf\0\
         d 1777 0 0 tmp\0f 644 0 0 tmp/.keep\0";
-    let owners = place.write("owners", listed).display().to_string();
-    let ran = spec(&place, &["--owners", &owners], json!({}));
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let owners = test_dir.write("owners", listed).display().to_string();
+    let output = spec(&test_dir, &["--owners", &owners], json!({}));
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     let expected = [
         "conf 0777 0:0",
         "etc 0750 1000:50",
@@ -99,21 +103,21 @@ fn from_tree_owner_list_reaches_the_image() {
         "tmp 1777 0:0",
         "tmp/.keep 0644 0:0",
     ];
-    assert_eq!(entries(&place), expected);
+    assert_eq!(entries(&test_dir), expected);
 }
 
 /// A list with a device, without an entry or in another format.
 #[test]
 fn from_tree_invalid_owner_list_is_refused() {
-    let place = Place::new();
-    tree(&place);
-    let root = place.store_path("root");
+    let test_dir = TestDir::new();
+    tree(&test_dir);
+    let root = test_dir.store_path("root");
     let refused = |list: &str, words: &[&str]| {
-        let owners = place.write("owners", list).display().to_string();
-        let folder = root.join("tree").display().to_string();
-        let args = ["spec", "from-tree", &folder, "-o", "tree.json", "--owners", &owners];
-        place.cooper(&args).failed(1, words);
-        assert!(!place.path("tree.json").exists());
+        let owners = test_dir.write("owners", list).display().to_string();
+        let directory = root.join("tree").display().to_string();
+        let args = ["spec", "from-tree", &directory, "-o", "tree.json", "--owners", &owners];
+        test_dir.cooper(&args).assert_failure(1, words);
+        assert!(!test_dir.path("tree.json").exists());
     };
     refused("c 644 0 0 dev/null\0", &["`dev/null` is no file", "a runtime makes the devices"]);
     refused("d 755 0 0 etc\0", &["has nothing of `"]);
@@ -124,28 +128,28 @@ fn from_tree_invalid_owner_list_is_refused() {
 
 #[test]
 fn spec_directories_override_tree_directories() {
-    let place = Place::new();
-    tree(&place);
-    let ran = spec(&place, &[], json!({"directories": {"/tmp": {"mode": "0700", "uid": 9}}}));
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    assert!(entries(&place).contains(&"tmp 0700 9:0".to_owned()));
+    let test_dir = TestDir::new();
+    tree(&test_dir);
+    let output = spec(&test_dir, &[], json!({"directories": {"/tmp": {"mode": "0700", "uid": 9}}}));
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert!(entries(&test_dir).contains(&"tmp 0700 9:0".to_owned()));
 }
 
 #[test]
 fn file_in_spec_and_tree_is_refused() {
-    let place = Place::new();
-    tree(&place);
-    let ran = spec(&place, &[], json!({"files": {"/etc/app.conf": {"text": ""}}}));
-    ran.failed(1, &["`/etc/app.conf` is in files", "leave one of the two out"]);
+    let test_dir = TestDir::new();
+    tree(&test_dir);
+    let output = spec(&test_dir, &[], json!({"files": {"/etc/app.conf": {"text": ""}}}));
+    output.assert_failure(1, &["`/etc/app.conf` is in files", "leave one of the two out"]);
 }
 
 #[test]
 fn tree_referenced_by_config_stays_in_the_closure() {
-    let place = Place::new();
-    tree(&place);
-    let named = format!("conf={}", place.store_path("root").display());
-    let ran = spec(&place, &[], json!({"config": {"Labels": {"a": named}}}));
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    let plan = place.data(&["plan", "--json", place.path("made").to_str().unwrap()]);
+    let test_dir = TestDir::new();
+    tree(&test_dir);
+    let named = format!("conf={}", test_dir.store_path("root").display());
+    let output = spec(&test_dir, &[], json!({"config": {"Labels": {"a": named}}}));
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    let plan = test_dir.stdout_of(&["plan", "--json", test_dir.path("made").to_str().unwrap()]);
     assert!(plan.contains("-root"), "{plan}");
 }

@@ -4,20 +4,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::command::Place;
+use crate::support::command::TestDir;
 
 /// An image with a bit of everything, over two store paths.
-fn example() -> Place {
-    let place = Place::new();
-    place.executable("app-1.0", "bin/app", &minimal_elf());
-    place.store_file("app-1.0", "share/doc/readme", "hello");
-    place.store_file("tzdata-2025b", "share/zoneinfo/UTC", "");
-    let app = place.store_path("app-1.0");
-    place.spec(
+fn example() -> TestDir {
+    let test_dir = TestDir::new();
+    test_dir.executable("app-1.0", "bin/app", &minimal_elf());
+    test_dir.store_file("app-1.0", "share/doc/readme", "hello");
+    test_dir.store_file("tzdata-2025b", "share/zoneinfo/UTC", "");
+    let app = test_dir.store_path("app-1.0");
+    test_dir.write_spec(
         &["app-1.0", "tzdata-2025b"],
         json!({
             "name": "team/app", "tags": ["v1", "latest"],
-            "contents": [app, place.store_path("tzdata-2025b")],
+            "contents": [app, test_dir.store_path("tzdata-2025b")],
             "files": {"/etc/app.conf": {"text": "port = 8080\n", "uid": 65532}},
             "config": {"Entrypoint": ["/bin/app"], "Cmd": ["--greeting", "it's me"],
                 "Env": ["PORT=8080"], "User": "65532:65532", "ExposedPorts": {"8080/tcp": {}},
@@ -25,7 +25,7 @@ fn example() -> Place {
                 "Healthcheck": {"Test": ["CMD", "/bin/app", "check"]}},
         }),
     );
-    place
+    test_dir
 }
 
 /// A program for amd64 that no kernel is asked to run here.
@@ -40,23 +40,31 @@ fn minimal_elf() -> Vec<u8> {
 }
 
 /// The output with the test's folder cut off.
-fn shown(place: &Place, text: &str) -> String {
-    text.replace(place.path("store").to_str().unwrap(), "/nix/store")
+fn without_test_dir(test_dir: &TestDir, text: &str) -> String {
+    text.replace(test_dir.path("store").to_str().unwrap(), "/nix/store")
 }
 
 #[test]
 fn inspect_shows_config_layers_and_biggest_paths() {
-    let place = example();
-    insta::assert_snapshot!(shown(&place, &place.data(&["inspect", "spec.json"])));
-    assert!(!place.path("cache").exists(), "nothing was built");
+    let test_dir = example();
+    insta::assert_snapshot!(without_test_dir(
+        &test_dir,
+        &test_dir.stdout_of(&["inspect", "spec.json"])
+    ));
+    assert!(!test_dir.path("cache").exists(), "nothing was built");
 }
 
 #[test]
 fn inspect_json_matches_text_output() {
-    let place = example();
-    let json: Value =
-        serde_json::from_str(&place.data(&["inspect", "spec.json", "--json", "--biggest", "1"]))
-            .unwrap();
+    let test_dir = example();
+    let json: Value = serde_json::from_str(&test_dir.stdout_of(&[
+        "inspect",
+        "spec.json",
+        "--json",
+        "--biggest",
+        "1",
+    ]))
+    .unwrap();
     assert_eq!(json[0]["name"], "team/app");
     assert_eq!(json[0]["tags"], json!(["v1", "latest"]));
     assert_eq!(json[0]["config"]["User"], "65532:65532");
@@ -70,20 +78,23 @@ fn inspect_json_matches_text_output() {
 
 #[test]
 fn history_lists_layers_top_first() {
-    let place = example();
-    insta::assert_snapshot!(shown(&place, &place.data(&["history", "spec.json"])));
+    let test_dir = example();
+    insta::assert_snapshot!(without_test_dir(
+        &test_dir,
+        &test_dir.stdout_of(&["history", "spec.json"])
+    ));
     let json: Value =
-        serde_json::from_str(&place.data(&["history", "spec.json", "--json"])).unwrap();
+        serde_json::from_str(&test_dir.stdout_of(&["history", "spec.json", "--json"])).unwrap();
     assert_eq!(json[0]["comment"], "own files");
-    place.builds();
-    let built = place.path("image.tar");
+    test_dir.build_archive();
+    let built = test_dir.path("image.tar");
     let config = config_of(&built);
     let mut comments: Vec<&Value> =
         config["history"].as_array().unwrap().iter().map(|entry| &entry["comment"]).collect();
     comments.reverse();
-    let told: Vec<&Value> =
+    let messages: Vec<&Value> =
         json.as_array().unwrap().iter().map(|entry| &entry["comment"]).collect();
-    assert_eq!(told, comments, "the built image's history, the top layer first");
+    assert_eq!(messages, comments, "the built image's history, the top layer first");
 }
 
 /// The config in an archive, by its Docker manifest.
@@ -100,25 +111,26 @@ fn config_of(archive: &Path) -> Value {
 
 #[test]
 fn why_follows_symlinks_of_the_image() {
-    let place = example();
-    let why = |path: &str| place.cooper(&["why", "spec.json", path]);
+    let test_dir = example();
+    let why = |path: &str| test_dir.cooper(&["why", "spec.json", path]);
     let app = why("app");
     assert!(app.stdout.contains("-app-1.0\n"), "{}", app.stderr);
     for path in ["/bin/app", "/bin/../share/doc/readme"] {
         assert_eq!(why(path).stdout, app.stdout);
     }
-    why("/bin/none").failed(1, &["image `team/app` has no `/bin/none`"]);
-    why("/bin").failed(1, &["`/bin` in image `team/app` is a directory of several sources"]);
+    why("/bin/none").assert_failure(1, &["image `team/app` has no `/bin/none`"]);
+    why("/bin")
+        .assert_failure(1, &["`/bin` in image `team/app` is a directory of several sources"]);
 }
 
 #[test]
 fn why_names_the_field_and_source_of_own_files() {
-    let place = Place::new();
-    place.store_file("source", "src/app.py", "print()\n");
-    place.store_file("nss", "etc/passwd", "root:x:0:0::/:\n");
-    let store_path = |name| place.store_path(name).display().to_string();
+    let test_dir = TestDir::new();
+    test_dir.store_file("source", "src/app.py", "print()\n");
+    test_dir.store_file("nss", "etc/passwd", "root:x:0:0::/:\n");
+    let store_path = |name| test_dir.store_path(name).display().to_string();
     let (source, nss) = (store_path("source"), store_path("nss"));
-    place.spec(
+    test_dir.write_spec(
         &["source", "nss"],
         json!({
             "contents": [nss],
@@ -132,9 +144,9 @@ fn why_names_the_field_and_source_of_own_files() {
         "/app/src/app.py\n  size: 8 B\n  layer: the top one, with the image's own files\n  \
          declared by: files.\"/app/src\"\n  source: {source}/src/app.py\n"
     );
-    assert_eq!(place.data(&["why", "spec.json", "/app/src/app.py"]), app);
-    assert_eq!(place.data(&["why", "spec.json", "/srv/app.py"]), app, "links are followed");
-    let by_name = place.data(&["why", "spec.json", "app.py"]);
+    assert_eq!(test_dir.stdout_of(&["why", "spec.json", "/app/src/app.py"]), app);
+    assert_eq!(test_dir.stdout_of(&["why", "spec.json", "/srv/app.py"]), app, "links are followed");
+    let by_name = test_dir.stdout_of(&["why", "spec.json", "app.py"]);
     assert!(by_name.starts_with(&app) && by_name.contains("declared by: symlinks.\"/srv/app.py\""));
     for (path, field, source) in [
         ("/app/src", "files.\"/app/src\"", Some(format!("{source}/src"))),
@@ -144,65 +156,69 @@ fn why_names_the_field_and_source_of_own_files() {
         ("/etc/passwd", "contents", Some(format!("{nss}/etc/passwd"))),
     ] {
         let json: Value =
-            serde_json::from_str(&place.data(&["why", "spec.json", path, "--json"])).unwrap();
+            serde_json::from_str(&test_dir.stdout_of(&["why", "spec.json", path, "--json"]))
+                .unwrap();
         assert_eq!(json[0]["declaredBy"], field, "{path}");
         assert_eq!(json[0]["source"].as_str(), source.as_deref(), "{path}");
     }
-    let missing = place.cooper(&["why", "spec.json", "other.py"]);
-    missing.failed(1, &["has no store path or own file `other.py`"]);
+    let missing = test_dir.cooper(&["why", "spec.json", "other.py"]);
+    missing.assert_failure(1, &["has no store path or own file `other.py`"]);
 }
 
 #[test]
 fn schema_accepts_what_build_accepts() {
-    let place = example();
-    let schema: Value = serde_json::from_str(&place.data(&["schema"])).unwrap();
+    let test_dir = example();
+    let schema: Value = serde_json::from_str(&test_dir.stdout_of(&["schema"])).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let mut schemas = boon::Schemas::new();
     let mut compiler = boon::Compiler::new();
     compiler.add_resource("schema.json", schema).unwrap();
     let index = compiler.compile("schema.json", &mut schemas).unwrap();
     let spec: Value =
-        serde_json::from_slice(&std::fs::read(place.path("spec.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(test_dir.path("spec.json")).unwrap()).unwrap();
     assert!(schemas.validate(&spec, index).is_ok());
-    place.builds();
+    test_dir.build_archive();
 }
 
 #[test]
 fn help_of_inspection_commands() {
-    let place = Place::new();
-    let verbs = ["inspect", "history", "schema", "completions", "man"];
-    let short =
-        |verb: &str| place.data(&["help", verb]).split("\nOptions:").next().map(str::to_owned);
-    let text: Vec<String> = verbs.iter().filter_map(|verb| short(verb)).collect();
+    let test_dir = TestDir::new();
+    let subcommands = ["inspect", "history", "schema", "completions", "man"];
+    let short = |subcommand: &str| {
+        test_dir.stdout_of(&["help", subcommand]).split("\nOptions:").next().map(str::to_owned)
+    };
+    let text: Vec<String> = subcommands.iter().filter_map(|subcommand| short(subcommand)).collect();
     insta::assert_snapshot!(text.join("\n---\n"));
 }
 
 #[test]
 fn completions_list_commands_in_every_shell() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let text = place.data(&["completions", shell]);
-        for verb in ["build", "inspect", "history"] {
-            assert!(text.contains(verb), "{shell} has no {verb}");
+        let text = test_dir.stdout_of(&["completions", shell]);
+        for subcommand in ["build", "inspect", "history"] {
+            assert!(text.contains(subcommand), "{shell} has no {subcommand}");
         }
     }
-    place.cooper(&["completions", "cmd"]).failed(1, &["invalid value 'cmd'"]);
+    test_dir.cooper(&["completions", "cmd"]).assert_failure(1, &["invalid value 'cmd'"]);
 }
 
 #[test]
 fn man_writes_a_page_for_every_command() {
-    let place = Place::new();
-    assert!(place.data(&["man"]).contains(".TH cooper 1"));
-    assert_eq!(place.data(&["man", "share/man/man1"]), "");
-    let pages = place.path("share/man/man1");
-    let help = place.data(&["help"]);
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let verbs: Vec<&str> =
-        verbs.map_while(|line| line.split_whitespace().next()).filter(|v| *v != "help").collect();
-    assert!(verbs.len() > 5, "{help}");
-    for verb in verbs {
-        let page = std::fs::read_to_string(pages.join(format!("cooper-{verb}.1"))).unwrap();
-        assert!(page.contains(&format!("cooper\\-{verb} \\- ")), "{page}");
+    let test_dir = TestDir::new();
+    assert!(test_dir.stdout_of(&["man"]).contains(".TH cooper 1"));
+    assert_eq!(test_dir.stdout_of(&["man", "share/man/man1"]), "");
+    let pages = test_dir.path("share/man/man1");
+    let help = test_dir.stdout_of(&["help"]);
+    let subcommands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let subcommands: Vec<&str> = subcommands
+        .map_while(|line| line.split_whitespace().next())
+        .filter(|v| *v != "help")
+        .collect();
+    assert!(subcommands.len() > 5, "{help}");
+    for subcommand in subcommands {
+        let page = std::fs::read_to_string(pages.join(format!("cooper-{subcommand}.1"))).unwrap();
+        assert!(page.contains(&format!("cooper\\-{subcommand} \\- ")), "{page}");
     }
     assert!(pages.join("cooper.1").exists() && pages.join("cooper-spec-from-attrs.1").exists());
 }
@@ -211,16 +227,19 @@ fn man_writes_a_page_for_every_command() {
 fn readme_names_every_command() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let help = Place::new().data(&["--help"]);
+    let help = TestDir::new().stdout_of(&["--help"]);
     let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
-    let verbs: Vec<&str> = commands
+    let subcommands: Vec<&str> = commands
         .lines()
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert!(verbs.len() > 10, "{verbs:?}");
-    for verb in verbs {
-        let named = [format!("`{verb}`"), format!("`{verb} ")];
-        assert!(named.iter().any(|name| readme.contains(name)), "README.md does not name `{verb}`");
+    assert!(subcommands.len() > 10, "{subcommands:?}");
+    for subcommand in subcommands {
+        let named = [format!("`{subcommand}`"), format!("`{subcommand} ")];
+        assert!(
+            named.iter().any(|name| readme.contains(name)),
+            "README.md does not name `{subcommand}`"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::command::Place;
+use crate::support::command::TestDir;
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -19,9 +19,9 @@ fn base_lock(pointer: &str, value: Value) -> String {
 
 #[test]
 fn base_lock_errors_name_the_file_and_the_field() {
-    let place = Place::new();
-    let spec = json!({"version": 1, "name": "app", "base": {"lock": place.path("base.lock.json"), "blobs": {}}});
-    place.write("spec.json", spec.to_string());
+    let test_dir = TestDir::new();
+    let spec = json!({"version": 1, "name": "app", "base": {"lock": test_dir.path("base.lock.json"), "blobs": {}}});
+    test_dir.write("spec.json", spec.to_string());
     for (pointer, value, field) in [
         ("/reference", json!("a:b@c"), "reference"),
         ("/reference", json!(["a"]), "reference"),
@@ -34,69 +34,69 @@ fn base_lock_errors_name_the_file_and_the_field() {
         ("/platforms", json!([]), "platforms"),
         ("/version", json!(2), "version"),
     ] {
-        place.write("base.lock.json", base_lock(pointer, value));
+        test_dir.write("base.lock.json", base_lock(pointer, value));
         for args in [
             &["fetch", "--lock", "base.lock.json", DIGEST, "-o", "blob"][..],
             &["build", "spec.json", "-o", "image.tar"],
         ] {
-            place.cooper(args).failed(1, &["base.lock.json", field, "cooper lock"]);
+            test_dir.cooper(args).assert_failure(1, &["base.lock.json", field, "cooper lock"]);
         }
     }
     for args in [
         &["fetch", "--lock", "base.lock.json", DIGEST, "-o", "blob"][..],
         &["build", "spec.json", "-o", "x.tar"],
     ] {
-        place.write("base.lock.json", "{\"version\":1,");
-        place.cooper(args).failed(1, &["base.lock.json", "line 1 column"]);
+        test_dir.write("base.lock.json", "{\"version\":1,");
+        test_dir.cooper(args).assert_failure(1, &["base.lock.json", "line 1 column"]);
     }
 }
 
 #[test]
 fn layer_lock_errors_name_the_file_and_the_field() {
-    let place = Place::new();
-    place.write("spec.json", r#"{"version":1,"name":"app"}"#);
+    let test_dir = TestDir::new();
+    test_dir.write("spec.json", r#"{"version":1,"name":"app"}"#);
     for (lock, field) in [
         (r#"{"version":"1","images":{}}"#, "version"),
         (r#"{"version":1,"images":{"app":[["a"],"b"]}}"#, "images.app[1]"),
         (r#"{"version":1,"images":{"app":[["a",5]]}}"#, "images.app[0][1]"),
         (r#"{"version":1,"images":{}} x"#, "line 1 column"),
     ] {
-        place.write("layers.lock.json", lock);
+        test_dir.write("layers.lock.json", lock);
         for option in ["--lock=layers.lock.json", "--write-lock=layers.lock.json"] {
-            let ran = place.cooper(&["plan", "spec.json", option]);
-            ran.failed(1, &["layers.lock.json", field]);
+            let result = test_dir.cooper(&["plan", "spec.json", option]);
+            result.assert_failure(1, &["layers.lock.json", field]);
         }
     }
 }
 
 #[test]
 fn layout_and_docker_file_errors_name_the_file_and_the_field() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     for (name, text, field) in [
         ("layout/oci-layout", "{}", "imageLayoutVersion"),
         ("layout/oci-layout", r#"{"imageLayoutVersion":"2"}"#, "version"),
         ("layout/index.json", r#"{"schemaVersion":2,"manifests":[{"size":1}]}"#, "manifests[0]"),
         ("layout/index.json", r#"{"schemaVersion":3,"manifests":[]}"#, "schemaVersion"),
     ] {
-        place.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-        place.write("layout/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
-        place.write(name, text);
-        place.cooper(&["inspect", "oci:layout"]).failed(1, &["layout", field]);
+        test_dir.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+        test_dir.write("layout/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
+        test_dir.write(name, text);
+        test_dir.cooper(&["inspect", "oci:layout"]).assert_failure(1, &["layout", field]);
     }
-    place.write("spec.json", r#"{"version":1,"name":"app"}"#);
+    test_dir.write("spec.json", r#"{"version":1,"name":"app"}"#);
     for (text, field) in
         [(r#"{"currentContext":5}"#, "`currentContext` is not a string"), ("[]", "line 1, column")]
     {
-        let config = place.write("docker/config.json", text);
-        let mut command = place.command(&["load", "spec.json"]);
+        let config = test_dir.write("docker/config.json", text);
+        let mut command = test_dir.command(&["load", "spec.json"]);
         command.env("DOCKER_CONFIG", config.parent().unwrap());
         command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
-        let ran = crate::support::command::Ran::of(command.output().unwrap());
+        let result = crate::support::command::CommandOutput::new(command.output().unwrap());
         assert!(
-            ran.stderr.contains("docker/config.json") && ran.stderr.contains(field),
+            result.stderr.contains("docker/config.json") && result.stderr.contains(field),
             "{}",
-            ran.stderr
+            result.stderr
         );
-        assert!(ran.code == Some(1) || ran.code == Some(2), "{}", ran.stderr);
+        assert!(result.code == Some(1) || result.code == Some(2), "{}", result.stderr);
     }
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 
 /// A process that holds a lock until its standard input ends.
-fn holder(path: &Path) -> Child {
+fn hold_lock(path: &Path) -> Child {
     let mut command = Command::new("flock");
     command.arg("-x").arg(path).args(["sh", "-c", "echo held; read end"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -22,16 +22,17 @@ fn release(mut child: Child) {
     child.wait().unwrap();
 }
 
-fn place() -> Place {
-    let place = Place::new();
-    place.store_file("a", "x", "one");
-    place.spec(&["a"], serde_json::json!({"compression": {"algorithm": "gzip"}}));
-    place
+fn test_dir() -> TestDir {
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "x", "one");
+    test_dir.write_spec(&["a"], serde_json::json!({"compression": {"algorithm": "gzip"}}));
+    test_dir
 }
 
 /// The records and blobs of the cache go, and each layer gets a file to lock.
-fn claims(place: &Place) -> Vec<PathBuf> {
-    let version = std::fs::read_dir(place.path("cache/cooper")).unwrap().next().unwrap().unwrap();
+fn remove_layers(test_dir: &TestDir) -> Vec<PathBuf> {
+    let version =
+        std::fs::read_dir(test_dir.path("cache/cooper")).unwrap().next().unwrap().unwrap();
     let records: Vec<PathBuf> = std::fs::read_dir(version.path().join("layers"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -48,52 +49,55 @@ fn claims(place: &Place) -> Vec<PathBuf> {
 
 #[test]
 fn lock_timeout_error_names_the_holder() {
-    let place = place();
-    place.builds();
+    let test_dir = test_dir();
+    test_dir.build_archive();
     let layout = ["build", "spec.json", "--format", "layout", "-o", "layout"];
-    place.cooper(&layout).succeeded();
-    let version = std::fs::read_dir(place.path("cache/cooper")).unwrap().next().unwrap().unwrap();
+    test_dir.cooper(&layout).assert_success();
+    let version =
+        std::fs::read_dir(test_dir.path("cache/cooper")).unwrap().next().unwrap().unwrap();
     let plan = ["plan", "spec.json", "--write-lock=locks/layers.lock.json"];
-    std::fs::create_dir(place.path("locks")).unwrap();
+    std::fs::create_dir(test_dir.path("locks")).unwrap();
     let build = ["build", "spec.json", "-o", "again.tar"];
     let ends = |path: &Path, args: &[&str]| {
-        let holder = holder(path);
-        let ran = place.cooper(&[args, &["--lock-timeout", "0"]].concat());
-        let says = format!("process {} (`flock`) still holds it after 0 s", holder.id());
-        ran.failed(2, &[&says, "failed to lock `"]);
-        release(holder);
-        place.cooper(&[args, &["--lock-timeout", "60"]].concat()).succeeded();
+        let hold_lock = hold_lock(path);
+        let result = test_dir.cooper(&[args, &["--lock-timeout", "0"]].concat());
+        let expected_text =
+            format!("process {} (`flock`) still holds it after 0 s", hold_lock.id());
+        result.assert_failure(2, &[&expected_text, "failed to lock `"]);
+        release(hold_lock);
+        test_dir.cooper(&[args, &["--lock-timeout", "60"]].concat()).assert_success();
     };
-    ends(&place.path("layout"), &layout);
-    ends(&place.path("locks"), &plan);
+    ends(&test_dir.path("layout"), &layout);
+    ends(&test_dir.path("locks"), &plan);
     ends(&version.path().join("lock"), &build);
     ends(&version.path().join("lock"), &["cache", "gc"]);
-    let claims = claims(&place);
-    ends(&claims[0], &build);
-    assert!(!claims[0].exists(), "the layer was made");
+    let remove_layers = remove_layers(&test_dir);
+    ends(&remove_layers[0], &build);
+    assert!(!remove_layers[0].exists(), "the layer was made");
 }
 
 #[test]
 fn lock_wait_prints_a_warning() {
-    let place = place();
-    std::fs::create_dir(place.path("layout")).unwrap();
-    let held = holder(&place.path("layout"));
-    let mut command = place.command(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
+    let test_dir = test_dir();
+    std::fs::create_dir(test_dir.path("layout")).unwrap();
+    let held = hold_lock(&test_dir.path("layout"));
+    let mut command =
+        test_dir.command(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let warning = lines.next().unwrap();
-    let says = format!(
+    let expected_text = format!(
         "warning: the lock `layout` is held by process {} (`flock`), which is waited for",
         held.id()
     );
-    assert_eq!(warning, says);
+    assert_eq!(warning, expected_text);
     release(held);
     assert!(child.wait().unwrap().success());
     assert!(!lines.any(|line| line.contains("warning")));
 }
 
 /// Answers as Docker does to the first questions, and then never more.
-fn silent_docker() -> String {
+fn start_silent_docker() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("tcp://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -128,10 +132,10 @@ fn silent_docker() -> String {
 
 #[test]
 fn load_waits_for_a_load_of_the_same_image() {
-    let place = place();
-    let host = silent_docker();
+    let test_dir = test_dir();
+    let host = start_silent_docker();
     let load = |args: &[&str]| {
-        let mut command = place.command(&[&["load", "spec.json"], args].concat());
+        let mut command = test_dir.command(&[&["load", "spec.json"], args].concat());
         command.env("DOCKER_HOST", &host).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     };
@@ -150,9 +154,9 @@ fn load_waits_for_a_load_of_the_same_image() {
     while !locked() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let second = Ran::of(load(&["--lock-timeout", "0"]).output().unwrap());
-    let says = format!("process {} (`cooper load`) still holds it after 0 s", first.id());
-    second.failed(2, &[&says]);
+    let second = CommandOutput::new(load(&["--lock-timeout", "0"]).output().unwrap());
+    let expected_text = format!("process {} (`cooper load`) still holds it after 0 s", first.id());
+    second.assert_failure(2, &[&expected_text]);
     first.kill().unwrap();
     first.wait().unwrap();
 }

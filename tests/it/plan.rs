@@ -69,8 +69,8 @@ fn printed(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn fed(args: &[&str], input: &str) -> Output {
-    command::fed(Command::new(env!("CARGO_BIN_EXE_cooper")).args(args), input)
+fn run_with_stdin(args: &[&str], input: &str) -> Output {
+    command::run_with_stdin(Command::new(env!("CARGO_BIN_EXE_cooper")).args(args), input)
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn diff_over_max_bytes_fails() {
     let over = cooper(&["diff", old, new, "--max-bytes", &below]);
     assert_eq!(over.status.code(), Some(1));
     let message = String::from_utf8(over.stderr).unwrap();
-    let says = format!("{bytes} bytes to fetch are over the {below} allowed");
-    assert!(message.contains(&says), "{message}");
+    let expected_text = format!("{bytes} bytes to fetch are over the {below} allowed");
+    assert!(message.contains(&expected_text), "{message}");
     assert!(cooper(&["diff", old, new, "--max-bytes", &at]).status.success());
 }
 
@@ -215,12 +215,12 @@ fn build_stale_lock_prints_a_note() {
 fn plan_reads_graphs_from_stdin() {
     let web = graph(WEB, &[]);
     let args = ["plan", "--closure", "-", "--max-layers", "3"];
-    let output = fed(&args, &web.to_string());
+    let output = run_with_stdin(&args, &web.to_string());
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
     let layers = plan["layers"].as_array().unwrap();
     assert_eq!(layers.len(), 3);
     assert_eq!(layers.iter().flat_map(|layer| layer.as_array().unwrap()).count(), 5);
-    let output = fed(&args, &json!({"images": {"a": web, "b": web}}).to_string());
+    let output = run_with_stdin(&args, &json!({"images": {"a": web, "b": web}}).to_string());
     let plans: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plans["images"]["a"], plans["images"]["b"]);
 }
@@ -229,7 +229,7 @@ fn plan_reads_graphs_from_stdin() {
 fn plan_invalid_graph_error_names_the_path() {
     let with = |path: &str, references: &[&str]| json!([{"path": path, "narHash": "sha256:x", "narSize": 1, "references": references}]);
     let (a, b) = (store_path("a-1", 0), store_path("b-1", 0));
-    for (graph, max_layers, says) in [
+    for (graph, max_layers, expected_text) in [
         (with(&a, &[&b]), "5", format!("`{a}` refers to `{b}`, which the graph does not have")),
         (with("/nix/storefoo/a", &[]), "5", "`/nix/storefoo/a` is not a store path".to_owned()),
         (with(&a, &[]), "0", format!("no layer left for them, not even for `{a}`")),
@@ -243,22 +243,22 @@ fn plan_invalid_graph_error_names_the_path() {
         (json!({"version": 1}), "5", "the references graph has no field `info`".to_owned()),
     ] {
         let args = ["plan", "--closure", "-", "--max-layers", max_layers];
-        let output = fed(&args, &graph.to_string());
+        let output = run_with_stdin(&args, &graph.to_string());
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{message}");
-        assert!(message.contains(&says), "{message}");
+        assert!(message.contains(&expected_text), "{message}");
     }
 }
 
 #[test]
 fn simulate_versions_file_is_recognised_by_content() {
-    let place = command::Place::new();
-    place.write("spec.json", r#"{"version":1,"name":"web","entrypont":[]}"#);
-    place.write("graph.json", r#"{"version":2,"storeDir":"/nix/store"}"#);
-    let spec = place.cooper(&["simulate", "spec.json"]);
-    spec.failed(1, &["failed to read `spec.json`", "unknown field `entrypont`"]);
-    let graph = place.cooper(&["simulate", "graph.json"]);
-    graph.failed(1, &["failed to read `graph.json`", "no field `info`", "nix path-info"]);
+    let test_dir = command::TestDir::new();
+    test_dir.write("spec.json", r#"{"version":1,"name":"web","entrypont":[]}"#);
+    test_dir.write("graph.json", r#"{"version":2,"storeDir":"/nix/store"}"#);
+    let spec = test_dir.cooper(&["simulate", "spec.json"]);
+    spec.assert_failure(1, &["failed to read `spec.json`", "unknown field `entrypont`"]);
+    let graph = test_dir.cooper(&["simulate", "graph.json"]);
+    graph.assert_failure(1, &["failed to read `graph.json`", "no field `info`", "nix path-info"]);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn layer_lock_invalid_error_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
     let lock = dir.path().join("layers.lock.json");
-    for (text, says) in [
+    for (text, expected_text) in [
         ("", "EOF while parsing"),
         (r#"{"version":2,"images":{}}"#, "version 2 is not known"),
         (r#"{"version":1,"imgs":{}}"#, "unknown field `imgs`"),
@@ -299,23 +299,26 @@ fn layer_lock_invalid_error_names_the_file() {
         let output = cooper(&["plan", spec.to_str().unwrap(), "--lock", lock.to_str().unwrap()]);
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{message}");
-        assert!(message.contains("layers.lock.json") && message.contains(says), "{message}");
+        assert!(
+            message.contains("layers.lock.json") && message.contains(expected_text),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn simulate_compares_plans_over_versions() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("web");
-    std::fs::create_dir(&folder).unwrap();
-    let write = |name: &str, graph: Value| std::fs::write(folder.join(name), graph.to_string());
+    let directory = dir.path().join("web");
+    std::fs::create_dir(&directory).unwrap();
+    let write = |name: &str, graph: Value| std::fs::write(directory.join(name), graph.to_string());
     write("base.json", graph(WEB, &[])).unwrap();
     write("app.json", graph(WEB, &["web-1.0"])).unwrap();
     write("fix.json", graph(WEB, &["openssl-3.4.1"])).unwrap();
-    let folder_text = folder.to_str().unwrap();
+    let folder_text = directory.to_str().unwrap();
     let table = printed(&["simulate", folder_text, "--max-layers", "3"]);
     insta::assert_snapshot!(table);
-    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let (base, app, fix) = (file("base.json"), file("app.json"), file("fix.json"));
     let listed = printed(&["simulate", "--from-first", &base, &app, &fix, "--max-layers", "3"]);
     assert_eq!(listed, table);

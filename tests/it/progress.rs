@@ -8,15 +8,15 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 use crate::support::fixture::Fixture;
 
 /// What is told on standard error by a run that must succeed.
 fn events(fixture: &Fixture, args: &[&str]) -> Vec<Value> {
     let output = fixture.cooper().arg("--json").args(args).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{args:?}: {told}");
-    told.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{args:?}: {messages}");
+    messages.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// The bytes of the one task that says so, which has come to its end.
@@ -35,7 +35,7 @@ fn bytes(events: &[Value], what: &str) -> u64 {
 fn image(fixture: &Fixture, algorithm: &str) -> String {
     let item = fixture.item("a", 1, 300_000);
     let compression = json!({"compression": {"algorithm": algorithm}});
-    fixture.spec("app", "v1", &[item], &compression).to_str().unwrap().to_owned()
+    fixture.write_spec("app", "v1", &[item], &compression).to_str().unwrap().to_owned()
 }
 
 fn size_of_all(dir: &Path) -> u64 {
@@ -48,26 +48,28 @@ fn progress_written_bytes_without_layer_builds_are_reported() {
         let fixture = Fixture::new();
         let spec = image(&fixture, algorithm);
         for _ in 0..2 {
-            let told = events(&fixture, &["build", &spec, "-o", "out.tar"]);
+            let messages = events(&fixture, &["build", &spec, "-o", "out.tar"]);
             let size = fixture.dir().join("out.tar").metadata().unwrap().len();
-            assert_eq!(bytes(&told, "writing `out.tar`"), size, "{algorithm}");
+            assert_eq!(bytes(&messages, "writing `out.tar`"), size, "{algorithm}");
         }
-        let told = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
+        let messages = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
         let blobs = fixture.dir().join("out/blobs/sha256");
-        let size = |what| told.iter().filter(|e| e["what"] == what).count();
-        assert!(size("writing to `out`") > 0, "{told:?}");
+        let size = |what| messages.iter().filter(|e| e["what"] == what).count();
+        assert!(size("writing to `out`") > 0, "{messages:?}");
         for (from, to) in [("out.tar", "./copy"), ("out", "copy.tar")] {
-            let told = events(&fixture, &["copy", from, to]);
+            let messages = events(&fixture, &["copy", from, to]);
             match to {
-                "./copy" => assert_eq!(bytes(&told, "writing to `./copy`"), size_of_all(&blobs)),
-                _ => assert!(bytes(&told, "writing `copy.tar`") >= size_of_all(&blobs)),
+                "./copy" => {
+                    assert_eq!(bytes(&messages, "writing to `./copy`"), size_of_all(&blobs))
+                }
+                _ => assert!(bytes(&messages, "writing `copy.tar`") >= size_of_all(&blobs)),
             }
         }
-        let told = events(&fixture, &["save", "out", "-o", "saved.tar"]);
-        assert!(bytes(&told, "writing `saved.tar`") >= size_of_all(&blobs));
+        let messages = events(&fixture, &["save", "out", "-o", "saved.tar"]);
+        assert!(bytes(&messages, "writing `saved.tar`") >= size_of_all(&blobs));
         // Nothing is written where all is there.
-        let told = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
-        assert_eq!(told, [Value::Null; 0]);
+        let messages = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
+        assert_eq!(messages, [Value::Null; 0]);
     }
 }
 
@@ -77,8 +79,8 @@ fn progress_rehash_of_cached_blob_is_reported() {
     let spec = image(&fixture, "gzip");
     events(&fixture, &["build", &spec, "-o", "out.tar"]);
     let blobs = cooper::cache::folder(&fixture.dir().join("cache")).join("blobs");
-    let told = events(&fixture, &["cache", "verify"]);
-    assert_eq!(bytes(&told, "checking the cache"), size_of_all(&blobs));
+    let messages = events(&fixture, &["cache", "verify"]);
+    assert_eq!(bytes(&messages, "checking the cache"), size_of_all(&blobs));
     // As after a restart, nobody has seen this file yet.
     for blob in std::fs::read_dir(&blobs).unwrap() {
         let path = blob.unwrap().path();
@@ -86,8 +88,11 @@ fn progress_rehash_of_cached_blob_is_reported() {
         let whole = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, &whole).unwrap();
-        let told = events(&fixture, &["build", &spec, "-o", "out.tar"]);
-        assert_eq!(bytes(&told, &format!("checking the kept sha256:{name}")), whole.len() as u64);
+        let messages = events(&fixture, &["build", &spec, "-o", "out.tar"]);
+        assert_eq!(
+            bytes(&messages, &format!("checking the kept sha256:{name}")),
+            whole.len() as u64
+        );
     }
 }
 
@@ -101,18 +106,21 @@ fn progress_wait_for_cache_is_reported_first() {
     let mut gc = fixture.cooper();
     let gc = gc.args(["cache", "gc"]).stderr(Stdio::piped()).stdout(Stdio::null());
     let mut gc = gc.spawn().unwrap();
-    let (say, said) = std::sync::mpsc::channel();
+    let (say, error_message) = std::sync::mpsc::channel();
     let mut stderr = BufReader::new(gc.stderr.take().unwrap());
     std::thread::spawn(move || {
-        let mut told = String::new();
-        stderr.read_line(&mut told).unwrap();
-        say.send(told).unwrap();
+        let mut messages = String::new();
+        stderr.read_line(&mut messages).unwrap();
+        say.send(messages).unwrap();
     });
     // One that says nothing would wait for ever.
-    let told = said.recv_timeout(std::time::Duration::from_secs(20));
+    let messages = error_message.recv_timeout(std::time::Duration::from_secs(20));
     lock.unlock().unwrap();
     assert!(gc.wait().unwrap().success());
-    assert!(told.as_ref().is_ok_and(|told| told.contains("is waited for")), "{told:?}");
+    assert!(
+        messages.as_ref().is_ok_and(|messages| messages.contains("is waited for")),
+        "{messages:?}"
+    );
 }
 
 #[test]
@@ -122,38 +130,42 @@ fn progress_task_ids_are_unique() {
     for archive in ["a.tar", "b.tar"] {
         events(&fixture, &["build", &spec, "-o", archive]);
     }
-    let told = events(&fixture, &["inspect", "a.tar", "b.tar"]);
-    let starts = told.iter().filter(|event| event["event"] == "start");
+    let messages = events(&fixture, &["inspect", "a.tar", "b.tar"]);
+    let starts = messages.iter().filter(|event| event["event"] == "start");
     let numbers: Vec<u64> = starts.map(|event| event["task"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, [1, 2], "{told:?}");
+    assert_eq!(numbers, [1, 2], "{messages:?}");
 }
 
 /// All that is told by a run which must end with that code: an error a line, and no data.
-fn errors(ran: &Ran, code: i32) -> Vec<Value> {
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
-    let events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+fn errors(result: &CommandOutput, code: i32) -> Vec<Value> {
+    assert_eq!((result.code, result.stdout.as_str()), (Some(code), ""), "{}", result.stderr);
+    let events = result.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
     events.inspect(|event| assert_eq!(event["event"], "error")).collect()
 }
 
 #[test]
 fn json_error_is_an_event() {
-    let place = Place::new();
-    place.write("spec.json", r#"{"version":1,"name":"app","fils":{}}"#);
-    let [event] = &errors(&place.cooper(&["--json", "plan", "spec.json"]), 1)[..] else { panic!() };
+    let test_dir = TestDir::new();
+    test_dir.write("spec.json", r#"{"version":1,"name":"app","fils":{}}"#);
+    let [event] = &errors(&test_dir.cooper(&["--json", "plan", "spec.json"]), 1)[..] else {
+        panic!()
+    };
     assert_eq!(event["message"], "failed to read `spec.json`");
     assert!(event["causes"][0].as_str().unwrap().contains("unknown field `fils`"), "{event}");
     assert_eq!(event["hint"], "did you mean `files`?");
     assert_eq!(event["exitCode"], 1);
-    let ran = place.cooper(&["build", "--json", "--quiet", "none.json", "-o", "/proc/x"]);
-    let [event] = &errors(&ran, 1)[..] else { panic!() };
+    let result = test_dir.cooper(&["build", "--json", "--quiet", "none.json", "-o", "/proc/x"]);
+    let [event] = &errors(&result, 1)[..] else { panic!() };
     assert_eq!(event["causes"].as_array().unwrap().len(), 1, "{event}");
-    place.cooper(&["plan", "spec.json"]).failed(1, &["error: failed to read `spec.json`\n"]);
+    test_dir
+        .cooper(&["plan", "spec.json"])
+        .assert_failure(1, &["error: failed to read `spec.json`\n"]);
 }
 
 /// The arguments are wrong, and `--json` is among them.
 #[test]
 fn json_usage_error_is_an_event() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     for (words, message, hint) in [
         (&["plan", "--json", "--nope"][..], "unexpected argument '--nope' found", "--help"),
         (&["--json", "plan"], "required arguments were not provided:\n  <SPEC>", "Usage: cooper"),
@@ -162,15 +174,15 @@ fn json_usage_error_is_an_event() {
         (&["--json"], "requires a subcommand", "Usage: cooper"),
         (&["cache", "--json"], "requires a subcommand", "Usage: cooper"),
     ] {
-        let [event] = &errors(&place.cooper(words), 1)[..] else { panic!("{words:?}") };
+        let [event] = &errors(&test_dir.cooper(words), 1)[..] else { panic!("{words:?}") };
         assert!(event["message"].as_str().unwrap().contains(message), "{event}");
         assert!(event["hint"].as_str().unwrap().contains(hint), "{event}");
         assert_eq!(event["exitCode"], 1);
     }
-    place.cooper(&["plan", "--nope", "--", "--json"]).failed(1, &["error: unexpected"]);
-    let mut command = place.command(&["plan", "--json", "--max-layers"]);
+    test_dir.cooper(&["plan", "--nope", "--", "--json"]).assert_failure(1, &["error: unexpected"]);
+    let mut command = test_dir.command(&["plan", "--json", "--max-layers"]);
     command.arg(std::ffi::OsStr::from_bytes(b"\xff"));
-    let event = errors(&Ran::of(command.output().unwrap()), 1).remove(0);
+    let event = errors(&CommandOutput::new(command.output().unwrap()), 1).remove(0);
     assert!(event["message"].as_str().unwrap().contains("is no UTF-8"), "{event}");
 }
 

@@ -6,24 +6,24 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::sandbox::{GZIP, House, errors, succeeded};
+use crate::support::sandbox::{GZIP, Sandbox, assert_success, stderr_text};
 
 /// What a run says on standard error, a JSON value a line.
-fn events(house: &House, args: &[&str]) -> Vec<Value> {
+fn events(sandbox: &Sandbox, args: &[&str]) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
-    command.arg("--cache").arg(house.path("cache")).args(args);
-    command.arg("build").arg(house.path("spec.json")).args(["--format", "layout"]);
-    let output = command.arg("-o").arg(house.path("layout")).output().unwrap();
-    succeeded(&output);
-    errors(&output).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    command.arg("--cache").arg(sandbox.path("cache")).args(args);
+    command.arg("build").arg(sandbox.path("spec.json")).args(["--format", "layout"]);
+    let output = command.arg("-o").arg(sandbox.path("layout")).output().unwrap();
+    assert_success(&output);
+    stderr_text(&output).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 #[test]
 fn json_events_cover_every_layer() {
-    let house = House::new();
-    house.fill(3, 300_000);
-    house.spec(GZIP);
-    let events = events(&house, &["--json"]);
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(3, 300_000);
+    sandbox.write_spec(GZIP);
+    let events = events(&sandbox, &["--json"]);
     let is_layers = |event: &Value| event["what"].as_str().unwrap().contains("package");
     let layers = events.iter().filter(|event| event["event"] == "start" && is_layers(event));
     let layers: BTreeSet<_> = layers.map(|event| event["task"].as_u64().unwrap()).collect();
@@ -45,16 +45,16 @@ fn json_events_cover_every_layer() {
 
 #[test]
 fn json_events_unchanged_build_has_warnings_only() {
-    let house = House::new();
-    house.fill(1, 300_000);
-    house.spec(GZIP);
-    events(&house, &["--json"]);
-    assert_eq!(events(&house, &["--json"]), [Value::Null; 0]);
-    for entry in fs::read_dir(house.cached("layers")).unwrap() {
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(1, 300_000);
+    sandbox.write_spec(GZIP);
+    events(&sandbox, &["--json"]);
+    assert_eq!(events(&sandbox, &["--json"]), [Value::Null; 0]);
+    for entry in fs::read_dir(sandbox.cache_path("layers")).unwrap() {
         fs::write(entry.unwrap().path(), "junk").unwrap();
     }
-    let told = events(&house, &["--json"]);
-    let warning = told.iter().find(|event| event["event"] == "warning").unwrap();
+    let messages = events(&sandbox, &["--json"]);
+    let warning = messages.iter().find(|event| event["event"] == "warning").unwrap();
     assert!(warning["message"].as_str().unwrap().contains("made again"), "{warning}");
-    assert_eq!(events(&house, &["--json", "--quiet"]), [Value::Null; 0]);
+    assert_eq!(events(&sandbox, &["--json", "--quiet"]), [Value::Null; 0]);
 }

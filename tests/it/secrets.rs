@@ -4,20 +4,21 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 
 const SECRET: &str = "s3cret-Pa55";
 
 /// Runs cooper with these arguments and variables, in both forms of messages, and checks that no
 /// output has the password.
-fn hides(args: &[&str], variables: &[(&str, &str)]) {
-    let place = Place::new();
-    place.write("spec.json", r#"{"version":1,"name":"app"}"#);
+fn assert_hidden(args: &[&str], variables: &[(&str, &str)]) {
+    let test_dir = TestDir::new();
+    test_dir.write("spec.json", r#"{"version":1,"name":"app"}"#);
     for json in [false, true] {
-        let mut command = place.command(args);
+        let mut command = test_dir.command(args);
         command.args(json.then_some("--json"));
-        command.envs(variables.iter().copied()).env("HOME", place.path(""));
-        let Ran { code, stdout, stderr } = Ran::of(command.stdin(Stdio::null()).output().unwrap());
+        command.envs(variables.iter().copied()).env("HOME", test_dir.path(""));
+        let CommandOutput { code, stdout, stderr } =
+            CommandOutput::new(command.stdin(Stdio::null()).output().unwrap());
         let all = format!("{stdout}{stderr}");
         assert!(all.contains("error") || all.contains("warning"), "{args:?} {code:?}: {all}");
         assert!(!all.contains(SECRET) && !all.contains("Pa55"), "{args:?} {variables:?}: {all}");
@@ -35,29 +36,30 @@ fn secrets_in_arguments_are_hidden() {
     let url = format!("https://me:{SECRET}@127.0.0.1:1/app");
     let bare = format!("me:{SECRET}@127.0.0.1:1/app");
     let docker = format!("docker://{bare}");
-    for place in [&url, &bare, &docker, &format!("docker-daemon:{bare}"), &format!("oci:{bare}")] {
-        hides(&["inspect", place], &[]);
-        hides(&["validate", place], &[]);
-        hides(&["copy", "spec.json", place], &[]);
-        hides(&["copy", place, "oci-archive:x.tar"], &[]);
-        hides(&["lock", place], &[]);
-        hides(&["push", "spec.json", "--to", place], &[]);
-        hides(&["push", "spec.json", &format!("--to={place}")], &[]);
-        hides(
+    for location in [&url, &bare, &docker, &format!("docker-daemon:{bare}"), &format!("oci:{bare}")]
+    {
+        assert_hidden(&["inspect", location], &[]);
+        assert_hidden(&["validate", location], &[]);
+        assert_hidden(&["copy", "spec.json", location], &[]);
+        assert_hidden(&["copy", location, "oci-archive:x.tar"], &[]);
+        assert_hidden(&["lock", location], &[]);
+        assert_hidden(&["push", "spec.json", "--to", location], &[]);
+        assert_hidden(&["push", "spec.json", &format!("--to={location}")], &[]);
+        assert_hidden(
             &[
                 "push",
                 "spec.json",
                 "--to",
                 "127.0.0.1:1",
                 "--insecure-http",
-                place,
+                location,
                 "--registry-retries=0",
             ],
             &[],
         );
-        hides(&["build", place, "-o", "x.tar"], &[]);
-        hides(&["plan", "spec.json", "--lock", place], &[]);
-        hides(&["build", "spec.json", "--cache-size", place], &[]);
+        assert_hidden(&["build", location, "-o", "x.tar"], &[]);
+        assert_hidden(&["plan", "spec.json", "--lock", location], &[]);
+        assert_hidden(&["build", "spec.json", "--cache-size", location], &[]);
     }
 }
 
@@ -66,10 +68,13 @@ fn secrets_in_option_values_are_hidden() {
     for option in
         ["--registry-token-stdin", "--registry-token", "--password", "--creds", "--src-creds"]
     {
-        hides(&["push", "spec.json", "--to", "127.0.0.1:1", &format!("{option}={SECRET}")], &[]);
+        assert_hidden(
+            &["push", "spec.json", "--to", "127.0.0.1:1", &format!("{option}={SECRET}")],
+            &[],
+        );
     }
-    hides(&["push", "spec.json", "--to", "127.0.0.1:1", "--password", SECRET], &[]);
-    hides(
+    assert_hidden(&["push", "spec.json", "--to", "127.0.0.1:1", "--password", SECRET], &[]);
+    assert_hidden(
         &[
             "load",
             "spec.json",
@@ -86,42 +91,45 @@ fn secrets_in_option_values_are_hidden() {
 fn secrets_in_variables_are_hidden() {
     for scheme in ["tcp", "http", "https", "ftp", "unix", "ssh"] {
         let host = format!("{scheme}://me:{SECRET}@127.0.0.1:1");
-        hides(&["load", "spec.json"], &[("DOCKER_HOST", &host)]);
-        hides(&["list", "spec.json"], &[("DOCKER_HOST", &host)]);
+        assert_hidden(&["load", "spec.json"], &[("DOCKER_HOST", &host)]);
+        assert_hidden(&["list", "spec.json"], &[("DOCKER_HOST", &host)]);
     }
     for proxy in ["http", "https", "socks5", "nonsense"] {
         let proxy = format!("{proxy}://me:{SECRET}@127.0.0.1:1");
         let variables = [("HTTPS_PROXY", proxy.as_str()), ("NO_PROXY", ""), ("no_proxy", "")];
-        hides(&["inspect", "registry.invalid/app", "--registry-retries=0"], &variables);
+        assert_hidden(&["inspect", "registry.invalid/app", "--registry-retries=0"], &variables);
     }
-    hides(
+    assert_hidden(
         &["inspect", "127.0.0.1:1/app", "--registry-retries=0"],
         &[("REGISTRY_AUTH_FILE", &format!("https://me:{SECRET}@h"))],
     );
 }
 
 /// A cooper that waits for an answer of a daemon that gives none, run by another user if asked for.
-fn waiting(place: &Place, user: Option<&str>) -> (std::process::Child, std::net::TcpStream) {
+fn spawn_waiting_load(
+    test_dir: &TestDir,
+    user: Option<&str>,
+) -> (std::process::Child, std::net::TcpStream) {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("tcp://{}", silent.local_addr().unwrap());
     let mut command = Command::new("setpriv");
     if let Some(user) = user {
         command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
     }
-    command.arg(place.path("cooper")).args(["--cache", "none", "load", "spec.json"]);
-    command.current_dir(place.path("")).env("DOCKER_HOST", host).env("HOME", "/");
+    command.arg(test_dir.path("cooper")).args(["--cache", "none", "load", "spec.json"]);
+    command.current_dir(test_dir.path("")).env("DOCKER_HOST", host).env("HOME", "/");
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     (child, silent.accept().unwrap().0)
 }
 
 #[test]
 fn process_has_no_core_file_and_is_unreadable() {
-    let place = Place::new();
-    place.write("spec.json", r#"{"version":1,"name":"app"}"#);
-    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), place.path("cooper")).unwrap();
-    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let test_dir = TestDir::new();
+    test_dir.write("spec.json", r#"{"version":1,"name":"app"}"#);
+    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), test_dir.path("cooper")).unwrap();
+    std::fs::set_permissions(test_dir.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
     for user in [None, Some("65534")] {
-        let (mut child, connection) = waiting(&place, user);
+        let (mut child, connection) = spawn_waiting_load(&test_dir, user);
         let read = |name: &str| {
             let mut text = String::new();
             let mut file = std::fs::File::open(format!("/proc/{}/{name}", child.id())).unwrap();
@@ -141,10 +149,10 @@ fn process_has_no_core_file_and_is_unreadable() {
 
 #[test]
 fn other_user_writes_to_all_outputs() {
-    let place = Place::new();
-    place.write("spec.json", r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#);
-    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), place.path("cooper")).unwrap();
-    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let test_dir = TestDir::new();
+    test_dir.write("spec.json", r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#);
+    std::fs::copy(env!("CARGO_BIN_EXE_cooper"), test_dir.path("cooper")).unwrap();
+    std::fs::set_permissions(test_dir.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();
     let script = "set -e
         run() { ./cooper --cache cache build spec.json \"$@\"; }
         run -o file.tar
@@ -156,7 +164,7 @@ fn other_user_writes_to_all_outputs() {
         for name in dash stdout fd self; do cmp file.tar $name.tar; done";
     let mut shell = Command::new("setpriv");
     shell.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", script]);
-    let output = shell.current_dir(place.path("")).output().unwrap();
+    let output = shell.current_dir(test_dir.path("")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(place.path("layout/index.json").exists());
+    assert!(test_dir.path("layout/index.json").exists());
 }

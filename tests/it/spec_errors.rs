@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, run};
+use crate::support::command::{TestDir, run};
 
 /// Each must be refused, with these words beside the file's name.
 fn refused(specs: &[(&[u8], &str)]) {
-    for (spec, says) in specs {
-        let place = Place::new();
-        place.write("spec.json", spec);
-        place.refuses(1, &["failed to read `spec.json`", says]);
+    for (spec, expected_text) in specs {
+        let test_dir = TestDir::new();
+        test_dir.write("spec.json", spec);
+        test_dir.assert_build_fails(1, &["failed to read `spec.json`", expected_text]);
     }
 }
 
@@ -38,7 +38,7 @@ fn spec_not_a_json_object_error_names_the_position() {
 #[test]
 fn spec_field_of_wrong_type_is_named() {
     let with = |extra: &str| format!(r#"{{"version":1,"name":"a",{extra}}}"#);
-    for (extra, says) in [
+    for (extra, expected_text) in [
         (r#""entrypont":[]"#, "unknown field `entrypont`"),
         (r#""config":{"Entrypont":[]}"#, "hint: did you mean `Entrypoint`?"),
         (r#""config":[]"#, "config: invalid type: sequence, expected an object"),
@@ -60,16 +60,16 @@ fn spec_field_of_wrong_type_is_named() {
         (r#""directories":{"/a":{"mode":420}}"#, r#"directories."/a".mode: invalid type: integer"#),
         (r#""layering":{"mode":"all"}"#, "layering.mode: unknown variant `all`"),
     ] {
-        let place = Place::new();
-        place.write("spec.json", with(extra));
-        place.refuses(1, &["failed to read `spec.json`", says]);
+        let test_dir = TestDir::new();
+        test_dir.write("spec.json", with(extra));
+        test_dir.assert_build_fails(1, &["failed to read `spec.json`", expected_text]);
     }
 }
 
 #[test]
 fn spec_invalid_value_error_names_the_field() {
     let long = "t".repeat(129);
-    for (fields, says) in [
+    for (fields, expected_text) in [
         (json!({"config": {"Env": ["A"]}}), "config.Env has `A`"),
         (json!({"config": {"Env": ["=b"]}}), "config.Env has `=b`"),
         (json!({"config": {"Env": ["A=\0"]}}), "config.Env has a NUL character"),
@@ -105,107 +105,109 @@ fn spec_invalid_value_error_names_the_field() {
         (json!({"groups": {"": {"gid": 1}}}), "groups.\"\" is empty"),
         (json!({"files": {"/a": {}}}), "files.\"/a\" needs either `text` or `source`"),
     ] {
-        let place = Place::new();
-        place.spec(&[], fields);
-        place.refuses(1, &["failed to read `spec.json`", says]);
+        let test_dir = TestDir::new();
+        test_dir.write_spec(&[], fields);
+        test_dir.assert_build_fails(1, &["failed to read `spec.json`", expected_text]);
     }
 }
 
 #[test]
 fn spec_times_with_offset_and_year_9999_are_valid() {
     for created in ["2024-01-01T00:00:00+02:00", "9999-12-30T00:00:00Z"] {
-        let place = Place::new();
-        place.spec(&[], json!({"created": created}));
-        place.builds();
+        let test_dir = TestDir::new();
+        test_dir.write_spec(&[], json!({"created": created}));
+        test_dir.build_archive();
     }
 }
 
 /// Repeating a path, or leaving out a default, gives the same image.
 #[test]
 fn spec_duplicates_do_not_change_the_image() {
-    let place = Place::new();
-    place.store_file("a", "bin/a", "a");
-    let a = place.store_path("a");
-    place.spec(&["a"], json!({"contents": [a]}));
-    let once = std::fs::read(place.builds()).unwrap();
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "bin/a", "a");
+    let a = test_dir.store_path("a");
+    test_dir.write_spec(&["a"], json!({"contents": [a]}));
+    let once = std::fs::read(test_dir.build_archive()).unwrap();
     let twice =
         json!({"contents": [a, a], "config": {}, "files": {}, "tags": ["latest", "latest"]});
-    place.spec(&["a", "a"], twice);
-    assert_eq!(once, std::fs::read(place.builds()).unwrap());
-    let ran = place.cooper(&["build", "spec.json", "--tag=latest", "--tag=latest", "-o", "again"]);
-    ran.succeeded();
-    assert_eq!(once, std::fs::read(place.path("again")).unwrap());
-    place.spec(&[], json!({}));
-    place.builds();
+    test_dir.write_spec(&["a", "a"], twice);
+    assert_eq!(once, std::fs::read(test_dir.build_archive()).unwrap());
+    let output =
+        test_dir.cooper(&["build", "spec.json", "--tag=latest", "--tag=latest", "-o", "again"]);
+    output.assert_success();
+    assert_eq!(once, std::fs::read(test_dir.path("again")).unwrap());
+    test_dir.write_spec(&[], json!({}));
+    test_dir.build_archive();
 }
 
 #[test]
 fn spec_path_outside_closure_is_refused_unread() {
-    let place = Place::new();
-    place.store_file("a", "x", "");
-    place.store_file("b", "x", "");
-    let [a, b] = ["a", "b"].map(|name| place.store_path(name));
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "x", "");
+    test_dir.store_file("b", "x", "");
+    let [a, b] = ["a", "b"].map(|name| test_dir.store_path(name));
     let source = |source: &str| json!({"files": {"/x": {"source": source}}});
-    for (fields, says) in [
+    for (fields, expected_text) in [
         (json!({"contents": [a, b]}), format!("contents is `{}`, which is not in", b.display())),
         (source("/etc/shadow"), "files.\"/x\".source is `/etc/shadow`".into()),
         (source("spec.json"), "files.\"/x\".source is `spec.json`".into()),
         (source(b.to_str().unwrap()), "which is not in the closure, which has one path".into()),
         (source(&format!("{}/../x", a.display())), "-a/../x`, which is not in".into()),
     ] {
-        place.spec(&["a"], fields);
-        place.refuses(1, &[&says, "hint: in a flake, write the package itself"]);
+        test_dir.write_spec(&["a"], fields);
+        test_dir
+            .assert_build_fails(1, &[&expected_text, "hint: in a flake, write the package itself"]);
     }
     let missing =
         json!({"closure": [{"path": a, "narHash": "sha256:x", "narSize": 1, "references": [b]}]});
-    place.spec(&[], missing);
-    place.refuses(1, &["which the graph does not have"]);
+    test_dir.write_spec(&[], missing);
+    test_dir.assert_build_fails(1, &["which the graph does not have"]);
     let foreign = b.display().to_string().replace("/store/", "/storefoo/");
     let entry = |path: &str| json!({"path": path, "narHash": "sha256:x", "narSize": 1});
-    place.spec(&[], json!({"closure": [entry(a.to_str().unwrap()), entry(&foreign)]}));
-    place.refuses(1, &[&foreign, "where the other paths are"]);
+    test_dir.write_spec(&[], json!({"closure": [entry(a.to_str().unwrap()), entry(&foreign)]}));
+    test_dir.assert_build_fails(1, &[&foreign, "where the other paths are"]);
 }
 
 #[test]
 fn spec_two_sources_for_one_path_names_both() {
-    let place = Place::new();
-    place.store_file("a", "bin/x", "one");
-    place.store_file("b", "bin/x", "two");
-    place.store_file("c", "bin/x/y", "");
-    let [a, b, c] = ["a", "b", "c"].map(|name| place.store_path(name));
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "bin/x", "one");
+    test_dir.store_file("b", "bin/x", "two");
+    test_dir.store_file("c", "bin/x/y", "");
+    let [a, b, c] = ["a", "b", "c"].map(|name| test_dir.store_path(name));
     for other in [&b, &c] {
-        place.spec(&["a", "b", "c"], json!({"contents": [a, other]}));
+        test_dir.write_spec(&["a", "b", "c"], json!({"contents": [a, other]}));
         let names = [&a, other].map(|path| path.join("bin/x").display().to_string());
-        place.refuses(1, &["`/bin/x` comes from", &names[0], &names[1]]);
+        test_dir.assert_build_fails(1, &["`/bin/x` comes from", &names[0], &names[1]]);
     }
-    place.spec(&["a"], json!({"contents": [a], "files": {"/bin/x": {"text": ""}}}));
-    place.refuses(1, &["`/bin/x` comes from", "and from files.\"/bin/x\""]);
+    test_dir.write_spec(&["a"], json!({"contents": [a], "files": {"/bin/x": {"text": ""}}}));
+    test_dir.assert_build_fails(1, &["`/bin/x` comes from", "and from files.\"/bin/x\""]);
 }
 
 #[test]
 fn spec_own_file_inside_the_store_is_refused() {
-    let place = Place::new();
-    place.store_file("a", "bin/x", "one");
-    let a = place.store_path("a").display().to_string();
-    let store = place.path("store").display().to_string();
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "bin/x", "one");
+    let a = test_dir.store_path("a").display().to_string();
+    let store = test_dir.path("store").display().to_string();
     for (own, field) in [(&store, "files"), (&a, "symlinks"), (&format!("{a}/bin/x"), "files")] {
         let what = if field == "files" { json!({"text": ""}) } else { json!("elsewhere") };
-        place.spec(&["a"], json!({"contents": [a], field: {own: what}}));
+        test_dir.write_spec(&["a"], json!({"contents": [a], field: {own: what}}));
         let both =
             format!("`{own}` comes from {field}.\"{own}\" and from the image's store path `{a}`");
-        place.refuses(1, &[&both]);
+        test_dir.assert_build_fails(1, &[&both]);
     }
-    place.spec(&["a"], json!({"contents": [a], "directories": {store: {"mode": "1775"}}}));
-    place.builds();
+    test_dir.write_spec(&["a"], json!({"contents": [a], "directories": {store: {"mode": "1775"}}}));
+    test_dir.build_archive();
 }
 
 #[test]
 fn spec_unreadable_file_is_refused_immediately() {
-    let place = Place::new();
-    run("mkfifo", &[&place.path("fifo")]);
-    std::fs::create_dir(place.path("empty")).unwrap();
-    symlink("nowhere", place.path("dangling")).unwrap();
-    for (spec, says) in [
+    let test_dir = TestDir::new();
+    run("mkfifo", &[&test_dir.path("fifo")]);
+    std::fs::create_dir(test_dir.path("empty")).unwrap();
+    symlink("nowhere", test_dir.path("dangling")).unwrap();
+    for (spec, expected_text) in [
         ("fifo", "failed to read `fifo`"),
         ("empty", "failed to read `empty/spec.json`"),
         ("dangling", "failed to read `dangling`"),
@@ -213,27 +215,27 @@ fn spec_unreadable_file_is_refused_immediately() {
         ("/dev/zero", "failed to read `/dev/zero`"),
     ] {
         let since = Instant::now();
-        let ran = place.cooper(&["build", spec, "-o", "out"]);
-        ran.failed(1, &[says, "hint: SPEC is a spec.json"]);
+        let output = test_dir.cooper(&["build", spec, "-o", "out"]);
+        output.assert_failure(1, &[expected_text, "hint: SPEC is a spec.json"]);
         assert!(since.elapsed() < Duration::from_secs(10), "{spec}");
-        assert!(!place.path("out").exists());
+        assert!(!test_dir.path("out").exists());
     }
 }
 
 #[test]
 fn spec_over_size_limit_is_refused_unread() {
-    let place = Place::new();
-    std::fs::File::create(place.path("spec.json")).unwrap().set_len(1 << 40).unwrap();
+    let test_dir = TestDir::new();
+    std::fs::File::create(test_dir.path("spec.json")).unwrap().set_len(1 << 40).unwrap();
     let since = Instant::now();
-    place.refuses(1, &["failed to read `spec.json`", "larger than 268435456 bytes"]);
+    test_dir.assert_build_fails(1, &["failed to read `spec.json`", "larger than 268435456 bytes"]);
     assert!(since.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
 fn checks_failed_image_lists_all_findings() {
-    let place = Place::new();
-    place.spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));
-    place.refuses(
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({"config": {"Entrypoint": ["/bin/app"], "User": "app"}}));
+    test_dir.assert_build_fails(
         1,
         &[
             "the image does not pass 2 checks",
@@ -243,46 +245,49 @@ fn checks_failed_image_lists_all_findings() {
         ],
     );
     let key = format!("-----BEGIN {} KEY-----\n{}", "PRIVATE", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
-    place.spec(&[], json!({"files": {"/key": {"text": key}}}));
-    place.refuses(1, &["secrets: `/key`, line 1, has a private key"]);
+    test_dir.write_spec(&[], json!({"files": {"/key": {"text": key}}}));
+    test_dir.assert_build_fails(1, &["secrets: `/key`, line 1, has a private key"]);
     let checks = json!({"mustContain": ["/bin/app"], "mustNotContain": ["/etc/**"], "maxSize": 3});
     let fields = json!({
         "config": {"Cmd": ["app"], "User": "app", "Healthcheck": {"Test": ["CMD-SHELL", "true"]}},
         "files": {"/etc/motd": {"text": "hello"}},
         "checks": checks,
     });
-    place.spec(&[], fields);
-    let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
-    assert_eq!(ran.code, Some(1));
-    insta::assert_snapshot!(ran.stderr);
+    test_dir.write_spec(&[], fields);
+    let output = test_dir.cooper(&["build", "spec.json", "-o", "out.tar"]);
+    assert_eq!(output.code, Some(1));
+    insta::assert_snapshot!(output.stderr);
 }
 
 #[test]
 fn copied_store_files_are_in_the_image_once() {
-    let place = Place::new();
-    let source = place.store_file("a", "x", "12345");
-    let root = place.store_path("a");
+    let test_dir = TestDir::new();
+    let source = test_dir.store_file("a", "x", "12345");
+    let root = test_dir.store_path("a");
     let with = |checks: Value| {
-        place.spec(&["a"], json!({"files": {"/x": {"source": source}}, "checks": checks}));
+        test_dir.write_spec(&["a"], json!({"files": {"/x": {"source": source}}, "checks": checks}));
     };
     with(json!({"maxSize": 5, "mustNotContain": [root]}));
-    place.builds();
+    test_dir.build_archive();
     with(json!({"maxSize": 4, "mustContain": [root]}));
-    place.refuses(1, &["does not pass 2 checks", "largest parts are /x (5)", "mustContain: "]);
+    test_dir.assert_build_fails(
+        1,
+        &["does not pass 2 checks", "largest parts are /x (5)", "mustContain: "],
+    );
 }
 
 /// Two specs of these fields, as `one.json` and `two.json`.
-pub(crate) fn two_specs(place: &Place, one: Value, two: Value) {
+pub(crate) fn two_specs(test_dir: &TestDir, one: Value, two: Value) {
     for (name, fields) in [("one.json", one), ("two.json", two)] {
-        std::fs::rename(place.spec(&[], fields), place.path(name)).unwrap();
+        std::fs::rename(test_dir.write_spec(&[], fields), test_dir.path(name)).unwrap();
     }
 }
 
 #[test]
 fn duplicate_name_and_tag_is_refused() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     let labels = json!({"config": {"Labels": {"a": "b"}}, "tags": ["v1", "latest"]});
-    two_specs(&place, json!({}), labels);
+    two_specs(&test_dir, json!({}), labels);
     let commands: [&[&str]; 4] = [
         &["build", "-o", "out"],
         &["build", "--format=layout", "-o", "out"],
@@ -290,102 +295,112 @@ fn duplicate_name_and_tag_is_refused() {
         &["load"],
     ];
     for command in commands {
-        let ran = place.cooper(&[command, &["one.json", "two.json"]].concat());
-        ran.failed(1, &["two of the specs define `app:latest`", "hint: give them different names"]);
-        assert!(!place.path("out").exists());
+        let output = test_dir.cooper(&[command, &["one.json", "two.json"]].concat());
+        output.assert_failure(
+            1,
+            &["two of the specs define `app:latest`", "hint: give them different names"],
+        );
+        assert!(!test_dir.path("out").exists());
     }
-    two_specs(&place, json!({"name": "a.io/app"}), json!({"name": "b.io/app"}));
-    let ran = place.cooper(&["push", "--to", "127.0.0.1:1/team", "one.json", "two.json"]);
-    ran.failed(1, &["two of the specs define `team/app:latest`"]);
+    two_specs(&test_dir, json!({"name": "a.io/app"}), json!({"name": "b.io/app"}));
+    let output = test_dir.cooper(&["push", "--to", "127.0.0.1:1/team", "one.json", "two.json"]);
+    output.assert_failure(1, &["two of the specs define `team/app:latest`"]);
 }
 
 #[test]
 fn save_duplicate_file_name_is_refused() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     let load = ["load", "--to=podman", "--client=./none", "--or-save=out", "one.json", "two.json"];
-    two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"]}));
-    let ran = place.cooper(&load);
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("two of the images would be saved as `out/app.tar`"));
-    assert!(!place.path("out").exists());
-    two_specs(&place, json!({"name": "team/app"}), json!({"name": "app"}));
-    place.cooper(&load).succeeded();
-    assert!(place.path("out/team_app.tar").exists() && place.path("out/app.tar").exists());
+    two_specs(&test_dir, json!({"tags": ["v1"]}), json!({"tags": ["v2"]}));
+    let output = test_dir.cooper(&load);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains("two of the images would be saved as `out/app.tar`"));
+    assert!(!test_dir.path("out").exists());
+    two_specs(&test_dir, json!({"name": "team/app"}), json!({"name": "app"}));
+    test_dir.cooper(&load).assert_success();
+    assert!(test_dir.path("out/team_app.tar").exists() && test_dir.path("out/app.tar").exists());
 }
 
 #[test]
 fn archive_as_spec_error_explains_specs() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.builds();
-    let ran = place.cooper(&["build", "image.tar", "-o", "out"]);
-    ran.failed(1, &["failed to read `image.tar`", "hint: SPEC is a spec.json"]);
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    test_dir.build_archive();
+    let output = test_dir.cooper(&["build", "image.tar", "-o", "out"]);
+    output.assert_failure(1, &["failed to read `image.tar`", "hint: SPEC is a spec.json"]);
 }
 
 #[test]
 fn index_with_different_tags_is_refused() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     let arm = json!({"os": "linux", "architecture": "arm64"});
-    two_specs(&place, json!({"tags": ["v1"]}), json!({"tags": ["v2"], "platform": arm}));
+    two_specs(&test_dir, json!({"tags": ["v1"]}), json!({"tags": ["v2"], "platform": arm}));
     let index = ["index", "one.json", "two.json", "-o", "out"];
-    place.cooper(&index).failed(1, &["those of `app` have `v1` and `v2`", "hint: `--tag` gives"]);
-    assert!(!place.path("out").exists());
-    place.cooper(&[&index[..], &["--tag=v3"]].concat()).succeeded();
+    test_dir
+        .cooper(&index)
+        .assert_failure(1, &["those of `app` have `v1` and `v2`", "hint: `--tag` gives"]);
+    assert!(!test_dir.path("out").exists());
+    test_dir.cooper(&[&index[..], &["--tag=v3"]].concat()).assert_success();
 }
 
 #[test]
 fn unreachable_registry_hint_omits_certificates() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    let ran = place.cooper(&["push", "spec.json", "--to=127.0.0.1:1", "--registry-retries=0"]);
-    ran.failed(2, &["failed to reach `127.0.0.1:1`", "hint: see that `127.0.0.1:1` is its name"]);
-    assert!(!ran.stderr.contains("--ca-file"), "{}", ran.stderr);
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    let output =
+        test_dir.cooper(&["push", "spec.json", "--to=127.0.0.1:1", "--registry-retries=0"]);
+    output.assert_failure(
+        2,
+        &["failed to reach `127.0.0.1:1`", "hint: see that `127.0.0.1:1` is its name"],
+    );
+    assert!(!output.stderr.contains("--ca-file"), "{}", output.stderr);
 }
 
 #[test]
 fn output_unwritable_archive_is_named() {
-    let place = Place::new();
-    place.spec(&[], json!({"files": {"/x": {"text": "x"}}}));
-    std::fs::create_dir(place.path("folder")).unwrap();
-    let to = |path: &str| place.cooper(&["build", "spec.json", "-o", path]);
-    to("/dev/full").failed(2, &["failed to write to `/dev/full`", "No space left on device"]);
-    to("folder").failed(1, &["`folder` is a folder", "hint: name a file in it"]);
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({"files": {"/x": {"text": "x"}}}));
+    std::fs::create_dir(test_dir.path("folder")).unwrap();
+    let to = |path: &str| test_dir.cooper(&["build", "spec.json", "-o", path]);
+    to("/dev/full")
+        .assert_failure(2, &["failed to write to `/dev/full`", "No space left on device"]);
+    to("folder").assert_failure(1, &["`folder` is a folder", "hint: name a file in it"]);
     let missing = to("none/out.tar");
-    missing.failed(1, &["file beside `none/out.tar`", "hint: its folder is not there"]);
-    place.builds();
-    let copy = |to: &str| place.cooper(&["copy", "image.tar", to]);
-    copy("archive:/dev/full").failed(2, &["failed to write to `/dev/full`"]);
-    copy("archive:folder").failed(1, &["`folder` is a folder"]);
+    missing.assert_failure(1, &["file beside `none/out.tar`", "hint: its folder is not there"]);
+    test_dir.build_archive();
+    let copy = |to: &str| test_dir.cooper(&["copy", "image.tar", to]);
+    copy("archive:/dev/full").assert_failure(2, &["failed to write to `/dev/full`"]);
+    copy("archive:folder").assert_failure(1, &["`folder` is a folder"]);
 }
 
 #[test]
 fn why_copied_source_shows_its_destination() {
-    let place = Place::new();
-    place.spec(&[], json!({}));
-    place.builds();
+    let test_dir = TestDir::new();
+    test_dir.write_spec(&[], json!({}));
+    test_dir.build_archive();
     for (to, path) in [("out.tar", "out.tar"), ("oci:layout:v1", "layout")] {
-        let ran = place.cooper(&["copy", "image.tar", to]);
-        let says = format!("copied 1 image to `{path}`\n");
-        assert_eq!((ran.code, ran.stderr), (Some(0), says));
+        let output = test_dir.cooper(&["copy", "image.tar", to]);
+        let expected_text = format!("copied 1 image to `{path}`\n");
+        assert_eq!((output.code, output.stderr), (Some(0), expected_text));
     }
     for flag in ["--quiet", "--json"] {
         for words in [["copy", "image.tar", "out.tar"], ["save", "image.tar", "-oout.tar"]] {
-            let ran = place.cooper(&[&words[..], &[flag]].concat());
-            assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
-            assert!(!ran.stderr.contains("1 image"), "{}", ran.stderr);
+            let output = test_dir.cooper(&[&words[..], &[flag]].concat());
+            assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""));
+            assert!(!output.stderr.contains("1 image"), "{}", output.stderr);
         }
     }
 }
 
 #[test]
 fn warning_does_not_fail_and_quiet_hides_it() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     let users = json!({"app": {"uid": 7, "gid": 7}});
-    place.spec(&[], json!({"users": users, "config": {"User": "app"}}));
+    test_dir.write_spec(&[], json!({"users": users, "config": {"User": "app"}}));
     let build = ["build", "spec.json", "-o", "out"];
-    let ran = place.cooper(&build);
-    assert_eq!(ran.code, Some(0));
-    assert!(ran.stderr.contains("warning: config.User is the name `app`"), "{}", ran.stderr);
-    let quiet = place.cooper(&[&build[..], &["--quiet"]].concat());
+    let output = test_dir.cooper(&build);
+    assert_eq!(output.code, Some(0));
+    assert!(output.stderr.contains("warning: config.User is the name `app`"), "{}", output.stderr);
+    let quiet = test_dir.cooper(&[&build[..], &["--quiet"]].concat());
     assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
 }

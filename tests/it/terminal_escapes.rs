@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 
 /// A window's title, a colour, an erased line, a C1 control, text from right to left, and a line
 /// that looks like cooper's own.
@@ -26,10 +26,10 @@ fn is_plain(what: &str, text: &str) {
 }
 
 /// A layout of one image whose texts are odd; `change` spoils its config.
-fn layout(place: &Place, dir: &str, change: impl FnOnce(&mut Value)) {
+fn layout(test_dir: &TestDir, dir: &str, change: impl FnOnce(&mut Value)) {
     let blob = |bytes: &[u8]| {
         let digest = cooper::digest::Digest::of(bytes).to_string();
-        place.write(&format!("{dir}/blobs/{}", digest.replace(':', "/")), bytes);
+        test_dir.write(&format!("{dir}/blobs/{}", digest.replace(':', "/")), bytes);
         json!({"digest": digest, "size": bytes.len()})
     };
     let typed = |kind: &str, mut descriptor: Value| {
@@ -59,19 +59,19 @@ fn layout(place: &Place, dir: &str, change: impl FnOnce(&mut Value)) {
     });
     let mut root = typed("manifest.v1+json", blob(manifest.to_string().as_bytes()));
     root["annotations"] = json!({"org.opencontainers.image.ref.name": format!("v1{ODD}")});
-    place.write(&format!("{dir}/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#);
+    test_dir.write(&format!("{dir}/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#);
     let index = json!({"schemaVersion": 2, "manifests": [root]});
-    place.write(&format!("{dir}/index.json"), index.to_string());
+    test_dir.write(&format!("{dir}/index.json"), index.to_string());
 }
 
 #[test]
 fn control_characters_are_escaped_by_every_command() {
-    let place = Place::new();
-    layout(&place, "image", |_| {});
-    layout(&place, "other", |config| config["architecture"] = ODD.into());
-    layout(&place, "wrong", |config| config["config"]["Labels"] = json!({(ODD): [ODD]}));
-    let base = json!({"base": {"path": place.path("image")}});
-    place.spec(&[], base);
+    let test_dir = TestDir::new();
+    layout(&test_dir, "image", |_| {});
+    layout(&test_dir, "other", |config| config["architecture"] = ODD.into());
+    layout(&test_dir, "wrong", |config| config["config"]["Labels"] = json!({(ODD): [ODD]}));
+    let base = json!({"base": {"path": test_dir.path("image")}});
+    test_dir.write_spec(&[], base);
     let missing = format!("missing{ODD}");
     let mut shown = 0;
     for args in [
@@ -93,7 +93,7 @@ fn control_characters_are_escaped_by_every_command() {
         &["push", "spec.json", "--to", &missing],
         &[&missing],
     ] {
-        let Ran { stdout, stderr, .. } = place.cooper(args);
+        let CommandOutput { stdout, stderr, .. } = test_dir.cooper(args);
         let what = args.join(" ");
         is_plain(&what, &stdout);
         is_plain(&what, &stderr);
@@ -104,31 +104,31 @@ fn control_characters_are_escaped_by_every_command() {
 
 #[test]
 fn control_characters_are_escaped_in_json() {
-    let place = Place::new();
-    layout(&place, "image", |_| {});
+    let test_dir = TestDir::new();
+    layout(&test_dir, "image", |_| {});
     for (command, pointer) in [("inspect", "/0/config/User"), ("history", "/0/comment")] {
-        let ran = place.cooper(&[command, "--json", "oci:image"]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        is_plain(command, &ran.stdout);
-        let data: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let result = test_dir.cooper(&[command, "--json", "oci:image"]);
+        assert_eq!(result.code, Some(0), "{}", result.stderr);
+        is_plain(command, &result.stdout);
+        let data: Value = serde_json::from_str(&result.stdout).unwrap();
         assert_eq!(data.pointer(pointer).unwrap(), ODD, "{data}");
     }
-    let ran = place.cooper(&["validate", "--json", &format!("oci:image:{ODD}")]);
-    assert_eq!(ran.code, Some(1));
-    is_plain("validate", &ran.stderr);
-    let mut events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let result = test_dir.cooper(&["validate", "--json", &format!("oci:image:{ODD}")]);
+    assert_eq!(result.code, Some(1));
+    is_plain("validate", &result.stderr);
+    let mut events = result.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     assert!(events.next_back().unwrap()["message"].as_str().unwrap().contains(ODD));
 }
 
 #[test]
 fn control_characters_are_escaped_on_a_terminal() {
-    let place = Place::new();
-    layout(&place, "image", |_| {});
-    layout(&place, "wrong", |config| config["architecture"] = ODD.into());
+    let test_dir = TestDir::new();
+    layout(&test_dir, "image", |_| {});
+    layout(&test_dir, "wrong", |config| config["architecture"] = ODD.into());
     for args in ["inspect oci:image", "history oci:image", "validate oci:wrong"] {
         let mut script = Command::new("script");
         let command = format!("{} {args}", env!("CARGO_BIN_EXE_cooper"));
-        script.args(["-qec", &command, "/dev/null"]).current_dir(place.path(""));
+        script.args(["-qec", &command, "/dev/null"]).current_dir(test_dir.path(""));
         let output = script.env("TERM", "xterm").env("NO_COLOR", "1").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(r"\u{202e}") && !text.contains("\u{1b}]0;"), "{text:?}");
@@ -138,7 +138,7 @@ fn control_characters_are_escaped_on_a_terminal() {
 
 #[test]
 fn documents_with_wrong_field_types_name_the_field() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     for (at, (change, field)) in [
         (json!({"config": {"Entrypoint": "/bin/app"}}), "`config.Entrypoint` is the string"),
         (json!({"config": {"ExposedPorts": ["80/tcp"]}}), "`config.ExposedPorts` is a list"),
@@ -151,33 +151,37 @@ fn documents_with_wrong_field_types_name_the_field() {
     .enumerate()
     {
         let dir = format!("image{at}");
-        layout(&place, &dir, |config| {
+        layout(&test_dir, &dir, |config| {
             config["config"] = json!({});
             config.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         });
-        let ran = place.cooper(&["validate", &format!("oci:{dir}")]);
-        assert_eq!(ran.code, Some(1), "{field}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stdout.contains(&format!("the config: {field}")), "{field}: {}", ran.stdout);
+        let result = test_dir.cooper(&["validate", &format!("oci:{dir}")]);
+        assert_eq!(result.code, Some(1), "{field}: {}{}", result.stdout, result.stderr);
+        assert!(
+            result.stdout.contains(&format!("the config: {field}")),
+            "{field}: {}",
+            result.stdout
+        );
         // Fields without which nothing can be read have an error of their own.
         if at < 3 {
-            place.spec(&[], json!({"base": {"path": place.path(&dir)}}));
-            let ran = place.cooper(&["build", "--quiet", "spec.json", "-o", "on.tar"]);
-            ran.failed(1, &["the config of the base image in", field]);
+            test_dir.write_spec(&[], json!({"base": {"path": test_dir.path(&dir)}}));
+            let result = test_dir.cooper(&["build", "--quiet", "spec.json", "-o", "on.tar"]);
+            result.assert_failure(1, &["the config of the base image in", field]);
         }
     }
-    layout(&place, "index", |_| {});
-    let index = std::fs::read_to_string(place.path("index/index.json")).unwrap();
-    place.write("index/index.json", index.replacen('{', r#"{"annotations":{"a":[1]},"#, 1));
-    let ran = place.cooper(&["validate", "oci:index"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
-    let said = "index.json: the index: `annotations.\"a\"` is a list, and must be a string";
-    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    layout(&test_dir, "index", |_| {});
+    let index = std::fs::read_to_string(test_dir.path("index/index.json")).unwrap();
+    test_dir.write("index/index.json", index.replacen('{', r#"{"annotations":{"a":[1]},"#, 1));
+    let result = test_dir.cooper(&["validate", "oci:index"]);
+    assert_eq!(result.code, Some(1), "{}", result.stdout);
+    let message = "index.json: the index: `annotations.\"a\"` is a list, and must be a string";
+    assert!(result.stdout.contains(message), "{}", result.stdout);
 }
 
 #[test]
 fn built_image_is_read_by_every_command() {
-    let place = Place::new();
-    place.store_file("zeros-1.0", "zeros", vec![0; 40 << 20]);
+    let test_dir = TestDir::new();
+    test_dir.store_file("zeros-1.0", "zeros", vec![0; 40 << 20]);
     let labels = json!({"large": "a".repeat(5 << 20)});
     for (name, compression) in [
         ("zstd", json!({"algorithm": "zstd"})),
@@ -185,29 +189,34 @@ fn built_image_is_read_by_every_command() {
         ("none", json!({"algorithm": "none"})),
     ] {
         let fields = json!({"compression": compression, "config": {"Labels": labels}});
-        place.spec(&["zeros-1.0"], fields);
-        place.cooper(&["build", "spec.json", "-o", "image.tar"]).succeeded();
-        let run = |args: &[&str]| place.cooper(args);
+        test_dir.write_spec(&["zeros-1.0"], fields);
+        test_dir.cooper(&["build", "spec.json", "-o", "image.tar"]).assert_success();
+        let run = |args: &[&str]| test_dir.cooper(args);
         for args in [&["validate", "image.tar"][..], &["inspect", "--json", "image.tar"]] {
-            let ran = run(args);
-            assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
+            let result = run(args);
+            assert_eq!(result.code, Some(0), "{name}: {}{}", result.stdout, result.stderr);
         }
         // A limit that is exceeded is named, and so is the option that raises it.
         if name != "none" {
             let limits = ["validate", "image.tar", "--inflate-limit", "1MB"];
-            let ran = run(&limits);
-            let said = "more than the limit of 1000000 bytes";
-            assert!(ran.code == Some(1) && ran.stdout.contains(said), "{name}: {}", ran.stdout);
-            assert!(ran.stdout.contains("`--inflate-limit`"), "{}", ran.stdout);
+            let result = run(&limits);
+            let message = "more than the limit of 1000000 bytes";
+            assert!(
+                result.code == Some(1) && result.stdout.contains(message),
+                "{name}: {}",
+                result.stdout
+            );
+            assert!(result.stdout.contains("`--inflate-limit`"), "{}", result.stdout);
         }
-        place.spec(&[], json!({"name": "on", "base": {"path": place.path("image.tar")}}));
-        run(&["build", "spec.json", "-o", "on.tar"]).succeeded();
+        test_dir
+            .write_spec(&[], json!({"name": "on", "base": {"path": test_dir.path("image.tar")}}));
+        run(&["build", "spec.json", "-o", "on.tar"]).assert_success();
     }
-    let ran = place.cooper(&["inspect", "--quiet", "image.tar", "--memory-limit", "1"]);
-    ran.failed(1, &["the limit of 1 bytes (`--memory-limit`)"]);
+    let result = test_dir.cooper(&["inspect", "--quiet", "image.tar", "--memory-limit", "1"]);
+    result.assert_failure(1, &["the limit of 1 bytes (`--memory-limit`)"]);
     let many = json!({"config": {"Labels": {"large": "a".repeat(9 << 20)}}});
-    place.spec(&[], many);
-    place
+    test_dir.write_spec(&[], many);
+    test_dir
         .cooper(&["build", "--quiet", "spec.json", "-o", "large.tar"])
-        .failed(1, &["the config of `app` would have", "at most 8388608 are possible"]);
+        .assert_failure(1, &["the config of `app` would have", "at most 8388608 are possible"]);
 }

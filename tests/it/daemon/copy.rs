@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::podman_containerd::Podman;
-use super::runs;
+use super::run_config;
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::Dockerd;
 
@@ -37,10 +37,10 @@ fn copy_through_docker_and_podman_keeps_content() {
     let fixture = &podman.fixture;
     let busybox = fixture.busybox();
     let items = [fixture.item("base", 1, 300_000), busybox.clone()];
-    let spec = fixture.spec("app", "v1", &items, &runs(&busybox, "moved"));
+    let spec = fixture.write_spec("app", "v1", &items, &run_config(&busybox, "moved"));
     stdout(&fixture.cooper().arg("build").arg(spec).args(["-o", "a.tar"]).output().unwrap());
-    let meant = content(fixture, "a.tar");
-    let client = podman.words().join(" ");
+    let expected = content(fixture, "a.tar");
+    let client = podman.command_line().join(" ");
     let copy = |arguments: &[&str]| -> Command {
         let mut command = fixture.cooper();
         command.env("DOCKER_HOST", docker.host()).env("CONTAINERS_CONF", podman.config());
@@ -54,14 +54,14 @@ fn copy_through_docker_and_podman_keeps_content() {
     let saved = fixture.dir().join("saved.tar");
     let save = ["save", "team/app:v7", "-o", saved.to_str().unwrap()];
     stdout(&docker.docker().args(save).output().unwrap());
-    assert_eq!(content(fixture, "saved.tar"), meant);
+    assert_eq!(content(fixture, "saved.tar"), expected);
     stdout(&copy(&["docker-daemon:team/app:v7", "b.tar"]).output().unwrap());
-    assert_eq!(content(fixture, "b.tar"), meant);
+    assert_eq!(content(fixture, "b.tar"), expected);
 
     stdout(&copy(&["--client", &client, "b.tar", "podman:app:v8"]).output().unwrap());
     assert_eq!(podman.podman(&["run", "--rm", "--network=none", "app:v8"]), "moved\n");
     stdout(&copy(&["--client", &client, "podman:app:v8", "c.tar"]).output().unwrap());
-    assert_eq!(content(fixture, "c.tar"), meant);
+    assert_eq!(content(fixture, "c.tar"), expected);
     // Both keep layers unpacked, so the manifest is another one.
     let digest = |file: &str| {
         let checked = fixture.cooper().args(["validate", "--json", file]).output().unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{load, runs};
+use super::{load, run_config};
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::Dockerd;
 
@@ -14,7 +14,7 @@ fn loaded_image_runs_and_is_not_sent_twice() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let items = [fixture.item("base", 1, LARGE), busybox.clone()];
-    let spec = fixture.spec("backend", "v1", &items, &runs(&busybox, "well"));
+    let spec = fixture.write_spec("backend", "v1", &items, &run_config(&busybox, "well"));
     let first = load(&fixture, &docker.host(), &[], &[&spec]);
     assert!(first[0].unwrap() > LARGE as u64);
     let run = ["run", "--rm", "--network=none", "backend:v1"];
@@ -36,7 +36,7 @@ fn loaded_image_runs_and_is_not_sent_twice() {
 fn load_zstd_into_old_docker_names_the_reason() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let zstd = json!({"compression": {"algorithm": "zstd"}});
-    let spec = fixture.spec("backend", "v1", &[fixture.item("base", 1, SMALL)], &zstd);
+    let spec = fixture.write_spec("backend", "v1", &[fixture.item("base", 1, SMALL)], &zstd);
     let mut command = fixture.cooper();
     command.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec);
     let text = stderr(&command.output().unwrap(), 2);
@@ -50,7 +50,12 @@ fn docker_changed_layer_resends_from_there_up() {
     let base = fixture.item("base", 1, LARGE);
     let image = |app: u64| {
         let items = [base.clone(), busybox.clone(), fixture.item("app", app, SMALL)];
-        fixture.spec("backend", "latest", &items, &runs(&busybox, &format!("app {app}")))
+        fixture.write_spec(
+            "backend",
+            "latest",
+            &items,
+            &run_config(&busybox, &format!("app {app}")),
+        )
     };
     load(&fixture, &docker.host(), &[], &[&image(1)]);
     let mut second = fixture.cooper();
@@ -74,7 +79,7 @@ fn docker_set_shared_layer_is_sent_once() {
     let base = fixture.item("base", 1, LARGE);
     let spec = |name: &str, seed| {
         let items = [base.clone(), busybox.clone(), fixture.item("app", seed, SMALL)];
-        fixture.spec(name, "v1", &items, &runs(&busybox, name))
+        fixture.write_spec(name, "v1", &items, &run_config(&busybox, name))
     };
     let specs = [spec("one", 1), spec("two", 2)];
     let sent = load(&fixture, &docker.host(), &[], &[&specs[0], &specs[1]]);
@@ -92,7 +97,7 @@ fn docker_set_shared_layer_is_sent_once() {
 #[test]
 fn list_shows_docker_image_of_each_reference() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
-    let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
+    let image = |seed| fixture.write_spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
     let list = |spec| {
         let mut list = fixture.cooper();
         list.env("DOCKER_HOST", docker.host()).arg("list").arg(spec);
@@ -109,7 +114,7 @@ fn list_shows_docker_image_of_each_reference() {
 fn docker_image_list_is_always_filtered() {
     let fixture = Fixture::new();
     let mut docker = Dockerd::start_with(&["--debug"]);
-    let image = |seed| fixture.spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
+    let image = |seed| fixture.write_spec("a", "v1", &[fixture.item("x", seed, 1000)], &json!({}));
     load(&fixture, &docker.host(), &[], &[&image(1)]);
     load(&fixture, &docker.host(), &[], &[&image(2)]);
     let log = docker.server().log();

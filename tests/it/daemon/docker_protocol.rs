@@ -19,7 +19,7 @@ use crate::support::servers::Dockerd;
 
 /// Docker, but for two answers.
 #[derive(Debug)]
-struct Mistaken {
+struct FaultyDocker {
     docker: Docker,
     /// It claims to have every layer.
     has_all: bool,
@@ -28,7 +28,7 @@ struct Mistaken {
     loads: Cell<u32>,
 }
 
-impl Daemon for Mistaken {
+impl Daemon for FaultyDocker {
     fn label(&self) -> &'static str {
         self.docker.label()
     }
@@ -71,10 +71,10 @@ impl Daemon for Mistaken {
     }
 }
 
-fn mistaken(docker: &Dockerd, has_all: bool, never_whole: bool) -> Mistaken {
+fn faulty_docker(docker: &Dockerd, has_all: bool, never_whole: bool) -> FaultyDocker {
     let endpoint = Endpoint::Unix(docker.host().trim_start_matches("unix://").into());
     let docker = Docker::connect(&endpoint).unwrap();
-    Mistaken { docker, has_all, never_whole, loads: Cell::new(0) }
+    FaultyDocker { docker, has_all, never_whole, loads: Cell::new(0) }
 }
 
 fn image(store: &EphemeralCache, text: &str) -> Image {
@@ -101,7 +101,7 @@ fn tags(docker: &Dockerd) -> String {
 fn daemon_missing_claimed_layers_gets_all_layers() {
     let (docker, store) = (Dockerd::start(), EphemeralCache::new().unwrap());
     let (one, two) = (image(&store, "one"), image(&store, "two"));
-    let wrong = mistaken(&docker, true, false);
+    let wrong = faulty_docker(&docker, true, false);
     let loaded = daemon::load(&wrong, std::slice::from_ref(&one), &NullReporter).unwrap();
     assert_eq!(wrong.loads.get(), 2, "without the layer, then with it");
     assert!(loaded[0].sent.unwrap() > one.blob_size());
@@ -114,11 +114,11 @@ fn daemon_missing_claimed_layers_gets_all_layers() {
 fn load_incomplete_image_error_keeps_old_tag() {
     let (docker, store) = (Dockerd::start(), EphemeralCache::new().unwrap());
     let (one, two) = (image(&store, "one"), image(&store, "two"));
-    let right = mistaken(&docker, false, false);
+    let right = faulty_docker(&docker, false, false);
     daemon::load(&right, std::slice::from_ref(&one), &NullReporter).unwrap();
-    let wrong = mistaken(&docker, true, true);
+    let wrong = faulty_docker(&docker, true, true);
     let error = daemon::load(&wrong, &[two], &NullReporter).unwrap_err();
-    assert!(matches!(error, TransportError::IncompleteImage { .. }), "{error}");
+    assert!(matches!(error, TransportError::NotWhole { .. }), "{error}");
     assert_eq!(right.id_at("a:v1").unwrap(), Some(right.id_of(&one)));
     assert_eq!(tags(&docker), "a:v1\n");
 }

@@ -46,7 +46,7 @@ fn docker_tls_wrong_certificate_is_refused() {
         &format!("--tlscert={}", at("server.pem")),
         &format!("--tlskey={}", at("server-key.pem")),
     ]);
-    let spec = fixture.spec("a", "v1", &[fixture.item("x", 1, 100_000)], &json!({}));
+    let spec = fixture.write_spec("a", "v1", &[fixture.item("x", 1, 100_000)], &json!({}));
     let id = docker.server().id().to_string();
     let load = |certificates: &str| {
         let cooper = fixture.cooper();
@@ -76,7 +76,7 @@ fn docker_ssh_uses_dockers_own_client() {
     std::fs::write(bin.join("ssh"), ssh).unwrap();
     std::fs::set_permissions(bin.join("ssh"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let spec = fixture.spec("a", "v1", &[fixture.item("x", 1, 3_000_000)], &json!({}));
+    let spec = fixture.write_spec("a", "v1", &[fixture.item("x", 1, 3_000_000)], &json!({}));
     let run = |host: &str| {
         let mut command = fixture.cooper();
         command.env("PATH", &path).env("DOCKER_HOST", host).arg("load").arg(&spec);

@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::{load, runs};
+use super::{load, run_config};
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::{Dockerd, signal};
 
 #[test]
 fn load_no_daemon_error_has_cause_and_hint() {
     let fixture = Fixture::new();
-    let spec = fixture.spec("a", "v1", &[], &json!({}));
+    let spec = fixture.write_spec("a", "v1", &[], &json!({}));
     let load = |host: String| {
         let mut command = fixture.cooper();
         stderr(&command.env("DOCKER_HOST", host).arg("load").arg(&spec).output().unwrap(), 2)
@@ -48,7 +48,7 @@ fn load_no_daemon_error_has_cause_and_hint() {
 fn load_socket_without_permission_names_the_group() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new();
-    let spec = fixture.spec("a", "v1", &[], &json!({}));
+    let spec = fixture.write_spec("a", "v1", &[], &json!({}));
     let open = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -75,7 +75,7 @@ fn load_or_save_archives_equal_build_and_load_later() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
     let busybox = fixture.busybox();
     let items = [fixture.item("base", 1, 300_000), busybox.clone()];
-    let spec = fixture.spec("team/a", "v1", &items, &runs(&busybox, "a"));
+    let spec = fixture.write_spec("team/a", "v1", &items, &run_config(&busybox, "a"));
     let mut command = fixture.cooper();
     command.env("DOCKER_HOST", "unix:///none").args(["load", "--or-save", "images"]).arg(&spec);
     let text = stderr(&command.output().unwrap(), 0);
@@ -94,18 +94,18 @@ fn load_or_save_archives_equal_build_and_load_later() {
 #[test]
 fn load_unknown_name_lists_known_names() {
     let fixture = Fixture::new();
-    let specs = ["a", "b"].map(|name| fixture.spec(name, "v1", &[], &json!({})));
+    let specs = ["a", "b"].map(|name| fixture.write_spec(name, "v1", &[], &json!({})));
     let mut command = fixture.cooper();
     let text = stderr(&command.args(["load", "--only", "c"]).args(&specs).output().unwrap(), 1);
     assert!(text.contains("`--only c`") && text.contains("there are a, b"), "{text}");
-    let twice = fixture.spec("a", "v1", &[], &json!({}));
+    let twice = fixture.write_spec("a", "v1", &[], &json!({}));
     let mut command = fixture.cooper();
     let text = stderr(&command.arg("load").args(&specs).arg(&twice).output().unwrap(), 1);
     assert!(text.contains("two of the specs define `a:v1`"), "{text}");
 }
 
 /// Bytes of an archive that pass before something happens in the middle of it.
-const MIDDLE: u64 = 3_000_000;
+const MIDDLE_OF_ARCHIVE: u64 = 3_000_000;
 const LARGE: usize = 12_000_000;
 
 #[test]
@@ -114,7 +114,7 @@ fn load_killed_midway_keeps_old_tag() {
     let busybox = fixture.busybox();
     let image = |seed: u64| {
         let items = [busybox.clone(), fixture.item("app", seed, LARGE)];
-        fixture.spec("backend", "v1", &items, &runs(&busybox, &format!("app {seed}")))
+        fixture.write_spec("backend", "v1", &items, &run_config(&busybox, &format!("app {seed}")))
     };
     load(&fixture, &docker.host(), &[], &[&image(1)]);
     let relay = fixture.dir().join("relay");
@@ -134,7 +134,8 @@ fn load_killed_midway_keeps_old_tag() {
 #[test]
 fn load_removes_tags_of_ended_loads() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
-    let image = |text: &str| fixture.spec("team/a", "v1", &[], &json!({"config": {"Env": [text]}}));
+    let image =
+        |text: &str| fixture.write_spec("team/a", "v1", &[], &json!({"config": {"Env": [text]}}));
     let (first, second) = (image("A=1"), image("A=2"));
     let tags = || {
         let arguments = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
@@ -159,7 +160,7 @@ fn load_removes_tags_of_ended_loads() {
 #[test]
 fn daemon_dies_midway_error_moves_no_tag() {
     let (fixture, mut docker) = (Fixture::new(), Dockerd::start());
-    let spec = fixture.spec("backend", "v1", &[fixture.item("app", 1, LARGE)], &json!({}));
+    let spec = fixture.write_spec("backend", "v1", &[fixture.item("app", 1, LARGE)], &json!({}));
     let relay = fixture.dir().join("relay");
     let listener = UnixListener::bind(&relay).unwrap();
     let id = docker.server().id();
@@ -176,7 +177,7 @@ fn daemon_dies_midway_error_moves_no_tag() {
 /// Passes on what goes between cooper and a daemon until [`MIDDLE`] bytes of one connection have
 /// gone to the daemon; then does something, and stops.
 fn relay_until(listener: UnixListener, to: std::path::PathBuf, middle: impl FnOnce()) {
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, messages) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             let Ok(server) = UnixStream::connect(&to) else { return };
@@ -187,14 +188,14 @@ fn relay_until(listener: UnixListener, to: std::path::PathBuf, middle: impl FnOn
                 let _ = back_to.shutdown(std::net::Shutdown::Both);
             });
             let tell = tell.clone();
-            std::thread::spawn(move || pass_on(client, server, &tell));
+            std::thread::spawn(move || forward(client, server, &tell));
         }
     });
-    told.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+    messages.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
     middle();
 }
 
-fn pass_on(mut from: UnixStream, mut to: UnixStream, tell: &std::sync::mpsc::Sender<()>) {
+fn forward(mut from: UnixStream, mut to: UnixStream, tell: &std::sync::mpsc::Sender<()>) {
     let mut buffer = vec![0; 64 << 10];
     let mut passed = 0;
     while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -202,7 +203,7 @@ fn pass_on(mut from: UnixStream, mut to: UnixStream, tell: &std::sync::mpsc::Sen
             break;
         }
         passed += count as u64;
-        if passed > MIDDLE {
+        if passed > MIDDLE_OF_ARCHIVE {
             // Whoever waits may be gone already.
             let _ = tell.send(());
             std::thread::sleep(std::time::Duration::from_millis(50));

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::containerd::Containerd;
-use super::{load, runs, sent};
+use super::{load, run_config, sent_bytes};
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::{Server, in_root, newest_root, unmount_below};
 
@@ -23,15 +23,15 @@ pub(super) struct Podman {
 
 impl Podman {
     pub(super) fn new() -> Self {
-        Self::started_by(|_| vec!["podman".into()])
+        Self::with_program(|_| vec!["podman".into()])
     }
 
     pub(super) fn newest() -> Self {
         let root = newest_root();
-        Self::started_by(|dir| in_root(&root, dir).into_iter().chain(["podman".into()]).collect())
+        Self::with_program(|dir| in_root(&root, dir).into_iter().chain(["podman".into()]).collect())
     }
 
-    fn started_by(program: impl Fn(&Path) -> Vec<String>) -> Self {
+    fn with_program(program: impl Fn(&Path) -> Vec<String>) -> Self {
         let fixture = Fixture::new();
         let config = "[engine]\nruntime=\"runc\"\ncgroup_manager=\"cgroupfs\"\n\
                       events_logger=\"file\"\n[containers]\n\
@@ -41,14 +41,14 @@ impl Podman {
         Self { fixture, program }
     }
 
-    pub(super) fn words(&self) -> Vec<String> {
+    pub(super) fn command_line(&self) -> Vec<String> {
         let dir = self.fixture.dir().display();
         let store = format!("--root {dir}/p --runroot {dir}/run --storage-driver vfs");
         self.program.iter().cloned().chain(store.split(' ').map(str::to_owned)).collect()
     }
 
     pub(super) fn podman(&self, arguments: &[&str]) -> String {
-        let words = self.words();
+        let words = self.command_line();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(arguments).env("CONTAINERS_CONF", self.config());
         stdout(&command.output().unwrap())
@@ -60,7 +60,7 @@ impl Podman {
 
     fn cooper(&self, arguments: &[&str], specs: &[&Path]) -> Command {
         let mut command = self.fixture.cooper();
-        let client = self.words().join(" ");
+        let client = self.command_line().join(" ");
         command.env("CONTAINERS_CONF", self.config());
         command.args(["load", "--to", "podman", "--client", &client]).args(arguments).args(specs);
         command
@@ -75,43 +75,43 @@ impl Drop for Podman {
 
 #[test]
 fn podman_gets_changed_layer_only() {
-    gets_only_what_changed(&Podman::new());
+    assert_changed_layer_only(&Podman::new());
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
 fn newest_podman_gets_changed_layer_only() {
-    gets_only_what_changed(&Podman::newest());
+    assert_changed_layer_only(&Podman::newest());
 }
 
-fn gets_only_what_changed(podman: &Podman) {
+fn assert_changed_layer_only(podman: &Podman) {
     let fixture = &podman.fixture;
     let busybox = fixture.busybox();
     let base = fixture.item("base", 1, LARGE);
     let image = |name: &str, bottom: u64| {
         let items = [fixture.item("bottom", bottom, SMALL), base.clone(), busybox.clone()];
-        fixture.spec(name, "v1", &items, &runs(&busybox, &format!("{name} {bottom}")))
+        fixture.write_spec(name, "v1", &items, &run_config(&busybox, &format!("{name} {bottom}")))
     };
     let (first, second, other) = (image("a", 1), image("a", 2), image("b", 3));
-    let bytes = sent(&mut podman.cooper(&["--json"], &[&first]))[0].unwrap();
+    let bytes = sent_bytes(&mut podman.cooper(&["--json"], &[&first]))[0].unwrap();
     assert!(bytes > LARGE as u64, "{bytes}");
-    let bytes = sent(&mut podman.cooper(&["--json"], &[&second]))[0].unwrap();
+    let bytes = sent_bytes(&mut podman.cooper(&["--json"], &[&second]))[0].unwrap();
     assert!((SMALL as u64..SMALL as u64 * 12 / 10).contains(&bytes), "{bytes}");
     let run = |name| podman.podman(&["run", "--rm", "--network=none", name]);
     assert_eq!(run("a:v1"), "a 2\n");
-    assert_eq!(sent(&mut podman.cooper(&["--json"], &[&second])), [None]);
+    assert_eq!(sent_bytes(&mut podman.cooper(&["--json"], &[&second])), [None]);
     // A set: what its first image brings, the second does not bring again.
-    let both = sent(&mut podman.cooper(&["--json"], &[&second, &other]));
+    let both = sent_bytes(&mut podman.cooper(&["--json"], &[&second, &other]));
     assert!(both[0].is_none() && both[1].unwrap() < LARGE as u64 / 2, "{both:?}");
     let (third, fourth) = (image("a", 5), image("c", 6));
-    let both = sent(&mut podman.cooper(&["--json"], &[&third, &fourth]));
+    let both = sent_bytes(&mut podman.cooper(&["--json"], &[&third, &fourth]));
     assert!(both.iter().all(|bytes| bytes.unwrap() < LARGE as u64 / 2), "{both:?}");
     assert_eq!(run("b:v1"), "b 3\n");
     // Tags of killed loads, under both names that podman gives to a short one.
     for left in ["docker.io/library/b:cooper-loading-01", "localhost/b:cooper-loading-02"] {
         podman.podman(&["tag", "b:v1", left]);
     }
-    assert_eq!(sent(&mut podman.cooper(&["--json"], &[&other])), [None]);
+    assert_eq!(sent_bytes(&mut podman.cooper(&["--json"], &[&other])), [None]);
     let names = podman.podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
     assert!(!names.contains("cooper-loading"), "no temporary tag stays: {names}");
 }
@@ -121,12 +121,12 @@ fn podman_unusable_layers_gets_all_layers() {
     let podman = Podman::new();
     let fixture = &podman.fixture;
     let items = [fixture.item("base", 1, LARGE)];
-    let gzip = fixture.spec("a", "v1", &items, &json!({}));
+    let gzip = fixture.write_spec("a", "v1", &items, &json!({}));
     // The same files in blobs of other digests: whether podman takes a gap for them depends on
     // its version, and either way the image must be whole.
     let plain = json!({"compression": {"algorithm": "none"}, "config": {"Env": ["A=2"]}});
-    let plain = fixture.spec("a", "v1", &items, &plain);
-    sent(&mut podman.cooper(&["--json"], &[&gzip]));
+    let plain = fixture.write_spec("a", "v1", &items, &plain);
+    sent_bytes(&mut podman.cooper(&["--json"], &[&gzip]));
     let output = podman.cooper(&[], &[&plain]).output().unwrap();
     stderr(&output, 0);
     let id = podman.podman(&["image", "inspect", "--format", "{{.Config.Env}}", "a:v1"]);
@@ -141,11 +141,11 @@ fn podman_socket_as_docker_host_loads_a_set() {
     let base = fixture.item("base", 1, LARGE);
     let spec = |name: &str, seed| {
         let items = [base.clone(), fixture.item("app", seed, SMALL)];
-        fixture.spec(name, "v1", &items, &json!({}))
+        fixture.write_spec(name, "v1", &items, &json!({}))
     };
     let dir = tempfile::Builder::new().prefix("p").tempdir().unwrap();
     let host = format!("unix://{}/s", dir.path().display());
-    let words = podman.words();
+    let words = podman.command_line();
     let mut start = Command::new(&words[0]);
     start.args(&words[1..]).args(["system", "service", "--time=0", &host]);
     start.env("CONTAINERS_CONF", podman.config());
@@ -161,7 +161,7 @@ fn podman_socket_as_docker_host_loads_a_set() {
 #[test]
 fn load_missing_podman_error_names_the_program() {
     let fixture = Fixture::new();
-    let spec = fixture.spec("a", "v1", &[], &json!({}));
+    let spec = fixture.write_spec("a", "v1", &[], &json!({}));
     let mut command = fixture.cooper();
     command.args(["load", "--to", "podman", "--client", "no-podman-here"]).arg(spec);
     let text = stderr(&command.output().unwrap(), 2);
@@ -177,7 +177,7 @@ fn containerd_namespace_gets_changed_layer_only() {
     let busybox = fixture.busybox();
     let image = |bottom: u64| {
         let items = [fixture.item("bottom", bottom, SMALL), base.clone(), busybox.clone()];
-        fixture.spec("a", "v1", &items, &runs(&busybox, &format!("bottom {bottom}")))
+        fixture.write_spec("a", "v1", &items, &run_config(&busybox, &format!("bottom {bottom}")))
     };
     let load = |spec: &Path| {
         let mut command = fixture.cooper();
@@ -187,7 +187,7 @@ fn containerd_namespace_gets_changed_layer_only() {
             "--to",
             "containerd",
         ]);
-        sent(command.args(["--namespace", "k8s.io"]).arg(spec))[0]
+        sent_bytes(command.args(["--namespace", "k8s.io"]).arg(spec))[0]
     };
     assert!(load(&image(1)).unwrap() > LARGE as u64);
     let second = image(2);

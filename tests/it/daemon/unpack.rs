@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::containerd::Containerd;
 use super::podman_containerd::Podman;
-use crate::interop::tar_edge_cases::{Edges, GZIP, NONE, ZSTD};
+use crate::interop::tar_edge_cases::{GZIP, NONE, TarEdgeCases, ZSTD};
 use crate::support::fixture::stdout;
 use crate::support::servers::{Dockerd, in_root, newest_root};
 
@@ -13,30 +13,30 @@ const ALL: [&str; 3] = [GZIP, ZSTD, NONE];
 
 #[test]
 fn podman_unpacks_edge_cases() {
-    by_podman(&Podman::new());
+    unpack_with_podman(&Podman::new());
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
 fn newest_podman_unpacks_edge_cases() {
-    by_podman(&Podman::newest());
+    unpack_with_podman(&Podman::newest());
 }
 
-fn by_podman(podman: &Podman) {
+fn unpack_with_podman(podman: &Podman) {
     let archive = podman.fixture.dir().join("edges.tar");
     for compression in ALL {
-        let edges = Edges::new(compression);
-        std::fs::copy(edges.archive(), &archive).unwrap();
+        let cases = TarEdgeCases::new(compression);
+        std::fs::copy(cases.archive(), &archive).unwrap();
         podman.podman(&["load", "--input", archive.to_str().unwrap()]);
         let root = podman.podman(&["image", "mount", "edges:latest"]);
-        edges.check(Path::new(root.trim()), &format!("podman, {compression}"));
+        cases.check(Path::new(root.trim()), &format!("podman, {compression}"));
     }
 }
 
 #[test]
 fn docker_unpacks_edge_cases() {
     // This one knows no zstd.
-    by_docker(&Dockerd::start(), &[GZIP, NONE]);
+    unpack_with_docker(&Dockerd::start(), &[GZIP, NONE]);
 }
 
 #[test]
@@ -44,31 +44,31 @@ fn docker_unpacks_edge_cases() {
 fn newest_docker_both_stores_unpack_edge_cases() {
     for store in [false, true] {
         let config = format!(r#"{{"features":{{"containerd-snapshotter":{store}}}}}"#);
-        by_docker(&Dockerd::start_in(&newest_root(), &config), &ALL);
+        unpack_with_docker(&Dockerd::start_in(&newest_root(), &config), &ALL);
     }
 }
 
-fn by_docker(docker: &Dockerd, compressions: &[&str]) {
+fn unpack_with_docker(docker: &Dockerd, compressions: &[&str]) {
     let run = |arguments: &[&str]| stdout(&docker.docker().args(arguments).output().unwrap());
     for compression in compressions {
-        let edges = Edges::new(compression);
-        run(&["load", "--input", edges.archive().to_str().unwrap()]);
+        let cases = TarEdgeCases::new(compression);
+        run(&["load", "--input", cases.archive().to_str().unwrap()]);
         run(&["create", "--name", compression, "--network=none", "edges:latest", "/none"]);
-        let tar = edges.dir().join("export.tar");
+        let tar = cases.dir().join("export.tar");
         run(&["export", "--output", tar.to_str().unwrap(), compression]);
-        edges.check_tar(&tar, &format!("Docker, {compression}"));
+        cases.check_tar(&tar, &format!("Docker, {compression}"));
     }
 }
 
 #[test]
 fn containerd_unpacks_edge_cases() {
-    by_containerd(|_| ["unshare", "--mount"].map(str::to_owned).into());
+    unpack_with_containerd(|_| ["unshare", "--mount"].map(str::to_owned).into());
 }
 
 #[test]
 #[ignore = "needs the folder that tests/new-root.sh builds"]
 fn newest_containerd_unpacks_edge_cases() {
-    by_containerd(|dir| in_root(&newest_root(), dir).into());
+    unpack_with_containerd(|dir| in_root(&newest_root(), dir).into());
 }
 
 /// Takes an archive in, and writes what is mounted of it into a tar that keeps all.
@@ -81,16 +81,16 @@ tar --create --file "$1/mounted.tar" --xattrs '--xattrs-include=*' -C "$1/mounte
 $ctr images unmount --rm "$1/mounted" >&2
 "#;
 
-fn by_containerd(before: impl Fn(&Path) -> Vec<String>) {
+fn unpack_with_containerd(before: impl Fn(&Path) -> Vec<String>) {
     let containerd = Containerd::start(before);
     for compression in ALL {
-        let edges = Edges::new(compression);
-        std::fs::copy(edges.archive(), containerd.dir().join("edges.tar")).unwrap();
+        let cases = TarEdgeCases::new(compression);
+        std::fs::copy(cases.archive(), containerd.dir().join("edges.tar")).unwrap();
         let mut shell = containerd.command("sh");
         shell.args(["-c", MOUNTED, "sh"]).arg(containerd.dir());
         stdout(&shell.output().unwrap());
         let tar = containerd.dir().join("mounted.tar");
-        edges.check_tar(&tar, &format!("containerd, {compression}"));
+        cases.check_tar(&tar, &format!("containerd, {compression}"));
     }
 }
 
@@ -99,15 +99,15 @@ fn by_containerd(before: impl Fn(&Path) -> Vec<String>) {
 fn newest_umoci_and_crane_unpack_edge_cases() {
     let root = newest_root();
     for compression in ALL {
-        let edges = Edges::new(compression);
+        let cases = TarEdgeCases::new(compression);
         let script = r#"set -e
             umoci unpack --image "$1/layout:latest" "$1/bundle"
             crane export - "$1/export.tar" <"$1/image.tar""#;
-        let words = in_root(&root, edges.dir());
+        let words = in_root(&root, cases.dir());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(["sh", "-c", script, "sh"]).arg(edges.dir());
+        command.args(&words[1..]).args(["sh", "-c", script, "sh"]).arg(cases.dir());
         stdout(&command.output().unwrap());
-        edges.check(&edges.dir().join("bundle/rootfs"), &format!("umoci, {compression}"));
-        edges.check_tar(&edges.dir().join("export.tar"), &format!("crane, {compression}"));
+        cases.check(&cases.dir().join("bundle/rootfs"), &format!("umoci, {compression}"));
+        cases.check_tar(&cases.dir().join("export.tar"), &format!("crane, {compression}"));
     }
 }

@@ -67,7 +67,7 @@ fn build(fixture: &Fixture, base: &Value, rest: Value, to: &str) {
     for (key, value) in rest.as_object().unwrap() {
         fields[key] = value.clone();
     }
-    let spec = fixture.spec("app", "v1", &[item], &fields);
+    let spec = fixture.write_spec("app", "v1", &[item], &fields);
     let mut command = fixture.cooper();
     command.arg("build").arg(spec).args(["--format", "layout", "-o", to]);
     run(&mut command);
@@ -119,7 +119,7 @@ fn plan_with_base_shows_base_layers_and_config() {
         "base": {"path": base(&fixture), "reference": "v1"},
         "config": {"Env": ["B=3", "C=4"], "Labels": {"b": "3"}, "Cmd": ["mine"]},
     });
-    let spec = fixture.spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
+    let spec = fixture.write_spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
     let text = run(fixture.cooper().arg("plan").arg(&spec));
     let (_, below) = text.split_once("on a base of ").unwrap();
     insta::assert_snapshot!(below, @r#"
@@ -220,8 +220,8 @@ fn hostile_bases_are_refused_before_writing() {
             c["history"] = Value::Null;
         }),
     ];
-    for (says, change) in cases {
-        refused(&fixture, &spoilt(change), says);
+    for (expected_text, change) in cases {
+        refused(&fixture, &spoilt(change), expected_text);
     }
     let flipped = spoilt(&|_, _| {});
     let blob = flipped.join("blobs/sha256").join(layer.strip_prefix("sha256:").unwrap());
@@ -290,13 +290,13 @@ fn equal_layers_are_listed_twice_and_written_once() {
     );
 }
 
-fn refused(fixture: &Fixture, base: &Path, says: &str) {
+fn refused(fixture: &Fixture, base: &Path, expected_text: &str) {
     let fields = json!({"base": {"path": base.display().to_string()}});
-    let spec = fixture.spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
+    let spec = fixture.write_spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
     let mut command = fixture.cooper();
     command.arg("build").arg(spec).args(["-o", "out.tar"]);
     let error = stderr(&command.output().unwrap(), 1);
-    assert!(error.contains(says), "{says}: {error}");
+    assert!(error.contains(expected_text), "{expected_text}: {error}");
     assert!(!fixture.dir().join("out.tar").exists());
 }
 
@@ -339,7 +339,7 @@ fn locked_base_from_blobs_and_registry_agree() {
     assert_eq!(name, &json!(reference));
 
     let arm = json!({"base": {"lock": lock}, "platform": {"os": "linux", "architecture": "arm64"}});
-    let spec = fixture.spec("app", "v1", &[], &arm);
+    let spec = fixture.write_spec("app", "v1", &[], &arm);
     let mut command = fixture.cooper();
     command.arg("build").arg(spec).args(["-o", "out.tar"]);
     let error = stderr(&command.output().unwrap(), 1);

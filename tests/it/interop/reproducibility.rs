@@ -5,33 +5,33 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::command::{Place, run};
+use crate::support::command::{TestDir, run};
 
 /// An image with everything in it whose bytes a machine could change.
-fn image() -> Place {
-    let place = Place::new();
+fn image() -> TestDir {
+    let test_dir = TestDir::new();
     for name in ["app-1.0", "lib-2.0", "data-3.0"] {
-        place.store_file(name, "share/twin", "the same bytes in each");
-        place.store_file(name, "share/ünï-İı", name);
-        place.executable(name, "bin/run", b"#!/bin/run\n");
+        test_dir.store_file(name, "share/twin", "the same bytes in each");
+        test_dir.store_file(name, "share/ünï-İı", name);
+        test_dir.executable(name, "bin/run", b"#!/bin/run\n");
     }
     let fields = json!({
-        "contents": [place.store_path("app-1.0")],
+        "contents": [test_dir.store_path("app-1.0")],
         "files": {"/etc/app.conf": {"text": "a = 1\n", "uid": 7}},
         "directories": {"/tmp": {"mode": "1777"}},
         "users": {"app": {"uid": 65532, "gid": 65532}},
         "config": {"Env": ["B=2", "A=1"], "Labels": {"z": "1", "a": "2", "m": "3"}},
         "annotations": {"one": "1", "two": "2"},
     });
-    place.spec(&["app-1.0", "lib-2.0", "data-3.0"], fields);
-    place
+    test_dir.write_spec(&["app-1.0", "lib-2.0", "data-3.0"], fields);
+    test_dir
 }
 
 /// The archive that a line of shell writes to standard output; `cooper` is the binary.
-fn archive(place: &Place, line: &str) -> Vec<u8> {
+fn archive(test_dir: &TestDir, line: &str) -> Vec<u8> {
     let line = line.replace("cooper", env!("CARGO_BIN_EXE_cooper"));
     let output =
-        Command::new("sh").args(["-c", &line]).current_dir(place.path("")).output().unwrap();
+        Command::new("sh").args(["-c", &line]).current_dir(test_dir.path("")).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
@@ -40,8 +40,8 @@ const PLAIN: &str = "cooper build spec.json -o - --cache none";
 
 #[test]
 fn environment_does_not_change_the_bytes() {
-    let place = image();
-    let first = archive(&place, PLAIN);
+    let test_dir = image();
+    let first = archive(&test_dir, PLAIN);
     assert!(first.len() > 10_000, "the archive is there");
     for line in [
         "umask 000; cooper build spec.json -o - --cache none",
@@ -58,20 +58,23 @@ fn environment_does_not_change_the_bytes() {
         "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -",
         "cooper build spec.json -o file --cache none --quiet; cat file",
     ] {
-        assert!(archive(&place, line) == first, "other bytes from: {line}");
+        assert!(archive(&test_dir, line) == first, "other bytes from: {line}");
     }
 }
 
 #[test]
 fn file_times_do_not_change_the_bytes() {
-    let place = image();
-    let first = archive(&place, PLAIN);
+    let test_dir = image();
+    let first = archive(&test_dir, PLAIN);
     let cached = "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -";
     // Before 1970, at it, past 31 bits and past 33.
     for time in ["@-1.5", "@0", "@2147483648", "@8612352000.5"] {
-        archive(&place, &format!("find store -exec touch --no-dereference --date={time} {{}} +"));
-        assert!(archive(&place, PLAIN) == first, "{time}");
-        assert!(archive(&place, cached) == first, "{time}");
+        archive(
+            &test_dir,
+            &format!("find store -exec touch --no-dereference --date={time} {{}} +"),
+        );
+        assert!(archive(&test_dir, PLAIN) == first, "{time}");
+        assert!(archive(&test_dir, cached) == first, "{time}");
     }
 }
 
@@ -80,44 +83,52 @@ fn file_times_do_not_change_the_bytes() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn cpu_extensions_do_not_change_the_bytes() {
-    let place = image();
-    place.store_file("data-3.0", "share/members", crate::support::fixture::noise(1, 1_500_000));
-    place.store_file("data-3.0", "share/soft", "compresses well ".repeat(100_000));
+    let test_dir = image();
+    test_dir.store_file("data-3.0", "share/members", crate::support::fixture::noise(1, 1_500_000));
+    test_dir.store_file("data-3.0", "share/soft", "compresses well ".repeat(100_000));
     let spec: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(place.path("spec.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(test_dir.path("spec.json")).unwrap()).unwrap();
     for algorithm in ["none", "gzip", "zstd"] {
         let mut spec = spec.clone();
         spec["compression"] = json!({"algorithm": algorithm});
-        place.write("spec.json", spec.to_string());
-        let first = archive(&place, PLAIN);
+        test_dir.write("spec.json", spec.to_string());
+        let first = archive(&test_dir, PLAIN);
         for cpu in ["qemu64", "max"] {
             let line = format!("qemu-x86_64-static -cpu {cpu} {PLAIN}");
-            assert!(archive(&place, &line) == first, "{algorithm}: other bytes on {cpu}");
+            assert!(archive(&test_dir, &line) == first, "{algorithm}: other bytes on {cpu}");
         }
     }
 }
 
 #[test]
 fn optimised_store_does_not_change_the_bytes() {
-    let place = image();
-    let first = archive(&place, PLAIN);
-    let twin = place.store_path("app-1.0").join("share/twin");
+    let test_dir = image();
+    let first = archive(&test_dir, PLAIN);
+    let twin = test_dir.store_path("app-1.0").join("share/twin");
     for name in ["lib-2.0", "data-3.0"] {
-        let other = place.store_path(name).join("share/twin");
+        let other = test_dir.store_path(name).join("share/twin");
         std::fs::remove_file(&other).unwrap();
         std::fs::hard_link(&twin, &other).unwrap();
     }
     run("touch", &[Path::new("--date=2001-02-03"), &twin]);
     run("chmod", &[Path::new("0664"), &twin]);
-    assert!(archive(&place, PLAIN) == first);
+    assert!(archive(&test_dir, PLAIN) == first);
 }
 
 #[test]
 fn tag_does_not_change_the_digest() {
-    let place = image();
+    let test_dir = image();
     let digest = |tag: &str| {
-        let json =
-            place.data(&["build", "spec.json", "-o", "x.tar", "--tag", tag, "--json", "--quiet"]);
+        let json = test_dir.stdout_of(&[
+            "build",
+            "spec.json",
+            "-o",
+            "x.tar",
+            "--tag",
+            tag,
+            "--json",
+            "--quiet",
+        ]);
         serde_json::from_str::<serde_json::Value>(&json).unwrap()[0]["digest"].clone()
     };
     assert_eq!(digest("v1"), digest("v2"));

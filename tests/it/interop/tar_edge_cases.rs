@@ -19,7 +19,7 @@ pub(crate) const ZSTD: &str = "zstd";
 pub(crate) const NONE: &str = "none";
 
 /// What is seen of a file: kind, mode, owner, time, size, content or target, attributes.
-type Seen = BTreeMap<String, String>;
+type FileStates = BTreeMap<String, String>;
 
 const HASH: &str = "0123456789abcdfghijklmnpqrsvwxyz";
 /// In 2242, above what octal can hold.
@@ -27,22 +27,22 @@ const MTIME: (&str, i64) = ("2242-12-01T00:00:00Z", 8_612_352_000);
 const CAPABILITY: &str = "security.capability";
 
 /// A store with odd trees in it, and an image of them and of odd files of its own.
-pub(crate) struct Edges {
+pub(crate) struct TarEdgeCases {
     dir: tempfile::TempDir,
 }
 
-impl Edges {
+impl TarEdgeCases {
     /// Lays it out and builds the image, once as an archive and once as a layout.
     pub(crate) fn new(compression: &str) -> Self {
-        let edges = Self { dir: tempfile::tempdir().unwrap() };
-        edges.lay_out();
-        edges.write_spec(compression);
-        for (format, out) in [("archive", edges.archive()), ("layout", edges.layout())] {
+        let cases = Self { dir: tempfile::tempdir().unwrap() };
+        cases.write_tree();
+        cases.write_spec(compression);
+        for (format, out) in [("archive", cases.archive()), ("layout", cases.layout())] {
             let mut cooper = Command::new(env!("CARGO_BIN_EXE_cooper"));
             cooper.args(["build", "--quiet", "--cache", "none", "--format", format, "-o"]);
-            stdout(&cooper.arg(out).arg(edges.dir().join("spec.json")).output().unwrap());
+            stdout(&cooper.arg(out).arg(cases.dir().join("spec.json")).output().unwrap());
         }
-        edges
+        cases
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -61,7 +61,7 @@ impl Edges {
         self.dir().join("store").join(format!("{HASH}-{name}"))
     }
 
-    fn lay_out(&self) {
+    fn write_tree(&self) {
         for name in ["names", "other"] {
             fs::create_dir_all(self.store_path(name).join("empty")).unwrap();
             fs::write(self.store_path(name).join("data"), noise(1, 100_000)).unwrap();
@@ -69,7 +69,7 @@ impl Edges {
         let root = self.store_path("names");
         // Two gzip members, two zstd frames and more.
         fs::write(root.join("members"), noise(3, 9_500_000)).unwrap();
-        lay_out_lengths(&root);
+        write_long_paths(&root);
         for name in [
             &b"-n"[..],
             b"..foo",
@@ -126,32 +126,32 @@ impl Edges {
     /// Compares what a program has unpacked there with what went in.
     pub(crate) fn check(&self, root: &Path, who: &str) {
         let store = self.dir().join("store");
-        let mut expected = Seen::new();
-        look(&store, &mut |path, meta| {
+        let mut expected = FileStates::new();
+        walk(&store, &mut |path, meta| {
             let mode = match meta.is_symlink() {
                 true => 0o777,
                 false if path == store => 0o755,
                 false if meta.is_dir() || meta.mode() & 0o100 != 0 => 0o555,
                 false => 0o444,
             };
-            expected.insert(shown(path, &store), told(path, meta, mode, (0, 0), ""));
+            expected.insert(escaped_path(path, &store), describe(path, meta, mode, (0, 0), ""));
         });
-        expected.extend(own());
-        let mut found = Seen::new();
+        expected.extend(own_files());
+        let mut found = FileStates::new();
         for below in [store.strip_prefix("/").unwrap(), Path::new("own")] {
             let top = root.join(below);
-            look(&top, &mut |path, meta| {
+            walk(&top, &mut |path, meta| {
                 assert_eq!(meta.mtime(), MTIME.1, "{who}: {}", path.display());
                 let from = if below == Path::new("own") { root } else { &top };
                 let owner = (meta.uid(), meta.gid());
                 let (mode, has) = (meta.mode() & 0o7777, attributes(path));
-                found.insert(shown(path, from), told(path, meta, mode, owner, &has));
+                found.insert(escaped_path(path, from), describe(path, meta, mode, owner, &has));
             });
         }
         for (path, what) in &expected {
             assert_eq!(found.remove(path).as_ref(), Some(what), "{who}: {path}");
         }
-        assert_eq!(found, Seen::new(), "{who}: nothing else");
+        assert_eq!(found, FileStates::new(), "{who}: nothing else");
     }
 
     /// Compares what a program gave back as a tar.
@@ -171,7 +171,7 @@ pub(crate) fn extract(tar: &Path, root: &Path) {
 }
 
 /// Files whose paths in the tar have so many bytes.
-fn lay_out_lengths(root: &Path) {
+fn write_long_paths(root: &Path) {
     let depth = root.as_os_str().len() - 1;
     for length in [99, 100, 101, 155, 156, 255, 256, 257, 1000, 3900] {
         let mut path = root.as_os_str().as_bytes().to_vec();
@@ -189,7 +189,7 @@ fn lay_out_lengths(root: &Path) {
 }
 
 /// The image's own files, as `told` tells of them.
-fn own() -> Seen {
+fn own_files() -> FileStates {
     // cap_net_raw=ep, as the kernel keeps it.
     let capability = [&[1, 0, 0, 2, 0, 0x20][..], &[0; 14]].concat();
     let capability = format!(" {CAPABILITY}={}", capability.escape_ascii());
@@ -211,7 +211,7 @@ fn own() -> Seen {
     all.map(line).into()
 }
 
-fn told(path: &Path, meta: &fs::Metadata, mode: u32, owner: (u32, u32), has: &str) -> String {
+fn describe(path: &Path, meta: &fs::Metadata, mode: u32, owner: (u32, u32), has: &str) -> String {
     let what = if meta.is_dir() {
         "directory".to_owned()
     } else if meta.is_symlink() {
@@ -222,7 +222,7 @@ fn told(path: &Path, meta: &fs::Metadata, mode: u32, owner: (u32, u32), has: &st
     format!("{mode:04o} {}:{} {what}{has}", owner.0, owner.1)
 }
 
-fn shown(path: &Path, root: &Path) -> String {
+fn escaped_path(path: &Path, root: &Path) -> String {
     path.strip_prefix(root).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
 }
 
@@ -236,11 +236,11 @@ fn attributes(path: &Path) -> String {
 }
 
 /// A folder and everything below it. What no path reaches is looked at from within.
-fn look(root: &Path, tell: &mut dyn FnMut(&Path, &fs::Metadata)) {
+fn walk(root: &Path, visit: &mut dyn FnMut(&Path, &fs::Metadata)) {
     let mut open = vec![root.to_path_buf()];
     while let Some(path) = open.pop() {
         let meta = fs::symlink_metadata(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
-        tell(&path, &meta);
+        visit(&path, &meta);
         if meta.is_dir() {
             open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }

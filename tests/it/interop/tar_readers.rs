@@ -5,58 +5,58 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::interop::tar_edge_cases::{Edges, GZIP, NONE, ZSTD, extract};
+use crate::interop::tar_edge_cases::{GZIP, NONE, TarEdgeCases, ZSTD, extract};
 use crate::support::sandbox::run;
 
 #[test]
 fn umoci_unpacks_edge_cases() {
     for compression in [GZIP, NONE] {
-        let edges = Edges::new(compression);
-        umoci(&edges, &edges.layout(), &format!("umoci, {compression}"));
+        let cases = TarEdgeCases::new(compression);
+        umoci(&cases, &cases.layout(), &format!("umoci, {compression}"));
     }
 }
 
 #[test]
 fn skopeo_recompressed_zstd_unpacks_with_umoci() {
     // umoci 0.4.7 cannot read zstd.
-    let edges = Edges::new(ZSTD);
-    let to = edges.dir().join("gzip");
+    let cases = TarEdgeCases::new(ZSTD);
+    let to = cases.dir().join("gzip");
     let image = |layout: &Path| format!("oci:{}:latest", layout.display());
     let words: [&str; 5] =
         ["copy", "--insecure-policy", "--dest-compress", "--dest-compress-format", "gzip"];
     let words: Vec<String> =
-        words.map(str::to_owned).into_iter().chain([image(&edges.layout()), image(&to)]).collect();
+        words.map(str::to_owned).into_iter().chain([image(&cases.layout()), image(&to)]).collect();
     run(
         "skopeo",
         &words.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>).collect::<Vec<_>>(),
     );
-    umoci(&edges, &to, "skopeo and umoci, zstd");
+    umoci(&cases, &to, "skopeo and umoci, zstd");
 }
 
-fn umoci(edges: &Edges, layout: &Path, who: &str) {
+fn umoci(cases: &TarEdgeCases, layout: &Path, who: &str) {
     let image = format!("{}:latest", layout.display());
-    let bundle = edges.dir().join("bundle");
+    let bundle = cases.dir().join("bundle");
     run("umoci", &[&"unpack", &"--image", &image, &bundle]);
-    edges.check(&bundle.join("rootfs"), who);
+    cases.check(&bundle.join("rootfs"), who);
 }
 
 #[test]
 fn skopeo_and_gnu_tools_read_archive_and_blobs() {
     for (compression, reader) in [(GZIP, "gzip"), (ZSTD, "zstd"), (NONE, "cat")] {
-        let edges = Edges::new(compression);
+        let cases = TarEdgeCases::new(compression);
         for kind in ["oci-archive", "docker-archive"] {
-            let archive = format!("{kind}:{}", edges.archive().display());
-            let copy = format!("dir:{}", edges.dir().join(kind).display());
+            let archive = format!("{kind}:{}", cases.archive().display());
+            let copy = format!("dir:{}", cases.dir().join(kind).display());
             run("skopeo", &[&"copy", &"-q", &"--insecure-policy", &archive, &copy]);
         }
-        let copy = edges.dir().join("oci-archive");
+        let copy = cases.dir().join("oci-archive");
         let manifest = fs::read(copy.join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
-        let out = edges.dir().join("unpacked");
+        let out = cases.dir().join("unpacked");
         fs::create_dir(&out).unwrap();
         for layer in manifest["layers"].as_array().unwrap() {
             let hex = layer["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
-            let tar = edges.dir().join("layer.tar");
+            let tar = cases.dir().join("layer.tar");
             let script = match reader {
                 "cat" => "cat <\"$0\" >\"$1\"".to_owned(),
                 _ => format!("{reader} --test <\"$0\" && {reader} --decompress <\"$0\" >\"$1\""),
@@ -64,6 +64,6 @@ fn skopeo_and_gnu_tools_read_archive_and_blobs() {
             run("sh", &[&"-c", &script, &copy.join(hex), &tar]);
             extract(&tar, &out);
         }
-        edges.check(&out, &format!("GNU tar, {compression}"));
+        cases.check(&out, &format!("GNU tar, {compression}"));
     }
 }

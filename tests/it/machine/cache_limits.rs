@@ -6,57 +6,59 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::support::sandbox::{GZIP, House, NONE, ZSTD, errors, events, mounting, succeeded};
+use crate::support::sandbox::{
+    GZIP, NONE, Sandbox, ZSTD, assert_success, events, stderr_text, with_mount,
+};
 
 /// The size of all blobs and records.
-fn size(house: &House) -> u64 {
-    let files = ["layers", "blobs"].map(|below| fs::read_dir(house.cached(below)).unwrap());
+fn size(sandbox: &Sandbox) -> u64 {
+    let files = ["layers", "blobs"].map(|below| fs::read_dir(sandbox.cache_path(below)).unwrap());
     files.into_iter().flatten().map(|file| file.unwrap().metadata().unwrap().len()).sum()
 }
 
 #[test]
 fn cache_size_limit_holds_after_building_layers() {
-    let house = House::filled(4, 100_000, GZIP);
-    succeeded(&house.build(&[], "-", &["--cache-size", "150kB"]).output().unwrap());
-    assert!((1..=150_000).contains(&size(&house)), "{}", size(&house));
+    let sandbox = Sandbox::with_store_paths(4, 100_000, GZIP);
+    assert_success(&sandbox.build(&[], "-", &["--cache-size", "150kB"]).output().unwrap());
+    assert!((1..=150_000).contains(&size(&sandbox)), "{}", size(&sandbox));
 }
 
 #[test]
 fn cache_size_limit_holds_when_nothing_is_built() {
-    let house = House::filled(2, 100_000, GZIP);
-    succeeded(&house.build(&[], "-", &[]).output().unwrap());
-    succeeded(&house.build(&[], "layout", &["--format", "layout"]).output().unwrap());
-    let whole = size(&house);
+    let sandbox = Sandbox::with_store_paths(2, 100_000, GZIP);
+    assert_success(&sandbox.build(&[], "-", &[]).output().unwrap());
+    assert_success(&sandbox.build(&[], "layout", &["--format", "layout"]).output().unwrap());
+    let whole = size(&sandbox);
     assert!(whole > 100_000);
-    succeeded(&house.build(&[], "-", &["--cache-size", "1MB"]).output().unwrap());
-    assert_eq!(size(&house), whole, "there is room");
+    assert_success(&sandbox.build(&[], "-", &["--cache-size", "1MB"]).output().unwrap());
+    assert_eq!(size(&sandbox), whole, "there is room");
     let limit = ["--cache-size", "1kB"];
-    succeeded(&house.build(&[], "-", &limit).output().unwrap());
-    assert!(size(&house) <= 1000, "{}", size(&house));
+    assert_success(&sandbox.build(&[], "-", &limit).output().unwrap());
+    assert!(size(&sandbox) <= 1000, "{}", size(&sandbox));
 }
 
 /// The default limit applies only with `--cache-size`; other builds do not measure the cache.
 #[test]
 fn cache_is_measured_with_cache_size_option_only() {
-    let house = House::filled(3, 10_000, GZIP);
-    house.expected();
+    let sandbox = Sandbox::with_store_paths(3, 10_000, GZIP);
+    sandbox.expected_archive();
     for unused in ["blobs/unused", "layers/unused"] {
-        fs::write(house.cached(unused), "no record").unwrap();
+        fs::write(sandbox.cache_path(unused), "no record").unwrap();
     }
-    let calls = house.path("calls");
+    let calls = sandbox.path("calls");
     let strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o", calls.to_str().unwrap()];
     // Whether the records were counted, and whether one was read that no layer of the image has.
     let looks = |more: &[&str]| {
-        succeeded(&house.build(&strace, "-", more).output().unwrap());
+        assert_success(&sandbox.build(&strace, "-", more).output().unwrap());
         let calls = fs::read_to_string(&calls).unwrap();
-        let layers = house.cached("layers").to_str().unwrap().to_owned();
+        let layers = sandbox.cache_path("layers").to_str().unwrap().to_owned();
         assert!(calls.contains(&format!("{layers}/")), "{calls}");
         [format!("{layers}\""), format!("{layers}/unused\"")].map(|name| calls.contains(&name))
     };
     let asked = ["--cache-size", "20GiB"];
     assert_eq!((looks(&[]), looks(&asked)), ([false, false], [true, false]), "there is room");
     // Of no bytes, so that it takes none of a disk.
-    let large = house.cached("blobs/large");
+    let large = sandbox.cache_path("blobs/large");
     fs::File::create(&large).unwrap().set_len((20 << 30) + 1).unwrap();
     assert_eq!((looks(&[]), large.exists()), ([false, false], true));
     assert_eq!((looks(&asked), large.exists()), ([true, true], false));
@@ -65,56 +67,56 @@ fn cache_is_measured_with_cache_size_option_only() {
 #[test]
 fn cache_evicts_least_recently_used_layer_first() {
     for compression in [GZIP, NONE] {
-        let house = House::filled(3, 100_000, compression);
-        house.expected();
+        let sandbox = Sandbox::with_store_paths(3, 100_000, compression);
+        sandbox.expected_archive();
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let records = || -> Vec<PathBuf> {
-            let records = fs::read_dir(house.cached("layers")).unwrap();
+            let records = fs::read_dir(sandbox.cache_path("layers")).unwrap();
             records.map(|record| record.unwrap().path()).collect()
         };
         for record in records() {
             fs::File::open(record).unwrap().set_modified(long_ago).unwrap();
         }
         for number in [0, 2] {
-            fs::remove_dir_all(house.store_path(number)).unwrap();
+            fs::remove_dir_all(sandbox.store_path(number)).unwrap();
         }
-        house.spec(compression);
-        house.expected();
+        sandbox.write_spec(compression);
+        sandbox.expected_archive();
         let used = |record: &PathBuf| fs::metadata(record).unwrap().modified().unwrap() > long_ago;
         let kept: Vec<PathBuf> = records().into_iter().filter(used).collect();
         assert_eq!(kept.len(), 1);
-        let limit = (size(&house) / 2).to_string();
-        succeeded(&house.build(&[], "-", &["--cache-size", &limit]).output().unwrap());
+        let limit = (size(&sandbox) / 2).to_string();
+        assert_success(&sandbox.build(&[], "-", &["--cache-size", &limit]).output().unwrap());
         assert_eq!(records(), kept);
     }
 }
 
 #[test]
 fn cache_relative_path_works_and_may_be_full() {
-    let house = House::filled(3, 100_000, GZIP);
-    let cache = house.path("cache");
+    let sandbox = Sandbox::with_store_paths(3, 100_000, GZIP);
+    let cache = sandbox.path("cache");
     fs::create_dir(&cache).unwrap();
     let built = |before: &[&str]| {
         let words = [before, &[env!("CARGO_BIN_EXE_cooper")]].concat();
         let mut command = std::process::Command::new(words[0]);
         command.args(&words[1..]).args(["--json", "build", "spec.json", "-o", "out.tar"]);
-        command.args(["--cache", "cache"]).current_dir(house.path(""));
-        let output = command.env("TMPDIR", house.path("")).output().unwrap();
-        succeeded(&output);
+        command.args(["--cache", "cache"]).current_dir(sandbox.path(""));
+        let output = command.env("TMPDIR", sandbox.path("")).output().unwrap();
+        assert_success(&output);
         output
     };
     let full = "mount -t tmpfs -o mode=755,size=64k cooper \"$1\" || exit 9; shift; exec \"$@\"";
-    let warnings = events(&built(&mounting(full, &cache)), "warning");
+    let warnings = events(&built(&with_mount(full, &cache)), "warning");
     assert!(warnings.iter().any(|warning| warning.to_string().contains("no room for the cache")));
     built(&[]);
-    assert_eq!(fs::read_dir(house.cached("layers")).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(sandbox.cache_path("layers")).unwrap().count(), 3);
 }
 
 #[test]
 fn full_cache_does_not_fail_a_build() {
-    let house = House::new();
-    house.fill(5, 400_000);
-    let cache = house.path("cache");
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(5, 400_000);
+    let cache = sandbox.path("cache");
     let mount = |options: &str| {
         format!("mount -t tmpfs -o mode=755,{options} cooper \"$1\" || exit 9; shift; exec \"$@\"")
     };
@@ -122,15 +124,16 @@ fn full_cache_does_not_fail_a_build() {
     let options: Vec<String> =
         options.chain((1..16).map(|number| format!("nr_inodes={number}"))).collect();
     for compression in [GZIP, ZSTD, NONE] {
-        house.spec(compression);
+        sandbox.write_spec(compression);
         let _ = fs::remove_dir_all(&cache);
-        let expected = house.expected();
+        let expected = sandbox.expected_archive();
         let mut full = 0;
         for options in &options {
             let script = mount(options);
-            let output = house.build_told("--json", &mounting(&script, &cache), "-", &[]).output();
+            let output =
+                sandbox.build_with("--json", &with_mount(&script, &cache), "-", &[]).output();
             let output = output.unwrap();
-            succeeded(&output);
+            assert_success(&output);
             assert!(output.stdout == expected, "{options}");
             let warnings = events(&output, "warning");
             full += warnings.len();
@@ -138,14 +141,14 @@ fn full_cache_does_not_fail_a_build() {
             assert!(warnings.iter().map(text).all(|text| text.contains("`cooper cache gc`")));
         }
         assert!(full > 0, "{compression}");
-        assert_eq!(house.leftovers(), [""; 0]);
+        assert_eq!(sandbox.leftovers(), [""; 0]);
     }
 }
 
 #[test]
 fn full_cache_and_full_tmpdir_error_names_both() {
-    let house = House::filled(2, 400_000, GZIP);
-    let (cache, temps) = (house.path("cache"), house.path("temps"));
+    let sandbox = Sandbox::with_store_paths(2, 400_000, GZIP);
+    let (cache, temps) = (sandbox.path("cache"), sandbox.path("temps"));
     for dir in [&cache, &temps] {
         fs::create_dir(dir).unwrap();
     }
@@ -163,17 +166,17 @@ fn full_cache_and_full_tmpdir_error_names_both() {
             mount -t tmpfs -o mode=755,{temps_is} cooper \"$1/temps\" || exit 9
             shift; exec \"$@\""
         );
-        let above = house.path("");
-        let mut command = house.build(&mounting(&script, &above), "out.tar", &[]);
+        let above = sandbox.path("");
+        let mut command = sandbox.build(&with_mount(&script, &above), "out.tar", &[]);
         let output = command.env("TMPDIR", &temps).output().unwrap();
-        let told = errors(&output);
-        assert_eq!(output.status.code(), Some(2), "{cache_is} {temps_is}: {told}");
+        let messages = stderr_text(&output);
+        assert_eq!(output.status.code(), Some(2), "{cache_is} {temps_is}: {messages}");
         for words in [&cache, &temps].map(|dir| dir.to_str().unwrap()).iter().chain(&[why]) {
-            assert!(told.contains(words), "{cache_is} {temps_is}: {told}");
+            assert!(messages.contains(words), "{cache_is} {temps_is}: {messages}");
         }
-        let hint = told.lines().find(|line| line.starts_with("hint: ")).unwrap();
+        let hint = messages.lines().find(|line| line.starts_with("hint: ")).unwrap();
         assert!(hint.contains("`TMPDIR`") && hint.contains("`--cache DIR`"), "{hint}");
         assert_eq!(hint.contains(gc), cache_is != "ro", "{hint}");
-        assert_eq!(house.leftovers(), ["temps"]);
+        assert_eq!(sandbox.leftovers(), ["temps"]);
     }
 }

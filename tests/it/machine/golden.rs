@@ -11,7 +11,7 @@ use std::path::Path;
 
 use cooper::digest::Digest;
 
-use crate::support::sandbox::{GZIP, House, NONE, ZSTD, mounting, noise, succeeded};
+use crate::support::sandbox::{GZIP, NONE, Sandbox, ZSTD, assert_success, noise, with_mount};
 
 /// Lays a tree out in a folder that has the same path on every machine, and builds there.
 const SCRIPT: &str = r#"
@@ -25,8 +25,8 @@ exec "$@"
 
 const HASH: &str = "0123456789abcdfghijklmnpqrsvwxyz";
 
-fn lay_out(house: &House) {
-    let root = house.path(&format!("store/{HASH}-golden"));
+fn write_tree(sandbox: &Sandbox) {
+    let root = sandbox.path(&format!("store/{HASH}-golden"));
     let long = |n: usize| format!("{}/{}", "d".repeat(n / 2 - 1), "f".repeat(n - n / 2));
     fs::create_dir_all(root.join("empty")).unwrap();
     for (name, bytes) in [
@@ -109,21 +109,21 @@ fn listing(tar: &[u8]) -> String {
 fn golden_layers_of_store_paths() {
     let mut text = String::new();
     for compression in [NONE, GZIP, ZSTD] {
-        let house = House::new();
-        lay_out(&house);
+        let sandbox = Sandbox::new();
+        write_tree(&sandbox);
         let path = format!("/mnt/store/{HASH}-golden");
         let compression_json: serde_json::Value = serde_json::from_str(compression).unwrap();
         let spec = serde_json::json!({
             "version": 1, "name": "golden", "compression": compression_json,
             "closure": [{"path": path, "narHash": "sha256:golden", "narSize": 1}],
         });
-        fs::write(house.path("spec.json"), spec.to_string()).unwrap();
-        let store = house.path("store");
-        let before = mounting(SCRIPT, &store);
-        let output = house.build(&before, "layout", &["--format", "layout"]).output().unwrap();
-        succeeded(&output);
+        fs::write(sandbox.path("spec.json"), spec.to_string()).unwrap();
+        let store = sandbox.path("store");
+        let before = with_mount(SCRIPT, &store);
+        let output = sandbox.build(&before, "layout", &["--format", "layout"]).output().unwrap();
+        assert_success(&output);
         // The listing does not show the end of the archive.
-        let layer = layers(&house.path("layout")).remove(0);
+        let layer = layers(&sandbox.path("layout")).remove(0);
         writeln!(text, "{compression}: {} bytes, {}", layer.len(), Digest::of(&layer)).unwrap();
         if compression == NONE {
             text.push_str(&listing(&layer));
@@ -136,7 +136,7 @@ fn golden_layers_of_store_paths() {
 }
 
 /// An image of nothing but its own files: owners, modes, attributes and times that no store has.
-fn write_spec_of_own_files(house: &House) {
+fn write_own_files_spec(sandbox: &Sandbox) {
     let long = format!("/{}/{}", "d".repeat(120), "f".repeat(120));
     let spec = serde_json::json!({
         "version": 1, "name": "golden/own", "tags": ["v1", "v2"],
@@ -160,14 +160,14 @@ fn write_spec_of_own_files(house: &House) {
             "Healthcheck": {"Test": ["CMD", "/bin/setuid"], "Interval": 1_000_000_000_u64},
         },
     });
-    fs::write(house.path("spec.json"), spec.to_string()).unwrap();
+    fs::write(sandbox.path("spec.json"), spec.to_string()).unwrap();
 }
 
 #[test]
 fn golden_archives_and_own_files() {
-    let house = House::new();
-    write_spec_of_own_files(&house);
-    let archive = house.expected();
+    let sandbox = Sandbox::new();
+    write_own_files_spec(&sandbox);
+    let archive = sandbox.expected_archive();
     let mut text = format!("archive: {} bytes, {}\n", archive.len(), Digest::of(&archive));
     text.push_str(&listing(&archive));
     for entry in tar::Archive::new(&archive[..]).entries().unwrap() {

@@ -13,10 +13,10 @@ use cooper::store_path::PathInfo;
 use cooper::transport::layout;
 use serde_json::Value;
 
-use crate::support::sandbox::{GZIP, House, errors, succeeded};
+use crate::support::sandbox::{GZIP, Sandbox, assert_success, stderr_text};
 
-fn made(house: &House) -> Layer {
-    let path = house.store_path(0).to_str().unwrap().parse().unwrap();
+fn made(sandbox: &Sandbox) -> Layer {
+    let path = sandbox.store_path(0).to_str().unwrap().parse().unwrap();
     let infos =
         [PathInfo { path, nar_hash: "sha256:test".into(), nar_size: 1, references: Vec::new() }];
     let request = Request {
@@ -30,10 +30,10 @@ fn made(house: &House) -> Layer {
 
 #[test]
 fn layer_reaches_layout_before_next_layer_is_built() {
-    let house = House::new();
-    house.fill(1, 1000);
-    let layer = made(&house);
-    let there = house.path("layout/blobs/sha256").join(layer.digest.hex());
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(1, 1000);
+    let layer = made(&sandbox);
+    let there = sandbox.path("layout/blobs/sha256").join(layer.digest.hex());
     let mut first = Some(layer);
     let layers = std::iter::from_fn(|| {
         let next = first.take();
@@ -46,45 +46,43 @@ fn layer_reaches_layout_before_next_layer_is_built() {
         assert!(next.is_some() || is_there());
         next
     });
-    let dir = house.path("layout");
+    let dir = sandbox.path("layout");
     layout::LayerWriter::new(&dir).write(layers, &NullReporter).unwrap();
 }
 
 #[test]
 fn layout_failure_stops_taking_layers() {
-    let house = House::new();
-    house.fill(1, 1000);
-    let layer = made(&house);
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(1, 1000);
+    let layer = made(&sandbox);
     fs::write(layer.blob.path().unwrap(), "something else").unwrap();
     let endless = std::iter::repeat_with(|| layer.clone());
-    let dir = house.path("layout");
+    let dir = sandbox.path("layout");
     let error = layout::LayerWriter::new(&dir).write(endless, &NullReporter).unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
 }
 
 #[test]
 fn layout_complete_builds_no_layers() {
-    let house = House::new();
-    layout::LayerWriter::new(&house.path("layout"))
-        .write(std::iter::empty(), &NullReporter)
-        .unwrap();
-    assert_eq!(house.leftovers(), [""; 0]);
+    let sandbox = Sandbox::new();
+    layout::LayerWriter::new(&sandbox.path("layout")).write(std::iter::empty(), &NullReporter).unwrap();
+    assert_eq!(sandbox.leftovers(), [""; 0]);
 }
 
 #[test]
 fn layout_unreferenced_new_layers_are_removed() {
-    let house = House::new();
-    house.fill(2, 1000);
-    house.spec(GZIP);
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(2, 1000);
+    sandbox.write_spec(GZIP);
     // The store path of the second layer is gone: the first may be written by then.
-    fs::remove_dir_all(house.store_path(1)).unwrap();
+    fs::remove_dir_all(sandbox.store_path(1)).unwrap();
     for _ in 0..5 {
-        let output = house.build(&[], "layout", &["--format", "layout"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
-        assert!(!house.path("layout").exists());
+        let output = sandbox.build(&[], "layout", &["--format", "layout"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr_text(&output));
+        assert!(!sandbox.path("layout").exists());
     }
-    let layer = made(&house);
-    let dir = house.path("layout");
+    let layer = made(&sandbox);
+    let dir = sandbox.path("layout");
     let layers = layout::LayerWriter::new(&dir);
     layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
     assert!(dir.join("blobs/sha256").join(layer.digest.hex()).exists());
@@ -94,9 +92,9 @@ fn layout_unreferenced_new_layers_are_removed() {
 
 #[test]
 fn layout_layers_of_other_processes_stay() {
-    let house = House::new();
-    house.fill(1, 1000);
-    let (layer, dir) = (made(&house), house.path("layout"));
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(1, 1000);
+    let (layer, dir) = (made(&sandbox), sandbox.path("layout"));
     let blob = dir.join("blobs/sha256").join(layer.digest.hex());
     let layers = layout::LayerWriter::new(&dir);
     layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
@@ -116,10 +114,10 @@ fn layout_layers_of_other_processes_stay() {
 
 #[test]
 fn layout_without_cache_owns_its_blobs() {
-    let house = House::new();
-    house.fill(1, 1000);
-    let layer = made(&house);
-    let dir = house.path("layout");
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(1, 1000);
+    let layer = made(&sandbox);
+    let dir = sandbox.path("layout");
     let layers = layout::LayerWriter::new(&dir);
     layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
     let (kept, digest) = (layer.blob.path().unwrap().to_path_buf(), layer.digest);
@@ -134,10 +132,10 @@ fn layout_without_cache_owns_its_blobs() {
 
 #[test]
 fn layout_without_links_uses_copy_file_range() {
-    let house = House::new();
-    house.fill(2, 100_000);
-    house.spec(GZIP);
-    let trace = house.path("trace");
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(2, 100_000);
+    sandbox.write_spec(GZIP);
+    let trace = sandbox.path("trace");
     let strace = [
         "strace",
         "-f",
@@ -150,9 +148,9 @@ fn layout_without_links_uses_copy_file_range() {
         "-o",
         trace.to_str().unwrap(),
     ];
-    succeeded(&house.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
+    assert_success(&sandbox.build(&strace, "layout", &["--format", "layout"]).output().unwrap());
     let trace = fs::read_to_string(trace).unwrap();
-    let blobs = fs::read_dir(house.cached("blobs")).unwrap().map(|blob| blob.unwrap().path());
+    let blobs = fs::read_dir(sandbox.cache_path("blobs")).unwrap().map(|blob| blob.unwrap().path());
     for blob in blobs {
         assert!(trace.contains(blob.to_str().unwrap()), "{trace}");
     }
@@ -160,19 +158,19 @@ fn layout_without_links_uses_copy_file_range() {
 
 #[test]
 fn layout_disk_error_is_reported_and_recovers() {
-    let house = House::new();
-    house.fill(3, 100_000);
-    house.spec(GZIP);
+    let sandbox = Sandbox::new();
+    sandbox.add_store_paths(3, 100_000);
+    sandbox.write_spec(GZIP);
     let args = ["--format", "layout"];
     let inject = "inject=fsync:error=EIO:when=1";
     let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject];
-    let output = house.build(&strace, "layout", &args).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
-    assert!(errors(&output).contains("failed to sync"), "{}", errors(&output));
-    assert!(!house.path("layout/index.json").exists());
-    succeeded(&house.build(&[], "layout", &args).output().unwrap());
+    let output = sandbox.build(&strace, "layout", &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr_text(&output));
+    assert!(stderr_text(&output).contains("failed to sync"), "{}", stderr_text(&output));
+    assert!(!sandbox.path("layout/index.json").exists());
+    assert_success(&sandbox.build(&[], "layout", &args).output().unwrap());
     let mut cooper = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
-    succeeded(&cooper.arg("validate").arg(house.path("layout")).output().unwrap());
+    assert_success(&cooper.arg("validate").arg(sandbox.path("layout")).output().unwrap());
 }
 
 fn index(layout: &Path) -> Value {
@@ -181,14 +179,14 @@ fn index(layout: &Path) -> Value {
 
 #[test]
 fn layout_index_and_image_take_over_each_others_name() {
-    let house = House::filled(1, 1000, GZIP);
-    let dir = house.path("layout");
-    let build = || house.build(&[], "layout", &["--format", "layout"]);
+    let sandbox = Sandbox::with_store_paths(1, 1000, GZIP);
+    let dir = sandbox.path("layout");
+    let build = || sandbox.build(&[], "layout", &["--format", "layout"]);
     let mut index_of = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
-    index_of.arg("index").arg(house.path("spec.json")).arg("-o").arg(&dir);
-    index_of.args(["--format", "layout"]).arg("--cache").arg(house.path("cache"));
+    index_of.arg("index").arg(sandbox.path("spec.json")).arg("-o").arg(&dir);
+    index_of.args(["--format", "layout"]).arg("--cache").arg(sandbox.path("cache"));
     for (mut command, kind) in [(build(), "manifest"), (index_of, "index"), (build(), "manifest")] {
-        succeeded(&command.output().unwrap());
+        assert_success(&command.output().unwrap());
         let index = index(&dir);
         let entries = index["manifests"].as_array().unwrap();
         assert_eq!(entries.len(), 1, "{index}");

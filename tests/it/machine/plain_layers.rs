@@ -5,49 +5,49 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::support::sandbox::{House, NONE, errors, noise, succeeded};
+use crate::support::sandbox::{NONE, Sandbox, assert_success, noise, stderr_text};
 
 /// Two layers, one that ends in a file and one in a link, and the archive of both.
-fn house() -> (House, Vec<u8>) {
-    let house = House::new();
+fn sandbox() -> (Sandbox, Vec<u8>) {
+    let sandbox = Sandbox::new();
     for number in [0, 1] {
-        let dir = house.store_path(number);
+        let dir = sandbox.store_path(number);
         fs::create_dir_all(dir.join("a-folder")).unwrap();
         fs::write(dir.join("b-empty"), b"").unwrap();
         fs::write(dir.join("c-small"), noise(number, 10)).unwrap();
-        fs::write(large(&house, number), noise(number, 3_000_000)).unwrap();
+        fs::write(large(&sandbox, number), noise(number, 3_000_000)).unwrap();
     }
-    symlink("b-empty", house.store_path(1).join("e-link")).unwrap();
-    house.spec(NONE);
-    let expected = house.expected();
-    (house, expected)
+    symlink("b-empty", sandbox.store_path(1).join("e-link")).unwrap();
+    sandbox.write_spec(NONE);
+    let expected = sandbox.expected_archive();
+    (sandbox, expected)
 }
 
-fn large(house: &House, number: usize) -> PathBuf {
-    house.store_path(number).join("d-large")
+fn large(sandbox: &Sandbox, number: usize) -> PathBuf {
+    sandbox.store_path(number).join("d-large")
 }
 
 /// As one process more; its exit code, its output, and of which layers the large file went into
 /// the pipe unread, because nothing had to be hashed.
-fn again(house: &House) -> (Option<i32>, std::process::Output, [bool; 2]) {
-    let calls = house.path("calls");
+fn again(sandbox: &Sandbox) -> (Option<i32>, std::process::Output, [bool; 2]) {
+    let calls = sandbox.path("calls");
     let strace = ["strace", "-f", "-qq", "-y", "-e", "trace=splice", "-o"];
     let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
-    let output = house.build(&strace, "-", &[]).output().unwrap();
+    let output = sandbox.build(&strace, "-", &[]).output().unwrap();
     let calls = fs::read_to_string(calls).unwrap();
-    let unread = [0, 1].map(|number| calls.contains(large(house, number).to_str().unwrap()));
+    let unread = [0, 1].map(|number| calls.contains(large(sandbox, number).to_str().unwrap()));
     (output.status.code(), output, unread)
 }
 
 #[test]
 fn plain_layer_hashed_by_other_process_is_not_rehashed() {
-    let (house, expected) = house();
-    let (_, output, unread) = again(&house);
-    succeeded(&output);
+    let (sandbox, expected) = sandbox();
+    let (_, output, unread) = again(&sandbox);
+    assert_success(&output);
     assert!(output.stdout == expected);
     assert_eq!(unread, [true, true]);
-    succeeded(&house.build(&[], "out.tar", &[]).output().unwrap());
-    assert!(fs::read(house.path("out.tar")).unwrap() == expected);
+    assert_success(&sandbox.build(&[], "out.tar", &[]).output().unwrap());
+    assert!(fs::read(sandbox.path("out.tar")).unwrap() == expected);
 }
 
 /// The stamp of a file changed, and its content did not.
@@ -67,13 +67,13 @@ fn plain_layer_with_changed_stamp_is_rehashed() {
         },
     ];
     for (number, change) in changes.iter().enumerate() {
-        let (house, expected) = house();
-        change(&large(&house, 1));
-        let (_, output, unread) = again(&house);
-        succeeded(&output);
+        let (sandbox, expected) = sandbox();
+        change(&large(&sandbox, 1));
+        let (_, output, unread) = again(&sandbox);
+        assert_success(&output);
         assert!(output.stdout == expected, "{number}");
         assert_eq!(unread, [true, false], "{number}");
-        let (_, output, unread) = again(&house);
+        let (_, output, unread) = again(&sandbox);
         assert!(output.stdout == expected, "{number}");
         assert_eq!(unread, [true, true], "{number}: once is enough");
     }
@@ -97,24 +97,24 @@ fn plain_layer_with_changed_content_is_an_error() {
         (|file| fs::remove_dir_all(file.parent().unwrap()).unwrap(), "failed to read"),
     ];
     for (change, message) in changes {
-        let (house, _) = house();
-        change(&large(&house, 1));
-        let (code, output, unread) = again(&house);
-        assert_eq!(code, Some(2), "{}", errors(&output));
-        assert!(errors(&output).contains(message), "{}", errors(&output));
+        let (sandbox, _) = sandbox();
+        change(&large(&sandbox, 1));
+        let (code, output, unread) = again(&sandbox);
+        assert_eq!(code, Some(2), "{}", stderr_text(&output));
+        assert!(stderr_text(&output).contains(message), "{}", stderr_text(&output));
         assert!(!unread[1], "it was not believed");
     }
 }
 
 #[test]
 fn plain_layer_in_layout_reads_no_store_files() {
-    let (house, _) = house();
+    let (sandbox, _) = sandbox();
     let layout = ["--format", "layout"];
-    succeeded(&house.build(&[], "layout", &layout).output().unwrap());
-    let calls = house.path("calls");
+    assert_success(&sandbox.build(&[], "layout", &layout).output().unwrap());
+    let calls = sandbox.path("calls");
     let strace = ["strace", "-f", "-qq", "-e", "trace=openat,statx", "-o"];
     let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
-    succeeded(&house.build(&strace, "layout", &layout).output().unwrap());
+    assert_success(&sandbox.build(&strace, "layout", &layout).output().unwrap());
     let calls = fs::read_to_string(calls).unwrap();
     assert!(calls.contains("index.json"), "{calls}");
     assert!(!calls.contains("d-large"), "{calls}");

@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use crate::support::sandbox::{GZIP, House, NONE, ZSTD, errors, noise, succeeded};
+use crate::support::sandbox::{GZIP, NONE, Sandbox, ZSTD, assert_success, noise, stderr_text};
 
 /// What the pipe of a `cooper build` holds.
 const PIPE: u64 = 1 << 20;
 
 /// A store path with files of sizes that could go wrong, and two whose bytes are mostly not the
 /// last that the pipe holds.
-fn odd_sizes() -> House {
-    let house = House::new();
-    let dir = house.store_path(0);
+fn odd_sizes() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.store_path(0);
     fs::create_dir_all(&dir).unwrap();
     for size in [0, 1, 511, 512, 4095, 4097, 65_535, 65_536, 65_537, 100_001, 300_000] {
         fs::write(dir.join(format!("a-{size:06}")), noise(size, size)).unwrap();
@@ -32,7 +32,7 @@ fn odd_sizes() -> House {
     holes.write_all(b"between holes").unwrap();
     fs::write(dir.join("c-large"), noise(1, 6_000_001)).unwrap();
     fs::write(dir.join("d-small"), noise(2, 10)).unwrap();
-    house
+    sandbox
 }
 
 /// Reads to the end, so many bytes at a time.
@@ -49,29 +49,30 @@ fn read_slowly(mut from: ChildStdout, at_once: usize) -> Vec<u8> {
 
 #[test]
 fn pipe_gets_same_bytes_and_splices_large_files() {
-    let house = odd_sizes();
-    let other = house.path("other.json");
+    let sandbox = odd_sizes();
+    let other = sandbox.path("other.json");
     for compression in [NONE, GZIP, ZSTD] {
-        let spec = fs::read_to_string(house.spec(compression)).unwrap();
+        let spec = fs::read_to_string(sandbox.write_spec(compression)).unwrap();
         fs::write(&other, spec.replace("\"test\"", "\"other\"")).unwrap();
         // One image, and a set of two.
         for more in [&[][..], &[other.to_str().unwrap()]] {
-            let calls = house.path("calls");
+            let calls = sandbox.path("calls");
             let strace = ["strace", "-f", "-qq", "-e", "trace=splice", "-o"];
             let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
-            let fresh = || drop(fs::remove_dir_all(house.path("cache")));
+            let fresh = || drop(fs::remove_dir_all(sandbox.path("cache")));
             fresh();
-            succeeded(&house.build(&strace, "out.tar", more).output().unwrap());
-            let expected = fs::read(house.path("out.tar")).unwrap();
+            assert_success(&sandbox.build(&strace, "out.tar", more).output().unwrap());
+            let expected = fs::read(sandbox.path("out.tar")).unwrap();
             assert_eq!(fs::read_to_string(&calls).unwrap(), "", "a file is no pipe");
             fresh();
-            let output = house.build(&strace, "-", more).output().unwrap();
-            succeeded(&output);
+            let output = sandbox.build(&strace, "-", more).output().unwrap();
+            assert_success(&output);
             assert!(output.stdout == expected, "{compression}");
             assert!(fs::read_to_string(&calls).unwrap().contains("splice("), "{compression}");
             for at_once in [1000, 300_000] {
                 fresh();
-                let mut child = house.build(&[], "-", more).stdout(Stdio::piped()).spawn().unwrap();
+                let mut child =
+                    sandbox.build(&[], "-", more).stdout(Stdio::piped()).spawn().unwrap();
                 let read = read_slowly(child.stdout.take().unwrap(), at_once);
                 assert!(child.wait().unwrap().success());
                 assert!(read == expected, "{compression} {at_once}");
@@ -82,54 +83,54 @@ fn pipe_gets_same_bytes_and_splices_large_files() {
 
 #[test]
 fn pipe_without_splice_midway_gets_same_bytes() {
-    let house = odd_sizes();
-    house.spec(NONE);
-    let expected = house.expected();
+    let sandbox = odd_sizes();
+    sandbox.write_spec(NONE);
+    let expected = sandbox.expected_archive();
     for fault in ["EINVAL:when=1+", "EINVAL:when=3+", "EIO:when=2+2", "EINTR:when=2+2"] {
-        fs::remove_dir_all(house.path("cache")).unwrap();
+        fs::remove_dir_all(sandbox.path("cache")).unwrap();
         let inject = format!("inject=splice:error={fault}");
         let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
-        let output = house.build(&strace, "-", &[]).output().unwrap();
-        succeeded(&output);
+        let output = sandbox.build(&strace, "-", &[]).output().unwrap();
+        assert_success(&output);
         assert!(output.stdout == expected, "{fault}");
     }
 }
 
 #[test]
 fn socket_and_dev_null_are_written() {
-    let house = odd_sizes();
-    house.spec(NONE);
-    let expected = house.expected();
-    fs::remove_dir_all(house.path("cache")).unwrap();
-    succeeded(&house.build(&[], "-", &[]).stdout(Stdio::null()).output().unwrap());
-    fs::remove_dir_all(house.path("cache")).unwrap();
+    let sandbox = odd_sizes();
+    sandbox.write_spec(NONE);
+    let expected = sandbox.expected_archive();
+    fs::remove_dir_all(sandbox.path("cache")).unwrap();
+    assert_success(&sandbox.build(&[], "-", &[]).stdout(Stdio::null()).output().unwrap());
+    fs::remove_dir_all(sandbox.path("cache")).unwrap();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let reader = spawn(move || {
         let mut bytes = Vec::new();
         ours.read_to_end(&mut bytes).map(|_| bytes)
     });
-    succeeded(&house.build(&[], "-", &[]).stdout(OwnedFd::from(theirs)).output().unwrap());
+    assert_success(&sandbox.build(&[], "-", &[]).stdout(OwnedFd::from(theirs)).output().unwrap());
     assert!(reader.join().unwrap().unwrap() == expected);
 }
 
 #[test]
 fn pipe_closed_or_nonblocking_is_an_error() {
-    let house = odd_sizes();
-    house.spec(NONE);
-    let mut child = house.build(&[], "-", &[]).stdout(Stdio::piped()).spawn().unwrap();
+    let sandbox = odd_sizes();
+    sandbox.write_spec(NONE);
+    let mut child = sandbox.build(&[], "-", &[]).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut vec![0; 1_000_000]).unwrap();
     wait_until_full(&stdout);
     drop(stdout);
     assert_eq!(child.wait().unwrap().code(), Some(2));
-    fs::remove_dir_all(house.path("cache")).unwrap();
+    fs::remove_dir_all(sandbox.path("cache")).unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     let flags = fcntl_getfl(&writer).unwrap();
     fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
-    let output = house.build(&[], "-", &[]).stdout(writer).output().unwrap();
+    let output = sandbox.build(&[], "-", &[]).stdout(writer).output().unwrap();
     drop(reader);
-    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
-    assert!(errors(&output).contains("temporarily unavailable"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr_text(&output));
+    assert!(stderr_text(&output).contains("temporarily unavailable"), "{}", stderr_text(&output));
 }
 
 /// Until the process writes nothing more, because nobody reads.
@@ -162,13 +163,13 @@ fn file_changed_while_in_pipe_is_an_error() {
         ("b", |file| file.set_len(5_000_000).unwrap()),
     ];
     for (name, change) in changes {
-        let house = House::new();
-        let dir = house.store_path(0);
+        let sandbox = Sandbox::new();
+        let dir = sandbox.store_path(0);
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("a"), noise(1, 2_500_000)).unwrap();
         fs::write(dir.join("b"), noise(2, 4_000_000)).unwrap();
-        house.spec(NONE);
-        let mut command = house.build(&[], "-", &[]);
+        sandbox.write_spec(NONE);
+        let mut command = sandbox.build(&[], "-", &[]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = meanwhile(child, || {
             if !name.is_empty() {
@@ -176,7 +177,11 @@ fn file_changed_while_in_pipe_is_an_error() {
             }
         });
         let code = if name.is_empty() { 0 } else { 2 };
-        assert_eq!(output.status.code(), Some(code), "{}", errors(&output));
-        assert!(name.is_empty() || errors(&output).contains("changed"), "{}", errors(&output));
+        assert_eq!(output.status.code(), Some(code), "{}", stderr_text(&output));
+        assert!(
+            name.is_empty() || stderr_text(&output).contains("changed"),
+            "{}",
+            stderr_text(&output)
+        );
     }
 }

@@ -8,21 +8,21 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::command::{Place, Ran, run};
+use crate::support::command::{CommandOutput, TestDir, run};
 
 /// Every entry of all layers of the built `spec.json`, a line each, below the store path `a`.
-fn entries(place: &Place) -> Vec<String> {
+fn entries(test_dir: &TestDir) -> Vec<String> {
     let mut lines = Vec::new();
-    for layer in place.layers("spec.json") {
+    for layer in test_dir.layers("spec.json") {
         for entry in tar::Archive::new(layer).entries().unwrap() {
-            lines.extend(line(place, &entry.unwrap()));
+            lines.extend(line(test_dir, &entry.unwrap()));
         }
     }
     lines
 }
 
-fn line(place: &Place, entry: &tar::Entry<'_, impl std::io::Read>) -> Option<String> {
-    let root = place.store_path("a");
+fn line(test_dir: &TestDir, entry: &tar::Entry<'_, impl std::io::Read>) -> Option<String> {
+    let root = test_dir.store_path("a");
     let below = root.as_os_str().as_bytes()[1..].to_vec();
     let path = entry.path_bytes().into_owned();
     let name = path.strip_prefix(below.as_slice())?.escape_ascii().to_string();
@@ -40,27 +40,27 @@ fn line(place: &Place, entry: &tar::Entry<'_, impl std::io::Read>) -> Option<Str
     Some(format!("{name} {:04o} {what}", header.mode().unwrap()))
 }
 
-fn plain(closure: &[&str], place: &Place) {
-    place.spec(closure, json!({"compression": {"algorithm": "none"}}));
+fn plain(closure: &[&str], test_dir: &TestDir) {
+    test_dir.write_spec(closure, json!({"compression": {"algorithm": "none"}}));
 }
 
 #[test]
 fn store_path_missing_is_named() {
-    let place = Place::new();
-    plain(&["gone"], &place);
-    let path = place.store_path("gone").display().to_string();
-    place.refuses(1, &[&path, "No such file or directory"]);
-    place.spec(&["gone"], json!({"contents": [path]}));
-    place.refuses(1, &[&path, "No such file or directory"]);
+    let test_dir = TestDir::new();
+    plain(&["gone"], &test_dir);
+    let path = test_dir.store_path("gone").display().to_string();
+    test_dir.assert_build_fails(1, &[&path, "No such file or directory"]);
+    test_dir.write_spec(&["gone"], json!({"contents": [path]}));
+    test_dir.assert_build_fails(1, &[&path, "No such file or directory"]);
     let source = format!("{path}/etc/app.conf");
-    place.spec(&["gone"], json!({"files": {"/app.conf": {"source": source}}}));
-    place.refuses(1, &[&source, "No such file or directory"]);
+    test_dir.write_spec(&["gone"], json!({"files": {"/app.conf": {"source": source}}}));
+    test_dir.assert_build_fails(1, &[&source, "No such file or directory"]);
 }
 
 #[test]
 fn store_symlinks_are_stored_unfollowed() {
-    let place = Place::new();
-    let root = place.store_path("a");
+    let test_dir = TestDir::new();
+    let root = test_dir.store_path("a");
     std::fs::create_dir_all(&root).unwrap();
     let long = "x".repeat(4095);
     for (name, target) in [
@@ -72,9 +72,9 @@ fn store_symlinks_are_stored_unfollowed() {
     ] {
         symlink(target, root.join(name)).unwrap();
     }
-    plain(&["a"], &place);
+    plain(&["a"], &test_dir);
     assert_eq!(
-        entries(&place),
+        entries(&test_dir),
         [
             "/ 0555 dir".to_owned(),
             "/absolute 0777 -> /etc/shadow".into(),
@@ -86,42 +86,42 @@ fn store_symlinks_are_stored_unfollowed() {
     );
     std::fs::remove_dir_all(&root).unwrap();
     symlink("/etc/shadow", &root).unwrap();
-    assert_eq!(entries(&place), [" 0777 -> /etc/shadow"]);
+    assert_eq!(entries(&test_dir), [" 0777 -> /etc/shadow"]);
 }
 
 /// Runs cooper until it ends, which it never would if it waited for somebody to write to a FIFO.
-fn run_beside(place: &Place, args: &[&str], fifo: &Path) -> Ran {
+fn run_and_check_not_opened(test_dir: &TestDir, args: &[&str], fifo: &Path) -> CommandOutput {
     use rustix::fs::{Mode, OFlags, open};
     let piped = Stdio::piped;
-    let mut child = place.command(args).stdout(piped()).stderr(piped()).spawn().unwrap();
+    let mut child = test_dir.command(args).stdout(piped()).stderr(piped()).spawn().unwrap();
     while child.try_wait().unwrap().is_none() {
         // Only where somebody reads, or waits to, it can be opened so.
         let opened = open(fifo, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty());
         assert!(opened.is_err(), "`{}` was opened", fifo.display());
         std::thread::yield_now();
     }
-    Ran::of(child.wait_with_output().unwrap())
+    CommandOutput::new(child.wait_with_output().unwrap())
 }
 
 #[test]
 fn store_fifos_and_sockets_are_refused() {
-    let place = Place::new();
-    place.store_file("a", "x", "");
-    let fifo = place.store_path("a").join("fifo");
+    let test_dir = TestDir::new();
+    test_dir.store_file("a", "x", "");
+    let fifo = test_dir.store_path("a").join("fifo");
     let refused = |fields: Value, name: &Path| {
-        place.spec(&["a"], fields);
-        let ran = run_beside(&place, &["build", "spec.json", "-o", "out.tar"], name);
-        ran.failed(1, &[&name.display().to_string()]);
-        assert!(!place.path("out.tar").exists());
+        test_dir.write_spec(&["a"], fields);
+        let result =
+            run_and_check_not_opened(&test_dir, &["build", "spec.json", "-o", "out.tar"], name);
+        result.assert_failure(1, &[&name.display().to_string()]);
+        assert!(!test_dir.path("out.tar").exists());
     };
-    let source =
-        json!({"files": {"/tree": {"source": place.store_path("a")}}, "includeStorePaths": false});
+    let source = json!({"files": {"/tree": {"source": test_dir.store_path("a")}}, "includeStorePaths": false});
     run("mkfifo", &[&fifo]);
     refused(json!({}), &fifo);
     refused(source.clone(), &fifo);
-    refused(json!({"contents": [place.store_path("a")]}), &fifo);
+    refused(json!({"contents": [test_dir.store_path("a")]}), &fifo);
     std::fs::remove_file(&fifo).unwrap();
-    let socket = place.store_path("a").join("s");
+    let socket = test_dir.store_path("a").join("s");
     let _listener = UnixListener::bind(&socket).unwrap();
     refused(json!({}), &socket);
     refused(source, &socket);
@@ -129,41 +129,42 @@ fn store_fifos_and_sockets_are_refused() {
 
 #[test]
 fn store_unreadable_file_is_named_for_non_root() {
-    let place = Place::new();
-    let secret = place.store_file("a", "secret", "x");
+    let test_dir = TestDir::new();
+    let secret = test_dir.store_file("a", "secret", "x");
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
-    plain(&["a"], &place);
+    plain(&["a"], &test_dir);
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&secret).unwrap()) == 0;
     if !root {
-        return place.refuses(2, &[&secret.display().to_string(), "Permission denied"]);
+        return test_dir
+            .assert_build_fails(2, &[&secret.display().to_string(), "Permission denied"]);
     }
-    assert_eq!(entries(&place), ["/ 0555 dir", "/secret 0444 1 bytes"]);
+    assert_eq!(entries(&test_dir), ["/ 0555 dir", "/secret 0444 1 bytes"]);
     // Another user, who can reach a copy of the program here.
-    let program = place.path("cooper");
+    let program = test_dir.path("cooper");
     std::fs::copy(env!("CARGO_BIN_EXE_cooper"), &program).unwrap();
-    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(test_dir.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();
     let output = std::process::Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
         .args(["build", "spec.json", "-o", "out.tar", "--cache", "none"])
-        .current_dir(place.path(""))
+        .current_dir(test_dir.path(""))
         .output()
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains(&secret.display().to_string()), "{stderr}");
-    assert!(!place.path("out.tar").exists());
+    assert!(!test_dir.path("out.tar").exists());
 }
 
 #[test]
 fn store_modes_and_hard_links_do_not_matter() {
-    let place = Place::new();
-    place.executable("a", "bin/run", b"1234");
-    let file = place.store_file("a", "share/file", "12");
+    let test_dir = TestDir::new();
+    test_dir.executable("a", "bin/run", b"1234");
+    let file = test_dir.store_file("a", "share/file", "12");
     let mode = |path: &Path, bits| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).unwrap();
     };
-    plain(&["a"], &place);
+    plain(&["a"], &test_dir);
     let expected = [
         "/ 0555 dir",
         "/bin 0555 dir",
@@ -172,20 +173,20 @@ fn store_modes_and_hard_links_do_not_matter() {
         "/share/file 0444 2 bytes",
         "/share/twin 0444 2 bytes",
     ];
-    let twin = place.store_file("a", "share/twin", "12");
-    assert_eq!(entries(&place), expected);
+    let twin = test_dir.store_file("a", "share/twin", "12");
+    assert_eq!(entries(&test_dir), expected);
     std::fs::remove_file(&twin).unwrap();
     std::fs::hard_link(&file, &twin).unwrap();
-    assert_eq!(entries(&place), expected);
+    assert_eq!(entries(&test_dir), expected);
     mode(&file, 0o600);
-    mode(&place.store_path("a"), 0o700);
-    assert_eq!(entries(&place), expected);
+    mode(&test_dir.store_path("a"), 0o700);
+    assert_eq!(entries(&test_dir), expected);
 }
 
 #[test]
 fn store_odd_names_are_kept_and_whiteouts_refused() {
-    let place = Place::new();
-    let root = place.store_path("a");
+    let test_dir = TestDir::new();
+    let root = test_dir.store_path("a");
     std::fs::create_dir_all(&root).unwrap();
     let names: [&[u8]; 10] = [
         b" trailing ",
@@ -202,28 +203,29 @@ fn store_odd_names_are_kept_and_whiteouts_refused() {
     for name in names {
         std::fs::write(root.join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
     }
-    plain(&["a"], &place);
+    plain(&["a"], &test_dir);
     let mut sorted = names.to_vec();
     sorted.sort_unstable();
     let lines = sorted.iter().map(|name| format!("/{} 0444 0 bytes", name.escape_ascii()));
     let expected: Vec<String> = std::iter::once("/ 0555 dir".to_owned()).chain(lines).collect();
-    assert_eq!(entries(&place), expected);
-    let whiteout = place.store_file("a", "dir/.wh.x", "");
-    plain(&["a"], &place);
-    let ran = place.cooper(&["build", "spec.json", "-o", "out.tar"]);
-    assert!(matches!(ran.code, Some(1 | 2)), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&whiteout.display().to_string()), "{}", ran.stderr);
+    assert_eq!(entries(&test_dir), expected);
+    let whiteout = test_dir.store_file("a", "dir/.wh.x", "");
+    plain(&["a"], &test_dir);
+    let result = test_dir.cooper(&["build", "spec.json", "-o", "out.tar"]);
+    assert!(matches!(result.code, Some(1 | 2)), "{}", result.stderr);
+    assert!(result.stderr.contains(&whiteout.display().to_string()), "{}", result.stderr);
 }
 
 #[test]
 fn capabilities_become_the_security_xattr() {
-    let place = Place::new();
+    let test_dir = TestDir::new();
     let file = json!({"text": "x", "mode": "0755", "capabilities": ["cap_net_bind_service=ep"]});
-    place.spec(&[], json!({"files": {"/bin/x": file}, "compression": {"algorithm": "none"}}));
-    let ran = place.cooper(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    test_dir
+        .write_spec(&[], json!({"files": {"/bin/x": file}, "compression": {"algorithm": "none"}}));
+    let result = test_dir.cooper(&["build", "spec.json", "--format", "layout", "-o", "layout"]);
+    assert_eq!(result.code, Some(0), "{}", result.stderr);
     let mut found = Vec::new();
-    for blob in std::fs::read_dir(place.path("layout/blobs/sha256")).unwrap() {
+    for blob in std::fs::read_dir(test_dir.path("layout/blobs/sha256")).unwrap() {
         let file = std::fs::File::open(blob.unwrap().path()).unwrap();
         for entry in tar::Archive::new(file).entries().unwrap().map_while(Result::ok) {
             let mut entry = entry;
@@ -239,16 +241,17 @@ fn capabilities_become_the_security_xattr() {
 
 #[test]
 fn links_out_of_the_store_are_refused() {
-    let place = Place::new();
-    let root = place.store_path("a");
+    let test_dir = TestDir::new();
+    let root = test_dir.store_path("a");
     std::fs::create_dir_all(&root).unwrap();
     symlink("/etc/hostname", root.join("file")).unwrap();
     symlink("/etc", root.join("dir")).unwrap();
     for name in ["file", "dir"] {
         let source = root.join(name);
-        place.spec(&["a"], json!({"files": {"/x": {"source": source}}}));
-        place.refuses(1, &[&source.display().to_string(), "which is not in the store"]);
+        test_dir.write_spec(&["a"], json!({"files": {"/x": {"source": source}}}));
+        test_dir
+            .assert_build_fails(1, &[&source.display().to_string(), "which is not in the store"]);
     }
-    place.spec(&["a"], json!({"contents": [root], "includeStorePaths": false}));
-    place.refuses(1, &["-a/dir` leads to `/etc`, which is not in the store"]);
+    test_dir.write_spec(&["a"], json!({"contents": [root], "includeStorePaths": false}));
+    test_dir.assert_build_fails(1, &["-a/dir` leads to `/etc`, which is not in the store"]);
 }

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::fault_proxy::{Fault, Proxy};
-use super::server::{Registry, Tls, Wants};
-use super::{image, push, pushed, validate};
+use super::server::{Registry, RegistryOptions, Tls};
+use super::{image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// base64 of `founder:s3cret` and of `founder:wrong-s3cret`.
-const RIGHT: &str = "Zm91bmRlcjpzM2NyZXQ=";
-const WRONG: &str = "Zm91bmRlcjp3cm9uZy1zM2NyZXQ=";
+const VALID_AUTH: &str = "Zm91bmRlcjpzM2NyZXQ=";
+const INVALID_AUTH: &str = "Zm91bmRlcjp3cm9uZy1zM2NyZXQ=";
 
 fn log_in(fixture: &Fixture, registry: &str, auth: &str) -> std::path::PathBuf {
     let path = fixture.dir().join("auth.json");
@@ -22,27 +22,31 @@ fn log_in(fixture: &Fixture, registry: &str, auth: &str) -> std::path::PathBuf {
 #[test]
 fn auth_wrong_password_is_refused() {
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { password: true, ..Wants::default() });
+    let registry =
+        Registry::start_with(RegistryOptions { password: true, ..RegistryOptions::default() });
     let spec = image(&fixture, "app", 2);
 
-    let nobody = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
-    assert!(nobody.contains("it wants credentials, and there are none for it in `"), "{nobody}");
-    assert!(nobody.contains("docker login"), "{nobody}");
+    let other_user = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
+    assert!(
+        other_user.contains("it wants credentials, and there are none for it in `"),
+        "{other_user}"
+    );
+    assert!(other_user.contains("docker login"), "{other_user}");
 
-    let auth = log_in(&fixture, &registry.name(), WRONG);
+    let auth = log_in(&fixture, &registry.name(), INVALID_AUTH);
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
-    let wrong_auth = log_in(&fixture, &proxy.name(), WRONG);
+    let wrong_auth = log_in(&fixture, &proxy.name(), INVALID_AUTH);
     let mut command = push(&fixture, &spec, &proxy.name());
     let wrong = stderr(&command.env("REGISTRY_AUTH_FILE", &wrong_auth).output().unwrap(), 2);
     assert!(wrong.contains("does not take the credentials"), "{wrong}");
     assert!(wrong.contains(&proxy.name()) && wrong.contains("app"), "{wrong}");
-    assert!(!wrong.contains("s3cret") && !wrong.contains(WRONG), "{wrong}");
-    assert!(proxy.seen().len() <= 4, "one question and one upload, each with one second try");
+    assert!(!wrong.contains("s3cret") && !wrong.contains(INVALID_AUTH), "{wrong}");
+    assert!(proxy.requests().len() <= 4, "one question and one upload, each with one second try");
 
     std::fs::remove_file(auth).unwrap();
-    let auth = log_in(&fixture, &registry.name(), RIGHT);
+    let auth = log_in(&fixture, &registry.name(), VALID_AUTH);
     let mut command = push(&fixture, &spec, &registry.name());
-    pushed(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap());
+    push_result(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap());
     let mut command = validate(&fixture, &format!("{}/app:v1", registry.name()));
     stdout(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap());
 }
@@ -51,7 +55,8 @@ fn auth_wrong_password_is_refused() {
 fn auth_docker_config_and_helpers_are_used() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { password: true, ..Wants::default() });
+    let registry =
+        Registry::start_with(RegistryOptions { password: true, ..RegistryOptions::default() });
     let spec = image(&fixture, "app", 2);
     let bin = fixture.dir().join("bin");
     std::fs::create_dir_all(&bin).unwrap();
@@ -77,7 +82,7 @@ fn auth_docker_config_and_helpers_are_used() {
         std::fs::write(config.join("config.json"), config_json).unwrap();
         push(&fixture, &spec, &name).env("PATH", &path).output().unwrap()
     };
-    for (helper, code, says) in [
+    for (helper, code, expected_text) in [
         ("junk", 2, "did not answer with a login"),
         ("fails", 2, "failed for"),
         ("missing", 2, "cannot be started"),
@@ -85,10 +90,10 @@ fn auth_docker_config_and_helpers_are_used() {
     ] {
         let output = with(format!(r#"{{"credHelpers":{{"{name}":"{helper}"}}}}"#));
         let error = stderr(&output, code);
-        assert!(error.contains(says) && !error.contains("s3cret"), "{helper}: {error}");
+        assert!(error.contains(expected_text) && !error.contains("s3cret"), "{helper}: {error}");
     }
-    pushed(&with(format!(r#"{{"credHelpers":{{"{name}":"good"}},"credsStore":"junk"}}"#)));
-    pushed(&with(r#"{"credsStore":"good"}"#.into()));
+    push_result(&with(format!(r#"{{"credHelpers":{{"{name}":"good"}},"credsStore":"junk"}}"#)));
+    push_result(&with(r#"{"credsStore":"good"}"#.into()));
 }
 
 #[test]
@@ -119,8 +124,8 @@ fn auth_credentials_in_registry_errors_are_hidden() {
         let auth = "dXNlcjpzM2NyZXQtcGFzc3dvcmQ=";
         let json = format!(r#"{{"auths":{{"{name}":{{"auth":"{auth}"}}}}}}"#);
         std::fs::write(config.join("config.json"), json).unwrap();
-        let place = format!("{name}/app:v1");
-        let error = stderr(&validate(&fixture, &place).output().unwrap(), 2);
+        let location = format!("{name}/app:v1");
+        let error = stderr(&validate(&fixture, &location).output().unwrap(), 2);
         let secret =
             if challenge.starts_with("Basic") { "s3cret-password" } else { "s3cret-token" };
         assert!(error.contains("not for ***"), "{error}");
@@ -132,7 +137,7 @@ fn auth_credentials_in_registry_errors_are_hidden() {
 fn auth_unusable_login_warns_until_refusal() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
-    pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
+    push_result(&push(&fixture, &spec, &registry.name()).output().unwrap());
     // Tokens are for all, until none is given any more.
     let proxy = Proxy::start(registry.port(), |seen, _| {
         let answer = |text: &str| Fault::Answer(200, Vec::new(), text.into());
@@ -152,21 +157,24 @@ fn auth_unusable_login_warns_until_refusal() {
     let name = proxy.name();
     let config = fixture.dir().join(".docker");
     std::fs::create_dir_all(&config).unwrap();
-    for (json, says) in [
+    for (json, expected_text) in [
         (r#"{"credsStore":"cooper-absent"}"#.to_owned(), "`cooper-absent` cannot be started"),
         (r#"{"auths":"s3cret","#.into(), "syntax error at line 1"),
         (format!(r#"{{"auths":{{"{name}":{{"auth":"s3cret!"}}}}}}"#), "is not base64"),
         (format!(r#"{{"credHelpers":{{"{name}":"false"}}}}"#), "`false` cannot be started"),
     ] {
         std::fs::write(config.join("config.json"), json).unwrap();
-        let place = format!("{name}/app:v1");
-        let passed = stderr(&validate(&fixture, &place).output().unwrap(), 0);
+        let location = format!("{name}/app:v1");
+        let passed = stderr(&validate(&fixture, &location).output().unwrap(), 0);
         assert_eq!(passed.matches("warning: ").count(), 1, "{passed}");
-        assert!(passed.contains(says) && !passed.contains("s3cret"), "{passed}");
+        assert!(passed.contains(expected_text) && !passed.contains("s3cret"), "{passed}");
         let refused = validate(&fixture, &format!("{name}/denied:v1")).output().unwrap();
         let refused = stderr(&refused, 2);
         let error = refused.lines().find(|line| line.starts_with("error: ")).unwrap();
-        assert!(error.contains("it wants credentials") && error.contains(says), "{refused}");
+        assert!(
+            error.contains("it wants credentials") && error.contains(expected_text),
+            "{refused}"
+        );
         assert!(!refused.contains("s3cret"), "{refused}");
     }
     // Another host's login does not matter here.
@@ -203,12 +211,12 @@ fn auth_expired_bearer_token_is_renewed() {
         Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
     });
     let spec = image(&fixture, "app", 2);
-    pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    push_result(&push(&fixture, &spec, &proxy.name()).output().unwrap());
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
     let made = tokens.load(Ordering::SeqCst);
     assert!((2..20).contains(&made), "{made} tokens");
     let asked =
-        proxy.seen().iter().find(|seen| seen.path.starts_with("/token")).unwrap().path.clone();
+        proxy.requests().iter().find(|seen| seen.path.starts_with("/token")).unwrap().path.clone();
     assert!(asked.contains("scope=repository%3Aapp%3Apull%2Cpush"), "{asked}");
     assert!(asked.contains("service=s%2C+t"), "{asked}");
 }
@@ -228,29 +236,32 @@ fn auth_foreign_realm_gets_no_credentials() {
         let challenge = format!(r#"Bearer realm="http://{realm}/token",service="s""#);
         Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
     });
-    let auth = log_in(&fixture, &proxy.name(), RIGHT);
+    let auth = log_in(&fixture, &proxy.name(), VALID_AUTH);
     let spec = image(&fixture, "app", 2);
     let mut command = push(&fixture, &spec, &proxy.name());
     let error = stderr(&command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap(), 2);
     assert!(error.contains("--token-host"), "{error}");
-    assert!(thief.seen().is_empty());
+    assert!(thief.requests().is_empty());
 
     let mut command = push(&fixture, &spec, &proxy.name());
     command.env("REGISTRY_AUTH_FILE", &auth).args(["--token-host", "localhost"]);
-    pushed(&command.output().unwrap());
-    assert!(thief.seen().iter().all(|seen| seen.header("authorization").is_some()));
+    push_result(&command.output().unwrap());
+    assert!(thief.requests().iter().all(|seen| seen.header("authorization").is_some()));
 }
 
 #[test]
 fn tls_untrusted_certificate_is_refused() {
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { tls: Some(Tls::Plain), ..Wants::default() });
+    let registry = Registry::start_with(RegistryOptions {
+        tls: Some(Tls::Plain),
+        ..RegistryOptions::default()
+    });
     let spec = image(&fixture, "app", 2);
     let refused = stderr(&push(&fixture, &spec, &registry.name()).output().unwrap(), 2);
     assert!(refused.contains("certificate") && refused.contains("--ca-file"), "{refused}");
 
     let mut command = push(&fixture, &spec, &registry.name());
-    pushed(&command.args(["--ca-file", &registry.certificate()]).output().unwrap());
+    push_result(&command.args(["--ca-file", &registry.certificate()]).output().unwrap());
     let mut command = validate(&fixture, &format!("{}/app:v1", registry.name()));
     stdout(&command.args(["--ca-file", &registry.certificate()]).output().unwrap());
 
@@ -261,7 +272,10 @@ fn tls_untrusted_certificate_is_refused() {
     assert!(other.contains("not valid for"), "{other}");
 
     // One that was good until a while ago.
-    let old = Registry::start_that(Wants { tls: Some(Tls::Expired), ..Wants::default() });
+    let old = Registry::start_with(RegistryOptions {
+        tls: Some(Tls::Expired),
+        ..RegistryOptions::default()
+    });
     let mut command = push(&fixture, &spec, &old.name());
     let expired = stderr(&command.args(["--ca-file", &old.certificate()]).output().unwrap(), 2);
     assert!(expired.contains("expired"), "{expired}");

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::server::{Registry, Tls, Wants, certificate, free_port};
-use super::{image, push, pushed};
+use super::server::{Registry, RegistryOptions, Tls, certificate, free_port};
+use super::{image, push, push_result};
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::Server;
 
@@ -54,23 +54,27 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn certificates_apply_to_their_host_only() {
     let (fixture, port) = (Fixture::new(), free_port());
-    let wants = Wants { tls: Some(Tls::Mutual), blobs_at: Some(port), ..Wants::default() };
-    let registry = Registry::start_that(wants);
-    let folder = registry.client();
-    copy(registry.certificate().as_ref(), &folder.join("registry.crt"));
-    let cert_dir = ["--cert-dir", folder.to_str().unwrap()];
+    let wants = RegistryOptions {
+        tls: Some(Tls::Mutual),
+        blobs_at: Some(port),
+        ..RegistryOptions::default()
+    };
+    let registry = Registry::start_with(wants);
+    let directory = registry.client();
+    copy(registry.certificate().as_ref(), &directory.join("registry.crt"));
+    let cert_dir = ["--cert-dir", directory.to_str().unwrap()];
     let spec = image(&fixture, "app", 2);
-    pushed(&push(&fixture, &spec, &registry.name()).args(cert_dir).output().unwrap());
+    push_result(&push(&fixture, &spec, &registry.name()).args(cert_dir).output().unwrap());
     let store = Store::start(&registry, port);
-    let place = format!("docker://{}/app:v1", registry.name());
+    let location = format!("docker://{}/app:v1", registry.name());
     let read = |arguments: &[&str]| {
         let mut command = fixture.cooper();
-        command.args(["copy", "--registry-retries", "1", &place, "read.tar"]).args(cert_dir);
+        command.args(["copy", "--registry-retries", "1", &location, "read.tar"]).args(cert_dir);
         command.args(arguments).output().unwrap()
     };
 
     // An authority in the registry's folder vouches for the registry.
-    copy(&store.certificate(), &folder.join("store.crt"));
+    copy(&store.certificate(), &directory.join("store.crt"));
     let unknown = stderr(&read(&[]), 2);
     assert!(unknown.contains(&format!("failed to reach `{}`", store.name())), "{unknown}");
     assert!(unknown.contains("invalid peer certificate"), "{unknown}");
@@ -87,7 +91,7 @@ fn certificates_apply_to_their_host_only() {
     stdout(&read(&[]));
     assert_eq!(store.knows_us(), 0, "{}", store.server.log());
     for name in ["client.cert", "client.key"] {
-        copy(&folder.join(name), &own.join(name));
+        copy(&directory.join(name), &own.join(name));
     }
     stdout(&read(&[]));
     assert!(store.knows_us() > 0, "{}", store.server.log());

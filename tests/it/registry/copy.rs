@@ -10,9 +10,9 @@ fn run(fixture: &Fixture, arguments: &[&str]) -> String {
 }
 
 /// The digest of the one image at a place, by validating it.
-fn digest_at(fixture: &Fixture, place: &str) -> String {
+fn digest_at(fixture: &Fixture, location: &str) -> String {
     let report: serde_json::Value =
-        serde_json::from_str(&run(fixture, &["validate", "--json", place])).unwrap();
+        serde_json::from_str(&run(fixture, &["validate", "--json", location])).unwrap();
     assert_eq!(report[0]["good"], true, "{report}");
     report[0]["images"][0]["digest"].as_str().unwrap().to_owned()
 }
@@ -67,14 +67,17 @@ fn copy_index_copies_all_or_the_selected_image() {
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
         let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
-        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform).display().to_string()
+        fixture
+            .write_spec("app", "v1", std::slice::from_ref(&item), &platform)
+            .display()
+            .to_string()
     });
     run(&fixture, &["index", &specs[0], &specs[1], "-o", "both.tar"]);
-    let place = format!("{}/app:v1", registry.name());
-    run(&fixture, &["copy", "both.tar", &place]);
-    let report = run(&fixture, &["validate", &place]);
+    let location = format!("{}/app:v1", registry.name());
+    run(&fixture, &["copy", "both.tar", &location]);
+    let report = run(&fixture, &["validate", &location]);
     assert!(report.contains("linux/amd64") && report.contains("linux/arm64"), "{report}");
-    run(&fixture, &["copy", "--platform", "linux/arm64", &place, "one.tar"]);
+    run(&fixture, &["copy", "--platform", "linux/arm64", &location, "one.tar"]);
     let report = run(&fixture, &["validate", "one.tar"]);
     assert!(!report.contains("linux/amd64") && report.contains("linux/arm64"), "{report}");
     // The order of the specs is no part of the index.
@@ -90,7 +93,7 @@ fn copy_leaves_referrers_and_copies_them_by_name() {
     let digest = super::digest(&command.output().unwrap());
     // A signature as cosign keeps it: an image under a tag made of the digest.
     let tag = format!("{}.sig", digest.replace(':', "-"));
-    let signature = fixture.spec("app", &tag, &[], &json!({}));
+    let signature = fixture.write_spec("app", &tag, &[], &json!({}));
     stdout(&super::push(&fixture, &signature, &registry.name()).output().unwrap());
     let at = |repository: &str, tag: &str| format!("{}/{repository}:{tag}", registry.name());
     run(&fixture, &["copy", &at("app", "v1"), &at("other", "v1")]);

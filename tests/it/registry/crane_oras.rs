@@ -19,14 +19,14 @@ fn crane_and_oras_exchange_images_with_cooper() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let made =
         digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
-    let (place, copied) =
+    let (location, copied) =
         (format!("{}/app:v1", registry.name()), format!("{}/copied:v1", registry.name()));
-    tool(&["crane", "validate", "--insecure", "--remote", &place]);
-    tool(&["crane", "copy", "--insecure", &place, &copied]);
+    tool(&["crane", "validate", "--insecure", "--remote", &location]);
+    tool(&["crane", "copy", "--insecure", &location, &copied]);
     assert_eq!(tool(&["crane", "digest", "--insecure", &copied]).trim(), made);
     stdout(&validate(&fixture, &copied).output().unwrap());
     let again = format!("{}/again:v1", registry.name());
-    tool(&["oras", "cp", "--from-plain-http", "--to-plain-http", &place, &again]);
+    tool(&["oras", "cp", "--from-plain-http", "--to-plain-http", &location, &again]);
     stdout(&validate(&fixture, &again).output().unwrap());
 }
 
@@ -38,13 +38,13 @@ fn crane_sees_both_platforms_of_an_index() {
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
         let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
-        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform)
+        fixture.write_spec("app", "v1", std::slice::from_ref(&item), &platform)
     });
     stdout(
         &fixture.cooper().args(["index", "--to", &registry.name()]).args(&specs).output().unwrap(),
     );
-    let place = format!("{}/app:v1", registry.name());
-    let crane = ["crane", "manifest", "--insecure", &place];
+    let location = format!("{}/app:v1", registry.name());
+    let crane = ["crane", "manifest", "--insecure", &location];
     let index = stdout(&Command::new("chroot").arg(&root).args(crane).output().unwrap());
     let index: Value = serde_json::from_str(&index).unwrap();
     let architectures: Vec<&Value> = index["manifests"]

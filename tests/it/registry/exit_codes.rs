@@ -1,24 +1,24 @@
 //! The host that a failure names, and the exit code that it ends with.
 
-use super::fault_proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::Registry;
-use super::{image, push, pushed, refusal};
+use super::{error_response, image, push, push_result};
 use crate::support::fixture::{Fixture, stderr};
 
 /// The part of the requests that another host answers, if the proxy leads there.
-type Led = fn(&Seen) -> bool;
+type Led = fn(&RecordedRequest) -> bool;
 
 #[test]
 fn blob_host_404_error_names_that_host() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    push_result(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let cases: [(&str, Led); 3] = [
         ("copy a blob", |seen| seen.is("GET", "/blobs/")),
         ("copy a manifest", |seen| seen.is("GET", "/manifests/")),
         ("push a blob", |seen| seen.is("POST", "/uploads/")),
     ];
     for (name, is_led) in cases {
-        let other = Proxy::start(registry.port(), |_, _| refusal(404, "GONE"));
+        let other = Proxy::start(registry.port(), |_, _| error_response(404, "GONE"));
         let target = other.name();
         let proxy = Proxy::start(registry.port(), move |seen, _| {
             let status = if seen.method == "POST" { 202 } else { 307 };
@@ -28,12 +28,13 @@ fn blob_host_404_error_names_that_host() {
         let output = if name.starts_with("push") {
             push(&fixture, &image(&fixture, "new", 3), &proxy.name()).output()
         } else {
-            let place = format!("{}/app:v1", proxy.name());
-            fixture.cooper().args(["copy", &place, "copied.tar"]).output()
+            let location = format!("{}/app:v1", proxy.name());
+            fixture.cooper().args(["copy", &location, "copied.tar"]).output()
         };
         let error = stderr(&output.unwrap(), 2);
-        let says = format!("`{}`, to which `{}` leads, refused to", other.name(), proxy.name());
-        assert!(error.contains(&says) && error.contains("404: GONE"), "{name}: {error}");
+        let expected_text =
+            format!("`{}`, to which `{}` leads, refused to", other.name(), proxy.name());
+        assert!(error.contains(&expected_text) && error.contains("404: GONE"), "{name}: {error}");
     }
 }
 
@@ -41,17 +42,18 @@ fn blob_host_404_error_names_that_host() {
 fn token_host_404_error_names_that_host() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     for status in [404, 410] {
-        let tokens = Proxy::start(registry.port(), move |_, _| refusal(status, "NOWHERE"));
+        let tokens = Proxy::start(registry.port(), move |_, _| error_response(status, "NOWHERE"));
         let realm = tokens.name();
         let proxy = Proxy::start(registry.port(), move |_, _| {
             let challenge = format!(r#"Bearer realm="http://{realm}/token",service="s""#);
             Fault::Answer(401, vec![("WWW-Authenticate", challenge)], Vec::new())
         });
-        let place = format!("{}/app:v1", proxy.name());
+        let location = format!("{}/app:v1", proxy.name());
         let mut command = fixture.cooper();
-        let error = stderr(&command.args(["validate", &place]).output().unwrap(), 2);
-        let says = format!("`{}`, to which `{}` leads, refused to", tokens.name(), proxy.name());
-        assert!(error.contains(&says), "{error}");
+        let error = stderr(&command.args(["validate", &location]).output().unwrap(), 2);
+        let expected_text =
+            format!("`{}`, to which `{}` leads, refused to", tokens.name(), proxy.name());
+        assert!(error.contains(&expected_text), "{error}");
         assert!(error.contains(&format!("{status}: NOWHERE")), "{error}");
     }
 }
@@ -59,7 +61,7 @@ fn token_host_404_error_names_that_host() {
 #[test]
 fn redirect_to_missing_path_is_exit_code_2() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    push_result(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let proxy = Proxy::start(registry.port(), |seen, _| {
         let location = vec![("Location", "/nowhere".to_owned())];
         match seen.is("GET", "/blobs/") {
@@ -67,11 +69,11 @@ fn redirect_to_missing_path_is_exit_code_2() {
             false => Fault::None,
         }
     });
-    let place = format!("{}/app:v1", proxy.name());
+    let location = format!("{}/app:v1", proxy.name());
     for arguments in [
-        vec!["copy", &place, "copied.tar"],
-        vec!["inspect", "--fetch", &place],
-        vec!["lock", &place],
+        vec!["copy", &location, "copied.tar"],
+        vec!["inspect", "--fetch", &location],
+        vec!["lock", &location],
     ] {
         let error = stderr(&fixture.cooper().args(&arguments).output().unwrap(), 2);
         assert!(error.contains("refused to read blob") && error.contains("404"), "{error}");

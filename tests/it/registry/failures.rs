@@ -4,27 +4,27 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::fault_proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::Registry;
-use super::{image, push, pushed, validate};
+use super::{image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// What a fault must lead to.
-enum End {
+enum Outcome {
     /// All is well in the end.
-    Good,
+    Success,
     /// An error of the environment that says this, and no tag.
-    Bad(&'static str),
+    Failure(&'static str),
 }
 
-type Rule = fn(&Seen, usize) -> Fault;
+type Rule = fn(&RecordedRequest, usize) -> Fault;
 
 struct Case {
     name: &'static str,
     rule: Rule,
-    end: End,
+    outcome: Outcome,
     /// At most so many requests of this method to this path.
-    most: (&'static str, &'static str, usize),
+    max_requests: (&'static str, &'static str, usize),
 }
 
 fn status(status: u16) -> Fault {
@@ -35,202 +35,213 @@ fn status(status: u16) -> Fault {
     )
 }
 
-fn when(holds: bool, fault: Fault) -> Fault {
+fn fault_if(holds: bool, fault: Fault) -> Fault {
     if holds { fault } else { Fault::None }
 }
 
 /// Answers that say no, or not now.
-fn refusals() -> Vec<Case> {
+fn refusal_cases() -> Vec<Case> {
     vec![
         Case {
             name: "403 is an answer",
-            rule: |seen, _| when(seen.is("POST", "/uploads/"), status(403)),
-            end: End::Bad("403: SPOILT: by a test"),
-            most: ("POST", "/uploads/", 6),
+            rule: |request, _| fault_if(request.is("POST", "/uploads/"), status(403)),
+            outcome: Outcome::Failure("403: SPOILT: by a test"),
+            max_requests: ("POST", "/uploads/", 6),
         },
         Case {
             name: "429 with seconds is obeyed",
-            rule: |seen, before| {
+            rule: |request, before| {
                 let wait = vec![("Retry-After", "1".to_owned())];
-                when(seen.method == "HEAD" && before == 0, Fault::Answer(429, wait, Vec::new()))
+                fault_if(
+                    request.method == "HEAD" && before == 0,
+                    Fault::Answer(429, wait, Vec::new()),
+                )
             },
-            end: End::Good,
-            most: ("HEAD", "/blobs/", 8),
+            outcome: Outcome::Success,
+            max_requests: ("HEAD", "/blobs/", 8),
         },
         Case {
             name: "503 twice",
-            rule: |seen, before| when(seen.method == "HEAD" && before < 2, status(503)),
-            end: End::Good,
-            most: ("HEAD", "/blobs/", 12),
+            rule: |request, before| fault_if(request.method == "HEAD" && before < 2, status(503)),
+            outcome: Outcome::Success,
+            max_requests: ("HEAD", "/blobs/", 12),
         },
         Case {
             name: "500 for ever",
-            rule: |seen, _| when(seen.is("POST", "/uploads/"), status(500)),
-            end: End::Bad("500: SPOILT"),
-            most: ("POST", "/uploads/", 12),
+            rule: |request, _| fault_if(request.is("POST", "/uploads/"), status(500)),
+            outcome: Outcome::Failure("500: SPOILT"),
+            max_requests: ("POST", "/uploads/", 12),
         },
         Case {
             name: "a manifest is written again",
-            rule: |seen, before| when(seen.is("PUT", "/manifests/") && before == 0, status(503)),
-            end: End::Good,
-            most: ("PUT", "/manifests/", 2),
+            rule: |request, before| {
+                fault_if(request.is("PUT", "/manifests/") && before == 0, status(503))
+            },
+            outcome: Outcome::Success,
+            max_requests: ("PUT", "/manifests/", 2),
         },
     ]
 }
 
 /// Connections that break, and answers that surprise.
-fn surprises() -> Vec<Case> {
+fn network_fault_cases() -> Vec<Case> {
     vec![
         Case {
             name: "a connection that breaks once",
-            rule: |seen, before| when(seen.method == "HEAD" && before == 0, Fault::Hang),
-            end: End::Good,
-            most: ("HEAD", "/manifests/", 4),
+            rule: |request, before| fault_if(request.method == "HEAD" && before == 0, Fault::Hang),
+            outcome: Outcome::Success,
+            max_requests: ("HEAD", "/manifests/", 4),
         },
         Case {
             name: "a connection that always breaks",
             rule: |_, _| Fault::Hang,
-            end: End::Bad("failed to reach `127.0.0.1"),
-            most: ("HEAD", "/manifests/", 3),
+            outcome: Outcome::Failure("failed to reach `127.0.0.1"),
+            max_requests: ("HEAD", "/manifests/", 3),
         },
         Case {
             name: "silence",
-            rule: |seen, _| when(seen.is("PUT", "/uploads/"), Fault::Swallow),
-            end: End::Bad("sent nothing for"),
-            most: ("PUT", "/uploads/", 12),
+            rule: |request, _| fault_if(request.is("PUT", "/uploads/"), Fault::Swallow),
+            outcome: Outcome::Failure("sent nothing for"),
+            max_requests: ("PUT", "/uploads/", 12),
         },
         Case {
             name: "a relative location",
-            rule: |seen, _| {
+            rule: |request, _| {
                 // The registry ignores what it did not sign, so a state is enough.
-                let path = seen.path.split('?').next().unwrap_or_default().to_owned();
+                let path = request.path.split('?').next().unwrap_or_default().to_owned();
                 let location = format!("{path}?again=1");
                 let redirect = Fault::Answer(307, vec![("Location", location)], Vec::new());
-                when(seen.is("HEAD", "/blobs/") && !seen.path.contains("again"), redirect)
+                fault_if(request.is("HEAD", "/blobs/") && !request.path.contains("again"), redirect)
             },
-            end: End::Good,
-            most: ("HEAD", "/blobs/", 8),
+            outcome: Outcome::Success,
+            max_requests: ("HEAD", "/blobs/", 8),
         },
         Case {
             name: "a blob that is gone when the manifest comes",
-            rule: |seen, before| {
+            rule: |request, before| {
                 let gone = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"x"}]}"#;
                 let gone = Fault::Answer(400, Vec::new(), gone.to_vec());
-                when(seen.is("PUT", "/manifests/") && before == 0, gone)
+                fault_if(request.is("PUT", "/manifests/") && before == 0, gone)
             },
-            end: End::Good,
-            most: ("PUT", "/uploads/", 8),
+            outcome: Outcome::Success,
+            max_requests: ("PUT", "/uploads/", 8),
         },
         Case {
             name: "an upload cut midway",
-            rule: |seen, _| {
-                let large = seen.header("content-length").is_some_and(|size| size.len() > 6);
-                when(
-                    seen.is("PUT", "/uploads/") && large && first("cut"),
+            rule: |request, _| {
+                let large = request.header("content-length").is_some_and(|size| size.len() > 6);
+                fault_if(
+                    request.is("PUT", "/uploads/") && large && is_first_use("cut"),
                     Fault::CutUpload(100_000),
                 )
             },
-            end: End::Good,
-            most: ("PUT", "/uploads/", 5),
+            outcome: Outcome::Success,
+            max_requests: ("PUT", "/uploads/", 5),
         },
         Case {
             name: "uploads that are always cut",
-            rule: |seen, _| when(seen.is("PUT", "/uploads/"), Fault::CutUpload(1000)),
-            end: End::Bad("failed to reach `127.0.0.1"),
-            most: ("PUT", "/uploads/", 12),
+            rule: |request, _| fault_if(request.is("PUT", "/uploads/"), Fault::CutUpload(1000)),
+            outcome: Outcome::Failure("failed to reach `127.0.0.1"),
+            max_requests: ("PUT", "/uploads/", 12),
         },
         Case {
             name: "a part that does not go where it should",
-            rule: |seen, _| {
-                let whole = seen.header("content-length").is_some_and(|size| size != "0");
-                match seen.method.as_str() {
-                    "PUT" if seen.is("PUT", "/uploads/") && whole => status(413),
-                    "PATCH" if first("416") => status(416),
+            rule: |request, _| {
+                let whole = request.header("content-length").is_some_and(|size| size != "0");
+                match request.method.as_str() {
+                    "PUT" if request.is("PUT", "/uploads/") && whole => status(413),
+                    "PATCH" if is_first_use("416") => status(416),
                     _ => Fault::None,
                 }
             },
-            end: End::Good,
-            most: ("PATCH", "/uploads/", 5),
+            outcome: Outcome::Success,
+            max_requests: ("PATCH", "/uploads/", 5),
         },
         Case {
             name: "a session that is gone",
-            rule: |seen, _| when(seen.is("PUT", "/uploads/") && first("gone"), status(404)),
-            end: End::Good,
-            most: ("PUT", "/uploads/", 5),
+            rule: |request, _| {
+                fault_if(request.is("PUT", "/uploads/") && is_first_use("gone"), status(404))
+            },
+            outcome: Outcome::Success,
+            max_requests: ("PUT", "/uploads/", 5),
         },
         Case {
             name: "another digest",
-            rule: |seen, _| {
+            rule: |request, _| {
                 let other = format!("sha256:{}", "0".repeat(64));
                 let header = Fault::Header("Docker-Content-Digest", Some(other));
-                when(seen.is("PUT", "/uploads/"), header)
+                fault_if(request.is("PUT", "/uploads/"), header)
             },
-            end: End::Bad("and calls it sha256:000"),
-            most: ("PUT", "/uploads/", 4),
+            outcome: Outcome::Failure("and calls it sha256:000"),
+            max_requests: ("PUT", "/uploads/", 4),
         },
         Case {
             name: "too large in one piece",
-            rule: |seen, _| {
-                let whole = seen.header("content-length").is_some_and(|size| size != "0");
-                when(seen.is("PUT", "/uploads/") && whole, status(413))
+            rule: |request, _| {
+                let whole = request.header("content-length").is_some_and(|size| size != "0");
+                fault_if(request.is("PUT", "/uploads/") && whole, status(413))
             },
-            end: End::Good,
-            most: ("PATCH", "/uploads/", 4),
+            outcome: Outcome::Success,
+            max_requests: ("PATCH", "/uploads/", 4),
         },
     ]
 }
 
 #[test]
 fn push_each_fault_recovers_or_leaves_no_tag() {
-    for case in refusals().into_iter().chain(surprises()) {
+    for case in refusal_cases().into_iter().chain(network_fault_cases()) {
         let (fixture, registry) = (Fixture::new(), Registry::start());
         let proxy = Proxy::start(registry.port(), case.rule);
         let spec = image(&fixture, "app", 2);
-        let since = Instant::now();
+        let start = Instant::now();
         let output = push(&fixture, &spec, &proxy.name()).output().unwrap();
-        assert!(since.elapsed() < Duration::from_secs(60), "{}", case.name);
-        let place = format!("{}/app:v1", registry.name());
-        let there = validate(&fixture, &place).output().unwrap();
-        match case.end {
-            End::Good => {
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", case.name);
+        let location = format!("{}/app:v1", registry.name());
+        let there = validate(&fixture, &location).output().unwrap();
+        match case.outcome {
+            Outcome::Success => {
                 assert!(output.status.success(), "{}: {}", case.name, stderr(&output, 2));
                 stdout(&there);
             }
-            End::Bad(says) => {
+            Outcome::Failure(expected_text) => {
                 let error = stderr(&output, 2);
-                assert!(error.contains(says), "{}: {error}", case.name);
+                assert!(error.contains(expected_text), "{}: {error}", case.name);
                 assert!(stderr(&there, 1).contains("has no manifest"), "{}", case.name);
             }
         }
-        let (method, part, most) = case.most;
+        let (method, part, max_requests) = case.max_requests;
         let count = proxy.count(method, part);
-        assert!((1..=most).contains(&count), "{}: {count} of {most}", case.name);
+        assert!((1..=max_requests).contains(&count), "{}: {count} of {max_requests}", case.name);
     }
 }
 
 /// Whether this is the first request that a rule of that name spoils.
-fn first(name: &'static str) -> bool {
+fn is_first_use(name: &'static str) -> bool {
     use std::sync::Mutex;
     static SPOILT: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     let mut spoilt = SPOILT.lock().unwrap();
-    let first = !spoilt.contains(&name);
+    let is_first_use = !spoilt.contains(&name);
     spoilt.push(name);
-    first
+    is_first_use
 }
 
 #[test]
 fn push_interrupted_upload_restarts() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let proxy = Proxy::start(registry.port(), |seen, _| {
-        let large = seen.header("content-length").is_some_and(|size| size.len() > 6);
-        when(seen.is("PUT", "/uploads/") && large && first("midway"), Fault::CutUpload(1_000_000))
+    let proxy = Proxy::start(registry.port(), |request, _| {
+        let large = request.header("content-length").is_some_and(|size| size.len() > 6);
+        fault_if(
+            request.is("PUT", "/uploads/") && large && is_first_use("midway"),
+            Fault::CutUpload(1_000_000),
+        )
     });
     let spec = image(&fixture, "app", 2);
-    let result = pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    let result = push_result(&push(&fixture, &spec, &proxy.name()).output().unwrap());
     assert_eq!(result["images"][0]["uploaded"], 4, "{result}");
-    let session = |seen: &Seen| seen.path.split('?').next().unwrap_or_default().to_owned();
-    let puts: Vec<Seen> =
-        proxy.seen().into_iter().filter(|seen| seen.is("PUT", "/uploads/")).collect();
+    let session =
+        |request: &RecordedRequest| request.path.split('?').next().unwrap_or_default().to_owned();
+    let puts: Vec<RecordedRequest> =
+        proxy.requests().into_iter().filter(|request| request.is("PUT", "/uploads/")).collect();
     let sessions: std::collections::BTreeSet<String> = puts.iter().map(session).collect();
     assert_eq!((puts.len(), sessions.len()), (5, 5), "each try has a session of its own");
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
@@ -238,21 +249,28 @@ fn push_interrupted_upload_restarts() {
 
 #[test]
 fn push_chunks_have_the_registrys_minimum_size() {
-    const LEAST: usize = 17 << 20;
+    const MIN_CHUNK_LENGTH: usize = 17 << 20;
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let proxy = Proxy::start(registry.port(), |seen, _| {
-        let whole = seen.header("content-length").is_some_and(|size| size != "0");
-        match seen.is("PUT", "/uploads/") && whole {
+    let proxy = Proxy::start(registry.port(), |request, _| {
+        let whole = request.header("content-length").is_some_and(|size| size != "0");
+        match request.is("PUT", "/uploads/") && whole {
             true => status(413),
-            false => Fault::Header("OCI-Chunk-Min-Length", Some(LEAST.to_string())),
+            false => Fault::Header("OCI-Chunk-Min-Length", Some(MIN_CHUNK_LENGTH.to_string())),
         }
     });
-    let spec = fixture.spec("app", "v1", &[fixture.item("x", 1, 2 * LEAST + 1000)], &json!({}));
-    pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
-    let size = |seen: &Seen| seen.header("content-length").unwrap().parse::<usize>().unwrap();
-    let patches = |seen: &&Seen| seen.method == "PATCH";
-    let sizes: Vec<usize> = proxy.seen().iter().filter(patches).map(size).collect();
-    assert_eq!(sizes.iter().filter(|size| **size == LEAST).count(), 2, "{sizes:?}");
+    let spec = fixture.write_spec(
+        "app",
+        "v1",
+        &[fixture.item("x", 1, 2 * MIN_CHUNK_LENGTH + 1000)],
+        &json!({}),
+    );
+    push_result(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    let size = |request: &RecordedRequest| {
+        request.header("content-length").unwrap().parse::<usize>().unwrap()
+    };
+    let patches = |request: &&RecordedRequest| request.method == "PATCH";
+    let sizes: Vec<usize> = proxy.requests().iter().filter(patches).map(size).collect();
+    assert_eq!(sizes.iter().filter(|size| **size == MIN_CHUNK_LENGTH).count(), 2, "{sizes:?}");
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
 }
 
@@ -260,11 +278,11 @@ fn push_chunks_have_the_registrys_minimum_size() {
 fn push_upload_to_other_host_sends_no_credentials() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let storage = Proxy::start(registry.port(), |_, _| Fault::None);
-    let elsewhere = storage.name();
-    let proxy = Proxy::start(registry.port(), move |seen, _| {
-        let location = format!("http://{elsewhere}{}", seen.path);
-        when(
-            seen.is("POST", "/uploads/"),
+    let other_host = storage.name();
+    let proxy = Proxy::start(registry.port(), move |request, _| {
+        let location = format!("http://{other_host}{}", request.path);
+        fault_if(
+            request.is("POST", "/uploads/"),
             Fault::Answer(202, vec![("Location", location)], Vec::new()),
         )
     });
@@ -276,9 +294,9 @@ fn push_upload_to_other_host_sends_no_credentials() {
     let output = command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap();
     // The storage knows nothing of such uploads; what matters is what it was shown.
     assert!(!output.status.success());
-    let seen = storage.seen();
-    assert!(!seen.is_empty());
-    assert!(seen.iter().all(|request| request.header("authorization").is_none()), "{seen:?}");
+    let request = storage.requests();
+    assert!(!request.is_empty());
+    assert!(request.iter().all(|request| request.header("authorization").is_none()), "{request:?}");
 }
 
 #[test]
@@ -286,6 +304,6 @@ fn push_sends_no_extra_authentication_requests() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let spec = image(&fixture, "app", 2);
-    let result = pushed(&push(&fixture, &spec, &proxy.name()).output().unwrap());
-    assert_eq!(result["requests"].as_u64().unwrap(), proxy.seen().len() as u64);
+    let result = push_result(&push(&fixture, &spec, &proxy.name()).output().unwrap());
+    assert_eq!(result["requests"].as_u64().unwrap(), proxy.requests().len() as u64);
 }

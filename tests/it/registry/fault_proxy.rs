@@ -43,13 +43,13 @@ pub(crate) enum Fault {
 
 /// A request as the proxy saw it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
 }
 
-impl Seen {
+impl RecordedRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let same = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
         self.headers.iter().find(same).map(|(_, value)| value.as_str())
@@ -61,19 +61,19 @@ impl Seen {
     }
 }
 
-type Rule = dyn Fn(&Seen, usize) -> Fault + Send + Sync;
+type Rule = dyn Fn(&RecordedRequest, usize) -> Fault + Send + Sync;
 
 /// A running proxy.
 pub(crate) struct Proxy {
     port: u16,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl Proxy {
     /// The rule gets each request and how many of the same method and path came before it.
     pub(crate) fn start(
         upstream: u16,
-        rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static,
+        rule: impl Fn(&RecordedRequest, usize) -> Fault + Send + Sync + 'static,
     ) -> Self {
         Self::start_at(0, upstream, rule)
     }
@@ -82,7 +82,7 @@ impl Proxy {
     pub(crate) fn start_at(
         port: u16,
         upstream: u16,
-        rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static,
+        rule: impl Fn(&RecordedRequest, usize) -> Fault + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -103,19 +103,19 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
         self.seen.lock().unwrap().clone()
     }
 
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
-        self.seen().iter().filter(|seen| seen.is(method, part)).count()
+        self.requests().iter().filter(|seen| seen.is(method, part)).count()
     }
 }
 
 fn serve(
     mut client: TcpStream,
     upstream: u16,
-    seen: &Mutex<Vec<Seen>>,
+    seen: &Mutex<Vec<RecordedRequest>>,
     rule: &Rule,
 ) -> io::Result<()> {
     let mut first = [0];
@@ -128,10 +128,11 @@ fn serve(
     let (line, headers) = request;
     let mut words = line.split(' ');
     let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let request = Seen { method: method.into(), path: path.into(), headers };
+    let request = RecordedRequest { method: method.into(), path: path.into(), headers };
     let before = {
         let mut seen = seen.lock().unwrap();
-        let same = |other: &&Seen| other.method == request.method && other.path == request.path;
+        let same =
+            |other: &&RecordedRequest| other.method == request.method && other.path == request.path;
         let before = seen.iter().filter(same).count();
         seen.push(request.clone());
         before
@@ -140,7 +141,7 @@ fn serve(
     match rule(&request, before) {
         Fault::Answer(status, headers, body) => {
             io::copy(&mut reader.take(size as u64), &mut io::sink())?;
-            answer(&mut client, status, &headers, &body)
+            respond(&mut client, status, &headers, &body)
         }
         Fault::Hang => Ok(()),
         Fault::CutUpload(bytes) => {
@@ -173,7 +174,7 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
     }
 }
 
-fn answer(
+fn respond(
     client: &mut TcpStream,
     status: u16,
     headers: &[(&str, String)],
@@ -188,7 +189,7 @@ fn answer(
 }
 
 fn forward(
-    request: &Seen,
+    request: &RecordedRequest,
     line: &str,
     mut body: impl Read,
     upstream: u16,
@@ -210,7 +211,7 @@ fn forward(
     let mut bytes = Vec::new();
     if request.method != "HEAD" {
         reader.read_to_end(&mut bytes)?;
-        spoil(&mut bytes, &mut headers, fault);
+        corrupt(&mut bytes, &mut headers, fault);
     }
     if let Fault::Header(name, value) = fault {
         headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
@@ -249,7 +250,7 @@ fn tunnel(mut client: TcpStream, upstream: u16) -> io::Result<()> {
     io::copy(&mut from, &mut to).map(drop)
 }
 
-fn spoil(bytes: &mut Vec<u8>, headers: &mut [(String, String)], fault: &Fault) {
+fn corrupt(bytes: &mut Vec<u8>, headers: &mut [(String, String)], fault: &Fault) {
     match fault {
         Fault::Flip(at) => bytes[*at] ^= 1,
         Fault::Resize(by) => {

@@ -26,7 +26,7 @@ use crate::support::fixture::{Fixture, stdout};
 fn image(fixture: &Fixture, name: &str, seed: u64) -> std::path::PathBuf {
     let items =
         [fixture.item("large", 1, 2_000_000), fixture.item(&format!("small-{name}"), seed, 20_000)];
-    fixture.spec(name, "v1", &items, &json!({}))
+    fixture.write_spec(name, "v1", &items, &json!({}))
 }
 
 /// `cooper push`, with what tests of failures need: short waits.
@@ -38,23 +38,23 @@ fn push(fixture: &Fixture, spec: &Path, to: &str) -> Command {
 }
 
 /// `cooper validate`, likewise.
-fn validate(fixture: &Fixture, place: &str) -> Command {
+fn validate(fixture: &Fixture, location: &str) -> Command {
     let mut command = fixture.cooper();
-    command.args(["validate", "--registry-timeout", "2", "--registry-retries", "2", place]);
+    command.args(["validate", "--registry-timeout", "2", "--registry-retries", "2", location]);
     command
 }
 
-fn pushed(output: &Output) -> Value {
+fn push_result(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
 }
 
 /// An answer that refuses with a status and an error code.
-fn refusal(status: u16, code: &str) -> fault_proxy::Fault {
+fn error_response(status: u16, code: &str) -> fault_proxy::Fault {
     let body = json!({"errors": [{"code": code, "message": "by a test"}]});
     fault_proxy::Fault::Answer(status, Vec::new(), body.to_string().into_bytes())
 }
 
 /// The digest that a push printed.
 fn digest(output: &Output) -> String {
-    pushed(output)["images"][0]["digest"].as_str().unwrap().to_owned()
+    push_result(output)["images"][0]["digest"].as_str().unwrap().to_owned()
 }

@@ -4,28 +4,30 @@ use std::path::Path;
 use std::process::Output;
 
 use super::fault_proxy::{Fault, Proxy};
-use super::server::{Registry, Tls, Wants, free_port};
-use super::{image, push, pushed, validate};
+use super::server::{Registry, RegistryOptions, Tls, free_port};
+use super::{image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// A name that nobody resolves: only a proxy leads there.
-const FAR: &str = "registry.invalid:5000";
+const REMOTE_REGISTRY: &str = "registry.invalid:5000";
 
 #[test]
 fn registry_on_ipv6_only_works() {
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { ipv6: true, ..Wants::default() });
-    let result =
-        pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    let registry =
+        Registry::start_with(RegistryOptions { ipv6: true, ..RegistryOptions::default() });
+    let result = push_result(
+        &push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap(),
+    );
     assert_eq!(result["images"][0]["name"], format!("{}/app", registry.name()));
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
-    let place = format!("docker://{}/app:v1", registry.name());
-    stdout(&fixture.cooper().args(["copy", &place, "app.tar"]).output().unwrap());
+    let location = format!("docker://{}/app:v1", registry.name());
+    stdout(&fixture.cooper().args(["copy", &location, "app.tar"]).output().unwrap());
 }
 
 /// Pushes to a registry that only a proxy reaches.
-fn push_far(fixture: &Fixture, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = push(fixture, &image(fixture, "app", 2), FAR);
+fn push_to_remote(fixture: &Fixture, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = push(fixture, &image(fixture, "app", 2), REMOTE_REGISTRY);
     command.args(arguments).envs(variables.iter().copied()).output().unwrap()
 }
 
@@ -35,51 +37,59 @@ fn proxy_carries_all_requests_with_its_password() {
     let proxy = Proxy::start(plain.port(), |_, _| Fault::None);
     // By name, as many proxies on this machine are.
     let url = format!("http://me:s3cret@{}", proxy.name().replace("127.0.0.1", "localhost"));
-    let output = push_far(&fixture, &[("http_proxy", &url)], &["--insecure-http", FAR]);
-    let result = pushed(&output);
-    assert_eq!(result["requests"].as_u64().unwrap(), proxy.seen().len() as u64);
+    let output =
+        push_to_remote(&fixture, &[("http_proxy", &url)], &["--insecure-http", REMOTE_REGISTRY]);
+    let result = push_result(&output);
+    assert_eq!(result["requests"].as_u64().unwrap(), proxy.requests().len() as u64);
     let password = Some("Basic bWU6czNjcmV0");
-    assert!(proxy.seen().iter().all(|seen| seen.header("proxy-authorization") == password));
+    assert!(proxy.requests().iter().all(|seen| seen.header("proxy-authorization") == password));
     stdout(&validate(&fixture, &format!("{}/app:v1", plain.name())).output().unwrap());
 
-    let secure = Registry::start_that(Wants { tls: Some(Tls::Plain), ..Wants::default() });
+    let secure = Registry::start_with(RegistryOptions {
+        tls: Some(Tls::Plain),
+        ..RegistryOptions::default()
+    });
     let proxy = Proxy::start(secure.port(), |_, _| Fault::None);
     let ca = ["--ca-file", &secure.certificate()];
-    pushed(&push_far(&fixture, &[("HTTPS_PROXY", &proxy.name())], &ca));
-    assert!(proxy.seen().iter().all(|seen| seen.is("CONNECT", FAR)), "{:?}", proxy.seen());
-    pushed(&push_far(&fixture, &[("all_proxy", &proxy.name())], &ca));
+    push_result(&push_to_remote(&fixture, &[("HTTPS_PROXY", &proxy.name())], &ca));
+    assert!(
+        proxy.requests().iter().all(|seen| seen.is("CONNECT", REMOTE_REGISTRY)),
+        "{:?}",
+        proxy.requests()
+    );
+    push_result(&push_to_remote(&fixture, &[("all_proxy", &proxy.name())], &ca));
     // What is wrong within the tunnel is not the proxy's fault, and trying again mends nothing.
-    let before = proxy.seen().len();
-    let unknown = stderr(&push_far(&fixture, &[("HTTPS_PROXY", &proxy.name())], &[]), 2);
+    let before = proxy.requests().len();
+    let unknown = stderr(&push_to_remote(&fixture, &[("HTTPS_PROXY", &proxy.name())], &[]), 2);
     assert!(
         unknown.contains("invalid peer certificate") && unknown.contains("--ca-file"),
         "{unknown}"
     );
     assert!(!unknown.contains("NO_PROXY"), "{unknown}");
-    assert_eq!(proxy.seen().len(), before + 1);
+    assert_eq!(proxy.requests().len(), before + 1);
 }
 
 #[test]
 fn proxy_failure_error_hides_its_password() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    let refuse = |seen: &super::fault_proxy::Seen, _| match seen.method.as_str() {
+    let refuse = |seen: &super::fault_proxy::RecordedRequest, _| match seen.method.as_str() {
         "CONNECT" => Fault::Answer(407, Vec::new(), Vec::new()),
         _ => Fault::Answer(403, Vec::new(), Vec::new()),
     };
     let proxy = Proxy::start(registry.port(), refuse);
     let dead = format!("127.0.0.1:{}", free_port());
-    for (variable, proxy, arguments, says) in [
+    for (variable, proxy, arguments, expected_text) in [
         ("HTTPS_PROXY", &proxy.name(), &[][..], "proxy authorization required"),
-        ("HTTP_PROXY", &proxy.name(), &["--insecure-http", FAR], "to `app`: 403"),
+        ("HTTP_PROXY", &proxy.name(), &["--insecure-http", REMOTE_REGISTRY], "to `app`: 403"),
         ("HTTPS_PROXY", &dead, &[], "refused"),
     ] {
         let url = format!("http://me:s3cret@{proxy}");
-        let error = stderr(&push_far(&fixture, &[(variable, &url)], arguments), 2);
-        let named = format!("`{FAR}` through the proxy `{proxy}`");
-        assert!(error.contains(&named) && error.contains(says), "{error}");
+        let error = stderr(&push_to_remote(&fixture, &[(variable, &url)], arguments), 2);
+        let named = format!("`{REMOTE_REGISTRY}` through the proxy `{proxy}`");
+        assert!(error.contains(&named) && error.contains(expected_text), "{error}");
         assert!(error.contains("NO_PROXY") && !error.contains("s3cret"), "{error}");
     }
-    let socks = push_far(&fixture, &[("HTTPS_PROXY", "socks5://me:s3cret@proxy:1")], &[]);
+    let socks = push_to_remote(&fixture, &[("HTTPS_PROXY", "socks5://me:s3cret@proxy:1")], &[]);
     let error = stderr(&socks, 1);
     assert!(error.contains("over http and https only") && !error.contains("s3cret"), "{error}");
 }
@@ -91,13 +101,16 @@ fn loopback_and_no_proxy_hosts_bypass_the_proxy() {
     let name = proxy.name();
     let variables = [("HTTPS_PROXY", &*name), ("HTTP_PROXY", &name), ("ALL_PROXY", &name)];
     let mut command = push(&fixture, &image(&fixture, "app", 2), &registry.name());
-    pushed(&command.envs(variables).output().unwrap());
-    for except in ["registry.invalid", ".invalid", FAR, "*"] {
+    push_result(&command.envs(variables).output().unwrap());
+    for except in ["registry.invalid", ".invalid", REMOTE_REGISTRY, "*"] {
         let variables = [("HTTPS_PROXY", &*name), ("no_proxy", except)];
-        let error = stderr(&push_far(&fixture, &variables, &[]), 2);
-        assert!(error.contains(&format!("`{FAR}`")) && !error.contains("proxy"), "{error}");
+        let error = stderr(&push_to_remote(&fixture, &variables, &[]), 2);
+        assert!(
+            error.contains(&format!("`{REMOTE_REGISTRY}`")) && !error.contains("proxy"),
+            "{error}"
+        );
     }
-    assert!(proxy.seen().is_empty(), "{:?}", proxy.seen());
+    assert!(proxy.requests().is_empty(), "{:?}", proxy.requests());
 }
 
 #[test]
@@ -113,25 +126,31 @@ fn unresolvable_host_is_named() {
 #[test]
 fn tls_client_certificate_of_the_host_is_sent() {
     let fixture = Fixture::new();
-    let registry = Registry::start_that(Wants { tls: Some(Tls::Mutual), ..Wants::default() });
+    let registry = Registry::start_with(RegistryOptions {
+        tls: Some(Tls::Mutual),
+        ..RegistryOptions::default()
+    });
     let spec = image(&fixture, "app", 2);
     let ca_file = ["--ca-file", &registry.certificate()];
     let push_with = |arguments: &[&str]| {
         push(&fixture, &spec, &registry.name()).args(arguments).output().unwrap()
     };
-    let nobody = stderr(&push_with(&ca_file), 2);
-    assert!(nobody.contains("ertificate") && nobody.contains("`--cert-dir`"), "{nobody}");
+    let other_user = stderr(&push_with(&ca_file), 2);
+    assert!(
+        other_user.contains("ertificate") && other_user.contains("`--cert-dir`"),
+        "{other_user}"
+    );
 
     let copy = |from: &Path, to: &Path| assert!(std::fs::copy(from, to).unwrap() > 0);
-    let folder = registry.client();
-    copy(registry.certificate().as_ref(), &folder.join("registry.crt"));
-    pushed(&push_with(&["--cert-dir", folder.to_str().unwrap()]));
+    let directory = registry.client();
+    copy(registry.certificate().as_ref(), &directory.join("registry.crt"));
+    push_result(&push_with(&["--cert-dir", directory.to_str().unwrap()]));
 
     // Where podman looks, nothing need be said.
     let usual = fixture.dir().join(".config/containers/certs.d").join(registry.name());
     std::fs::create_dir_all(&usual).unwrap();
     for name in ["client.cert", "client.key", "registry.crt"] {
-        copy(&folder.join(name), &usual.join(name));
+        copy(&directory.join(name), &usual.join(name));
     }
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
 
@@ -139,7 +158,10 @@ fn tls_client_certificate_of_the_host_is_sent() {
     std::fs::remove_file(usual.join("client.cert")).unwrap();
     let half = stderr(&push_with(&[]), 1);
     assert!(half.contains("client.key` are unusable: the certificate that belongs"), "{half}");
-    let stranger = Registry::start_that(Wants { tls: Some(Tls::Mutual), ..Wants::default() });
+    let stranger = Registry::start_with(RegistryOptions {
+        tls: Some(Tls::Mutual),
+        ..RegistryOptions::default()
+    });
     copy(&stranger.client().join("client.cert"), &usual.join("client.cert"));
     let other = stderr(&push_with(&[]), 1);
     assert!(other.contains("client.key` are unusable: it does not go with"), "{other}");

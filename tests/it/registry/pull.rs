@@ -2,36 +2,43 @@
 
 use std::time::{Duration, Instant};
 
-use super::fault_proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::Registry;
 use super::{digest, image, push, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
-type Rule = fn(&Seen, usize) -> Fault;
+type Rule = fn(&RecordedRequest, usize) -> Fault;
 
-fn is_large_blob(seen: &Seen) -> bool {
-    seen.is("GET", "/blobs/")
+fn is_large_blob(request: &RecordedRequest) -> bool {
+    request.is("GET", "/blobs/")
 }
 
 #[test]
 fn pull_truncated_blob_resumes_with_range() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    super::pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
-    let proxy = Proxy::start(registry.port(), |seen, before| {
-        if is_large_blob(seen) && before == 0 { Fault::Cut(1000) } else { Fault::None }
+    super::push_result(
+        &push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap(),
+    );
+    let proxy = Proxy::start(registry.port(), |request, before| {
+        if is_large_blob(request) && before == 0 { Fault::Cut(1000) } else { Fault::None }
     });
     stdout(&validate(&fixture, &format!("{}/app:v1", proxy.name())).output().unwrap());
-    let ranges: Vec<_> =
-        proxy.seen().iter().filter_map(|seen| seen.header("range").map(str::to_owned)).collect();
+    let ranges: Vec<_> = proxy
+        .requests()
+        .iter()
+        .filter_map(|request| request.header("range").map(str::to_owned))
+        .collect();
     assert!(ranges.contains(&"bytes=1000-".to_owned()), "{ranges:?}");
 }
 
 #[test]
 fn pull_truncated_blob_without_ranges_restarts() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    super::pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
-    let proxy = Proxy::start(registry.port(), |seen, before| match before {
-        0 if is_large_blob(seen) => Fault::Cut(1000),
+    super::push_result(
+        &push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap(),
+    );
+    let proxy = Proxy::start(registry.port(), |request, before| match before {
+        0 if is_large_blob(request) => Fault::Cut(1000),
         _ => Fault::Hide("range"),
     });
     stdout(&validate(&fixture, &format!("{}/app:v1", proxy.name())).output().unwrap());
@@ -45,78 +52,99 @@ fn pull_each_fault_is_a_bounded_error() {
     let digest =
         digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let cases: [(&str, Rule, i32, &str); 11] = [
-        ("cut for ever", |s, _| on(is_large_blob(s), Fault::Cut(100)), 2, "failed to reach"),
-        ("stall", |s, _| on(is_large_blob(s), Fault::Stall(1000)), 2, "sent nothing for"),
-        ("drip", |s, _| on(is_large_blob(s), Fault::Drip), 2, "moved less than"),
+        (
+            "cut for ever",
+            |request, _| fault_if(is_large_blob(request), Fault::Cut(100)),
+            2,
+            "failed to reach",
+        ),
+        (
+            "stall",
+            |request, _| fault_if(is_large_blob(request), Fault::Stall(1000)),
+            2,
+            "sent nothing for",
+        ),
+        ("drip", |request, _| fault_if(is_large_blob(request), Fault::Drip), 2, "moved less than"),
         (
             "wrong byte",
-            |s, _| on(is_large_blob(s), Fault::Flip(60)),
+            |request, _| fault_if(is_large_blob(request), Fault::Flip(60)),
             1,
             "not those that were meant",
         ),
-        ("longer", |s, _| on(is_large_blob(s), Fault::Resize(5000)), 1, "its descriptor says"),
+        (
+            "longer",
+            |request, _| fault_if(is_large_blob(request), Fault::Resize(5000)),
+            1,
+            "its descriptor says",
+        ),
         (
             "wrong manifest",
-            |s, _| on(s.is("GET", "/manifests/"), Fault::Flip(60)),
+            |request, _| fault_if(request.is("GET", "/manifests/"), Fault::Flip(60)),
             2,
             "have the digest",
         ),
         (
             "another media type",
-            |s, _| {
+            |request, _| {
                 let index = "application/vnd.oci.image.index.v1+json".to_owned();
-                on(s.is("GET", "/manifests/"), Fault::Header("Content-Type", Some(index)))
+                fault_if(
+                    request.is("GET", "/manifests/"),
+                    Fault::Header("Content-Type", Some(index)),
+                )
             },
             1,
             "it was named as",
         ),
         (
             "a manifest without end",
-            |s, _| {
+            |request, _| {
                 let body = vec![b' '; 5 << 20];
-                on(s.is("GET", "/manifests/"), Fault::Answer(200, Vec::new(), body))
+                fault_if(request.is("GET", "/manifests/"), Fault::Answer(200, Vec::new(), body))
             },
             2,
             "longer than 4194304 bytes",
         ),
         (
             "a loop of redirects",
-            |s, _| {
-                let there = vec![("Location", s.path.clone())];
-                on(s.is("GET", "/manifests/"), Fault::Answer(302, there, Vec::new()))
+            |request, _| {
+                let there = vec![("Location", request.path.clone())];
+                fault_if(request.is("GET", "/manifests/"), Fault::Answer(302, there, Vec::new()))
             },
             2,
             "more than 10 redirects",
         ),
         (
             "a digest that is none",
-            |s, _| {
+            |request, _| {
                 let bad = Some("sha256:../../etc".to_owned());
-                on(s.is("GET", "/manifests/"), Fault::Header("Docker-Content-Digest", bad))
+                fault_if(
+                    request.is("GET", "/manifests/"),
+                    Fault::Header("Docker-Content-Digest", bad),
+                )
             },
             2,
             "64 lowercase hexadecimal digits",
         ),
-        ("shorter", |s, _| on(is_large_blob(s), Fault::Resize(-50)), 2, "bytes"),
+        ("shorter", |request, _| fault_if(is_large_blob(request), Fault::Resize(-50)), 2, "bytes"),
     ];
-    for (name, rule, code, says) in cases {
+    for (name, rule, code, expected_text) in cases {
         let proxy = Proxy::start(registry.port(), rule);
         let since = Instant::now();
         let output = validate(&fixture, &format!("{}/app:v1", proxy.name())).output().unwrap();
         let all = [output.stdout.clone(), output.stderr.clone()].concat();
         let all = String::from_utf8_lossy(&all).into_owned();
-        assert!(all.contains(says), "{name}: {all}");
+        assert!(all.contains(expected_text), "{name}: {all}");
         assert_eq!(output.status.code(), Some(code), "{name}: {all}");
         assert!(since.elapsed() < Duration::from_secs(60), "{name}");
-        assert!(proxy.seen().len() <= 20, "{name}: {}", proxy.seen().len());
+        assert!(proxy.requests().len() <= 20, "{name}: {}", proxy.requests().len());
     }
     // The same without a digest header: cooper computes it anyway.
     let proxy = Proxy::start(registry.port(), |_, _| Fault::Header("Docker-Content-Digest", None));
-    let place = format!("{}/app@{digest}", proxy.name());
-    stdout(&validate(&fixture, &place).output().unwrap());
+    let location = format!("{}/app@{digest}", proxy.name());
+    stdout(&validate(&fixture, &location).output().unwrap());
 }
 
-fn on(holds: bool, fault: Fault) -> Fault {
+fn fault_if(holds: bool, fault: Fault) -> Fault {
     if holds { fault } else { Fault::None }
 }
 
@@ -131,12 +159,14 @@ fn pull_missing_manifest_is_named() {
 #[test]
 fn pull_redirect_to_other_host_sends_no_credentials() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
-    super::pushed(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
+    super::push_result(
+        &push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap(),
+    );
     let storage = Proxy::start(registry.port(), |_, _| Fault::None);
-    let elsewhere = storage.name();
-    let proxy = Proxy::start(registry.port(), move |seen, _| {
-        let location = vec![("Location", format!("http://{elsewhere}{}", seen.path))];
-        if seen.is("GET", "/blobs/") {
+    let other_host = storage.name();
+    let proxy = Proxy::start(registry.port(), move |request, _| {
+        let location = vec![("Location", format!("http://{other_host}{}", request.path))];
+        if request.is("GET", "/blobs/") {
             return Fault::Answer(307, location, Vec::new());
         }
         Fault::None
@@ -146,7 +176,12 @@ fn pull_redirect_to_other_host_sends_no_credentials() {
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"s3cret\n").unwrap();
     stdout(&child.wait_with_output().unwrap());
-    assert!(proxy.seen().iter().all(|seen| seen.header("authorization") == Some("Bearer s3cret")));
+    assert!(
+        proxy
+            .requests()
+            .iter()
+            .all(|request| request.header("authorization") == Some("Bearer s3cret"))
+    );
     assert_eq!(storage.count("GET", "/blobs/"), 4);
-    assert!(storage.seen().iter().all(|seen| seen.header("authorization").is_none()));
+    assert!(storage.requests().iter().all(|request| request.header("authorization").is_none()));
 }

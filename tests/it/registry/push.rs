@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fault_proxy::{Fault, Proxy};
 use super::server::Registry;
-use super::{digest, image, push, pushed, validate};
+use super::{digest, image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 #[test]
@@ -13,14 +13,14 @@ fn push_sends_missing_blobs_only() {
     let to = format!("{}/team", registry.name());
     let spec = image(&fixture, "app", 2);
 
-    let first = pushed(&push(&fixture, &spec, &to).output().unwrap());
+    let first = push_result(&push(&fixture, &spec, &to).output().unwrap());
     assert_eq!(first["images"][0]["uploaded"], 4, "three layers and a config: {first}");
 
-    let again = pushed(&push(&fixture, &spec, &to).output().unwrap());
+    let again = push_result(&push(&fixture, &spec, &to).output().unwrap());
     assert_eq!(again["images"][0]["uploadedBytes"], 0);
     assert_eq!(again["requests"], 1, "one question shows that all is there");
 
-    let changed = pushed(&push(&fixture, &image(&fixture, "app", 3), &to).output().unwrap());
+    let changed = push_result(&push(&fixture, &image(&fixture, "app", 3), &to).output().unwrap());
     let bytes = changed["images"][0]["uploadedBytes"].as_u64().unwrap();
     assert_eq!(changed["images"][0]["uploaded"], 2, "a layer and the config: {changed}");
     assert!((20_000..24_000).contains(&bytes), "{bytes}");
@@ -33,11 +33,11 @@ fn push_several_images_mounts_shared_blobs() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let (one, two) = (image(&fixture, "one", 2), image(&fixture, "two", 3));
     let mut command = push(&fixture, &one, &registry.name());
-    let result = pushed(&command.arg(&two).output().unwrap());
+    let result = push_result(&command.arg(&two).output().unwrap());
     assert_eq!(result["images"][1]["mounted"], 1, "the large layer: {result}");
     for name in ["one", "two"] {
-        let place = format!("{}/{name}:v1", registry.name());
-        stdout(&validate(&fixture, &place).output().unwrap());
+        let location = format!("{}/{name}:v1", registry.name());
+        stdout(&validate(&fixture, &location).output().unwrap());
     }
 }
 
@@ -45,10 +45,10 @@ fn push_several_images_mounts_shared_blobs() {
 fn push_mount_from_several_uses_the_one_with_the_blob() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let (one, two) = (image(&fixture, "one", 2), image(&fixture, "two", 3));
-    pushed(&push(&fixture, &one, &registry.name()).output().unwrap());
+    push_result(&push(&fixture, &one, &registry.name()).output().unwrap());
     let mut command = push(&fixture, &two, &registry.name());
     command.args(["--mount-from", "nobody", "--mount-from", "two", "--mount-from", "one"]);
-    let result = pushed(&command.output().unwrap());
+    let result = push_result(&command.output().unwrap());
     assert_eq!(result["images"][0]["mounted"], 1, "the large layer: {result}");
 }
 
@@ -63,7 +63,7 @@ fn push_without_mount_support_uploads() {
         let spec = image(&fixture, what, 2);
         let mut command = push(&fixture, &spec, &proxy.name());
         // A repository that has nothing: the registry starts an upload instead.
-        let result = pushed(&command.args(["--mount-from", "nobody"]).output().unwrap());
+        let result = push_result(&command.args(["--mount-from", "nobody"]).output().unwrap());
         assert_eq!(result["images"][0]["uploaded"], 4, "{what}: {result}");
         stdout(&validate(&fixture, &format!("{}/{what}:v1", registry.name())).output().unwrap());
     }
@@ -75,9 +75,9 @@ fn push_sends_blobs_first_and_tags_last() {
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let spec = image(&fixture, "app", 2);
     let mut command = push(&fixture, &spec, &proxy.name());
-    pushed(&command.args(["--tag", "a", "--tag", "b"]).output().unwrap());
+    push_result(&command.args(["--tag", "a", "--tag", "b"]).output().unwrap());
     let puts: Vec<String> = proxy
-        .seen()
+        .requests()
         .iter()
         .filter(|seen| seen.method == "PUT")
         .map(|seen| seen.path.split('?').next().unwrap().rsplit_once('/').unwrap().1.to_owned())
@@ -92,14 +92,14 @@ fn push_index_follows_its_images() {
     let item = fixture.item("data", 1, 1000);
     let specs = ["amd64", "arm64"].map(|architecture| {
         let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
-        fixture.spec("app", "v1", std::slice::from_ref(&item), &platform)
+        fixture.write_spec("app", "v1", std::slice::from_ref(&item), &platform)
     });
     let mut command = fixture.cooper();
     command.args(["index", "--json", "--to", &registry.name()]).args(&specs);
     stdout(&command.output().unwrap());
-    let place = format!("{}/app:v1", registry.name());
+    let location = format!("{}/app:v1", registry.name());
     let mut skopeo = std::process::Command::new("skopeo");
-    skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{place}")]);
+    skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{location}")]);
     let index: serde_json::Value =
         serde_json::from_str(&stdout(&skopeo.output().unwrap())).unwrap();
     let platforms: Vec<_> = index["manifests"]
@@ -109,7 +109,7 @@ fn push_index_follows_its_images() {
         .map(|entry| entry["platform"]["architecture"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(platforms, ["amd64", "arm64"]);
-    stdout(&validate(&fixture, &place).output().unwrap());
+    stdout(&validate(&fixture, &location).output().unwrap());
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn push_concurrent_same_tag_one_wins_whole() {
         };
         specs.each_ref().map(push).map(|thread| thread.join().unwrap())
     });
-    let place = format!("{}/app:v1", registry.name());
+    let location = format!("{}/app:v1", registry.name());
     let mut command = fixture.cooper();
-    let checked = stdout(&command.args(["validate", "--json", &place]).output().unwrap());
+    let checked = stdout(&command.args(["validate", "--json", &location]).output().unwrap());
     assert!(digests.iter().any(|digest| checked.contains(digest)), "{checked}");
 }
 
@@ -155,12 +155,12 @@ fn push_killed_at_any_time_keeps_old_tag() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let place = format!("{}/app:v1", registry.name());
+        let location = format!("{}/app:v1", registry.name());
         let mut command = fixture.cooper();
-        let checked = stdout(&command.args(["validate", "--json", &place]).output().unwrap());
+        let checked = stdout(&command.args(["validate", "--json", &location]).output().unwrap());
         assert!(checked.contains(&old), "after {method} {part}: {checked}");
     }
-    pushed(&push(&fixture, &new, &registry.name()).output().unwrap());
+    push_result(&push(&fixture, &new, &registry.name()).output().unwrap());
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn push_damaged_cache_sends_correct_blobs() {
         true => Fault::Header("Docker-Content-Digest", None),
         false => Fault::None,
     });
-    pushed(&push(&fixture, &spec, &format!("{}/good", silent.name())).output().unwrap());
+    push_result(&push(&fixture, &spec, &format!("{}/good", silent.name())).output().unwrap());
 
     let blobs = cooper::cache::folder(&fixture.dir().join("cache")).join("blobs");
     let damage = |blob: std::fs::DirEntry| {
@@ -188,7 +188,7 @@ fn push_damaged_cache_sends_correct_blobs() {
         let output = push(&fixture, &spec, &format!("{to}/{name}")).output().unwrap();
         let warnings = stderr(&output, 0);
         assert!(warnings.contains("is damaged; its entry is removed"), "{warnings}");
-        let place = format!("{}/{name}/app:v1", registry.name());
-        stdout(&validate(&fixture, &place).output().unwrap());
+        let location = format!("{}/{name}/app:v1", registry.name());
+        stdout(&validate(&fixture, &location).output().unwrap());
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::fault_proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::Registry;
-use super::{image, push, pushed, refusal, validate};
+use super::{error_response, image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// Returns true for the request that sends a blob in one piece.
-fn is_whole_blob(seen: &Seen) -> bool {
+fn is_whole_blob(seen: &RecordedRequest) -> bool {
     seen.is("PUT", "/uploads/") && seen.header("content-length").is_some_and(|size| size != "0")
 }
 
@@ -17,7 +17,7 @@ fn is_whole_blob(seen: &Seen) -> bool {
 fn push_through(
     name: &str,
     arguments: &[&str],
-    rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static,
+    rule: impl Fn(&RecordedRequest, usize) -> Fault + Send + Sync + 'static,
 ) -> Proxy {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), rule);
@@ -46,7 +46,7 @@ fn push_any_success_status_ends_its_step() {
         let name = format!("{method} {part} {status}");
         let proxy = push_through(&name, &[], move |seen, _| match seen.is(method, part) {
             // Parts are for a registry that does not take the whole.
-            _ if method == "PATCH" && is_whole_blob(seen) => refusal(413, "SIZE_INVALID"),
+            _ if method == "PATCH" && is_whole_blob(seen) => error_response(413, "SIZE_INVALID"),
             true => Fault::Status(status),
             false => Fault::None,
         });
@@ -63,7 +63,7 @@ fn push_denied_head_sends_all_blobs() {
             let name = format!("{method} {part} {status}");
             let arguments = ["--mount-from", "other"];
             let proxy = push_through(&name, &arguments, move |seen, _| {
-                if seen.is(method, part) { refusal(status, "DENIED") } else { Fault::None }
+                if seen.is(method, part) { error_response(status, "DENIED") } else { Fault::None }
             });
             assert_eq!(proxy.count("PUT", "/uploads/"), 4, "{name}");
         }
@@ -74,8 +74,8 @@ fn push_denied_head_sends_all_blobs() {
 fn push_denied_upload_is_an_error() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |seen, _| match seen.is("POST", "/uploads/") {
-        true => refusal(403, "DENIED"),
-        false if seen.method == "HEAD" => refusal(403, "DENIED"),
+        true => error_response(403, "DENIED"),
+        false if seen.method == "HEAD" => error_response(403, "DENIED"),
         false => Fault::None,
     });
     let output = push(&fixture, &image(&fixture, "app", 2), &proxy.name()).output().unwrap();
@@ -96,10 +96,10 @@ fn push_refused_once_sends_blob_again() {
         let spoilt = AtomicUsize::new(0);
         push_through(&name, &[], move |seen, _| {
             if in_parts && is_whole_blob(seen) {
-                return refusal(413, "SIZE_INVALID");
+                return error_response(413, "SIZE_INVALID");
             }
             match seen.is(method, part) && spoilt.fetch_add(1, Ordering::SeqCst) == 0 {
-                true => refusal(400, "DIGEST_INVALID"),
+                true => error_response(400, "DIGEST_INVALID"),
                 false => Fault::None,
             }
         });
@@ -108,18 +108,18 @@ fn push_refused_once_sends_blob_again() {
 
 #[test]
 fn push_refused_twice_is_an_error() {
-    for (method, part, says) in [
+    for (method, part, expected_text) in [
         ("PUT", "/manifests/", "refused to write the manifest `app:v1`: 400: DIGEST_INVALID"),
         ("PUT", "/uploads/", "refused to upload blob"),
     ] {
         let (fixture, registry) = (Fixture::new(), Registry::start());
         let proxy = Proxy::start(registry.port(), move |seen, _| match seen.is(method, part) {
-            true => refusal(400, "DIGEST_INVALID"),
+            true => error_response(400, "DIGEST_INVALID"),
             false => Fault::None,
         });
         let output = push(&fixture, &image(&fixture, "app", 2), &proxy.name()).output().unwrap();
         let error = stderr(&output, 2);
-        assert!(error.contains(says), "{error}");
+        assert!(error.contains(expected_text), "{error}");
         let there = validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap();
         assert!(stderr(&there, 1).contains("has no manifest"));
         if part == "/manifests/" {
@@ -135,7 +135,7 @@ fn push_chunks_shrink_until_accepted() {
     push_through("limit", &[], move |seen, _| {
         let size = seen.header("content-length").and_then(|size| size.parse().ok()).unwrap_or(0);
         if ["PUT", "PATCH"].iter().any(|method| seen.is(method, "/uploads/")) && size > 1_100_000 {
-            return refusal(413, "SIZE_INVALID");
+            return error_response(413, "SIZE_INVALID");
         }
         if seen.method == "PATCH" {
             taken.fetch_max(size, Ordering::SeqCst);
@@ -193,10 +193,10 @@ fn push_result_counts_blobs_of_all_attempts() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(registry.port(), |seen, before| {
         match seen.is("PUT", "/manifests/") && before == 0 {
-            true => refusal(400, "MANIFEST_BLOB_UNKNOWN"),
+            true => error_response(400, "MANIFEST_BLOB_UNKNOWN"),
             false => Fault::None,
         }
     });
     let output = push(&fixture, &image(&fixture, "app", 2), &proxy.name()).output().unwrap();
-    assert_eq!(pushed(&output)["images"][0]["uploaded"], 8, "each blob twice");
+    assert_eq!(push_result(&output)["images"][0]["uploaded"], 8, "each blob twice");
 }

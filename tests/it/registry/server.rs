@@ -18,7 +18,7 @@ pub(crate) struct Registry {
 
 /// What a registry asks of its clients.
 #[derive(Default, Clone, Copy)]
-pub(crate) struct Wants {
+pub(crate) struct RegistryOptions {
     /// The password `s3cret` of the user `founder`.
     pub(crate) password: bool,
     /// TLS, by a certificate that nobody knows.
@@ -42,10 +42,10 @@ pub(crate) enum Tls {
 
 impl Registry {
     pub(crate) fn start() -> Self {
-        Self::start_that(Wants::default())
+        Self::start_with(RegistryOptions::default())
     }
 
-    pub(crate) fn start_that(wants: Wants) -> Self {
+    pub(crate) fn start_with(wants: RegistryOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let host = if wants.ipv6 { "[::1]" } else { "127.0.0.1" };
         let port = free_port();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fault_proxy::{Fault, Proxy};
 use super::server::Registry;
-use super::{image, push, pushed, refusal, validate};
+use super::{error_response, image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stdout};
 
 /// The limit of requests for a new tag on a manifest that the repository has.
@@ -19,7 +19,7 @@ fn specs(fixture: &Fixture, seed: u64) -> [std::path::PathBuf; 2] {
             fixture.item(&format!("own-{architecture}"), own, 20_000),
         ];
         let platform = json!({"platform": {"os": "linux", "architecture": architecture}});
-        fixture.spec("app", "v1", &items, &platform)
+        fixture.write_spec("app", "v1", &items, &platform)
     })
 }
 
@@ -50,10 +50,10 @@ fn tagging_existing_image_takes_few_requests() {
             _ => vec!["copy", &from, &copy],
         };
         run(&fixture, &arguments);
-        let seen = proxy.seen();
+        let seen = proxy.requests();
         assert!(seen.len() <= MAX_REQUESTS, "{name} {repository}: {seen:?}");
-        let place = format!("{}/{repository}:{tag}", registry.name());
-        stdout(&validate(&fixture, &place).output().unwrap());
+        let location = format!("{}/{repository}:{tag}", registry.name());
+        stdout(&validate(&fixture, &location).output().unwrap());
     }
 }
 
@@ -61,13 +61,14 @@ fn tagging_existing_image_takes_few_requests() {
 fn tagging_several_tags_takes_one_request_each() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
-    pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
+    push_result(&push(&fixture, &spec, &registry.name()).output().unwrap());
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let mut command = push(&fixture, &spec, &proxy.name());
     command.args(["--tag", "v1", "--tag", "a", "--tag", "b"]);
-    let result = pushed(&command.output().unwrap());
+    let result = push_result(&command.output().unwrap());
     assert_eq!(result["images"][0]["uploadedBytes"], 0);
-    let requests: Vec<_> = proxy.seen().into_iter().map(|seen| (seen.method, seen.path)).collect();
+    let requests: Vec<_> =
+        proxy.requests().into_iter().map(|seen| (seen.method, seen.path)).collect();
     let request = |method: &str, tag: &str| (method.to_owned(), format!("/v2/app/manifests/{tag}"));
     let expected =
         [request("HEAD", "v1"), request("HEAD", "a"), request("PUT", "a"), request("PUT", "b")];
@@ -85,13 +86,13 @@ fn tagging_with_missing_content_becomes_a_full_push() {
         for (command, repository) in [("push", "app"), ("copy", "app")] {
             let (fixture, registry) = (Fixture::new(), Registry::start());
             let spec = image(&fixture, "app", 2);
-            pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
+            push_result(&push(&fixture, &spec, &registry.name()).output().unwrap());
             // The tag alone fails, which `copy` tries before it reads the image, and the tag after
             // the blobs that seem to be missing.
             let fails = if command == "copy" { 3 } else { 2 };
             let proxy = Proxy::start(registry.port(), move |seen, before| {
                 match seen.is("PUT", "/manifests/new") && before < fails {
-                    true => refusal(status, code),
+                    true => error_response(status, code),
                     false => Fault::None,
                 }
             });
@@ -106,8 +107,8 @@ fn tagging_with_missing_content_becomes_a_full_push() {
             }
             let name = format!("{command} {status} {code}");
             assert_eq!(proxy.count("PUT", "/uploads/"), 4, "{name}");
-            let place = format!("{}/{repository}:new", registry.name());
-            stdout(&validate(&fixture, &place).output().unwrap());
+            let location = format!("{}/{repository}:new", registry.name());
+            stdout(&validate(&fixture, &location).output().unwrap());
         }
     }
 }
@@ -123,7 +124,7 @@ fn index_with_known_image_asks_for_the_other_only() {
     let to = proxy.name();
     run(&fixture, &["index", amd64.to_str().unwrap(), arm64.to_str().unwrap(), "--to", &to]);
     // Of the other image the own layer and the config; what both share is known.
-    assert_eq!(proxy.count("HEAD", "/blobs/"), 2, "{:?}", proxy.seen());
+    assert_eq!(proxy.count("HEAD", "/blobs/"), 2, "{:?}", proxy.requests());
     assert_eq!(proxy.count("PUT", "/uploads/"), 2);
     assert_eq!(proxy.count("PUT", "/manifests/"), 2, "one image and the index");
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());

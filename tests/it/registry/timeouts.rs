@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::fault_proxy::{Fault, Proxy, Seen};
+use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::{Registry, free_port};
-use super::{image, push, pushed, refusal};
+use super::{error_response, image, push, push_result};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 /// An image in a registry behind a proxy whose rule counts from the time that it is switched on.
@@ -23,34 +23,34 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(rule: impl Fn(&Seen, usize) -> Fault + Send + Sync + 'static) -> Self {
+    fn new(rule: impl Fn(&RecordedRequest, usize) -> Fault + Send + Sync + 'static) -> Self {
         let (fixture, registry) = (Fixture::new(), Registry::start());
         let items: Vec<_> =
             (1..=6).map(|seed| fixture.item(&format!("item{seed}"), seed, 60_000)).collect();
-        let spec = fixture.spec("app", "v1", &items, &json!({}));
-        pushed(&push(&fixture, &spec, &registry.name()).output().unwrap());
+        let spec = fixture.write_spec("app", "v1", &items, &json!({}));
+        push_result(&push(&fixture, &spec, &registry.name()).output().unwrap());
         let is_on = Arc::new(AtomicBool::new(false));
         let on = Arc::clone(&is_on);
         let proxy = Proxy::start(registry.port(), move |seen, before| {
             if on.load(Ordering::SeqCst) { rule(seen, before) } else { Fault::None }
         });
-        let place = format!("{}/app:v1", proxy.name());
-        stdout(&fixture.cooper().args(["lock", &place, "-o", "lock.json"]).output().unwrap());
+        let location = format!("{}/app:v1", proxy.name());
+        stdout(&fixture.cooper().args(["lock", &location, "-o", "lock.json"]).output().unwrap());
         let base = json!({"base": {"lock": fixture.dir().join("lock.json")}});
-        let on_base = fixture.spec("above", "v1", &[], &base);
+        let on_base = fixture.write_spec("above", "v1", &[], &base);
         is_on.store(true, Ordering::SeqCst);
         Self { fixture, registry, proxy, on_base }
     }
 
     /// Commands that read the image, by name.
     fn commands(&self) -> Vec<(&'static str, Command)> {
-        let place = format!("{}/app:v1", self.proxy.name());
+        let location = format!("{}/app:v1", self.proxy.name());
         let on_base = self.on_base.to_str().unwrap();
         [
-            ("validate", vec!["validate", &place]),
-            ("inspect", vec!["inspect", "--fetch", &place]),
-            ("copy", vec!["copy", &place, "copied.tar"]),
-            ("save", vec!["save", &place, "-o", "saved.tar"]),
+            ("validate", vec!["validate", &location]),
+            ("inspect", vec!["inspect", "--fetch", &location]),
+            ("copy", vec!["copy", &location, "copied.tar"]),
+            ("save", vec!["save", &location, "-o", "saved.tar"]),
             ("build", vec!["build", on_base, "-o", "above.tar"]),
         ]
         .into_iter()
@@ -66,7 +66,7 @@ impl Setup {
 /// The fault of one answer.
 type Spoil = fn() -> Fault;
 
-fn is_layer(seen: &Seen) -> bool {
+fn is_layer(seen: &RecordedRequest) -> bool {
     seen.is("GET", "/blobs/")
 }
 
@@ -88,8 +88,9 @@ fn retry_after_over_limit_ends_with_registry_text() {
             let all = [output.stdout.clone(), output.stderr.clone()].concat();
             let all = String::from_utf8_lossy(&all).into_owned();
             assert_eq!(output.status.code(), Some(2), "{name} {part}: {all}");
-            let says = "429: TOOMANYREQUESTS: the limit of pulls; it asks for a wait of 86400 s";
-            assert!(all.contains(says), "{name} {part}: {all}");
+            let expected_text =
+                "429: TOOMANYREQUESTS: the limit of pulls; it asks for a wait of 86400 s";
+            assert!(all.contains(expected_text), "{name} {part}: {all}");
             assert_eq!(setup.proxy.count("GET", part), before + 1, "{name} {part}: {all}");
         }
     }
@@ -112,11 +113,11 @@ fn retry_pauses_are_limited_in_total() {
         true => wait("1"),
         false => Fault::None,
     });
-    let place = format!("{}/app:v1", setup.proxy.name());
+    let location = format!("{}/app:v1", setup.proxy.name());
     for (limit, requests) in [("0", 1), ("1", 2), ("2", 3)] {
         let before = setup.proxy.count("GET", "/manifests/v1");
         let mut command = setup.fixture.cooper();
-        command.args(["lock", "--registry-wait", limit, &place]);
+        command.args(["lock", "--registry-wait", limit, &location]);
         let error = stderr(&command.output().unwrap(), 2);
         assert!(error.contains("it asks for a wait of 1 s"), "{error}");
         assert_eq!(setup.proxy.count("GET", "/manifests/v1"), before + requests, "{limit}");
@@ -126,12 +127,16 @@ fn retry_pauses_are_limited_in_total() {
 #[test]
 fn retry_pauses_are_reported_with_reason() {
     let cases: [(&str, Spoil, &str); 4] = [
-        ("/manifests/v1", || refusal(503, "BUSY"), "503: BUSY: by a test; retry 1 of 4 in 0."),
+        (
+            "/manifests/v1",
+            || error_response(503, "BUSY"),
+            "503: BUSY: by a test; retry 1 of 4 in 0.",
+        ),
         ("/manifests/v1", || wait("0"), "the limit of pulls; it asks for a wait of 0 s; retry 1"),
         ("/blobs/", || Fault::Hang, "failed to reach `127.0.0.1:"),
         ("/blobs/", || Fault::Cut(100), "; retry 1 of 4 in 0."),
     ];
-    for (part, fault, says) in cases {
+    for (part, fault, expected_text) in cases {
         let spoilt = AtomicBool::new(false);
         let setup = Setup::new(move |seen, _| {
             match seen.is("GET", part) && !spoilt.swap(true, Ordering::SeqCst) {
@@ -139,10 +144,10 @@ fn retry_pauses_are_reported_with_reason() {
                 false => Fault::None,
             }
         });
-        let place = format!("{}/app:v1", setup.proxy.name());
-        let output = setup.fixture.cooper().args(["validate", &place]).output().unwrap();
+        let location = format!("{}/app:v1", setup.proxy.name());
+        let output = setup.fixture.cooper().args(["validate", &location]).output().unwrap();
         let warnings = stderr(&output, 0);
-        assert!(warnings.contains(says), "{warnings}");
+        assert!(warnings.contains(expected_text), "{warnings}");
         assert_eq!(warnings.matches("warning: ").count(), 1, "{warnings}");
     }
 }
@@ -215,11 +220,11 @@ fn registry_starting_late_is_retried() {
     let spec = image(&setup.fixture, "late", 2);
     for name in ["lock", "validate", "push"] {
         let port = free_port();
-        let place = format!("127.0.0.1:{port}/app:v1");
+        let location = format!("127.0.0.1:{port}/app:v1");
         let mut command = setup.fixture.cooper();
         match name {
             "push" => command.arg("push").arg(&spec).args(["--to", &format!("127.0.0.1:{port}")]),
-            _ => command.args([name, &place]),
+            _ => command.args([name, &location]),
         };
         command.args(["--registry-retries", "20"]).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -231,6 +236,6 @@ fn registry_starting_late_is_retried() {
         let mut rest = String::new();
         lines.read_to_string(&mut rest).unwrap();
         assert!(child.wait().unwrap().success(), "{name}: {rest}");
-        assert!(!late.seen().is_empty());
+        assert!(!late.requests().is_empty());
     }
 }

@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// A folder with a store in it; everything in it is gone when the test ends.
-pub(crate) struct Place {
+pub(crate) struct TestDir {
     dir: tempfile::TempDir,
 }
 
 /// What a run of the binary left.
-pub(crate) struct Ran {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Place {
+impl TestDir {
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
@@ -56,7 +56,7 @@ impl Place {
     }
 
     /// A spec.json of these fields, its closure the store paths of these names.
-    pub(crate) fn spec(&self, closure: &[&str], fields: Value) -> PathBuf {
+    pub(crate) fn write_spec(&self, closure: &[&str], fields: Value) -> PathBuf {
         let info = |name: &&str| json!({"path": self.store_path(name), "narHash": "sha256:0", "narSize": 1000});
         let mut spec = json!({"version": 1, "name": "app"});
         spec["closure"] = closure.iter().map(info).collect::<Vec<_>>().into();
@@ -66,13 +66,13 @@ impl Place {
     }
 
     /// Runs cooper here, with a cache of its own.
-    pub(crate) fn cooper(&self, args: &[&str]) -> Ran {
-        Ran::of(self.command(args).output().unwrap())
+    pub(crate) fn cooper(&self, args: &[&str]) -> CommandOutput {
+        CommandOutput::new(self.command(args).output().unwrap())
     }
 
     /// Runs cooper here and gives it a text to read.
-    pub(crate) fn fed(&self, args: &[&str], input: &str) -> Ran {
-        Ran::of(fed(&mut self.command(args), input))
+    pub(crate) fn run_with_stdin(&self, args: &[&str], input: &str) -> CommandOutput {
+        CommandOutput::new(run_with_stdin(&mut self.command(args), input))
     }
 
     /// That run, to add to.
@@ -84,21 +84,21 @@ impl Place {
     }
 
     /// Runs cooper and gives what it printed; it must succeed.
-    pub(crate) fn data(&self, args: &[&str]) -> String {
-        let ran = self.cooper(args);
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
-        ran.stdout
+    pub(crate) fn stdout_of(&self, args: &[&str]) -> String {
+        let result = self.cooper(args);
+        assert_eq!((result.code, result.stderr.as_str()), (Some(0), ""), "{args:?}");
+        result.stdout
     }
 
     /// Builds `spec.json`, which must fail with this code and words, leave nothing at the output
     /// path nor beside it, and say what is wrong once.
-    pub(crate) fn refuses(&self, code: i32, says: &[&str]) {
+    pub(crate) fn assert_build_fails(&self, code: i32, expected_text: &[&str]) {
         std::fs::create_dir_all(self.path("out")).unwrap();
         for format in ["archive", "layout"] {
             let target = self.path(&format!("out/{format}"));
             let args = ["build", "spec.json", "--format", format, "-o", target.to_str().unwrap()];
-            let ran = self.cooper(&args);
-            ran.failed(code, says);
+            let result = self.cooper(&args);
+            result.assert_failure(code, expected_text);
             let left: Vec<_> = std::fs::read_dir(self.path("out")).unwrap().collect();
             assert!(left.is_empty(), "left behind: {left:?}");
         }
@@ -108,7 +108,7 @@ impl Place {
     pub(crate) fn layers(&self, spec: &str) -> Vec<File> {
         // Tests change what a store path holds, which no store does: the cache would notice.
         let layout = ["--format", "layout", "-o", "layout", "--cache", "none"];
-        self.cooper(&[&["build", spec], &layout[..]].concat()).succeeded();
+        self.cooper(&[&["build", spec], &layout[..]].concat()).assert_success();
         let open = |digest: &Value| {
             let blob = digest.as_str().unwrap().replace(':', "/");
             File::open(self.path("layout/blobs").join(blob)).unwrap()
@@ -123,20 +123,20 @@ impl Place {
     }
 
     /// Builds `spec.json` into a layout-like archive, which must succeed.
-    pub(crate) fn builds(&self) -> PathBuf {
-        let ran = self.cooper(&["build", "spec.json", "-o", "image.tar"]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    pub(crate) fn build_archive(&self) -> PathBuf {
+        let result = self.cooper(&["build", "spec.json", "-o", "image.tar"]);
+        assert_eq!(result.code, Some(0), "{}", result.stderr);
         self.path("image.tar")
     }
 }
 
-impl Ran {
+impl CommandOutput {
     /// Nothing went wrong.
-    pub(crate) fn succeeded(&self) {
+    pub(crate) fn assert_success(&self) {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
     }
 
-    pub(crate) fn of(Output { status, stdout, stderr }: Output) -> Self {
+    pub(crate) fn new(Output { status, stdout, stderr }: Output) -> Self {
         Self {
             code: status.code(),
             stdout: String::from_utf8(stdout).unwrap(),
@@ -145,20 +145,20 @@ impl Ran {
     }
 
     /// One `error:` line, these words in the message, nothing on standard output.
-    pub(crate) fn failed(&self, code: i32, says: &[&str]) {
+    pub(crate) fn assert_failure(&self, code: i32, expected_text: &[&str]) {
         let Self { stdout, stderr, .. } = self;
         assert_eq!(self.code, Some(code), "{stderr}");
         assert_eq!(stdout, "", "{stderr}");
         assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
         assert!(stderr.starts_with("error: "), "{stderr}");
-        for words in says {
+        for words in expected_text {
             assert!(stderr.contains(words), "wanted `{words}`, got: {stderr}");
         }
     }
 }
 
 /// Runs a command and gives it a text to read.
-pub(crate) fn fed(command: &mut Command, input: &str) -> Output {
+pub(crate) fn run_with_stdin(command: &mut Command, input: &str) -> Output {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

@@ -20,15 +20,15 @@ impl Dockerd {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        Self::start_by(None, arguments, "{}")
+        Self::start_process(None, arguments, "{}")
     }
 
     /// A Docker of another root, made by `tests/new-root.sh`, with the given `daemon.json`.
     pub(crate) fn start_in(root: &Path, config: &str) -> Self {
-        Self::start_by(Some(root), &[], config)
+        Self::start_process(Some(root), &[], config)
     }
 
-    fn start_by(root: Option<&Path>, arguments: &[&str], config: &str) -> Self {
+    fn start_process(root: Option<&Path>, arguments: &[&str], config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("d").tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         fs::write(at("config"), config).unwrap();

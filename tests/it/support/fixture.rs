@@ -36,15 +36,15 @@ impl Fixture {
     /// A store path with one file of incompressible bytes. Another seed is another store path
     /// of the same name, as after a change of the package.
     pub(crate) fn item(&self, name: &str, seed: u64, size: usize) -> StoreItem {
-        self.item_of(name, "share/data", &noise(seed, size))
+        self.item_with_file(name, "share/data", &noise(seed, size))
     }
 
     /// A static busybox, so that a container can show that it runs.
     pub(crate) fn busybox(&self) -> StoreItem {
-        self.item_of("busybox", "bin/busybox", &fs::read("/bin/busybox").unwrap())
+        self.item_with_file("busybox", "bin/busybox", &fs::read("/bin/busybox").unwrap())
     }
 
-    fn item_of(&self, name: &str, file: &str, bytes: &[u8]) -> StoreItem {
+    fn item_with_file(&self, name: &str, file: &str, bytes: &[u8]) -> StoreItem {
         use std::os::unix::fs::PermissionsExt;
         let digest = Digest::of(bytes);
         let identity = Digest::of(format!("{name} {digest}").as_bytes()).hex();
@@ -68,7 +68,13 @@ impl Fixture {
 
     /// A spec of an image with a layer for each item, in their order from the bottom, and one
     /// for its own files. `rest` is merged over the fields that this sets.
-    pub(crate) fn spec(&self, name: &str, tag: &str, items: &[StoreItem], rest: &Value) -> PathBuf {
+    pub(crate) fn write_spec(
+        &self,
+        name: &str,
+        tag: &str,
+        items: &[StoreItem],
+        rest: &Value,
+    ) -> PathBuf {
         let groups: Vec<Value> = items
             .iter()
             .enumerate()

@@ -9,7 +9,7 @@ use cooper::spec::Platform;
 use cooper::transport::source::{Layout, Source};
 use serde_json::{Value, json};
 
-use crate::support::command::{Place, Ran};
+use crate::support::command::{CommandOutput, TestDir};
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -17,20 +17,20 @@ pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// The layout `from`, written by hand.
-pub(crate) struct Odd {
-    pub(crate) place: Place,
+pub(crate) struct LayoutBuilder {
+    pub(crate) test_dir: TestDir,
 }
 
-impl Odd {
+impl LayoutBuilder {
     pub(crate) fn new() -> Self {
-        let place = Place::new();
-        place.write("from/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-        Self { place }
+        let test_dir = TestDir::new();
+        test_dir.write("from/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+        Self { test_dir }
     }
 
     pub(crate) fn blob(&self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = Digest::of(bytes);
-        self.place.write(&format!("from/blobs/sha256/{}", digest.hex()), bytes);
+        self.test_dir.write(&format!("from/blobs/sha256/{}", digest.hex()), bytes);
         json!({"mediaType": media_type, "digest": digest.to_string(), "size": bytes.len()})
     }
 
@@ -41,7 +41,7 @@ impl Odd {
     /// An image with one empty layer and those given.
     pub(crate) fn image(&self, platform: &str, label: &str, layers: &[Value]) -> Value {
         let tar = self.blob(TAR, &[0; 1024]);
-        let own = of(platform);
+        let own = parse_platform(platform);
         let mut diff_ids = vec![tar["digest"].clone()];
         diff_ids.extend(layers.iter().map(|layer| layer["digest"].clone()));
         let config = json!({
@@ -71,65 +71,65 @@ impl Odd {
     }
 
     /// Writes index.json; each entry gets the name that stands before it.
-    pub(crate) fn names(&self, entries: &[(&str, Value)]) {
+    pub(crate) fn write_index(&self, entries: &[(&str, Value)]) {
         let named = entries.iter().map(|(name, entry)| {
             let mut entry = entry.clone();
             entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
             entry
         });
         let index = json!({"schemaVersion": 2, "manifests": named.collect::<Vec<_>>()});
-        self.place.write("from/index.json", index.to_string());
+        self.test_dir.write("from/index.json", index.to_string());
     }
 
-    pub(crate) fn copy(&self, arguments: &[&str]) -> Ran {
-        let _ = std::fs::remove_dir_all(self.place.path("to"));
-        self.place.cooper(&[&["copy", "oci:from:v1", "oci:to:v1"], arguments].concat())
+    pub(crate) fn copy(&self, arguments: &[&str]) -> CommandOutput {
+        let _ = std::fs::remove_dir_all(self.test_dir.path("to"));
+        self.test_dir.cooper(&[&["copy", "oci:from:v1", "oci:to:v1"], arguments].concat())
     }
 
     /// The digest of what was copied.
-    pub(crate) fn copied(&self) -> String {
-        let index = std::fs::read(self.place.path("to/index.json")).unwrap();
+    pub(crate) fn copied_digest(&self) -> String {
+        let index = std::fs::read(self.test_dir.path("to/index.json")).unwrap();
         let index: Value = serde_json::from_slice(&index).unwrap();
         index["manifests"][0]["digest"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn copied_blobs(&self) -> usize {
-        std::fs::read_dir(self.place.path("to/blobs/sha256")).unwrap().count()
+        std::fs::read_dir(self.test_dir.path("to/blobs/sha256")).unwrap().count()
     }
 
     /// What `cooper lock` would write.
     pub(crate) fn lock(&self) -> Result<Lock, String> {
-        let layout = Layout::open(&self.place.path("from")).unwrap();
+        let layout = Layout::open(&self.test_dir.path("from")).unwrap();
         let root = &layout.roots().unwrap()[0];
         Lock::of(&layout, "a:v1", root, &NullReporter).map_err(|error| error.to_string())
     }
 
-    pub(crate) fn locked(&self) -> BTreeMap<String, String> {
+    pub(crate) fn locked_digests(&self) -> BTreeMap<String, String> {
         let platforms = self.lock().unwrap().platforms.into_iter();
         platforms.map(|(key, image)| (key, image.manifest.digest.to_string())).collect()
     }
 
     /// Every command that looks for images fails with these words.
-    pub(crate) fn refused(&self, says: &[&str]) {
-        self.copy(&["--platform=linux/amd64"]).failed(1, says);
-        self.place.cooper(&["inspect", "oci:from:v1"]).failed(1, says);
+    pub(crate) fn assert_refused(&self, expected_text: &[&str]) {
+        self.copy(&["--platform=linux/amd64"]).assert_failure(1, expected_text);
+        self.test_dir.cooper(&["inspect", "oci:from:v1"]).assert_failure(1, expected_text);
         let error = self.lock().unwrap_err();
-        let validated = self.place.cooper(&["validate", "oci:from:v1"]);
+        let validated = self.test_dir.cooper(&["validate", "oci:from:v1"]);
         assert_eq!(validated.code, Some(1), "{}", validated.stdout);
-        for words in says {
+        for words in expected_text {
             assert!(error.contains(words), "wanted `{words}`, got: {error}");
             assert!(validated.stdout.contains(words), "wanted `{words}`: {}", validated.stdout);
         }
     }
 }
 
-pub(crate) fn of(platform: &str) -> Platform {
+pub(crate) fn parse_platform(platform: &str) -> Platform {
     platform.parse().unwrap()
 }
 
 /// An entry of an index with its platform.
-pub(crate) fn stated(mut entry: Value, platform: &str) -> Value {
-    entry["platform"] = serde_json::to_value(of(platform)).unwrap();
+pub(crate) fn with_platform(mut entry: Value, platform: &str) -> Value {
+    entry["platform"] = serde_json::to_value(parse_platform(platform)).unwrap();
     entry
 }
 

@@ -12,23 +12,23 @@ pub(crate) const ZSTD: &str = r#"{"algorithm": "zstd", "level": 1}"#;
 pub(crate) const NONE: &str = r#"{"algorithm": "none"}"#;
 
 /// A folder with store paths, specs, a cache and results.
-pub(crate) struct House {
+pub(crate) struct Sandbox {
     pub(crate) dir: tempfile::TempDir,
 }
 
-impl House {
+impl Sandbox {
     pub(crate) fn new() -> Self {
-        let house = Self { dir: tempfile::tempdir().unwrap() };
-        fs::create_dir(house.path("store")).unwrap();
-        house
+        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(sandbox.path("store")).unwrap();
+        sandbox
     }
 
     /// With so many store paths of so many bytes, and a spec over them.
-    pub(crate) fn filled(paths: usize, size: usize, compression: &str) -> Self {
-        let house = Self::new();
-        house.fill(paths, size);
-        house.spec(compression);
-        house
+    pub(crate) fn with_store_paths(paths: usize, size: usize, compression: &str) -> Self {
+        let sandbox = Self::new();
+        sandbox.add_store_paths(paths, size);
+        sandbox.write_spec(compression);
+        sandbox
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -36,7 +36,7 @@ impl House {
     }
 
     /// A folder or file of the cache.
-    pub(crate) fn cached(&self, below: &str) -> PathBuf {
+    pub(crate) fn cache_path(&self, below: &str) -> PathBuf {
         cooper::cache::folder(&self.path("cache")).join(below)
     }
 
@@ -45,7 +45,7 @@ impl House {
     }
 
     /// So many store paths of so many bytes, none of which compresses to nothing.
-    pub(crate) fn fill(&self, paths: usize, size: usize) {
+    pub(crate) fn add_store_paths(&self, paths: usize, size: usize) {
         for number in 0..paths {
             let file = self.store_path(number).join("share/data");
             fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -54,7 +54,7 @@ impl House {
     }
 
     /// A spec over everything in the store.
-    pub(crate) fn spec(&self, compression: &str) -> PathBuf {
+    pub(crate) fn write_spec(&self, compression: &str) -> PathBuf {
         let mut paths: Vec<_> =
             fs::read_dir(self.path("store")).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
@@ -74,13 +74,13 @@ impl House {
 
     /// `cooper build`, behind other words of a command line if there are any.
     pub(crate) fn build(&self, before: &[&str], out: &str, more: &[&str]) -> Command {
-        self.build_told("--quiet", before, out, more)
+        self.build_with("--quiet", before, out, more)
     }
 
     /// As [`build`](House::build), and tells of it as that option says.
-    pub(crate) fn build_told(
+    pub(crate) fn build_with(
         &self,
-        told: &str,
+        messages: &str,
         before: &[&str],
         out: &str,
         more: &[&str],
@@ -89,7 +89,7 @@ impl House {
         let mut words = before.iter().copied().chain([cooper]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).arg("--cache").arg(self.path("cache"));
-        command.args([told, "build"]).arg(self.path("spec.json"));
+        command.args([messages, "build"]).arg(self.path("spec.json"));
         command.arg("-o").arg(if out == "-" { "-".into() } else { self.path(out) }).args(more);
         // Nothing of whoever runs the tests.
         command.env("TMPDIR", self.dir.path());
@@ -97,9 +97,9 @@ impl House {
     }
 
     /// The bytes of the archive that all runs must give.
-    pub(crate) fn expected(&self) -> Vec<u8> {
+    pub(crate) fn expected_archive(&self) -> Vec<u8> {
         let output = self.build(&[], "-", &[]).output().unwrap();
-        succeeded(&output);
+        assert_success(&output);
         output.stdout
     }
 
@@ -115,7 +115,7 @@ impl House {
 }
 
 /// The words before a command that a script runs after it has mounted something on a path.
-pub(crate) fn mounting<'a>(script: &'a str, path: &'a Path) -> [&'a str; 8] {
+pub(crate) fn with_mount<'a>(script: &'a str, path: &'a Path) -> [&'a str; 8] {
     let path = path.to_str().unwrap();
     ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", path]
 }
@@ -132,9 +132,9 @@ pub(crate) fn noise(seed: usize, size: usize) -> Vec<u8> {
 }
 
 /// How long a process lives before it is killed.
-pub(crate) struct Lives(u64);
+pub(crate) struct KillTimes(u64);
 
-impl Lives {
+impl KillTimes {
     /// `COOPER_TEST_SEED` gives those of a run that failed.
     pub(crate) fn new() -> Self {
         let seed = std::env::var("COOPER_TEST_SEED").map_or_else(
@@ -155,16 +155,16 @@ impl Lives {
 
 /// What is told on standard error with `--json`, of one kind.
 pub(crate) fn events(output: &Output, kind: &str) -> Vec<Value> {
-    let text = errors(output);
+    let text = stderr_text(output);
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.filter(|event| event["event"] == kind).collect()
 }
 
-pub(crate) fn succeeded(output: &Output) {
-    assert!(output.status.success(), "{}", errors(output));
+pub(crate) fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{}", stderr_text(output));
 }
 
-pub(crate) fn errors(output: &Output) -> String {
+pub(crate) fn stderr_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -175,20 +175,20 @@ pub(crate) fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output
         command.arg(arg.as_ref());
     }
     let output = command.output().unwrap_or_else(|e| panic!("{program}: {e}; run tests/setup"));
-    assert!(output.status.success(), "{program}: {}", errors(&output));
+    assert!(output.status.success(), "{program}: {}", stderr_text(&output));
     output
 }
 
 /// Every file, link and directory below, with what it holds.
 pub(crate) fn tree(root: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
+    let mut directories = vec![root.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             let kind = fs::symlink_metadata(&path).unwrap().file_type();
             let what = if kind.is_dir() {
-                folders.push(path.clone());
+                directories.push(path.clone());
                 "directory".to_owned()
             } else if kind.is_symlink() {
                 format!("to {}", fs::read_link(&path).unwrap().display())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) use super::dockerd::{Dockerd, in_root, unmount_below};
 
 /// Machines of continuous integration are slow.
-const PATIENCE: Duration = Duration::from_secs(90);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A process that ends with the test.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Server {
         let since = Instant::now();
         while !answers() {
             let ended = self.child.try_wait().unwrap();
-            let late = since.elapsed() > PATIENCE;
+            let late = since.elapsed() > STARTUP_TIMEOUT;
             assert!(ended.is_none() && !late, "{ended:?}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order of the crate doc's table, each with what it may import.
-const ROOMS: &[(&str, &[&str])] = &[
+const MODULES: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("store_path", &[]),
     ("progress", &[]),
@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that only some rooms may use.
-const CRATES: &[(&str, &[&str])] = &[
+const PACKAGES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("clap", &["cli"]),
     ("tokio", &["transport"]),
@@ -56,33 +56,33 @@ const CRATES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["digest", "store_path", "spec", "closure", "plan"];
 const IMPURE: &[&str] = &["fs", "env", "time", "thread", "net"];
 
-const NO_ROOMS: &[&str] = &["util", "utils", "common", "helpers", "manager"];
+const BANNED_MODULE_NAMES: &[&str] = &["util", "utils", "common", "helpers", "manager"];
 
-const MOST_LINES_A_FILE: usize = 400;
-const MOST_LINES_A_FUNCTION: usize = 60;
+const MAX_FILE_LINES: usize = 400;
+const MAX_FUNCTION_LINES: usize = 60;
 
 struct Source {
     path: PathBuf,
-    room: String,
+    module: String,
     text: String,
 }
 
 fn sources() -> Vec<Source> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    let mut folders = vec![src.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
+    let mut directories = vec![src.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
                 continue;
             }
             let below = path.strip_prefix(&src).unwrap();
             let first = below.components().next().unwrap().as_os_str().to_str().unwrap();
-            let room = first.trim_end_matches(".rs").to_owned();
+            let module = first.trim_end_matches(".rs").to_owned();
             let text = std::fs::read_to_string(&path).unwrap();
-            found.push(Source { path: below.into(), room, text });
+            found.push(Source { path: below.into(), module, text });
         }
     }
     assert!(found.len() > 20, "the test reads the real sources");
@@ -92,24 +92,24 @@ fn sources() -> Vec<Source> {
 
 /// Lines of code: what is behind `//` is prose.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().filter(|(_, line)| !is_prose(line)).map(|(n, l)| (n + 1, l))
+    text.lines().enumerate().filter(|(_, line)| !is_comment(line)).map(|(n, l)| (n + 1, l))
 }
 
-fn is_prose(line: &str) -> bool {
+fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
 
 /// Every name that follows `root::` in the code, with its line; also those in braces, which may go
 /// over lines and have braces in them.
-fn named_after<'a>(root: &str, text: &'a str) -> Vec<(usize, &'a str)> {
+fn names_after<'a>(root: &str, text: &'a str) -> Vec<(usize, &'a str)> {
     let mut names = Vec::new();
     let mut name_from = |from: usize| {
         let spaces = text[from..].len() - text[from..].trim_start().len();
         let name = &text[from + spaces..];
         let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
         let line = text[..from + spaces].matches('\n').count() + 1;
-        let is_prose = text.lines().nth(line - 1).is_some_and(is_prose);
-        names.extend((end > 0 && !is_prose).then_some((line, &name[..end])));
+        let is_comment = text.lines().nth(line - 1).is_some_and(is_comment);
+        names.extend((end > 0 && !is_comment).then_some((line, &name[..end])));
     };
     for (at, root) in text.match_indices(&format!("{root}::")) {
         let from = at + root.len();
@@ -133,82 +133,91 @@ fn named_after<'a>(root: &str, text: &'a str) -> Vec<(usize, &'a str)> {
 #[test]
 fn imports_in_braces_are_found() {
     let text = "use crate::{\n    a::{X, Y},\n    b,\n};\nuse crate::c::{d, e};\n// crate::f\n";
-    assert_eq!(named_after("crate", text), [(2, "a"), (3, "b"), (5, "c")]);
+    assert_eq!(names_after("crate", text), [(2, "a"), (3, "b"), (5, "c")]);
 }
 
-fn none(problems: &[String]) {
+fn assert_no_problems(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
 #[test]
 fn modules_import_only_their_row() {
-    let allowed: BTreeMap<_, _> = ROOMS.iter().copied().collect();
+    let allowed: BTreeMap<_, _> = MODULES.iter().copied().collect();
     let mut problems = Vec::new();
-    for source in sources().iter().filter(|s| !["lib", "main"].contains(&s.room.as_str())) {
-        let Some(row) = allowed.get(source.room.as_str()) else {
+    for source in sources().iter().filter(|s| !["lib", "main"].contains(&s.module.as_str())) {
+        let Some(row) = allowed.get(source.module.as_str()) else {
             problems.push(format!("{}: no row in tests/it/tidy/mod.rs", source.path.display()));
             continue;
         };
-        for (line, room) in named_after("crate", &source.text) {
-            let known = allowed.contains_key(room);
-            if known && room != source.room && !row.contains(&room) && *row != ["*"] {
+        for (line, module) in names_after("crate", &source.text) {
+            let known = allowed.contains_key(module);
+            if known && module != source.module && !row.contains(&module) && *row != ["*"] {
                 let path = source.path.display();
-                problems.push(format!("src/{path}:{line}: {} may not import {room}", source.room));
+                problems
+                    .push(format!("src/{path}:{line}: {} may not import {module}", source.module));
             }
         }
     }
-    none(&problems);
+    assert_no_problems(&problems);
 }
 
 #[test]
 fn crate_documentation_lists_every_module() {
     let doc = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
-    let built = |room: &str| doc.contains(&format!("pub mod {room};"));
-    let missing =
-        ROOMS.iter().filter(|(room, _)| built(room) && !doc.contains(&format!("| [`{room}`]")));
-    none(&missing.map(|(room, _)| format!("src/lib.rs: no row for {room}")).collect::<Vec<_>>());
+    let built = |module: &str| doc.contains(&format!("pub mod {module};"));
+    let missing = MODULES
+        .iter()
+        .filter(|(module, _)| built(module) && !doc.contains(&format!("| [`{module}`]")));
+    assert_no_problems(
+        &missing.map(|(module, _)| format!("src/lib.rs: no row for {module}")).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
 fn packages_are_used_only_in_their_modules() {
     let mut problems = Vec::new();
     for source in sources() {
-        for (name, rooms) in CRATES {
+        for (name, modules) in PACKAGES {
             for (line, text) in code(&source.text) {
-                if text.contains(&format!("{name}::")) && !rooms.contains(&source.room.as_str()) {
+                if text.contains(&format!("{name}::")) && !modules.contains(&source.module.as_str())
+                {
                     problems.push(format!(
-                        "src/{}:{line}: {name} lives in {rooms:?}",
+                        "src/{}:{line}: {name} lives in {modules:?}",
                         source.path.display()
                     ));
                 }
             }
         }
     }
-    none(&problems);
+    assert_no_problems(&problems);
 }
 
 #[test]
 fn pure_modules_have_no_side_effects() {
     let mut problems = Vec::new();
-    for source in sources().iter().filter(|s| PURE.contains(&s.room.as_str())) {
+    for source in sources().iter().filter(|s| PURE.contains(&s.module.as_str())) {
         let asynchronous = code(&source.text).filter(|(_, text)| text.contains("async "));
-        let impure = named_after("std", &source.text).into_iter();
+        let impure = names_after("std", &source.text).into_iter();
         let impure = impure.filter(|(_, name)| IMPURE.contains(name));
         for (line, word) in asynchronous.map(|(line, _)| (line, "async")).chain(impure) {
             let path = source.path.display();
-            problems.push(format!("src/{path}:{line}: {} is pure, no {word}", source.room));
+            problems.push(format!("src/{path}:{line}: {} is pure, no {word}", source.module));
         }
     }
-    none(&problems);
+    assert_no_problems(&problems);
 }
 
 #[test]
 fn module_names_state_a_purpose() {
-    let odd = sources().into_iter().filter(|source| {
+    let builder = sources().into_iter().filter(|source| {
         let parts = source.path.iter().filter_map(|part| part.to_str());
-        parts.map(|part| part.trim_end_matches(".rs")).any(|part| NO_ROOMS.contains(&part))
+        parts
+            .map(|part| part.trim_end_matches(".rs"))
+            .any(|part| BANNED_MODULE_NAMES.contains(&part))
     });
-    none(&odd.map(|source| format!("src/{}", source.path.display())).collect::<Vec<_>>());
+    assert_no_problems(
+        &builder.map(|source| format!("src/{}", source.path.display())).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -217,18 +226,18 @@ fn files_and_functions_are_within_limits() {
     for source in sources() {
         let path = source.path.display();
         let lines = source.text.lines().count();
-        if lines > MOST_LINES_A_FILE {
-            problems.push(format!("src/{path}: {lines} lines, at most {MOST_LINES_A_FILE}"));
+        if lines > MAX_FILE_LINES {
+            problems.push(format!("src/{path}: {lines} lines, at most {MAX_FILE_LINES}"));
         }
         for (name, start, length) in functions(&source.text) {
-            if length > MOST_LINES_A_FUNCTION {
+            if length > MAX_FUNCTION_LINES {
                 problems.push(format!(
-                    "src/{path}:{start}: {name} has {length} lines, at most {MOST_LINES_A_FUNCTION}"
+                    "src/{path}:{start}: {name} has {length} lines, at most {MAX_FUNCTION_LINES}"
                 ));
             }
         }
     }
-    none(&problems);
+    assert_no_problems(&problems);
 }
 
 /// Functions by rustfmt's layout: from the line with `fn` to the closing brace of its indent.
