@@ -197,7 +197,7 @@ fn readme_and_schema_describe_the_events() {
         lines.map(|line| serde_json::from_str(line).expect(line)).collect()
     };
     let events = shown(&read("README.md"));
-    assert_eq!(events, shown(&read("src/cli/events.rs")));
+    assert_eq!(events, shown(&read("src/cli/ui/events.rs")));
     assert_eq!(events.len(), 5);
     let map = read("src/lib.rs");
     for event in &events {
