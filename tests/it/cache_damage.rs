@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::fixture::{Fixture, StoreItem, stderr};
 
 /// Turns over a bit of the largest file in the cache, and leaves its size and time as they were.
-fn damage(fixture: &Fixture) {
+pub(crate) fn damage(fixture: &Fixture) {
     let dir = fixture.dir().join("cache/v3/blobs");
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let largest = paths.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
@@ -22,13 +22,13 @@ fn damage(fixture: &Fixture) {
 }
 
 /// Says what a run warned of.
-fn warned(output: &Output, code: i32) -> String {
+pub(crate) fn warned(output: &Output, code: i32) -> String {
     let text = stderr(output, code);
     assert!(text.contains("is damaged; its entry is removed from the cache"), "{text}");
     text
 }
 
-fn item(fixture: &Fixture) -> StoreItem {
+pub(crate) fn item(fixture: &Fixture) -> StoreItem {
     fixture.item("lib", 5, 200_000)
 }
 
@@ -70,32 +70,4 @@ fn load_or_save_archives_are_whole_or_absent() {
     let broken = fixture.write_spec("broken", "v1", &[item(&fixture)], &gone);
     stderr(&load(&[&spec, &broken], "none"), 1);
     assert!(!fixture.dir().join("none").exists(), "the first archive does not stay");
-}
-
-#[test]
-fn push_damaged_cache_image_is_whole() {
-    let (fixture, registry) = (Fixture::new(), super::registry::server::Registry::start());
-    let spec = fixture.write_spec("app", "v1", &[item(&fixture)], &json!({}));
-    let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
-    stderr(&build.unwrap(), 0);
-    damage(&fixture);
-    let mut push = fixture.cooper();
-    push.arg("push").arg(&spec).args(["--to", &registry.name()]);
-    warned(&push.output().unwrap(), 0);
-    let location = format!("docker://{}/app:v1", registry.name());
-    stderr(&fixture.cooper().arg("validate").arg(location).output().unwrap(), 0);
-}
-
-#[test]
-fn load_damaged_cache_image_is_whole() {
-    let (fixture, docker) = (Fixture::new(), crate::support::servers::Dockerd::start());
-    let spec = fixture.write_spec("app", "v1", &[item(&fixture)], &json!({}));
-    let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
-    stderr(&build.unwrap(), 0);
-    damage(&fixture);
-    let mut load = fixture.cooper();
-    load.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec);
-    warned(&load.output().unwrap(), 0);
-    let inspect = docker.docker().args(["image", "inspect", "app:v1"]).output().unwrap();
-    assert!(inspect.status.success());
 }

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::registry::server::Registry;
 use crate::support::command::TestDir;
 
 /// An image with one store path and one file of its own, under two tags.
-fn example() -> TestDir {
+pub(crate) fn example() -> TestDir {
     let test_dir = TestDir::new();
     test_dir.store_file("app-1.0", "share/data", "a".repeat(5000));
     test_dir.write_spec(
@@ -22,7 +21,7 @@ fn example() -> TestDir {
     test_dir
 }
 
-fn inspect_json(test_dir: &TestDir, args: &[&str]) -> Value {
+pub(crate) fn inspect_json(test_dir: &TestDir, args: &[&str]) -> Value {
     let mut all = vec!["inspect", "--json", "--quiet"];
     all.extend(args);
     serde_json::from_str(&test_dir.stdout_of(&all)).unwrap()
@@ -111,26 +110,4 @@ fn history_several_images_asks_for_one() {
         .cooper(&["history", "both"])
         .assert_failure(1, &["several images", "team/other", "oci:DIR:NAME"]);
     test_dir.stdout_of(&["history", "oci:both:team/other:v1"]);
-}
-
-#[test]
-fn inspect_registry_image_reads_layers_with_fetch_only() {
-    let test_dir = example();
-    let registry = Registry::start();
-    let host = registry.name();
-    test_dir.cooper(&["push", "--quiet", "spec.json", "--to", &host]).assert_success();
-    let reference = format!("{host}/team/app:v1");
-    let far = &inspect_json(&test_dir, &[&reference])[0];
-    let fetched = &inspect_json(&test_dir, &["--fetch", &reference])[0];
-    test_dir.build_archive();
-    let built = &inspect_json(&test_dir, &["image.tar"])[0];
-    assert_eq!((&far["digest"], &far["config"]), (&built["digest"], &built["config"]));
-    assert_eq!(far["layers"][0]["paths"], json!([]));
-    assert_eq!(far["layers"][0]["size"], built["layers"][0]["blobSize"]);
-    assert_eq!(fetched["layers"], built["layers"]);
-    assert_eq!((&far["name"], &far["tags"]), (&json!(format!("{host}/team/app")), &json!(["v1"])));
-    assert_eq!(
-        test_dir.stdout_of(&["history", &reference]),
-        test_dir.stdout_of(&["history", "image.tar"])
-    );
 }

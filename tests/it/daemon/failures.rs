@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::{load, run_config};
+use crate::cache_damage;
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::{Dockerd, signal};
 
@@ -210,4 +211,18 @@ fn forward(mut from: UnixStream, mut to: UnixStream, tell: &std::sync::mpsc::Sen
         }
     }
     let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+#[test]
+fn load_damaged_cache_image_is_whole() {
+    let (fixture, docker) = (Fixture::new(), Dockerd::start());
+    let spec = fixture.write_spec("app", "v1", &[cache_damage::item(&fixture)], &json!({}));
+    let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
+    stderr(&build.unwrap(), 0);
+    cache_damage::damage(&fixture);
+    let mut load = fixture.cooper();
+    load.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec);
+    cache_damage::warned(&load.output().unwrap(), 0);
+    let inspect = docker.docker().args(["image", "inspect", "app:v1"]).output().unwrap();
+    assert!(inspect.status.success());
 }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::Registry;
 use super::{digest, image, push, validate};
+use crate::inspect_built;
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 type Rule = fn(&RecordedRequest, usize) -> Fault;
@@ -184,4 +187,26 @@ fn pull_redirect_to_other_host_sends_no_credentials() {
     );
     assert_eq!(storage.count("GET", "/blobs/"), 4);
     assert!(storage.requests().iter().all(|request| request.header("authorization").is_none()));
+}
+
+#[test]
+fn inspect_registry_image_reads_layers_with_fetch_only() {
+    let test_dir = inspect_built::example();
+    let registry = Registry::start();
+    let host = registry.name();
+    test_dir.cooper(&["push", "--quiet", "spec.json", "--to", &host]).assert_success();
+    let reference = format!("{host}/team/app:v1");
+    let far = &inspect_built::inspect_json(&test_dir, &[&reference])[0];
+    let fetched = &inspect_built::inspect_json(&test_dir, &["--fetch", &reference])[0];
+    test_dir.build_archive();
+    let built = &inspect_built::inspect_json(&test_dir, &["image.tar"])[0];
+    assert_eq!((&far["digest"], &far["config"]), (&built["digest"], &built["config"]));
+    assert_eq!(far["layers"][0]["paths"], json!([]));
+    assert_eq!(far["layers"][0]["size"], built["layers"][0]["blobSize"]);
+    assert_eq!(fetched["layers"], built["layers"]);
+    assert_eq!((&far["name"], &far["tags"]), (&json!(format!("{host}/team/app")), &json!(["v1"])));
+    assert_eq!(
+        test_dir.stdout_of(&["history", &reference]),
+        test_dir.stdout_of(&["history", "image.tar"])
+    );
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::fault_proxy::{Fault, Proxy};
 use super::server::Registry;
 use super::{digest, image, push, push_result, validate};
+use crate::cache_damage;
 use crate::support::fixture::{Fixture, stderr, stdout};
 
 #[test]
@@ -191,4 +192,18 @@ fn push_damaged_cache_sends_correct_blobs() {
         let location = format!("{}/{name}/app:v1", registry.name());
         stdout(&validate(&fixture, &location).output().unwrap());
     }
+}
+
+#[test]
+fn push_damaged_cache_image_is_whole() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
+    let spec = fixture.write_spec("app", "v1", &[cache_damage::item(&fixture)], &json!({}));
+    let build = fixture.cooper().arg("build").arg(&spec).args(["-o", "good.tar"]).output();
+    stderr(&build.unwrap(), 0);
+    cache_damage::damage(&fixture);
+    let mut push = fixture.cooper();
+    push.arg("push").arg(&spec).args(["--to", &registry.name()]);
+    cache_damage::warned(&push.output().unwrap(), 0);
+    let location = format!("docker://{}/app:v1", registry.name());
+    stderr(&fixture.cooper().arg("validate").arg(location).output().unwrap(), 0);
 }
