@@ -181,17 +181,6 @@ fn schema_accepts_what_build_accepts() {
 }
 
 #[test]
-fn help_of_inspection_commands() {
-    let test_dir = TestDir::new();
-    let subcommands = ["inspect", "history", "schema", "completions", "man"];
-    let short = |subcommand: &str| {
-        test_dir.stdout_of(&["help", subcommand]).split("\nOptions:").next().map(str::to_owned)
-    };
-    let text: Vec<String> = subcommands.iter().filter_map(|subcommand| short(subcommand)).collect();
-    insta::assert_snapshot!(text.join("\n---\n"));
-}
-
-#[test]
 fn completions_list_commands_in_every_shell() {
     let test_dir = TestDir::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -14,6 +14,7 @@ mod foreign_blobs;
 mod foreign_indexes;
 mod foreign_layouts;
 mod from_tree;
+mod help;
 mod inspect;
 mod inspect_built;
 mod interop;

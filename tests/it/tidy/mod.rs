@@ -1,10 +1,15 @@
-//! The house rules that no compiler knows: who may import whom, how long things may be, and
-//! where a crate may be used.
+//! Rules that no compiler checks: which module imports which, how long files and functions may
+//! be, where a package is used, and how texts are written.
+
+mod circles;
+mod language;
+mod scanner;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Rooms in the order of the crate doc's table, each with what it may import.
+/// The modules in the order of the table in `src/lib.rs`, each with the modules it may import.
 const MODULES: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("store_path", &[]),
@@ -39,20 +44,18 @@ const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["*"]),
 ];
 
-/// Crates that only some rooms may use.
+/// Packages that only some modules may use.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("clap", &["cli"]),
     ("tokio", &["transport"]),
     ("reqwest", &["transport"]),
-    ("bollard", &["transport"]),
-    ("oci_client", &["transport"]),
     ("rayon", &["layer"]),
     ("oci_spec", &["image", "base"]),
     ("canon_json", &["json"]),
 ];
 
-/// Rooms without files, environment, clock, threads or async.
+/// Modules without files, environment, clock, threads or async.
 const PURE: &[&str] = &["digest", "store_path", "spec", "closure", "plan"];
 const IMPURE: &[&str] = &["fs", "env", "time", "thread", "net"];
 
@@ -90,7 +93,7 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Lines of code: what is behind `//` is prose.
+/// Returns the lines that are not comments, with their numbers.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().filter(|(_, line)| !is_comment(line)).map(|(n, l)| (n + 1, l))
 }
@@ -99,8 +102,8 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
 
-/// Every name that follows `root::` in the code, with its line; also those in braces, which may go
-/// over lines and have braces in them.
+/// Returns every name that follows `root::` in the code, with its line. Names in braces count,
+/// over several lines and in nested braces.
 fn names_after<'a>(root: &str, text: &'a str) -> Vec<(usize, &'a str)> {
     let mut names = Vec::new();
     let mut name_from = |from: usize| {
@@ -182,7 +185,7 @@ fn packages_are_used_only_in_their_modules() {
                 if text.contains(&format!("{name}::")) && !modules.contains(&source.module.as_str())
                 {
                     problems.push(format!(
-                        "src/{}:{line}: {name} lives in {modules:?}",
+                        "src/{}:{line}: {name} may be used only in {modules:?}",
                         source.path.display()
                     ));
                 }
@@ -201,7 +204,10 @@ fn pure_modules_have_no_side_effects() {
         let impure = impure.filter(|(_, name)| IMPURE.contains(name));
         for (line, word) in asynchronous.map(|(line, _)| (line, "async")).chain(impure) {
             let path = source.path.display();
-            problems.push(format!("src/{path}:{line}: {} is pure, no {word}", source.module));
+            problems.push(format!(
+                "src/{path}:{line}: {} is pure and may not use {word}",
+                source.module
+            ));
         }
     }
     assert_no_problems(&problems);
@@ -295,7 +301,10 @@ fn fuzz_lock_file_matches_the_main_lock_file() {
     fuzzed.retain(|name, versions| {
         own.get(name).is_some_and(|own| versions.iter().any(|version| !own.contains(version)))
     });
-    assert!(own.len() > 100 && fuzzed.is_empty(), "bring these in line: {fuzzed:?}");
+    assert!(
+        own.len() > 100 && fuzzed.is_empty(),
+        "different versions in fuzz/Cargo.lock: {fuzzed:?}"
+    );
 }
 
 #[test]
