@@ -1,4 +1,4 @@
-//! Words that mean something else than who wrote them thinks.
+//! Hints for arguments that mean something else than their author intended.
 
 use serde_json::json;
 
@@ -90,7 +90,7 @@ fn changes_often_unknown_name_warns_once() {
         assert_eq!(result.stderr.matches("changesOften").count(), 1, "{}", result.stderr);
     }
     test_dir.stdout_of(&["plan", "one.json", "--quiet"]);
-    // Alone, an image knows of no other's paths.
+    // A single image does not know the paths of another one.
     let layering = json!({"changesOften": ["one", "two"]});
     let alone = json!({"closure": graph("one-1.0"), "layering": layering});
     test_dir.write_spec(&[], alone);
@@ -183,7 +183,7 @@ fn location_non_utf8_path_is_accepted() {
         cooper(&[name(b"history"), to]).assert_success();
     }
     cooper(&[name(b"inspect"), spec, archive, copy, layout]).assert_success();
-    // Who names no file is told which word is meant.
+    // The error names the invalid argument.
     cooper(&[name(b"inspect"), name(b"n\xff")]).assert_failure(
         1,
         &["error: `n\u{fffd}` is no file or folder that is there", "is no UTF-8"],

@@ -1,4 +1,4 @@
-//! The accounts of a base, wherever its `/etc/passwd` leads.
+//! Accounts of a base image whose `/etc/passwd` may be a link.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// A layout of one image with these layers.
+/// Writes a layout of one image with these layers.
 fn layout(test_dir: &TestDir, layers: &[&[Entry<'_>]]) {
     let blob = |bytes: &[u8], media_type: &str| {
         let digest = Digest::of(bytes);
@@ -65,7 +65,7 @@ fn layout(test_dir: &TestDir, layers: &[&[Entry<'_>]]) {
         .write("base/index.json", json!({"schemaVersion": 2, "manifests": [manifest]}).to_string());
 }
 
-/// Builds an image on a base of these layers.
+/// Builds an image on a base with these layers.
 fn build(layers: &[&[Entry<'_>]], mut fields: Value) -> (TestDir, CommandOutput) {
     let test_dir = TestDir::new();
     layout(&test_dir, layers);
@@ -76,7 +76,7 @@ fn build(layers: &[&[Entry<'_>]], mut fields: Value) -> (TestDir, CommandOutput)
     (test_dir, output)
 }
 
-/// The kind and the bytes of a file in the top layer.
+/// Returns the kind and the content of a file in the top layer.
 fn in_top_layer(archive: &Path, path: &str) -> Option<(tar::EntryType, String)> {
     use std::io::Read;
     let read = |name: &str| {

@@ -1,4 +1,4 @@
-//! Damage in the cache that no look at a file shows, and what each command does about it.
+//! Damage in the cache that only a digest detects, and the reaction of each command.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::fixture::{Fixture, StoreItem, stderr};
 
-/// Turns over a bit of the largest file in the cache, and leaves its size and time as they were.
+/// Flips a bit of the largest file in the cache; size and modification time stay.
 pub(crate) fn damage(fixture: &Fixture) {
     let dir = fixture.dir().join("cache/v3/blobs");
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -21,7 +21,7 @@ pub(crate) fn damage(fixture: &Fixture) {
     file.set_modified(before.modified().unwrap()).unwrap();
 }
 
-/// Says what a run warned of.
+/// Returns the standard error, which must have the warning about damage.
 pub(crate) fn warned(output: &Output, code: i32) -> String {
     let text = stderr(output, code);
     assert!(text.contains("is damaged; its entry is removed from the cache"), "{text}");

@@ -1,4 +1,4 @@
-//! What a verb refuses to do, and how it says what it did.
+//! Rules that hold for every command: refused output, exit codes, notes and summaries.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -85,7 +85,7 @@ fn archive_name_with_compressed_suffix_is_refused() {
             assert!(!test_dir.path(name).exists(), "{subcommand:?}");
         }
     }
-    // A folder may have any name.
+    // A directory may have any name.
     test_dir.cooper(&["copy", "image.tar", "oci:out.tgz"]).assert_success();
     test_dir.cooper(&["copy", "image.tar", "out.tgz"]).assert_success();
     test_dir.cooper(&["save", "image.tar", "--format=layout", "-o", "saved.tgz"]).assert_success();
@@ -243,7 +243,7 @@ fn notes_follow_quiet_and_json() {
 
 #[test]
 fn thread_limit_is_an_environment_error() {
-    // Nobody but root may start one.
+    // The limit does not apply to root.
     let script = "[ $(id -u) = 0 ] && set -- setpriv --reuid 65534 --clear-groups \"$@\"
         exec prlimit --nproc=0 \"$@\"";
     let test_dir = test_dir();
@@ -253,7 +253,7 @@ fn thread_limit_is_an_environment_error() {
         command.stdin(std::fs::File::open(test_dir.path("spec.json")).unwrap());
         CommandOutput::new(command.output().unwrap())
     };
-    // What needs no thread works without one.
+    // A command without threads works.
     run("schema").assert_success();
     run("build - -o - --cache none").assert_failure(2, &["failed to start", "hint: ", "processes"]);
 }

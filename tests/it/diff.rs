@@ -1,4 +1,4 @@
-//! `cooper diff` where its guard could pass wrongly.
+//! `cooper diff` in cases where its limit could pass wrongly.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Archives that say what they hold twice, as a layout and as Docker's archive.
+//! Archives that list their content twice, as an OCI layout and as a Docker archive.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::{CommandOutput, TestDir};
 
-/// A built archive, its files and its `manifest.json`, to be changed by a test.
+/// The files of a built archive and its `manifest.json`, which a test changes.
 struct Archive {
     test_dir: TestDir,
     files: BTreeMap<String, Vec<u8>>,
@@ -37,18 +37,18 @@ impl Archive {
         Self { test_dir, files, list }
     }
 
-    /// The bytes of a layer by its place.
+    /// Returns the bytes of a layer by its index.
     fn layer(&self, at: usize) -> &[u8] {
         &self.files[self.list[0]["Layers"][at].as_str().unwrap()]
     }
 
-    /// Gives another file to a field of the first image.
+    /// Replaces the file that a field of the first image names.
     fn put(&mut self, field: &str, bytes: &[u8]) {
         self.files.insert("new".into(), bytes.to_vec());
         *self.list[0].pointer_mut(field).unwrap() = "new".into();
     }
 
-    /// Validates what the archive has become; `name` is that of one of its images.
+    /// Validates the changed archive; `name` selects one of its images.
     fn validate(mut self, name: &str) -> CommandOutput {
         if !self.list.is_null() {
             self.files.insert("manifest.json".into(), self.list.to_string().into_bytes());
@@ -64,7 +64,7 @@ impl Archive {
     }
 }
 
-/// What validating says of an archive after a change.
+/// Returns the output of `validate` for a changed archive.
 fn after(change: impl FnOnce(&mut Archive)) -> CommandOutput {
     let mut archive = Archive::new();
     change(&mut archive);
@@ -122,7 +122,7 @@ fn validate_docker_manifest_mismatch_names_file_and_field() {
 fn validate_equivalent_docker_manifest_passes() {
     for change in [
         |_: &mut Archive| (),
-        // Older Dockers write plain tars beside packed ones.
+        // Older versions of Docker write plain tars next to compressed ones.
         |archive: &mut Archive| {
             let plain = gunzipped(archive.layer(1));
             archive.put("/Layers/1", &plain);
@@ -170,7 +170,7 @@ fn validate_one_of_several_ignores_the_others() {
     assert!(all.stdout.contains("which no image in index.json has"), "{}", all.stdout);
 }
 
-/// The entries of an archive: their names, and whether they are directories.
+/// Returns the names of an archive's entries, and whether they are directories.
 fn entries(bytes: &[u8]) -> Vec<(String, bool)> {
     let mut tar = tar::Archive::new(bytes);
     let name = |entry: tar::Entry<'_, &[u8]>| {

@@ -1,5 +1,5 @@
-//! With which code a process ends, and what it says then: a reader that leaves early is no error,
-//! and the machine's faults are not the input's.
+//! Exit codes of processes: readers that close a pipe early, signals, and failures of the
+//! environment.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use crate::support::command::{CommandOutput, TestDir};
 
 pub(crate) const SPEC: &str = r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#;
 
-/// Runs cooper with a standard output that nobody reads any more.
+/// Runs cooper with a standard output whose reader is closed.
 fn run_with_closed_reader(test_dir: &TestDir, args: &[&str]) -> CommandOutput {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -40,8 +40,8 @@ fn listing_closed_pipe_is_not_an_error() {
     }
 }
 
-/// Starts a build behind other words, and gives it back when it is in the middle of its output,
-/// with a file in the folder for temporary ones.
+/// Starts a build behind a prefix. Returns when the build has written some output and has a file in
+/// the temporary directory.
 fn spawn_until_output(
     test_dir: &TestDir,
     before: &[&str],
@@ -58,7 +58,7 @@ fn spawn_until_output(
     (child, reader)
 }
 
-/// More than a pipe holds, however it is compressed.
+/// An image larger than a pipe, in every compression.
 pub(crate) fn large_image() -> TestDir {
     let test_dir = TestDir::new();
     test_dir.store_file("a", "x", crate::support::fixture::noise(1, 2_000_000));
@@ -122,7 +122,7 @@ fn archive_to_stdout_works_for_every_command() {
         test_dir
             .cooper(&[&subcommand[..], &["-o", "-", "--format=layout"]].concat())
             .assert_failure(1, &["a layout is a folder and cannot go to standard output"]);
-        // An image that was cut short is no image.
+        // A truncated archive is not usable.
         let cut = run_with_closed_reader(&test_dir, &[&subcommand[..], &["-o", "-"]].concat());
         cut.assert_failure(2, &["failed to write to standard output", "Broken pipe"]);
     }

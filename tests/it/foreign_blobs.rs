@@ -1,4 +1,4 @@
-//! Layers, lists, archives and digests as other tools write them.
+//! Layers, lists, archives and digests that other tools wrote.
 
 use cooper::digest::Digest;
 use serde_json::{Value, json};
@@ -217,12 +217,12 @@ fn index_entry_with_sha512_digest_is_skipped() {
             "{all}"
         );
     }
-    // What is added leaves the other entries as they are, but for one of its own name.
+    // A new image replaces the entry of its own name and keeps the others.
     builder.test_dir.cooper(&["copy", "oci:from:v1", "oci:from:five"]).assert_success();
     let index = std::fs::read_to_string(builder.test_dir.path("from/index.json")).unwrap();
     assert!(!index.contains("sha512") && index.contains("blake3+b64u:"), "{index}");
     assert!(index.contains("\"com.example\":1.5"), "{index}");
-    // In an index it is the same.
+    // The same holds inside an index.
     let index = builder.index(&[other("x", "sha512"), with_platform(image.clone(), "linux/amd64")]);
     builder.write_index(&[("v1", index)]);
     let output = builder.copy(&["--platform=linux/amd64"]);
@@ -233,7 +233,7 @@ fn index_entry_with_sha512_digest_is_skipped() {
         (digest(&image), digest(&image))
     );
     builder.copy(&[]).assert_success();
-    // A digest that is broken is an error as before.
+    // An invalid digest is an error.
     named(&[other("broken", "sha256")]);
     builder
         .test_dir

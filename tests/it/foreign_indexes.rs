@@ -1,4 +1,4 @@
-//! Indexes as other tools write them: their platforms, and entries that are not images.
+//! Indexes that other tools wrote: their platforms, and entries that are not images.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn index_platform_overrides_config_platform() {
         );
         let contradicts = *name != "linux/amd64";
         assert_eq!(output.stderr.contains("the index decides"), contradicts, "{}", output.stderr);
-        // What a lock has for a platform is for that platform.
+        // The lock's image for a platform has that platform.
         let image = builder.lock().unwrap().image(&parse_platform(name), "lock".as_ref()).unwrap();
         assert_eq!(image.manifest.platform, Some(parse_platform(name)));
     }
@@ -56,7 +56,7 @@ fn index_duplicate_platform_is_an_error() {
             digest(&entries[0]),
             digest(&entries[1]),
         ]);
-        // Bytes move all the same.
+        // `copy` preserves the bytes in any case.
         builder.copy(&[]).assert_success();
     }
     let twice =
@@ -152,7 +152,7 @@ fn index_highest_compatible_variant_is_selected() {
     builder
         .copy(&["--platform=linux/arm/v4"])
         .assert_failure(1, &["no image for linux/arm/v4", "`linux/arm/v5`"]);
-    // An image alone is held against the same rule.
+    // The same rule applies to a single image.
     builder.write_index(&[("v1", builder.image("linux/arm/v6", "alone", &[]))]);
     builder.copy(&["--platform=linux/arm/v7"]).assert_success();
     builder
@@ -179,7 +179,7 @@ fn index_non_image_entries_are_skipped() {
     assert_eq!(builder.locked_digests()["linux/amd64"], digest(&image));
     builder.test_dir.cooper(&["inspect", "oci:from:v1"]).assert_success();
     builder.test_dir.cooper(&["validate", "oci:from:v1"]).assert_success();
-    // All of it is copied, byte for byte.
+    // The complete index is copied byte for byte.
     builder.copy(&[]).assert_success();
     builder.test_dir.cooper(&["validate", "oci:to:v1"]).assert_success();
     let kinds = [
@@ -191,7 +191,7 @@ fn index_non_image_entries_are_skipped() {
     ];
     for (entry, (kind, media_type)) in others.iter().zip(kinds) {
         let expected_text = format!("{kind} of the type `{media_type}`");
-        // By itself, in an index, and where the index calls it an image.
+        // As a root, as an entry of an index, and as an entry with the media type of an image.
         builder.write_index(&[("v1", builder.index(std::slice::from_ref(entry)))]);
         builder.assert_refused(&[&expected_text]);
         builder.copy(&[]).assert_success();

@@ -1,4 +1,4 @@
-//! Layouts that other tools have made.
+//! Layouts that other tools wrote.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn layout_entries_of_other_tools_are_kept() {
                      "os.features": ["win32k"]},
         "annotations": {"org.opencontainers.image.ref.name": "theirs"},
     });
-    // Neither the media type nor any other field of an index has to be there.
+    // Media type and all other fields of an index are optional.
     let index = json!({"schemaVersion": 2, "com.example.unknown": 7, "manifests": [theirs]});
     test_dir.write("layout/index.json", index.to_string());
     for _ in 0..2 {
@@ -36,7 +36,7 @@ fn layout_entries_of_other_tools_are_kept() {
     }
 }
 
-/// A layout that is called `from`, with an image.
+/// Returns a test directory with an image in the layout `from`.
 fn with_layout() -> TestDir {
     let test_dir = TestDir::new();
     test_dir.write_spec(&[], json!({}));
@@ -72,7 +72,7 @@ fn copy_keeps_descriptor_fields() {
         .assert_success();
     test_dir.cooper(&["copy", "all.tar", "./last"]).assert_success();
     assert_eq!(read("last")["manifests"], index["manifests"]);
-    // Under another name it is the same, but for that.
+    // Another name changes nothing else.
     test_dir.cooper(&["copy", "oci:from:latest", "oci:other:v2"]).assert_success();
     let mut other = read("other");
     let names = index["manifests"][0]["annotations"].clone();
@@ -80,7 +80,7 @@ fn copy_keeps_descriptor_fields() {
     assert_eq!(other["manifests"], index["manifests"]);
 }
 
-/// What an index says of a platform, with more than cooper understands.
+/// A platform with more fields than cooper knows.
 fn platform() -> Value {
     json!({"os": "linux", "architecture": "amd64", "variant": "", "os.version": "10.0.1",
            "os.features": ["win32k"], "com.example.unknown": 1})

@@ -1,5 +1,5 @@
-//! Trees that a build laid out for an image's `/`, through the real binary: what `spec from-tree`
-//! writes down, `spec from-attrs` puts into a spec, and the image has it.
+//! Directory trees as the contents of an image: `spec from-tree` records them, `spec from-attrs`
+//! puts them into a spec, and the image has them.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -23,7 +23,7 @@ fn tree(test_dir: &TestDir) {
     mode("tree/tmp/.keep", 0o600);
 }
 
-/// Runs `from-tree` in the tree's store path, then `from-attrs` with the spec's fields.
+/// Runs `from-tree` in the tree's store path, then `from-attrs` with the fields of a spec.
 fn spec(
     test_dir: &TestDir,
     more: &[&str],
@@ -32,12 +32,12 @@ fn spec(
     let root = test_dir.store_path("root");
     let document = root.join("tree.json");
     let directory = root.join("tree");
-    // As a build does it: inside of its output, so that sources are relative.
+    // A build runs this inside its output, so that the sources are relative.
     let mut args = vec!["spec", "from-tree", "tree", "-o", "tree.json"];
     args.extend(more);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooper"));
     assert!(command.current_dir(&root).args(&args).status().unwrap().success());
-    // The store keeps no modes.
+    // The store drops modes.
     let seal = [Path::new("-R"), Path::new("u=rX,go=rX"), directory.as_path()];
     run("chmod", &seal);
     let mut spec = json!({"version": 1, "name": "app", "compression": {"algorithm": "none"}});
@@ -52,7 +52,7 @@ fn spec(
     test_dir.cooper(&["spec", "from-attrs", "--attrs", attrs.to_str().unwrap()])
 }
 
-/// The entries of the one layer that the image must have.
+/// Returns the entries of the only layer.
 fn entries(test_dir: &TestDir) -> Vec<String> {
     let made = test_dir.path("made").display().to_string();
     let [layer] = test_dir.layers(&made).try_into().unwrap();

@@ -11,7 +11,8 @@ fn subcommands(help: &str) -> Vec<String> {
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// The text is reviewed where it changes: `INSTA_UPDATE=always cargo test --test it help` accepts it.
+/// The snapshot is reviewed when it changes; `INSTA_UPDATE=always cargo test --test it help`
+/// accepts it.
 #[test]
 fn help_of_every_command() {
     let test_dir = TestDir::new();

@@ -1,4 +1,4 @@
-//! The verbs that look at an image before it is built, and those that describe cooper itself.
+//! The commands that describe a planned image, and those that describe cooper.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::TestDir;
 
-/// An image with a bit of everything, over two store paths.
+/// An image that uses most fields, with two store paths.
 fn example() -> TestDir {
     let test_dir = TestDir::new();
     test_dir.executable("app-1.0", "bin/app", &minimal_elf());
@@ -28,18 +28,18 @@ fn example() -> TestDir {
     test_dir
 }
 
-/// A program for amd64 that no kernel is asked to run here.
+/// A program for amd64 that is never run.
 fn minimal_elf() -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(64, 0);
-    // e_type, e_machine, e_version, and the sizes of the headers that are not there.
+    // e_type, e_machine, e_version, and the sizes of the absent headers.
     for (at, byte) in [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
         bytes[at] = byte;
     }
     bytes
 }
 
-/// The output with the test's folder cut off.
+/// Replaces the test directory in an output.
 fn without_test_dir(test_dir: &TestDir, text: &str) -> String {
     text.replace(test_dir.path("store").to_str().unwrap(), "/nix/store")
 }
@@ -97,7 +97,7 @@ fn history_lists_layers_top_first() {
     assert_eq!(messages, comments, "the built image's history, the top layer first");
 }
 
-/// The config in an archive, by its Docker manifest.
+/// Returns the config in an archive, by its Docker manifest.
 fn config_of(archive: &Path) -> Value {
     let read = |name: &str| -> Value {
         let file = std::fs::File::open(archive).unwrap();

@@ -1,4 +1,4 @@
-//! `inspect` and `history` of images that are built, wherever they lie.
+//! `inspect` and `history` of images that are already built.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Errors about the JSON files that cooper reads: each names the file and the field.
+//! Errors in JSON files that cooper reads: each names the file and the field.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::command::TestDir;
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A lock of a base image with another value at a place in it.
+/// Returns the lock of a base image with one value replaced.
 fn base_lock(pointer: &str, value: Value) -> String {
     let blob = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": DIGEST, "size": 1});
     let image = json!({"manifest": blob, "config": blob, "layers": [blob]});

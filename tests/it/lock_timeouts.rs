@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::command::{CommandOutput, TestDir};
 
-/// A process that holds a lock until its standard input ends.
+/// Starts a process that holds a lock until its standard input ends.
 fn hold_lock(path: &Path) -> Child {
     let mut command = Command::new("flock");
     command.arg("-x").arg(path).args(["sh", "-c", "echo held; read end"]);
@@ -29,7 +29,7 @@ fn test_dir() -> TestDir {
     test_dir
 }
 
-/// The records and blobs of the cache go, and each layer gets a file to lock.
+/// Removes the records and blobs of the cache, and creates a lock file for each layer.
 fn remove_layers(test_dir: &TestDir) -> Vec<PathBuf> {
     let version =
         std::fs::read_dir(test_dir.path("cache/cooper")).unwrap().next().unwrap().unwrap();
@@ -96,7 +96,7 @@ fn lock_wait_prints_a_warning() {
     assert!(!lines.any(|line| line.contains("warning")));
 }
 
-/// Answers as Docker does to the first questions, and then never more.
+/// Starts a server that answers the first requests like Docker, and no later ones.
 fn start_silent_docker() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("tcp://{}", listener.local_addr().unwrap());
@@ -140,7 +140,7 @@ fn load_waits_for_a_load_of_the_same_image() {
         command
     };
     let mut first = load(&[]).spawn().unwrap();
-    // It holds its lock before it asks for the image.
+    // The load takes its lock before it asks for the image.
     let locked = || {
         let locks = std::fs::read_to_string("/proc/locks").unwrap();
         let files = std::fs::read_dir(format!("/proc/{}/fd", first.id())).unwrap().flatten();

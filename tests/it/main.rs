@@ -1,4 +1,4 @@
-//! Integration tests: one binary, a module a subject.
+//! Integration tests in one binary, with one module a subject.
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 

@@ -1,4 +1,4 @@
-//! Where results go, and what no result may go to.
+//! Output paths, and paths that must not be written.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::command::{CommandOutput, TestDir};
 
-/// With a spec of one store path.
+/// A test directory with a spec of one store path.
 fn test_dir() -> TestDir {
     let test_dir = TestDir::new();
     test_dir.store_file("a", "x", "x");
@@ -16,7 +16,7 @@ fn test_dir() -> TestDir {
     test_dir
 }
 
-/// Builds with a shell's redirections.
+/// Builds with redirections of a shell.
 fn redirected(test_dir: &TestDir, to: &str, redirected: &str) -> CommandOutput {
     let script = format!("exec \"$@\" {redirected}");
     let mut command = Command::new("sh");
@@ -27,7 +27,7 @@ fn redirected(test_dir: &TestDir, to: &str, redirected: &str) -> CommandOutput {
 
 #[test]
 fn output_by_descriptor_path_is_written_in_place() {
-    // `/dev/stdout` is left out: a bug would replace the device of the machine.
+    // `/dev/stdout` is left out, because a bug would replace the device of the machine.
     let test_dir = test_dir();
     let expected = fs::read(test_dir.build_archive()).unwrap();
     symlink("/proc/self/fd/1", test_dir.path("stdout")).unwrap();
@@ -36,7 +36,7 @@ fn output_by_descriptor_path_is_written_in_place() {
     {
         redirected(&test_dir, to, redirection).assert_success();
         assert!(fs::read(test_dir.path("out")).unwrap() == expected, "{to}");
-        // As after a shell's `>>`.
+        // A shell's `>>` appends.
         redirected(&test_dir, to, &redirection.replace('>', ">>")).assert_success();
         assert!(fs::read(test_dir.path("out")).unwrap() == [&expected[..], &expected].concat());
     }
@@ -132,7 +132,7 @@ fn output_inside_a_store_path_is_refused() {
         }
     }
     assert_eq!(fs::read_dir(&stored).unwrap().count(), 1);
-    // What else has a name as in a store may be the output of the derivation that runs this.
+    // Another path that looks like a store path may be the output of the running derivation.
     let output = test_dir.store_path("output");
     fs::create_dir(&output).unwrap();
     let mut command = test_dir.command(&["build", "spec.json", "-o"]);

@@ -1,4 +1,4 @@
-//! The planner's verbs, as people call them and as they print.
+//! The planning commands: their arguments, output and locks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::command;
 use crate::support::fixture::stdout;
 
-/// A program with its libraries: a name, its size, what it refers to.
+/// A program with its libraries: name, size and references.
 type Packages<'a> = &'a [(&'a str, u64, &'a [&'a str])];
 
 const WEB: Packages<'_> = &[
@@ -26,7 +26,7 @@ fn store_path(name: &str, build: u8) -> String {
     format!("/nix/store/{build}{hash:0>31.31}-{name}")
 }
 
-/// The graph as a store has it: what depends on a changed path has another hash too.
+/// Returns the graph of a store: every path that depends on a changed path has another hash.
 fn graph(packages: Packages<'_>, changed: &[&str]) -> Value {
     let build = |name: &str| {
         let mut todo = vec![name];
@@ -272,7 +272,7 @@ fn layer_lock_is_written_kept_and_dropped() {
     insta::assert_snapshot!("layers_lock", std::fs::read_to_string(&lock).unwrap());
     assert_eq!(printed(&["plan", spec, "--lock", lock_text]), fresh);
 
-    // Written by hand, so that keeping is dear: everything in one layer.
+    // Written by hand, so that keeping it is expensive: everything in one layer.
     let all = json!([["glibc", "openssl", "tzdata", "python3", "web"]]);
     std::fs::write(&lock, json!({"version": 1, "images": {"web": all}}).to_string()).unwrap();
     let kept = cooper(&["plan", spec, "--lock", lock_text]);

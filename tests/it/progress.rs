@@ -1,4 +1,4 @@
-//! What is told of work that makes no layer, and of what went wrong.
+//! Progress of work that builds no layer, and errors as JSON events.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::command::{CommandOutput, TestDir};
 use crate::support::fixture::Fixture;
 
-/// What is told on standard error by a run that must succeed.
+/// Returns the events of a run that must succeed.
 fn events(fixture: &Fixture, args: &[&str]) -> Vec<Value> {
     let output = fixture.cooper().arg("--json").args(args).output().unwrap();
     let messages = String::from_utf8(output.stderr).unwrap();
@@ -19,7 +19,7 @@ fn events(fixture: &Fixture, args: &[&str]) -> Vec<Value> {
     messages.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// The bytes of the one task that says so, which has come to its end.
+/// Returns the bytes of the only task with this text, which must have ended.
 fn bytes(events: &[Value], what: &str) -> u64 {
     let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).collect::<Vec<_>>();
     let tasks = of("start");
@@ -31,7 +31,7 @@ fn bytes(events: &[Value], what: &str) -> u64 {
     done
 }
 
-/// An image of two layers, compressed so.
+/// An image of two layers with this compression.
 fn image(fixture: &Fixture, algorithm: &str) -> String {
     let item = fixture.item("a", 1, 300_000);
     let compression = json!({"compression": {"algorithm": algorithm}});
@@ -67,7 +67,7 @@ fn progress_written_bytes_without_layer_builds_are_reported() {
         }
         let messages = events(&fixture, &["save", "out", "-o", "saved.tar"]);
         assert!(bytes(&messages, "writing `saved.tar`") >= size_of_all(&blobs));
-        // Nothing is written where all is there.
+        // Nothing is written when the layout is complete.
         let messages = events(&fixture, &["build", &spec, "--format=layout", "-o", "out"]);
         assert_eq!(messages, [Value::Null; 0]);
     }
@@ -81,7 +81,7 @@ fn progress_rehash_of_cached_blob_is_reported() {
     let blobs = cooper::cache::folder(&fixture.dir().join("cache")).join("blobs");
     let messages = events(&fixture, &["cache", "verify"]);
     assert_eq!(bytes(&messages, "checking the cache"), size_of_all(&blobs));
-    // As after a restart, nobody has seen this file yet.
+    // As after a restart: the file has no entry in the record of this boot.
     for blob in std::fs::read_dir(&blobs).unwrap() {
         let path = blob.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -113,7 +113,7 @@ fn progress_wait_for_cache_is_reported_first() {
         stderr.read_line(&mut messages).unwrap();
         say.send(messages).unwrap();
     });
-    // One that says nothing would wait for ever.
+    // A command that prints nothing would block here.
     let messages = error_message.recv_timeout(std::time::Duration::from_secs(20));
     lock.unlock().unwrap();
     assert!(gc.wait().unwrap().success());
@@ -136,7 +136,7 @@ fn progress_task_ids_are_unique() {
     assert_eq!(numbers, [1, 2], "{messages:?}");
 }
 
-/// All that is told by a run which must end with that code: an error a line, and no data.
+/// Returns the events of a run that must end with this exit code: one error a line, and no data.
 fn errors(result: &CommandOutput, code: i32) -> Vec<Value> {
     assert_eq!((result.code, result.stdout.as_str()), (Some(code), ""), "{}", result.stderr);
     let events = result.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));

@@ -1,4 +1,4 @@
-//! What is told while images are made.
+//! JSON events of layer builds.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::sandbox::{GZIP, Sandbox, assert_success, stderr_text};
 
-/// What a run says on standard error, a JSON value a line.
+/// Returns the events on standard error, one JSON value a line.
 fn events(sandbox: &Sandbox, args: &[&str]) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
     command.arg("--cache").arg(sandbox.path("cache")).args(args);

@@ -6,7 +6,7 @@ use crate::support::command::{CommandOutput, TestDir};
 
 const SECRET: &str = "s3cret-Pa55";
 
-/// Runs cooper with these arguments and variables, in both forms of messages, and checks that no
+/// Runs cooper with these arguments and variables, with and without `--json`, and checks that no
 /// output has the password.
 fn assert_hidden(args: &[&str], variables: &[(&str, &str)]) {
     let test_dir = TestDir::new();

@@ -1,5 +1,4 @@
-//! Bad specs through the real binary: exit code 1, one error that names file and field, and
-//! nothing at the output path.
+//! Invalid specs: exit code 1, one error that names file and field, and no output.
 
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::{TestDir, run};
 
-/// Each must be refused, with these words beside the file's name.
+/// Checks that each spec is refused with these texts and the name of the file.
 fn refused(specs: &[(&[u8], &str)]) {
     for (spec, expected_text) in specs {
         let test_dir = TestDir::new();
@@ -276,7 +275,7 @@ fn copied_store_files_are_in_the_image_once() {
     );
 }
 
-/// Two specs of these fields, as `one.json` and `two.json`.
+/// Writes two specs of these fields, `one.json` and `two.json`.
 pub(crate) fn two_specs(test_dir: &TestDir, one: Value, two: Value) {
     for (name, fields) in [("one.json", one), ("two.json", two)] {
         std::fs::rename(test_dir.write_spec(&[], fields), test_dir.path(name)).unwrap();

@@ -1,4 +1,4 @@
-//! A SPEC on standard input.
+//! Specs on standard input.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Text of images and registries that a terminal could take for commands.
+//! Texts of images and registries with control characters of terminals.
 
 use std::process::Command;
 
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::command::{CommandOutput, TestDir};
 
-/// A window's title, a colour, an erased line, a C1 control, text from right to left, and a line
-/// that looks like cooper's own.
+/// A window title, a colour, an erased line, a C1 control, right-to-left text, and a line that
+/// looks like a message of cooper.
 const ODD: &str =
     "\u{1b}]0;OWNED\u{7}\u{1b}[31m\u{1b}[2K\r\u{9b}31m\u{202e}\u{2066}\u{7f}\nhint: run it";
 
@@ -19,13 +19,13 @@ fn is_control(c: char) -> bool {
     (c.is_control() && c != '\n') || reorders
 }
 
-/// Nothing but line breaks, and no line that a value began.
+/// Checks that a text has no control character but line breaks, and no line of foreign text.
 fn is_plain(what: &str, text: &str) {
     assert!(!text.chars().any(is_control), "{what}: {text:?}");
     assert!(!text.lines().any(|line| line.starts_with("hint: run it")), "{what}: {text}");
 }
 
-/// A layout of one image whose texts are odd; `change` spoils its config.
+/// Writes a layout of one image with control characters; `change` edits its config.
 fn layout(test_dir: &TestDir, dir: &str, change: impl FnOnce(&mut Value)) {
     let blob = |bytes: &[u8]| {
         let digest = cooper::digest::Digest::of(bytes).to_string();
@@ -162,7 +162,7 @@ fn documents_with_wrong_field_types_name_the_field() {
             "{field}: {}",
             result.stdout
         );
-        // Fields without which nothing can be read have an error of their own.
+        // Fields that every reader needs have their own errors.
         if at < 3 {
             test_dir.write_spec(&[], json!({"base": {"path": test_dir.path(&dir)}}));
             let result = test_dir.cooper(&["build", "--quiet", "spec.json", "-o", "on.tar"]);
@@ -196,7 +196,7 @@ fn built_image_is_read_by_every_command() {
             let result = run(args);
             assert_eq!(result.code, Some(0), "{name}: {}{}", result.stdout, result.stderr);
         }
-        // A limit that is exceeded is named, and so is the option that raises it.
+        // An exceeded limit is reported with the option that raises it.
         if name != "none" {
             let limits = ["validate", "image.tar", "--inflate-limit", "1MB"];
             let result = run(&limits);

@@ -1,15 +1,15 @@
-//! A containerd with folders of its own.
+//! A containerd with directories of its own.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::servers::{Server, unmount_below};
 
-/// It and its clients run behind the same words, which may lead into another root.
+/// Server and clients start with the same prefix, which may lead into another root.
 pub(super) struct Containerd {
     server: Server,
     before: Vec<String>,
-    /// Short, because a socket's path must be.
+    /// The name is short, because the path of a socket has a limit.
     dir: tempfile::TempDir,
 }
 

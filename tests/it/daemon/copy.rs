@@ -1,4 +1,4 @@
-//! Images that go from daemon to daemon, and in and out of files.
+//! Copies between daemons, and between daemons and files.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::run_config;
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::Dockerd;
 
-/// The diff ids, bottom first, and the digest of the config of the one image in a file.
+/// Returns the diff ids, bottom first, and the digest of the config of the only image in a file.
 fn content(fixture: &Fixture, file: &str) -> Vec<String> {
     let whole = fixture.cooper().args(["validate", file]).output().unwrap();
     assert!(stdout(&whole).contains("is whole"));
@@ -50,7 +50,7 @@ fn copy_through_docker_and_podman_keeps_content() {
     stdout(&copy(&["a.tar", "docker-daemon:team/app:v7"]).output().unwrap());
     let run = ["run", "--rm", "--network=none", "team/app:v7"];
     assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "moved\n");
-    // Newer Dockers write a layout and their own list in one file.
+    // Newer versions of Docker write a layout and a Docker archive into one file.
     let saved = fixture.dir().join("saved.tar");
     let save = ["save", "team/app:v7", "-o", saved.to_str().unwrap()];
     stdout(&docker.docker().args(save).output().unwrap());
@@ -62,7 +62,7 @@ fn copy_through_docker_and_podman_keeps_content() {
     assert_eq!(podman.podman(&["run", "--rm", "--network=none", "app:v8"]), "moved\n");
     stdout(&copy(&["--client", &client, "podman:app:v8", "c.tar"]).output().unwrap());
     assert_eq!(content(fixture, "c.tar"), expected);
-    // Both keep layers unpacked, so the manifest is another one.
+    // Both daemons store layers uncompressed, so the manifest differs.
     let digest = |file: &str| {
         let checked = fixture.cooper().args(["validate", "--json", file]).output().unwrap();
         let checked: Value = serde_json::from_str(&stdout(&checked)).unwrap();
@@ -71,7 +71,7 @@ fn copy_through_docker_and_podman_keeps_content() {
     assert_ne!(digest("b.tar"), digest("a.tar"));
     assert_ne!(digest("c.tar"), digest("a.tar"));
 
-    // What is there already is not sent, from wherever it would come.
+    // An image that is present is not sent again.
     let again = copy(&["a.tar", "docker-daemon:team/app:v7"]).output().unwrap();
     let text = stderr(&again, 0);
     assert!(text.contains("team/app is in Docker already, nothing was sent"), "{text}");

@@ -1,4 +1,4 @@
-//! Docker with its graph driver: layers are kept by chain.
+//! Docker with its graph driver, which stores layers by chain id.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn loaded_image_runs_and_is_not_sent_twice() {
     let again = again.env("DOCKER_HOST", docker.host()).arg("load").arg(&spec).output().unwrap();
     let text = stderr(&again, 0);
     assert!(text.contains("backend is in Docker already, nothing was sent"), "{text}");
-    // Another tag of the same image is no reason to send it either.
+    // Another tag of the same image does not send it again.
     assert_eq!(load(&fixture, &docker.host(), &["--tag", "v2"], &[&spec]), [None]);
     let run = ["run", "--rm", "--network=none", "backend:v2"];
     assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "well\n");
@@ -67,7 +67,7 @@ fn docker_changed_layer_resends_from_there_up() {
     assert!((SMALL as u64..SMALL as u64 * 12 / 10).contains(&bytes), "{bytes}");
     let run = ["run", "--rm", "--network=none", "backend"];
     assert_eq!(stdout(&docker.docker().args(run).output().unwrap()), "app 3\n");
-    // The new name of a release finds what older ones brought.
+    // A new release finds the layers of older ones.
     let release = load(&fixture, &docker.host(), &["--tag", "v9"], &[&image(4)]);
     assert!(release[0].unwrap() < SMALL as u64 * 12 / 10, "{release:?}");
 }
@@ -84,7 +84,7 @@ fn docker_set_shared_layer_is_sent_once() {
     let specs = [spec("one", 1), spec("two", 2)];
     let sent = load(&fixture, &docker.host(), &[], &[&specs[0], &specs[1]]);
     assert!(sent[0].unwrap() > LARGE as u64 && sent[1].unwrap() < LARGE as u64 / 2, "{sent:?}");
-    // One that joins the set later shares with those that are there.
+    // An image that joins the set later shares the layers of the others.
     let late = [specs[0].as_path(), &spec("three", 3)];
     let sent = load(&fixture, &docker.host(), &[], &late);
     assert!(sent[0].is_none() && sent[1].unwrap() < LARGE as u64 / 2, "{sent:?}");

@@ -1,4 +1,4 @@
-//! The newest Docker, with both of its stores; see `newest_root`.
+//! The newest Docker with both of its image stores; see `newest_root`.
 
 use std::process::Command;
 
@@ -76,8 +76,8 @@ fn containerd_store_broken_image_gets_no_tag() {
     let items = [fixture.item("base", 1, LARGE), busybox.clone()];
     let mut rest = run_config(&busybox, "one");
     load(&fixture, &docker.host(), &[], &[&fixture.write_spec("a", "v1", &items, &rest)]);
-    // The same files in blobs that the store does not have: an archive without them is taken
-    // with success.
+    // The same files in blobs that the store does not have. Docker reports success for an archive
+    // without them.
     rest = run_config(&busybox, "two");
     rest["compression"] = json!({"algorithm": "none"});
     let mut command = fixture.cooper();
@@ -99,7 +99,7 @@ fn load_replaces_image_left_broken_by_other_tool() {
     let spec = fixture.write_spec("a", "v1", &items, &run_config(&busybox, "well"));
     let archive = fixture.dir().join("whole.tar");
     stdout(&fixture.cooper().arg("build").arg(&spec).arg("-o").arg(&archive).output().unwrap());
-    // Without its largest blob, which holds the base, `docker load` calls this a success too.
+    // `docker load` reports success for an archive without its largest blob, the base.
     let script = "set -e; mkdir whole; tar -xf whole.tar -C whole; cd whole
         rm blobs/sha256/$(ls -S blobs/sha256 | head -n 1); tar -cf ../gap.tar *";
     let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! The protocol in front of a real Docker that is made to be wrong about what it has.
+//! The load protocol with a Docker that reports a wrong state.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -17,13 +17,13 @@ use cooper::transport::daemon::{self, Daemon, WriteArchive};
 use crate::support::fixture::stdout;
 use crate::support::servers::Dockerd;
 
-/// Docker, but for two answers.
+/// A real Docker with two wrong answers.
 #[derive(Debug)]
 struct FaultyDocker {
     docker: Docker,
-    /// It claims to have every layer.
+    /// Reports that it has every layer.
     has_all: bool,
-    /// Nothing that it loads is ever whole.
+    /// Reports every loaded image as incomplete.
     never_whole: bool,
     loads: Cell<u32>,
 }

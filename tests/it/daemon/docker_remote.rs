@@ -1,4 +1,4 @@
-//! Docker that is reached over TCP with TLS, and over ssh.
+//! Docker over TCP with TLS, and over ssh.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::load;
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::Dockerd;
 
-/// A certificate of a new authority, of a server on the loopback, and of a client.
+/// Creates an authority and its certificates for a server on the loopback and for a client.
 fn certificates(dir: &Path) {
     let script = r#"set -e
         openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority \
@@ -68,7 +68,7 @@ fn docker_tls_wrong_certificate_is_refused() {
 #[test]
 fn docker_ssh_uses_dockers_own_client() {
     let (fixture, docker) = (Fixture::new(), Dockerd::start());
-    // The client calls `ssh HOST docker system dial-stdio`; this one has no way to go.
+    // The client calls `ssh HOST docker system dial-stdio`; this `ssh` starts it locally.
     let bin = fixture.dir().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let ssh = "#!/bin/sh\ncase \"$*\" in *far.example*dial-stdio) ;; *) exit 255 ;; esac\n";

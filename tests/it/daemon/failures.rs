@@ -1,4 +1,4 @@
-//! Daemons that are not there, die, or are left in the middle.
+//! Daemons that are missing, die, or lose their client during a load.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -57,7 +57,7 @@ fn load_socket_without_permission_names_the_group() {
     let _listener = UnixListener::bind(&socket).unwrap();
     open(&socket, 0o600);
     open(fixture.dir(), 0o755);
-    // The binary may be where others may not go.
+    // Another user may not be able to read the build directory.
     let binary = fixture.dir().join("cooper");
     std::fs::copy(env!("CARGO_BIN_EXE_cooper"), &binary).unwrap();
     let mut command = Command::new("setpriv");
@@ -105,7 +105,7 @@ fn load_unknown_name_lists_known_names() {
     assert!(text.contains("two of the specs define `a:v1`"), "{text}");
 }
 
-/// Bytes of an archive that pass before something happens in the middle of it.
+/// The number of bytes of an archive that pass before the interruption.
 const MIDDLE_OF_ARCHIVE: u64 = 3_000_000;
 const LARGE: usize = 12_000_000;
 
@@ -150,10 +150,10 @@ fn load_removes_tags_of_ended_loads() {
     for left in ["team/a:cooper-loading-0123456789abcdef0123", theirs, "b:cooper-loading-01"] {
         stdout(&docker.docker().args(["tag", "team/a:v1", left]).output().unwrap());
     }
-    // The image is there already, and another version of it is not.
+    // The first image is present, and another version of it is not.
     for spec in [&first, &second] {
         load(&fixture, &docker.host(), &[], &[spec]);
-        // Another machine's load may still be at work, and so may one of another name.
+        // A load from another machine may still run, and so may one of another name.
         assert_eq!(tags(), ["b:cooper-loading-01", theirs, "team/a:v1"]);
     }
 }
@@ -175,8 +175,8 @@ fn daemon_dies_midway_error_moves_no_tag() {
     relayed.join().unwrap();
 }
 
-/// Passes on what goes between cooper and a daemon until [`MIDDLE`] bytes of one connection have
-/// gone to the daemon; then does something, and stops.
+/// Relays between cooper and a daemon until [`MIDDLE_OF_ARCHIVE`] bytes of one connection have
+/// reached the daemon; then calls `middle` and stops.
 fn relay_until(listener: UnixListener, to: std::path::PathBuf, middle: impl FnOnce()) {
     let (tell, messages) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -205,7 +205,7 @@ fn forward(mut from: UnixStream, mut to: UnixStream, tell: &std::sync::mpsc::Sen
         }
         passed += count as u64;
         if passed > MIDDLE_OF_ARCHIVE {
-            // Whoever waits may be gone already.
+            // The receiver may have ended already.
             let _ = tell.send(());
             std::thread::sleep(std::time::Duration::from_millis(50));
         }

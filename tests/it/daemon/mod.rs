@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 
 use crate::support::fixture::{Fixture, StoreItem, stdout};
 
-/// A config that runs the busybox which is among the items.
+/// Returns a config that runs the busybox among the store paths.
 fn run_config(busybox: &StoreItem, expected_text: &str) -> Value {
     let program = format!("{}/bin/busybox", busybox.path);
     json!({"config": {"Entrypoint": [program, "echo"], "Cmd": [expected_text]}})
 }
 
-/// Loads with `--json`, and gives back the bytes that were sent for each image.
+/// Loads with `--json` and returns the number of bytes sent for each image.
 fn load(fixture: &Fixture, host: &str, arguments: &[&str], specs: &[&Path]) -> Vec<Option<u64>> {
     let mut command = fixture.cooper();
     command.env("DOCKER_HOST", host).args(["load", "--json"]).args(arguments).args(specs);

@@ -1,5 +1,5 @@
-//! podman and containerd: layers are kept one by one, so a change at the bottom costs no more
-//! than one at the top.
+//! podman and containerd, which store layers one by one: a change at the bottom sends as much as
+//! one at the top.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,10 +14,10 @@ use crate::support::servers::{Server, in_root, newest_root, unmount_below};
 const LARGE: usize = 4_000_000;
 const SMALL: usize = 300_000;
 
-/// podman with a store of its own.
+/// podman with its own storage.
 pub(super) struct Podman {
     pub(super) fixture: Fixture,
-    /// What runs it: itself, or what leads into its root.
+    /// The command that starts it: podman itself, or a script that enters its root.
     program: Vec<String>,
 }
 
@@ -100,14 +100,14 @@ fn assert_changed_layer_only(podman: &Podman) {
     let run = |name| podman.podman(&["run", "--rm", "--network=none", name]);
     assert_eq!(run("a:v1"), "a 2\n");
     assert_eq!(sent_bytes(&mut podman.cooper(&["--json"], &[&second])), [None]);
-    // A set: what its first image brings, the second does not bring again.
+    // In a set, the second image does not send the layers of the first one again.
     let both = sent_bytes(&mut podman.cooper(&["--json"], &[&second, &other]));
     assert!(both[0].is_none() && both[1].unwrap() < LARGE as u64 / 2, "{both:?}");
     let (third, fourth) = (image("a", 5), image("c", 6));
     let both = sent_bytes(&mut podman.cooper(&["--json"], &[&third, &fourth]));
     assert!(both.iter().all(|bytes| bytes.unwrap() < LARGE as u64 / 2), "{both:?}");
     assert_eq!(run("b:v1"), "b 3\n");
-    // Tags of killed loads, under both names that podman gives to a short one.
+    // Tags of killed loads, under both names that podman gives to a short name.
     for left in ["docker.io/library/b:cooper-loading-01", "localhost/b:cooper-loading-02"] {
         podman.podman(&["tag", "b:v1", left]);
     }
@@ -122,8 +122,8 @@ fn podman_unusable_layers_gets_all_layers() {
     let fixture = &podman.fixture;
     let items = [fixture.item("base", 1, LARGE)];
     let gzip = fixture.write_spec("a", "v1", &items, &json!({}));
-    // The same files in blobs of other digests: whether podman takes a gap for them depends on
-    // its version, and either way the image must be whole.
+    // The same files in blobs of other digests. It depends on the version of podman whether it
+    // accepts an archive without them; the image must be complete in both cases.
     let plain = json!({"compression": {"algorithm": "none"}, "config": {"Env": ["A=2"]}});
     let plain = fixture.write_spec("a", "v1", &items, &plain);
     sent_bytes(&mut podman.cooper(&["--json"], &[&gzip]));
@@ -200,7 +200,7 @@ fn containerd_namespace_gets_changed_layer_only() {
     assert!(rows[0].starts_with("docker.io/library/a:v1") && rows[0].contains("complete"));
     let run = ["--namespace", "k8s.io", "run", "--rm", "docker.io/library/a:v1", "one"];
     assert_eq!(stdout(&ctr(&run)), "bottom 2\n");
-    // It keeps manifests, so what comes out is what went in.
+    // containerd stores manifests, so the copy has the same digest.
     let mut copy = fixture.cooper();
     copy.env("CONTAINERD_ADDRESS", containerd.address()).args(["copy", "--namespace", "k8s.io"]);
     stdout(&copy.args(["containerd:a:v1", "out.tar"]).output().unwrap());

@@ -1,4 +1,4 @@
-//! What podman, containerd and Docker unpack of the image of odd files, with each compression.
+//! The edge cases of the tar format, unpacked by podman, containerd and Docker.
 
 use std::path::Path;
 use std::process::Command;
@@ -35,7 +35,7 @@ fn unpack_with_podman(podman: &Podman) {
 
 #[test]
 fn docker_unpacks_edge_cases() {
-    // This one knows no zstd.
+    // Docker 20.10 cannot read zstd.
     unpack_with_docker(&Dockerd::start(), &[GZIP, NONE]);
 }
 
@@ -71,7 +71,7 @@ fn newest_containerd_unpacks_edge_cases() {
     unpack_with_containerd(|dir| in_root(&newest_root(), dir).into());
 }
 
-/// Takes an archive in, and writes what is mounted of it into a tar that keeps all.
+/// Imports an archive and writes its mounted tree into a tar with all attributes.
 const MOUNTED: &str = r#"set -e
 ctr="ctr --address $1/s"
 $ctr images import "$1/edges.tar" >&2

@@ -1,4 +1,4 @@
-//! Images on other images.
+//! Images on base images.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::fixture::{Fixture, stderr, stdout};
 
-/// A base such as a distribution's: merged `/usr`, a sticky `/tmp`, accounts, a config.
+/// Builds a base image similar to that of a distribution: merged `/usr`, a sticky `/tmp`, accounts,
+/// a config.
 fn base(fixture: &Fixture) -> String {
     let root = fixture.dir().join("base");
     for dir in ["usr/bin", "etc", "tmp", "srv"] {
@@ -74,13 +75,13 @@ fn build(fixture: &Fixture, base: &Value, rest: Value, to: &str) {
     run(fixture.cooper().args(["validate", to]));
 }
 
-/// A document of a layout by its digest.
+/// Returns a document of a layout by its digest.
 fn blob(layout: &Path, digest: &Value) -> Value {
     let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap();
     serde_json::from_slice(&std::fs::read(layout.join("blobs/sha256").join(hex)).unwrap()).unwrap()
 }
 
-/// Manifest and config of the one image in a layout.
+/// Returns the manifest and the config of the only image in a layout.
 fn documents(layout: &Path) -> (Value, Value) {
     let index: Value =
         serde_json::from_slice(&std::fs::read(layout.join("index.json")).unwrap()).unwrap();
@@ -188,7 +189,7 @@ fn base_from_layout_archive_and_docker_save_agree() {
     assert_eq!(ids[0].1, ids[2].1, "docker save has plain tars of the same content");
 }
 
-/// What a test does to a manifest and a config.
+/// A change to a manifest and a config.
 type Change<'a> = &'a dyn Fn(&mut Value, &mut Value);
 
 #[test]
@@ -234,7 +235,7 @@ fn hostile_bases_are_refused_before_writing() {
     refused(&fixture, &flipped, "has no blob");
 }
 
-/// A copy of a layout whose one image has another manifest and config.
+/// Copies a layout and replaces the manifest and the config of its only image.
 fn changed(fixture: &Fixture, layout: &str, change: Change<'_>) -> PathBuf {
     let (mut manifest, mut config) = documents(Path::new(layout));
     change(&mut manifest, &mut config);
@@ -274,7 +275,7 @@ fn equal_layers_are_listed_twice_and_written_once() {
     run(fixture.cooper().args(["validate", "upper.tar"]));
     let listed = run(Command::new("tar").arg("-tf").arg(fixture.dir().join("upper.tar")));
     let blobs: Vec<&str> = listed.lines().filter(|name| name.contains("blobs/sha256/")).collect();
-    // Three blobs for four layers, the config and the manifest.
+    // Four layers share a blob: three blobs with the config and the manifest.
     assert_eq!(blobs.iter().filter(|name| !name.ends_with('/')).count(), 5, "{listed}");
     let read = Command::new("skopeo")
         .arg("inspect")

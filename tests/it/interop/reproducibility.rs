@@ -1,4 +1,4 @@
-//! One image, one digest: whatever the machine, the user and the store look like.
+//! The same digest on every machine, for every user and with every store.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::command::{TestDir, run};
 
-/// An image with everything in it whose bytes a machine could change.
+/// An image with all content whose bytes could depend on the machine.
 fn image() -> TestDir {
     let test_dir = TestDir::new();
     for name in ["app-1.0", "lib-2.0", "data-3.0"] {
@@ -27,7 +27,7 @@ fn image() -> TestDir {
     test_dir
 }
 
-/// The archive that a line of shell writes to standard output; `cooper` is the binary.
+/// Returns the archive that a shell script writes to standard output; `cooper` is the binary.
 fn archive(test_dir: &TestDir, line: &str) -> Vec<u8> {
     let line = line.replace("cooper", env!("CARGO_BIN_EXE_cooper"));
     let output =
@@ -67,7 +67,7 @@ fn file_times_do_not_change_the_bytes() {
     let test_dir = image();
     let first = archive(&test_dir, PLAIN);
     let cached = "XDG_CACHE_HOME=$PWD/cache cooper build spec.json -o -";
-    // Before 1970, at it, past 31 bits and past 33.
+    // Before 1970, in 1970, and above 31 and 33 bits.
     for time in ["@-1.5", "@0", "@2147483648", "@8612352000.5"] {
         archive(
             &test_dir,
@@ -78,8 +78,8 @@ fn file_times_do_not_change_the_bytes() {
     }
 }
 
-/// `qemu64` has nothing that came after SSE3: no SHA, no AVX, no BMI, no CRC. `max` has all that
-/// qemu knows, which may be more than this machine has.
+/// `qemu64` has no extension after SSE3: no SHA, AVX, BMI or CRC. `max` has every extension of
+/// qemu, which may be more than the machine has.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn cpu_extensions_do_not_change_the_bytes() {

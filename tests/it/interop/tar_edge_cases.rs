@@ -1,5 +1,5 @@
-//! Section C of the faults in one image, and what other programs make of it: everything about
-//! names, links, sizes, owners, times and attributes that tars get wrong.
+//! An image with every edge case of the tar format, and a comparison with what another program
+//! unpacks from it: names, links, sizes, owners, times and attributes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,21 +18,21 @@ pub(crate) const GZIP: &str = "gzip";
 pub(crate) const ZSTD: &str = "zstd";
 pub(crate) const NONE: &str = "none";
 
-/// What is seen of a file: kind, mode, owner, time, size, content or target, attributes.
+/// The state of each file: kind, mode, owner, size, content or target, attributes.
 type FileStates = BTreeMap<String, String>;
 
 const HASH: &str = "0123456789abcdfghijklmnpqrsvwxyz";
-/// In 2242, above what octal can hold.
+/// A time in the year 2242, above the maximum of an octal header field.
 const MTIME: (&str, i64) = ("2242-12-01T00:00:00Z", 8_612_352_000);
 const CAPABILITY: &str = "security.capability";
 
-/// A store with odd trees in it, and an image of them and of odd files of its own.
+/// A store with unusual trees, and an image of them with unusual own files.
 pub(crate) struct TarEdgeCases {
     dir: tempfile::TempDir,
 }
 
 impl TarEdgeCases {
-    /// Lays it out and builds the image, once as an archive and once as a layout.
+    /// Writes the trees and builds the image, as an archive and as a layout.
     pub(crate) fn new(compression: &str) -> Self {
         let cases = Self { dir: tempfile::tempdir().unwrap() };
         cases.write_tree();
@@ -67,7 +67,7 @@ impl TarEdgeCases {
             fs::write(self.store_path(name).join("data"), noise(1, 100_000)).unwrap();
         }
         let root = self.store_path("names");
-        // Two gzip members, two zstd frames and more.
+        // Several gzip members and zstd frames.
         fs::write(root.join("members"), noise(3, 9_500_000)).unwrap();
         write_long_paths(&root);
         for name in [
@@ -123,7 +123,7 @@ impl TarEdgeCases {
         fs::write(self.dir().join("spec.json"), spec.to_string()).unwrap();
     }
 
-    /// Compares what a program has unpacked there with what went in.
+    /// Compares a tree that a program unpacked with the input.
     pub(crate) fn check(&self, root: &Path, who: &str) {
         let store = self.dir().join("store");
         let mut expected = FileStates::new();
@@ -154,7 +154,7 @@ impl TarEdgeCases {
         assert_eq!(found, FileStates::new(), "{who}: nothing else");
     }
 
-    /// Compares what a program gave back as a tar.
+    /// Compares a tar that a program wrote with the input.
     pub(crate) fn check_tar(&self, tar: &Path, who: &str) {
         let root = tempfile::tempdir_in(self.dir()).unwrap();
         extract(tar, root.path());
@@ -162,7 +162,7 @@ impl TarEdgeCases {
     }
 }
 
-/// Unpacks a tar over what is there, with GNU tar and all that it can keep.
+/// Unpacks a tar over a directory with GNU tar, with every attribute that it keeps.
 pub(crate) fn extract(tar: &Path, root: &Path) {
     let mut command = Command::new("tar");
     command.args(["--extract", "--numeric-owner", "--same-owner", "--preserve-permissions"]);
@@ -170,7 +170,7 @@ pub(crate) fn extract(tar: &Path, root: &Path) {
     stdout(&command.arg(tar).arg("--directory").arg(root).output().unwrap());
 }
 
-/// Files whose paths in the tar have so many bytes.
+/// Writes files whose paths in the tar have these lengths.
 fn write_long_paths(root: &Path) {
     let depth = root.as_os_str().len() - 1;
     for length in [99, 100, 101, 155, 156, 255, 256, 257, 1000, 3900] {
@@ -188,9 +188,9 @@ fn write_long_paths(root: &Path) {
     }
 }
 
-/// The image's own files, as `told` tells of them.
+/// Returns the states of the image's own files.
 fn own_files() -> FileStates {
-    // cap_net_raw=ep, as the kernel keeps it.
+    // The kernel's form of `cap_net_raw=ep`.
     let capability = [&[1, 0, 0, 2, 0, 0x20][..], &[0; 14]].concat();
     let capability = format!(" {CAPABILITY}={}", capability.escape_ascii());
     let file = |text: &str| format!("{} bytes, {}", text.len(), Digest::of(text.as_bytes()));
@@ -226,7 +226,7 @@ fn escaped_path(path: &Path, root: &Path) -> String {
     path.strip_prefix(root).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
 }
 
-/// The attributes that an image can have set.
+/// Returns the attributes of a file that an image can set.
 fn attributes(path: &Path) -> String {
     let mut value = [0; 64];
     match rustix::fs::lgetxattr(path, CAPABILITY, &mut value) {
@@ -235,7 +235,7 @@ fn attributes(path: &Path) -> String {
     }
 }
 
-/// A folder and everything below it. What no path reaches is looked at from within.
+/// Visits a directory and everything below it.
 fn walk(root: &Path, visit: &mut dyn FnMut(&Path, &fs::Metadata)) {
     let mut open = vec![root.to_path_buf()];
     while let Some(path) = open.pop() {

@@ -1,4 +1,4 @@
-//! Section C of the faults, as programs that need no daemon read it.
+//! The edge cases of the tar format, read by programs that need no daemon.
 
 use std::fs;
 use std::path::Path;

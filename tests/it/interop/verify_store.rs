@@ -1,4 +1,4 @@
-//! Store paths that are no longer what Nix registered.
+//! Store paths that differ from what Nix registered.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::sandbox::{Sandbox, assert_success, run, stderr_text};
 
-/// What Nix says of a path, in one of its ways to write a hash.
+/// Returns the hash that Nix computes for a path, in one of its notations.
 fn registered(sandbox: &Sandbox, form: &[&str]) -> String {
     let path = sandbox.store_path(0);
     let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"--type", &"sha256", &path];

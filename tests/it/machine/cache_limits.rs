@@ -1,4 +1,4 @@
-//! What a cache keeps, and what it does when there is no room.
+//! The size limit of the cache, and caches without free space.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::support::sandbox::{
     GZIP, NONE, Sandbox, ZSTD, assert_success, events, stderr_text, with_mount,
 };
 
-/// The size of all blobs and records.
+/// Returns the size of all blobs and records.
 fn size(sandbox: &Sandbox) -> u64 {
     let files = ["layers", "blobs"].map(|below| fs::read_dir(sandbox.cache_path(below)).unwrap());
     files.into_iter().flatten().map(|file| file.unwrap().metadata().unwrap().len()).sum()
@@ -47,7 +47,7 @@ fn cache_is_measured_with_cache_size_option_only() {
     }
     let calls = sandbox.path("calls");
     let strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o", calls.to_str().unwrap()];
-    // Whether the records were counted, and whether one was read that no layer of the image has.
+    // Returns whether the records were counted, and whether a record of another image was read.
     let looks = |more: &[&str]| {
         assert_success(&sandbox.build(&strace, "-", more).output().unwrap());
         let calls = fs::read_to_string(&calls).unwrap();
@@ -57,7 +57,7 @@ fn cache_is_measured_with_cache_size_option_only() {
     };
     let asked = ["--cache-size", "20GiB"];
     assert_eq!((looks(&[]), looks(&asked)), ([false, false], [true, false]), "there is room");
-    // Of no bytes, so that it takes none of a disk.
+    // A sparse file takes no space on the disk.
     let large = sandbox.cache_path("blobs/large");
     fs::File::create(&large).unwrap().set_len((20 << 30) + 1).unwrap();
     assert_eq!((looks(&[]), large.exists()), ([false, false], true));

@@ -1,4 +1,4 @@
-//! Several processes, and what the cache saves.
+//! Several processes at the same time, and the work that the cache saves.
 
 use std::fs;
 use std::path::Path;
@@ -48,11 +48,11 @@ fn eight_processes_share_cache_and_layout() {
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
-/// Builds a layout; gives the lines of what was opened and read, each with its file.
+/// Builds a layout and returns the traced calls that open and read files.
 fn traced(sandbox: &Sandbox) -> Vec<String> {
     let calls = "trace=open,openat,openat2,read,pread64,readv,preadv,mmap,copy_file_range,sendfile,\
                  splice";
-    // A file for each thread, so that no call is told of in two parts.
+    // With a file for each thread, no call is split over two lines.
     let traces = tempfile::tempdir().unwrap();
     let trace = traces.path().join("of").to_str().unwrap().to_owned();
     let strace = ["strace", "-ff", "-qq", "-y", "-e", calls, "-o", &trace];
@@ -64,7 +64,7 @@ fn traced(sandbox: &Sandbox) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Lines about what is below a folder.
+/// Returns the lines about files below a directory.
 fn below<'a>(trace: &'a [String], directory: &Path) -> Vec<&'a str> {
     let directory = directory.to_str().unwrap();
     trace.iter().filter(|line| line.contains(directory)).map(String::as_str).collect()
@@ -212,7 +212,7 @@ fn own_files_layer_is_rebuilt_on_change_only() {
         trace.lines().filter(|line| line.contains("share/data\"")).count()
     };
     spec("sha256:one");
-    // The image's checks look into its own files each time.
+    // The checks read the own files in each run.
     let first = reads("first.tar");
     assert_eq!(reads("second.tar"), first - 2);
     assert!(
@@ -223,7 +223,7 @@ fn own_files_layer_is_rebuilt_on_change_only() {
     assert_eq!(reads("third.tar"), first, "another content, another key");
 }
 
-/// As a file system is that knows no locks.
+/// Simulates a file system without locks.
 const NO_LOCKS: [&str; 7] =
     ["strace", "-f", "-qq", "-e", "inject=flock:error=ENOLCK", "-o", "/dev/null"];
 

@@ -1,6 +1,6 @@
-//! Pinned bytes. When one of these changes, every image that people have changes with it, and
-//! `VERSION` in `src/layer/tar.rs` must go up where it is a layer's; then
-//! `INSTA_UPDATE=always cargo test golden` writes the new listings.
+//! Pinned bytes. A change here changes every image of every user. If the bytes of a layer change,
+//! raise `VERSION` in `src/layer/tar/mod.rs`; `INSTA_UPDATE=always cargo test golden` writes the
+//! new listings.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ use cooper::digest::Digest;
 
 use crate::support::sandbox::{GZIP, NONE, Sandbox, ZSTD, assert_success, noise, with_mount};
 
-/// Lays a tree out in a folder that has the same path on every machine, and builds there.
+/// Copies a tree to a path that is the same on every machine, and runs a command.
 const SCRIPT: &str = r#"
 set -e
 mount -t tmpfs tmpfs /mnt
@@ -41,7 +41,7 @@ fn write_tree(sandbox: &Sandbox) {
     ] {
         fs::write(root.join(name), bytes).unwrap();
     }
-    // The path in the tar has 50 bytes more.
+    // The path in the tar is 50 bytes longer.
     for length in [49, 50, 51, 100, 150, 206, 207, 250, 300] {
         let path = root.join(long(length));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -58,7 +58,7 @@ fn write_tree(sandbox: &Sandbox) {
     fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The layers of the layout, bottom first.
+/// Returns the layers of the layout, bottom first.
 fn layers(layout: &Path) -> Vec<Vec<u8>> {
     let json = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
     let blob = |digest: &serde_json::Value| {
@@ -135,7 +135,7 @@ fn golden_layers_of_store_paths() {
     insta::assert_snapshot!(text);
 }
 
-/// An image of nothing but its own files: owners, modes, attributes and times that no store has.
+/// An image of own files alone: owners, modes, attributes and times that a store cannot have.
 fn write_own_files_spec(sandbox: &Sandbox) {
     let long = format!("/{}/{}", "d".repeat(120), "f".repeat(120));
     let spec = serde_json::json!({
@@ -176,7 +176,7 @@ fn golden_archives_and_own_files() {
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         match bytes.first() {
-            // As it is, not as a parser would have it.
+            // The text itself, not a parsed form.
             Some(b'{' | b'[') => {
                 writeln!(text, "{name}: {}", String::from_utf8(bytes).unwrap()).unwrap();
             }

@@ -1,4 +1,4 @@
-//! What a layout has in common with the cache.
+//! Blobs that a layout shares with the cache.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,17 +11,17 @@ use cooper::digest::Digest;
 use crate::support::sandbox::{GZIP, KillTimes, Sandbox, ZSTD, assert_success, run, stderr_text};
 
 const LAYOUT: [&str; 2] = ["--format", "layout"];
-/// As a file system is that cannot make clones, whatever is below the tests.
+/// Simulates a file system without reflinks.
 const NO_CLONES: [&str; 6] = ["strace", "-f", "-qq", "-e", "inject=ioctl:error=EOPNOTSUPP", "-e"];
 
-/// Builds a layout of links, with what is traced in the file `trace`.
+/// Builds a layout of hard links and writes the system calls into the file `trace`.
 fn build(sandbox: &Sandbox, out: &str, traced: &str) {
     let (trace, traced) = (sandbox.path("trace"), format!("trace=ioctl,{traced}"));
     let before = [&NO_CLONES[..], &[&traced, "-y", "-o", trace.to_str().unwrap()]].concat();
     assert_success(&sandbox.build(&before, out, &LAYOUT).output().unwrap());
 }
 
-/// The layers' blobs in a layout or a cache, by their names.
+/// Returns the blobs in a directory by their names.
 fn blobs(dir: &Path) -> BTreeMap<String, PathBuf> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     files.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path)).collect()
@@ -35,7 +35,7 @@ fn inode(path: &Path) -> u64 {
     fs::metadata(path).unwrap().ino()
 }
 
-/// Whether each of the cache's blobs is the same file in the layout.
+/// Returns for each blob of the cache whether the layout has the same file.
 fn hard_linked(sandbox: &Sandbox, layout: &str) -> Vec<bool> {
     let blobs = blobs(&sandbox.path(layout).join("blobs/sha256"));
     cached_blobs(sandbox).iter().map(|(name, path)| inode(path) == inode(&blobs[name])).collect()
@@ -81,7 +81,7 @@ fn layout_of_cached_layers_reads_no_store_or_blob_bytes() {
     let sandbox = Sandbox::with_store_paths(4, 200_000, GZIP);
     build(&sandbox, "layout", "ioctl");
     for out in ["layout", "other"] {
-        // What goes with a layout are names of the cache's files.
+        // Removing a layout removes names of the cache's files.
         fs::remove_dir_all(sandbox.path("layout")).unwrap();
         build(&sandbox, out, "openat,read,pread64,readv,copy_file_range,sendfile,mmap");
         let trace = fs::read_to_string(sandbox.path("trace")).unwrap();
@@ -111,14 +111,14 @@ fn layout_blob_is_copied_across_file_systems() {
         let copied = |name: &String| layout.join("blobs/sha256").join(name);
         cached_blobs(&sandbox).keys().map(copied).collect()
     };
-    // What has just been made, and what was found.
+    // The first round builds the layers, and the second one finds them in the cache.
     for _ in 0..2 {
         assert_success(&sandbox.build(&[], layout.to_str().unwrap(), &LAYOUT).output().unwrap());
         assert!(
             cached_blobs(&sandbox).values().all(|path| fs::metadata(path).unwrap().nlink() == 1)
         );
         validate(&layout);
-        // Once, as long as nobody writes to it.
+        // A blob is copied again only after a write to it.
         let before: Vec<u64> = copies().iter().map(|path| inode(path)).collect();
         assert_success(&sandbox.build(&[], layout.to_str().unwrap(), &LAYOUT).output().unwrap());
         assert_eq!(copies().iter().map(|path| inode(path)).collect::<Vec<_>>(), before);
@@ -141,7 +141,7 @@ fn layout_blob_with_unsafe_permissions_is_copied() {
         changes.push(["chown", "65534"]);
     }
     for [program, to] in changes {
-        // By the layout's names of the cache's files, as who looks after layouts would.
+        // The change goes through the hard link in the layout.
         for name in cached_blobs(&sandbox).keys() {
             run(program, &[&to, &sandbox.path("layout/blobs/sha256").join(name)]);
         }
@@ -174,10 +174,10 @@ fn layout_overwritten_blob_is_rebuilt() {
     for damage in damages {
         build(&sandbox, "one", "ioctl");
         build(&sandbox, "two", "ioctl");
-        // By a layout's name of the cache's file.
+        // The damage goes through the hard link in a layout.
         let (name, _) = cached_blobs(&sandbox).pop_first().unwrap();
         damage(&sandbox.path("one/blobs/sha256").join(&name));
-        // The first finds the cache damaged, the second finds it mended.
+        // The first build finds the damaged cache, and the second one the repaired cache.
         for out in ["two", "one"] {
             build(&sandbox, out, "ioctl");
             validate(&sandbox.path(out));
@@ -197,7 +197,7 @@ fn layout_damaged_blob_with_future_mtime_is_rebuilt() {
     file.set_modified(std::time::SystemTime::now() + Duration::from_secs(300_000_000)).unwrap();
     build(&sandbox, "layout", "ioctl");
     validate(&sandbox.path("layout"));
-    // One that is right stays as it is, whatever its time.
+    // A correct blob stays, whatever its modification time is.
     let file = fs::File::options().write(true).open(&blob).unwrap();
     file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
     build(&sandbox, "layout", "ioctl");
@@ -209,7 +209,7 @@ fn layout_damaged_blob_with_future_mtime_is_rebuilt() {
 fn layout_blob_with_failed_fsync_is_rebuilt() {
     let sandbox = Sandbox::with_store_paths(3, 100_000, GZIP);
     sandbox.expected_archive();
-    // So that the first file that is synced is a blob.
+    // With this file in place, the first file that is synced is a blob.
     fs::create_dir(sandbox.path("layout")).unwrap();
     fs::write(sandbox.path("layout/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     let inject = ["trace=ioctl,fsync", "-e", "inject=fsync:error=EIO", "-o", "/dev/null"];
@@ -240,7 +240,7 @@ fn layout_full_disk_at_any_call_recovers() {
             let done = output.status.success();
             assert!(done || output.status.code() == Some(2), "{}", stderr_text(&output));
             if !done {
-                // Whether a name is durable is asked when it is there already.
+                // The directory is synced after the rename, so the name may exist.
                 let is_named = sandbox.path("layout/index.json").exists();
                 assert!(is_named || !sandbox.path("layout").exists(), "{failure} {call}");
                 build(&sandbox, "layout", "ioctl");
@@ -274,7 +274,7 @@ fn layout_kill_at_any_time_keeps_layout_and_cache_whole() {
             assert_eq!(Digest::of(&fs::read(path).unwrap()).hex(), name, "kill {number}");
         }
         fs::remove_dir_all(sandbox.path("layout")).unwrap();
-        // Every other one finds the layers made.
+        // Every second run finds the layers in the cache.
         if number % 2 == 0 {
             fs::remove_dir_all(sandbox.path("cache")).unwrap();
         }

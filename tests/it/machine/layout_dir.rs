@@ -1,4 +1,4 @@
-//! A layout as a folder: what else may lie there, and what a run that fails leaves of it.
+//! Layouts as directories: foreign files in them, and what a failed run leaves.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -39,7 +39,7 @@ fn layout_foreign_files_with_similar_names_stay() {
     build(&sandbox, "layout");
     assert_eq!(tree(&dir).len(), before.len() + own.len() + directories.len());
     assert!(own.iter().all(|name| fs::read(dir.join(name)).unwrap() == b"precious"));
-    // Nor is a folder empty that has some.
+    // A directory with one of these is not empty.
     for name in directories {
         fs::create_dir_all(sandbox.path("other").join(name)).unwrap();
         let output = sandbox.build(&[], "other", &LAYOUT).output().unwrap();
@@ -85,7 +85,7 @@ fn layout_failed_build_restores_foreign_layout() {
         }
         sandbox.add_store_paths(3, 1000);
     }
-    // When the last of it fails, too: an index that has no room for another image.
+    // The last step fails as well: no space for another image in the index.
     let index = sandbox.path("layout/index.json");
     let mut entries: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
     entries["manifests"][0]["annotations"]["long"] = "x".repeat((4 << 20) - 500).into();
@@ -132,7 +132,7 @@ fn layout_signal_at_start_or_end_restores_the_layout() {
     let named = ["-e", "inject=rename,renameat,renameat2:delay_enter=300000"];
     let strace = ["strace", "-D", "-f", "-qq", "-e", "trace=rename,renameat,renameat2"];
     let strace = [&strace[..], &named, &["-o", "/dev/null"]].concat();
-    // How many blobs have their names when a file in that folder is waiting for its own.
+    // The number of blobs when a temporary file waits for its rename.
     for (blobs, directory) in [(0, ""), (0, "blobs/sha256"), (1, "blobs/sha256"), (3, "")] {
         let dir = sandbox.path("new/nested");
         let count = |directory: &str, is_waiting: bool| {

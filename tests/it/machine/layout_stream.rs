@@ -1,4 +1,4 @@
-//! Layers on their way into a layout.
+//! Layers that are written into a layout while other layers are built.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -74,7 +74,7 @@ fn layout_unreferenced_new_layers_are_removed() {
     let sandbox = Sandbox::new();
     sandbox.add_store_paths(2, 1000);
     sandbox.write_spec(GZIP);
-    // The store path of the second layer is gone: the first may be written by then.
+    // The store path of the second layer is missing; the first layer may be written by then.
     fs::remove_dir_all(sandbox.store_path(1)).unwrap();
     for _ in 0..5 {
         let output = sandbox.build(&[], "layout", &["--format", "layout"]).output().unwrap();
@@ -101,7 +101,7 @@ fn layout_layers_of_other_processes_stay() {
     fs::write(dir.join("blobs/sha256/other"), "").unwrap();
     drop(layers);
     assert!(!blob.exists() && dir.join("oci-layout").exists());
-    // One that names it, and one of which nobody can say that.
+    // A layer that another index names, and a layer of an unreadable index.
     for index in [format!(r#"{{"manifests": [{{"digest": "{}"}}]}}"#, layer.digest), "{".into()] {
         let layers = layout::LayerWriter::new(&dir);
         layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();

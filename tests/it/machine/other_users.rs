@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::command::TestDir;
 
-/// A cooper that waits for an answer of a daemon that gives none, run by another user if asked for.
+/// Starts a load that waits for a silent daemon, as another user if one is given.
 fn spawn_waiting_load(
     test_dir: &TestDir,
     user: Option<&str>,
@@ -40,7 +40,7 @@ fn process_has_no_core_file_and_is_unreadable() {
         let limits = read("limits");
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
         assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
-        // The kernel gives what belongs to a process that must not be dumped to root.
+        // The kernel assigns the files of a process that must not be dumped to root.
         let owner = std::fs::metadata(format!("/proc/{}/environ", child.id())).unwrap().uid();
         assert_eq!(owner, 0);
         drop(connection);

@@ -1,5 +1,4 @@
-//! Section F of the faults: what is at the output path already, other users, other file systems,
-//! and trees that no path reaches.
+//! Existing files at the output path, other users, other file systems, and very deep trees.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -163,8 +162,8 @@ fn file_system_without_locks_and_links_works() {
     }
 }
 
-/// A chain of so many directories, each of that name, made from within: no call takes a path
-/// that is longer than 4096 bytes.
+/// Creates a chain of directories of this name and depth from within, because no system call
+/// accepts a path of more than 4096 bytes.
 fn chain(sandbox: &Sandbox, name: &str, depth: usize) {
     let script =
         "cd \"$1\" && for _ in $(seq \"$3\"); do mkdir \"$2\" && cd -P \"$2\" || exit 1; done";
@@ -193,7 +192,7 @@ fn deep_and_wide_trees_work_and_endless_path_fails() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr_text(&output));
     assert!(stderr_text(&output).contains("File name too long"), "{}", stderr_text(&output));
     assert_eq!(endless.leftovers(), [""; 0]);
-    // What no path reaches cannot be removed by its path either.
+    // The chain is too deep to be removed by its path.
     let script = "cd \"$1\" && rm -rf n*";
     assert_success(
         &Command::new("sh").args(["-c", script, "sh"]).arg(endless.store_path(0)).output().unwrap(),

@@ -1,5 +1,5 @@
-//! Plain layers that another process has hashed: their store paths are looked at and not hashed
-//! again, unless something about them changed.
+//! Plain layers that another process has hashed: only the file stamps of their store paths are
+//! compared, and a changed stamp leads to a new hash.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::sandbox::{NONE, Sandbox, assert_success, noise, stderr_text};
 
-/// Two layers, one that ends in a file and one in a link, and the archive of both.
+/// Returns two layers, one that ends in a file and one in a link, and the archive of both.
 fn sandbox() -> (Sandbox, Vec<u8>) {
     let sandbox = Sandbox::new();
     for number in [0, 1] {
@@ -27,8 +27,8 @@ fn large(sandbox: &Sandbox, number: usize) -> PathBuf {
     sandbox.store_path(number).join("d-large")
 }
 
-/// As one process more; its exit code, its output, and of which layers the large file went into
-/// the pipe unread, because nothing had to be hashed.
+/// Builds in a new process. Returns its exit code, its output, and the layers whose large file was
+/// spliced into the pipe without being hashed.
 fn again(sandbox: &Sandbox) -> (Option<i32>, std::process::Output, [bool; 2]) {
     let calls = sandbox.path("calls");
     let strace = ["strace", "-f", "-qq", "-y", "-e", "trace=splice", "-o"];

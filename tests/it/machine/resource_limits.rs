@@ -1,4 +1,4 @@
-//! Section F of the faults: the disk, limits, signals.
+//! Full disks, limits of the process and signals.
 
 use std::fs;
 use std::io::Read;
@@ -12,7 +12,7 @@ use crate::support::sandbox::{
     GZIP, KillTimes, NONE, Sandbox, ZSTD, assert_success, events, noise, run, stderr_text,
 };
 
-/// Which calls fail, and how.
+/// The system calls that fail, with their errors.
 const FAILURES: [&str; 3] = [
     "write,pwrite64,copy_file_range,sendfile,splice:error=ENOSPC",
     "fsync,fdatasync:error=EIO",
@@ -35,7 +35,7 @@ fn archive_full_disk_at_any_call_leaves_nothing() {
             }
             failed += 1;
             assert_eq!(output.status.code(), Some(2), "{failure} {call}: {}", stderr_text(&output));
-            // Whether a rename is durable is asked when it is done already.
+            // The directory is synced after the rename, so the file may exist.
             match fs::read(sandbox.path("out.tar")) {
                 Ok(bytes) => assert!(bytes == expected, "{failure} {call}"),
                 Err(_) => assert_eq!(sandbox.leftovers(), [""; 0], "{failure} {call}"),
@@ -77,7 +77,7 @@ fn archive_kill_at_any_time_leaves_old_or_new() {
         );
     }
     assert!(killed > 0, "every run was done before it was killed");
-    // Those that were half written go with the next one that is written there.
+    // The next run in this directory removes the partial files.
     assert_success(&sandbox.build(&[], "out.tar", &[]).output().unwrap());
     assert_eq!(sandbox.leftovers(), ["out.tar"]);
 }
@@ -135,7 +135,7 @@ fn ten_gigabyte_file_uses_bounded_memory() {
     assert!(sizes.contains(&size), "{sizes:?}");
 }
 
-/// Runs a build to its good end; the most memory that it had, in MiB.
+/// Runs a build that must succeed and returns its peak memory in MiB.
 fn peak_memory(mut build: Command) -> u64 {
     let mut child = build.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -166,7 +166,7 @@ fn memory_grows_by_ten_megabytes_per_thread() {
     assert!(peak < 64 + 100, "{peak} MiB");
 }
 
-/// The layers in an archive, bottom first.
+/// Returns the layers in an archive, bottom first.
 fn layers(archive: &std::path::Path) -> Vec<Vec<u8>> {
     let mut files = std::collections::BTreeMap::new();
     for entry in tar::Archive::new(fs::File::open(archive).unwrap()).entries().unwrap() {
@@ -197,7 +197,7 @@ fn stdout_full_or_closed_is_an_error() {
     assert_eq!(sandbox.leftovers(), [""; 0]);
 }
 
-/// Starts a build and sends it a signal in the middle of its layer.
+/// Starts a build and sends it a signal while it builds a layer.
 fn signalled(sandbox: &Sandbox, before: &[&str], signal: &str) -> Child {
     let mut child = sandbox.build(before, "out.tar", &["--jobs", "1"]).spawn().unwrap();
     let temps = sandbox.cache_path("tmp");
@@ -232,7 +232,7 @@ fn ignored_signal_during_layer_build_stays_ignored() {
 #[test]
 fn signal_while_file_is_created_leaves_no_file() {
     let sandbox = Sandbox::with_store_paths(1, 1_000_000, GZIP);
-    // Who makes a file hears of it long after it is there, and gives it its name long after.
+    // The delays leave a long time between the creation of a file, its registration and its rename.
     let made = ["-e", "inject=openat:delay_exit=20000"];
     let named = ["-e", "inject=rename,renameat,renameat2:delay_enter=300000"];
     let strace = ["strace", "-D", "-f", "-qq", "-e", "trace=openat,rename,renameat,renameat2"];
@@ -286,7 +286,7 @@ fn umask_locale_and_jobs_do_not_change_the_bytes() {
 #[test]
 fn file_changed_while_read_is_named() {
     let sandbox = Sandbox::with_store_paths(1, 1000, GZIP);
-    // A file of /proc says that it has no bytes, and has some.
+    // A file of /proc has the size 0 and some content.
     let grown = sandbox.store_path(0).join("grown");
     fs::write(&grown, "").unwrap();
     let script = "mount --bind /proc/version \"$1\"; shift; exec \"$@\"";

@@ -1,5 +1,4 @@
-//! Standard output as a pipe, which gets large files without anybody reading them, and as what is
-//! no pipe.
+//! Standard output as a pipe, which gets large files by `splice`, and as other files.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,11 +13,11 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::support::sandbox::{GZIP, NONE, Sandbox, ZSTD, assert_success, noise, stderr_text};
 
-/// What the pipe of a `cooper build` holds.
+/// The capacity of the pipe of a `cooper build`.
 const PIPE: u64 = 1 << 20;
 
-/// A store path with files of sizes that could go wrong, and two whose bytes are mostly not the
-/// last that the pipe holds.
+/// A store path with files around the limits of a pipe, and two large ones whose bytes are not in
+/// the pipe at the end.
 fn odd_sizes() -> Sandbox {
     let sandbox = Sandbox::new();
     let dir = sandbox.store_path(0);
@@ -35,7 +34,7 @@ fn odd_sizes() -> Sandbox {
     sandbox
 }
 
-/// Reads to the end, so many bytes at a time.
+/// Reads to the end in chunks of this size.
 fn read_slowly(mut from: ChildStdout, at_once: usize) -> Vec<u8> {
     let (mut bytes, mut buf) = (Vec::new(), vec![0; at_once]);
     loop {
@@ -133,15 +132,14 @@ fn pipe_closed_or_nonblocking_is_an_error() {
     assert!(stderr_text(&output).contains("temporarily unavailable"), "{}", stderr_text(&output));
 }
 
-/// Until the process writes nothing more, because nobody reads.
+/// Waits until the process is blocked because the pipe is full.
 fn wait_until_full(stdout: &ChildStdout) {
     while rustix::io::ioctl_fionread(stdout).unwrap() < PIPE * 7 / 8 {
         sleep(Duration::from_millis(1));
     }
 }
 
-/// Reads the first two million bytes, has something done when the pipe behind them is full, and
-/// reads the rest.
+/// Reads two million bytes, calls a function when the pipe is full again, and reads the rest.
 fn meanwhile(mut child: Child, change: impl FnOnce()) -> Output {
     let stdout = child.stdout.as_mut().unwrap();
     let mut first = vec![0; 2_000_000];
@@ -156,7 +154,7 @@ fn file_changed_while_in_pipe_is_an_error() {
     type Change = fn(&fs::File);
     let changes: [(&str, Change); 5] = [
         ("", |_| ()),
-        // All of its bytes are in the pipe, and it was looked at since.
+        // All bytes of the file are in the pipe, and its stamp has been read since.
         ("a", |file| file.write_all_at(b"other", 2_400_000).unwrap()),
         ("b", |file| file.write_all_at(b"other", 3_900_000).unwrap()),
         ("b", |file| file.set_len(3_000_000).unwrap()),

@@ -1,5 +1,5 @@
-//! What is in the store, through the real binary: everything Nix may register is stored as it
-//! is, everything else is an error that names it.
+//! Store content through the real binary: every file that Nix registers is stored unchanged, and
+//! every other file is an error that names it.
 
 use serde_json::{Value, json};
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use crate::support::command::{CommandOutput, TestDir, run};
 
-/// Every entry of all layers of the built `spec.json`, a line each, below the store path `a`.
+/// Returns every entry of all layers of the built `spec.json` below the store path `a`, one a line.
 fn entries(test_dir: &TestDir) -> Vec<String> {
     let mut lines = Vec::new();
     for layer in test_dir.layers("spec.json") {
@@ -89,13 +89,13 @@ fn store_symlinks_are_stored_unfollowed() {
     assert_eq!(entries(&test_dir), [" 0777 -> /etc/shadow"]);
 }
 
-/// Runs cooper until it ends, which it never would if it waited for somebody to write to a FIFO.
+/// Runs cooper to its end while a reader watches the FIFO: opening it would block.
 fn run_and_check_not_opened(test_dir: &TestDir, args: &[&str], fifo: &Path) -> CommandOutput {
     use rustix::fs::{Mode, OFlags, open};
     let piped = Stdio::piped;
     let mut child = test_dir.command(args).stdout(piped()).stderr(piped()).spawn().unwrap();
     while child.try_wait().unwrap().is_none() {
-        // Only where somebody reads, or waits to, it can be opened so.
+        // A FIFO can be opened this way only if another process has it open for reading.
         let opened = open(fifo, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty());
         assert!(opened.is_err(), "`{}` was opened", fifo.display());
         std::thread::yield_now();
@@ -139,7 +139,7 @@ fn store_unreadable_file_is_named_for_non_root() {
             .assert_build_fails(2, &[&secret.display().to_string(), "Permission denied"]);
     }
     assert_eq!(entries(&test_dir), ["/ 0555 dir", "/secret 0444 1 bytes"]);
-    // Another user, who can reach a copy of the program here.
+    // Another user needs a copy of the program in a directory that it can read.
     let program = test_dir.path("cooper");
     std::fs::copy(env!("CARGO_BIN_EXE_cooper"), &program).unwrap();
     std::fs::set_permissions(test_dir.path(""), std::fs::Permissions::from_mode(0o777)).unwrap();

@@ -125,7 +125,7 @@ fn missing_tmpdir_is_an_environment_error() {
             &[nowhere.to_str().unwrap(), "No such file", "hint: `TMPDIR` names"],
         );
     }
-    // A cache that cannot be written keeps what is new in that folder.
+    // With a cache that is read-only, new layers go into the temporary directory.
     let cache = test_dir.path("cache/cooper");
     test_dir.write_spec(&["a"], json!({}));
     test_dir.store_file("a", "x", "x");

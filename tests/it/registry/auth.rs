@@ -1,4 +1,4 @@
-//! Proving who we are, and to whom.
+//! Credentials, and the hosts that get them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -138,7 +138,7 @@ fn auth_unusable_login_warns_until_refusal() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
     push_result(&push(&fixture, &spec, &registry.name()).output().unwrap());
-    // Tokens are for all, until none is given any more.
+    // Every request gets a token, until the server refuses.
     let proxy = Proxy::start(registry.port(), |seen, _| {
         let answer = |text: &str| Fault::Answer(200, Vec::new(), text.into());
         match seen.header("authorization") {
@@ -177,7 +177,7 @@ fn auth_unusable_login_warns_until_refusal() {
         );
         assert!(!refused.contains("s3cret"), "{refused}");
     }
-    // Another host's login does not matter here.
+    // The login of another host has no effect here.
     std::fs::write(config.join("config.json"), r#"{"auths":{"other.example":5}}"#).unwrap();
     let passed = stderr(&validate(&fixture, &format!("{name}/app:v1")).output().unwrap(), 0);
     assert!(!passed.contains("warning"), "{passed}");
@@ -196,7 +196,7 @@ fn auth_expired_bearer_token_is_renewed() {
         }
         let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer t"));
         if let Some(number) = token.and_then(|number| number.parse::<usize>().ok()) {
-            // A new token does not end the one before; its use does.
+            // A new token does not invalidate the old one; its use does.
             let mut uses = uses.lock().unwrap();
             let used: &mut usize = uses.entry(number).or_default();
             *used += 1;
@@ -227,7 +227,7 @@ fn auth_foreign_realm_gets_no_credentials() {
     let thief = Proxy::start(registry.port(), |_, _| {
         Fault::Answer(200, Vec::new(), br#"{"token":"t"}"#.to_vec())
     });
-    // By another name the same machine is another host.
+    // The same machine under another name is another host.
     let realm = thief.name().replace("127.0.0.1", "localhost");
     let proxy = Proxy::start(registry.port(), move |seen, _| {
         if seen.header("authorization") == Some("Bearer t") {
@@ -265,13 +265,13 @@ fn tls_untrusted_certificate_is_refused() {
     let mut command = validate(&fixture, &format!("{}/app:v1", registry.name()));
     stdout(&command.args(["--ca-file", &registry.certificate()]).output().unwrap());
 
-    // The same machine by a name that the certificate does not have.
+    // The same machine under a name that the certificate does not have.
     let localhost = registry.name().replace("127.0.0.1", "localhost");
     let mut command = push(&fixture, &spec, &localhost);
     let other = stderr(&command.args(["--ca-file", &registry.certificate()]).output().unwrap(), 2);
     assert!(other.contains("not valid for"), "{other}");
 
-    // One that was good until a while ago.
+    // A certificate that has expired.
     let old = Registry::start_with(RegistryOptions {
         tls: Some(Tls::Expired),
         ..RegistryOptions::default()

@@ -1,5 +1,5 @@
-//! Registries that keep their blobs on another host: who is shown a client certificate, and whom
-//! an authority vouches for.
+//! Registries that store blobs on another host: the hosts that get a client certificate, and the
+//! hosts that an authority certifies.
 
 use std::fs;
 use std::net::TcpStream;
@@ -11,7 +11,8 @@ use super::{image, push, push_result};
 use crate::support::fixture::{Fixture, stderr, stdout};
 use crate::support::servers::Server;
 
-/// OpenSSL's own server, over the files of a registry: it takes who shows no certificate, but asks.
+/// OpenSSL's server over the files of a registry. It requests a client certificate and accepts
+/// clients without one.
 struct Store {
     server: Server,
     dir: tempfile::TempDir,
@@ -41,7 +42,7 @@ impl Store {
         self.dir.path().join("cert.pem")
     }
 
-    /// How often somebody has shown the certificate of the registry's client.
+    /// The number of requests with the client certificate of the registry.
     fn knows_us(&self) -> usize {
         self.server.log().matches("depth=0 CN = client").count()
     }
@@ -73,18 +74,18 @@ fn certificates_apply_to_their_host_only() {
         command.args(arguments).output().unwrap()
     };
 
-    // An authority in the registry's folder vouches for the registry.
+    // An authority in the registry's directory certifies the registry only.
     copy(&store.certificate(), &directory.join("store.crt"));
     let unknown = stderr(&read(&[]), 2);
     assert!(unknown.contains(&format!("failed to reach `{}`", store.name())), "{unknown}");
     assert!(unknown.contains("invalid peer certificate"), "{unknown}");
     assert!(unknown.contains("--ca-file") && unknown.contains("certs.d/"), "{unknown}");
 
-    // One that was named vouches for all, and yet the store is not shown who we are.
+    // An authority of `--ca-file` certifies all hosts; the store still gets no client certificate.
     stdout(&read(&["--ca-file", store.certificate().to_str().unwrap()]));
     assert_eq!(store.knows_us(), 0, "{}", store.server.log());
 
-    // A folder of the store's own says otherwise.
+    // The directory of the store has its own authority.
     let own = fixture.dir().join(".config/containers/certs.d").join(store.name());
     fs::create_dir_all(&own).unwrap();
     copy(&store.certificate(), &own.join("store.crt"));
@@ -96,7 +97,7 @@ fn certificates_apply_to_their_host_only() {
     stdout(&read(&[]));
     assert!(store.knows_us() > 0, "{}", store.server.log());
 
-    // What is wrong there is said at once.
+    // An invalid file there is an error before any request.
     fs::remove_file(own.join("client.key")).unwrap();
     let half = stderr(&read(&[]), 1);
     assert!(half.contains("client.cert` are unusable: the key that belongs to it"), "{half}");

@@ -1,4 +1,4 @@
-//! One contract for all places: what is written can be read back, byte for byte.
+//! One contract for all locations: a written image is read back byte for byte.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ fn run(fixture: &Fixture, arguments: &[&str]) -> String {
     stdout(&fixture.cooper().args(arguments).output().unwrap())
 }
 
-/// The digest of the one image at a place, by validating it.
+/// Returns the digest of the only image at a location, by validating it.
 fn digest_at(fixture: &Fixture, location: &str) -> String {
     let report: serde_json::Value =
         serde_json::from_str(&run(fixture, &["validate", "--json", location])).unwrap();
@@ -80,7 +80,7 @@ fn copy_index_copies_all_or_the_selected_image() {
     run(&fixture, &["copy", "--platform", "linux/arm64", &location, "one.tar"]);
     let report = run(&fixture, &["validate", "one.tar"]);
     assert!(!report.contains("linux/amd64") && report.contains("linux/arm64"), "{report}");
-    // The order of the specs is no part of the index.
+    // The order of the specs does not change the index.
     run(&fixture, &["index", &specs[1], &specs[0], "-o", "turned.tar"]);
     let bytes = |name: &str| std::fs::read(fixture.dir().join(name)).unwrap();
     assert_eq!(bytes("both.tar"), bytes("turned.tar"));
@@ -91,7 +91,7 @@ fn copy_leaves_referrers_and_copies_them_by_name() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let mut command = super::push(&fixture, &super::image(&fixture, "app", 2), &registry.name());
     let digest = super::digest(&command.output().unwrap());
-    // A signature as cosign keeps it: an image under a tag made of the digest.
+    // A signature in the form of cosign: an image under a tag made of the digest.
     let tag = format!("{}.sig", digest.replace(':', "-"));
     let signature = fixture.write_spec("app", &tag, &[], &json!({}));
     stdout(&super::push(&fixture, &signature, &registry.name()).output().unwrap());

@@ -1,4 +1,4 @@
-//! crane and oras, as new as Debian has them; see `newest_root`.
+//! The newest crane and oras of Debian; see `newest_root`.
 
 use std::process::Command;
 

@@ -1,11 +1,11 @@
-//! The host that a failure names, and the exit code that it ends with.
+//! Hosts that an error names, and exit codes.
 
 use super::fault_proxy::{Fault, Proxy, RecordedRequest};
 use super::server::Registry;
 use super::{error_response, image, push, push_result};
 use crate::support::fixture::{Fixture, stderr};
 
-/// The part of the requests that another host answers, if the proxy leads there.
+/// The part of the requests that the proxy sends to another host.
 type Led = fn(&RecordedRequest) -> bool;
 
 #[test]

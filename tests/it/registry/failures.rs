@@ -1,4 +1,4 @@
-//! Section E of the fault list, one after the other, in front of a real registry.
+//! Faults of a push, each in front of a real registry.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use super::server::Registry;
 use super::{image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
-/// What a fault must lead to.
+/// The required outcome of a fault.
 enum Outcome {
-    /// All is well in the end.
+    /// The push succeeds.
     Success,
-    /// An error of the environment that says this, and no tag.
+    /// An error of the environment with this text, and no tag.
     Failure(&'static str),
 }
 
@@ -23,7 +23,7 @@ struct Case {
     name: &'static str,
     rule: Rule,
     outcome: Outcome,
-    /// At most so many requests of this method to this path.
+    /// The maximum number of requests of this method to this path.
     max_requests: (&'static str, &'static str, usize),
 }
 
@@ -39,7 +39,7 @@ fn fault_if(holds: bool, fault: Fault) -> Fault {
     if holds { fault } else { Fault::None }
 }
 
-/// Answers that say no, or not now.
+/// Cases of error responses.
 fn refusal_cases() -> Vec<Case> {
     vec![
         Case {
@@ -83,7 +83,7 @@ fn refusal_cases() -> Vec<Case> {
     ]
 }
 
-/// Connections that break, and answers that surprise.
+/// Cases of broken connections and unexpected responses.
 fn network_fault_cases() -> Vec<Case> {
     vec![
         Case {
@@ -107,7 +107,7 @@ fn network_fault_cases() -> Vec<Case> {
         Case {
             name: "a relative location",
             rule: |request, _| {
-                // The registry ignores what it did not sign, so a state is enough.
+                // The registry ignores a state that it did not sign.
                 let path = request.path.split('?').next().unwrap_or_default().to_owned();
                 let location = format!("{path}?again=1");
                 let redirect = Fault::Answer(307, vec![("Location", location)], Vec::new());
@@ -215,7 +215,7 @@ fn push_each_fault_recovers_or_leaves_no_tag() {
     }
 }
 
-/// Whether this is the first request that a rule of that name spoils.
+/// Returns true for the first request that a rule of this name changes.
 fn is_first_use(name: &'static str) -> bool {
     use std::sync::Mutex;
     static SPOILT: Mutex<Vec<&str>> = Mutex::new(Vec::new());
@@ -292,7 +292,7 @@ fn push_upload_to_other_host_sends_no_credentials() {
     let spec = image(&fixture, "app", 2);
     let mut command = push(&fixture, &spec, &proxy.name());
     let output = command.env("REGISTRY_AUTH_FILE", &auth).output().unwrap();
-    // The storage knows nothing of such uploads; what matters is what it was shown.
+    // The other host does not know such uploads; the test checks the headers that it got.
     assert!(!output.status.success());
     let request = storage.requests();
     assert!(!request.is_empty());

@@ -1,47 +1,46 @@
-//! A proxy that stands in front of a real registry and spoils what a test tells it to.
+//! A proxy in front of a real registry that injects the faults of a test.
 //!
-//! It serves one request a connection, and is a forward proxy too: whatever host it is asked for
-//! by a full URL or by `CONNECT`, the registry answers.
-//! The registry sees the client's `Host`, so that the
-//! locations that it names lead through the proxy again.
+//! It serves one request a connection. It is a forward proxy as well: the registry answers for
+//! every host of a full URL or of `CONNECT`. The registry gets the client's `Host` header, so that
+//! the locations in its responses lead through the proxy again.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What happens to a request.
+/// The fault of one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// The registry is not asked; status, headers, body.
+    /// A response without the registry: status, headers, body.
     Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
-    /// The connection closes without a word.
+    /// The connection closes without a response.
     Hang,
-    /// So many bytes of the request's body are taken, then the connection closes.
+    /// The connection closes after this number of bytes of the request's body.
     CutUpload(usize),
-    /// Nothing is ever answered, and no body is read.
+    /// No response, and the body is not read.
     Swallow,
-    /// The answer's body ends after so many bytes, the connection with it.
+    /// The connection closes after this number of bytes of the response's body.
     Cut(usize),
-    /// The answer's body stops after so many bytes, and the connection stays.
+    /// The response's body stops after this number of bytes, and the connection stays open.
     Stall(usize),
-    /// The answer's body comes a byte a second.
+    /// The response's body comes at one byte a second.
     Drip,
-    /// A byte of the answer's body is another one.
+    /// One byte of the response's body is changed.
     Flip(usize),
-    /// The answer's body is longer or shorter, and says so.
+    /// The response's body is longer or shorter, with a matching length header.
     Resize(isize),
-    /// A header of the answer is another one, or gone.
+    /// A header of the response is replaced or removed.
     Header(&'static str, Option<String>),
-    /// The registry does what it is asked, and its answer has another status.
+    /// The registry handles the request, and its response has another status.
     Status(u16),
-    /// The registry does not see this header of the request.
+    /// The registry does not get this header of the request.
     Hide(&'static str),
 }
 
-/// A request as the proxy saw it.
+/// A request that the proxy received.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedRequest {
     pub(crate) method: String,
@@ -55,7 +54,7 @@ impl RecordedRequest {
         self.headers.iter().find(same).map(|(_, value)| value.as_str())
     }
 
-    /// Method and path match.
+    /// Returns true if the method is equal and the path contains the part.
     pub(crate) fn is(&self, method: &str, part: &str) -> bool {
         self.method == method && self.path.contains(part)
     }
@@ -70,7 +69,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// The rule gets each request and how many of the same method and path came before it.
+    /// Starts a proxy. The rule gets each request, and the number of earlier ones with the same
+    /// method and path.
     pub(crate) fn start(
         upstream: u16,
         rule: impl Fn(&RecordedRequest, usize) -> Fault + Send + Sync + 'static,
@@ -78,7 +78,7 @@ impl Proxy {
         Self::start_at(0, upstream, rule)
     }
 
-    /// The same at a port that is known before.
+    /// Starts a proxy at a known port.
     pub(crate) fn start_at(
         port: u16,
         upstream: u16,
@@ -92,7 +92,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (seen, rule) = (Arc::clone(&known), Arc::clone(&rule));
-                // A client that goes away is a client's right.
+                // A client may close its connection at any time.
                 std::thread::spawn(move || drop(serve(client, upstream, &seen, &*rule)));
             }
         });
@@ -120,7 +120,7 @@ fn serve(
 ) -> io::Result<()> {
     let mut first = [0];
     if client.peek(&mut first)? == 1 && first == [0x16] {
-        // A greeting in TLS.
+        // The first byte of a TLS handshake.
         return client.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
     }
     let mut reader = BufReader::new(client.try_clone()?);

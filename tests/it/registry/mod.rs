@@ -1,4 +1,4 @@
-//! Pushing to real registries and reading from them, through faults and without.
+//! Pushes to real registries and reads from them, with and without injected faults.
 
 mod auth;
 mod blob_hosts;
@@ -22,14 +22,14 @@ use serde_json::{Value, json};
 
 use crate::support::fixture::{Fixture, stdout};
 
-/// An image of two layers, a large one and a small one, and one for its own files.
+/// An image of three layers: a large one, a small one and one for its own files.
 fn image(fixture: &Fixture, name: &str, seed: u64) -> std::path::PathBuf {
     let items =
         [fixture.item("large", 1, 2_000_000), fixture.item(&format!("small-{name}"), seed, 20_000)];
     fixture.write_spec(name, "v1", &items, &json!({}))
 }
 
-/// `cooper push`, with what tests of failures need: short waits.
+/// Returns a `cooper push` with short timeouts.
 fn push(fixture: &Fixture, spec: &Path, to: &str) -> Command {
     let mut command = fixture.cooper();
     command.args(["push", "--json", "--registry-timeout", "2", "--registry-retries", "2"]);
@@ -37,7 +37,7 @@ fn push(fixture: &Fixture, spec: &Path, to: &str) -> Command {
     command
 }
 
-/// `cooper validate`, likewise.
+/// Returns a `cooper validate` with short timeouts.
 fn validate(fixture: &Fixture, location: &str) -> Command {
     let mut command = fixture.cooper();
     command.args(["validate", "--registry-timeout", "2", "--registry-retries", "2", location]);
@@ -48,13 +48,13 @@ fn push_result(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
 }
 
-/// An answer that refuses with a status and an error code.
+/// Returns a response with a status and an error code.
 fn error_response(status: u16, code: &str) -> fault_proxy::Fault {
     let body = json!({"errors": [{"code": code, "message": "by a test"}]});
     fault_proxy::Fault::Answer(status, Vec::new(), body.to_string().into_bytes())
 }
 
-/// The digest that a push printed.
+/// Returns the digest that a push printed.
 fn digest(output: &Output) -> String {
     push_result(output)["images"][0]["digest"].as_str().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! The ways to a registry: IPv6, proxies, and certificates that it asks for.
+//! Connections to a registry: IPv6, proxies and client certificates.
 
 use std::path::Path;
 use std::process::Output;
@@ -8,7 +8,7 @@ use super::server::{Registry, RegistryOptions, Tls, free_port};
 use super::{image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
-/// A name that nobody resolves: only a proxy leads there.
+/// A name without an address: only a proxy reaches it.
 const REMOTE_REGISTRY: &str = "registry.invalid:5000";
 
 #[test]
@@ -35,7 +35,7 @@ fn push_to_remote(fixture: &Fixture, variables: &[(&str, &str)], arguments: &[&s
 fn proxy_carries_all_requests_with_its_password() {
     let (fixture, plain) = (Fixture::new(), Registry::start());
     let proxy = Proxy::start(plain.port(), |_, _| Fault::None);
-    // By name, as many proxies on this machine are.
+    // By name, because proxies are usually configured by name.
     let url = format!("http://me:s3cret@{}", proxy.name().replace("127.0.0.1", "localhost"));
     let output =
         push_to_remote(&fixture, &[("http_proxy", &url)], &["--insecure-http", REMOTE_REGISTRY]);
@@ -58,7 +58,7 @@ fn proxy_carries_all_requests_with_its_password() {
         proxy.requests()
     );
     push_result(&push_to_remote(&fixture, &[("all_proxy", &proxy.name())], &ca));
-    // What is wrong within the tunnel is not the proxy's fault, and trying again mends nothing.
+    // The proxy is not responsible for an error inside the tunnel, and a retry does not help.
     let before = proxy.requests().len();
     let unknown = stderr(&push_to_remote(&fixture, &[("HTTPS_PROXY", &proxy.name())], &[]), 2);
     assert!(
@@ -146,7 +146,7 @@ fn tls_client_certificate_of_the_host_is_sent() {
     copy(registry.certificate().as_ref(), &directory.join("registry.crt"));
     push_result(&push_with(&["--cert-dir", directory.to_str().unwrap()]));
 
-    // Where podman looks, nothing need be said.
+    // podman's directory is found without an option.
     let usual = fixture.dir().join(".config/containers/certs.d").join(registry.name());
     std::fs::create_dir_all(&usual).unwrap();
     for name in ["client.cert", "client.key", "registry.crt"] {
@@ -154,7 +154,7 @@ fn tls_client_certificate_of_the_host_is_sent() {
     }
     stdout(&validate(&fixture, &format!("{}/app:v1", registry.name())).output().unwrap());
 
-    // A key alone, a pair that is none, two pairs, and a certificate of a stranger.
+    // A key alone, an invalid pair, two pairs, and a certificate of another authority.
     std::fs::remove_file(usual.join("client.cert")).unwrap();
     let half = stderr(&push_with(&[]), 1);
     assert!(half.contains("client.key` are unusable: the certificate that belongs"), "{half}");

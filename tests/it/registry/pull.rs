@@ -1,4 +1,4 @@
-//! Reading from a registry that cuts, stalls and lies.
+//! Reading from a registry with truncated, stalled and wrong responses.
 
 use std::time::{Duration, Instant};
 
@@ -141,7 +141,7 @@ fn pull_each_fault_is_a_bounded_error() {
         assert!(since.elapsed() < Duration::from_secs(60), "{name}");
         assert!(proxy.requests().len() <= 20, "{name}: {}", proxy.requests().len());
     }
-    // The same without a digest header: cooper computes it anyway.
+    // The same without a digest header, because cooper computes the digest.
     let proxy = Proxy::start(registry.port(), |_, _| Fault::Header("Docker-Content-Digest", None));
     let location = format!("{}/app@{digest}", proxy.name());
     stdout(&validate(&fixture, &location).output().unwrap());

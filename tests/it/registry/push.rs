@@ -1,4 +1,4 @@
-//! What a push moves, and in which order.
+//! The blobs and tags that a push sends, and their order.
 
 use serde_json::json;
 
@@ -63,7 +63,7 @@ fn push_without_mount_support_uploads() {
         });
         let spec = image(&fixture, what, 2);
         let mut command = push(&fixture, &spec, &proxy.name());
-        // A repository that has nothing: the registry starts an upload instead.
+        // An empty repository: the registry starts an upload instead.
         let result = push_result(&command.args(["--mount-from", "nobody"]).output().unwrap());
         assert_eq!(result["images"][0]["uploaded"], 4, "{what}: {result}");
         stdout(&validate(&fixture, &format!("{}/{what}:v1", registry.name())).output().unwrap());
@@ -169,7 +169,7 @@ fn push_damaged_cache_sends_correct_blobs() {
     use std::os::unix::fs::FileExt;
     let (fixture, registry) = (Fixture::new(), Registry::start());
     let spec = image(&fixture, "app", 2);
-    // A registry that does not say what it took is taken at cooper's own word.
+    // A registry without digest headers does not detect wrong blobs.
     let silent = Proxy::start(registry.port(), |seen, _| match seen.is("PUT", "/uploads/") {
         true => Fault::Header("Docker-Content-Digest", None),
         false => Fault::None,

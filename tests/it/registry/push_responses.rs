@@ -1,4 +1,4 @@
-//! The meaning of a registry's answers to the steps of a push.
+//! Responses of a registry to the steps of a push.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ fn is_whole_blob(seen: &RecordedRequest) -> bool {
     seen.is("PUT", "/uploads/") && seen.header("content-length").is_some_and(|size| size != "0")
 }
 
-/// Pushes an image through a proxy with this rule, and finds all of it in the registry.
+/// Pushes an image through a proxy with this rule, and checks that the registry has all of it.
 fn push_through(
     name: &str,
     arguments: &[&str],
@@ -45,7 +45,7 @@ fn push_any_success_status_ends_its_step() {
     ] {
         let name = format!("{method} {part} {status}");
         let proxy = push_through(&name, &[], move |seen, _| match seen.is(method, part) {
-            // Parts are for a registry that does not take the whole.
+            // Chunks are for a registry that refuses a whole blob.
             _ if method == "PATCH" && is_whole_blob(seen) => error_response(413, "SIZE_INVALID"),
             true => Fault::Status(status),
             false => Fault::None,
@@ -160,7 +160,7 @@ fn push_mount_of_other_digest_is_ignored() {
 
 #[test]
 fn push_claimed_mount_without_blob_is_uploaded() {
-    // The registry finds out when the manifest names a blob that it does not have.
+    // The registry detects the missing blob when the manifest names it.
     let proxy = push_through("mount", &["--mount-from", "other"], |seen, _| {
         match seen.is("POST", "mount=") {
             true => Fault::Answer(201, Vec::new(), Vec::new()),

@@ -1,4 +1,4 @@
-//! docker-registry, as Debian ships it.
+//! Debian's docker-registry.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::support::servers::Server;
 
-/// A registry with an empty storage of its own.
+/// A registry with empty storage.
 pub(crate) struct Registry {
     _server: Server,
     dir: tempfile::TempDir,
@@ -16,27 +16,27 @@ pub(crate) struct Registry {
     port: u16,
 }
 
-/// What a registry asks of its clients.
+/// The options of a registry.
 #[derive(Default, Clone, Copy)]
 pub(crate) struct RegistryOptions {
-    /// The password `s3cret` of the user `founder`.
+    /// Requires the password `s3cret` of the user `founder`.
     pub(crate) password: bool,
-    /// TLS, by a certificate that nobody knows.
+    /// Uses TLS with a self-signed certificate.
     pub(crate) tls: Option<Tls>,
-    /// It listens on `[::1]` and nowhere else.
+    /// Listens on `[::1]` only.
     pub(crate) ipv6: bool,
-    /// Blobs are to be had at this port, over TLS; it sends clients there.
+    /// Redirects requests for blobs to this port, over TLS.
     pub(crate) blobs_at: Option<u16>,
 }
 
-/// How a registry speaks TLS.
+/// The TLS configuration of a registry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tls {
-    /// As most do.
+    /// A valid certificate.
     Plain,
-    /// Its certificate has run out.
+    /// An expired certificate.
     Expired,
-    /// It asks for a client certificate of the authority in `client/ca.crt`.
+    /// A valid certificate; clients need a certificate of the authority in `client/ca.crt`.
     Mutual,
 }
 
@@ -85,7 +85,7 @@ impl Registry {
         Self { _server: server, dir, host, port }
     }
 
-    /// Host and port.
+    /// Returns host and port.
     pub(crate) fn name(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -94,28 +94,28 @@ impl Registry {
         self.port
     }
 
-    /// The certificate of a registry that speaks TLS.
+    /// Returns the path of the certificate of a registry with TLS.
     pub(crate) fn certificate(&self) -> String {
         self.dir.path().join("cert.pem").display().to_string()
     }
 
-    /// The folder of its blobs, as it names them.
+    /// Returns the directory of its blobs.
     pub(crate) fn storage(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    /// A folder with `client.cert` and `client.key`, which a registry that wants them takes.
+    /// Returns a directory with `client.cert` and `client.key`, which the registry accepts.
     pub(crate) fn client(&self) -> PathBuf {
         self.dir.path().join("client")
     }
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Makes `cert.pem` with its `key.pem`, for this machine.
+/// Creates `cert.pem` and `key.pem` for the loopback.
 pub(crate) fn certificate(dir: &Path, expired: bool) {
     let mut command = Command::new(if expired { "faketime" } else { "openssl" });
     if expired {
@@ -134,7 +134,7 @@ pub(crate) fn certificate(dir: &Path, expired: bool) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// A client's certificate with its key, and the authority that signed it.
+/// Creates a client certificate with its key, and the authority that signed it.
 fn client_certificate(dir: &Path) {
     fs::create_dir(dir).unwrap();
     let script = "set -e

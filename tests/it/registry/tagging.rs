@@ -1,4 +1,4 @@
-//! A new tag on what a registry has already.
+//! New tags for content that the registry has.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::server::Registry;
 use super::{error_response, image, push, push_result, validate};
 use crate::support::fixture::{Fixture, stdout};
 
-/// The limit of requests for a new tag on a manifest that the repository has.
+/// The limit of requests for a new tag on a manifest in the same repository.
 const MAX_REQUESTS: usize = 4;
 
 /// The specs of an image for two platforms, of three layers each.
@@ -87,8 +87,8 @@ fn tagging_with_missing_content_becomes_a_full_push() {
             let (fixture, registry) = (Fixture::new(), Registry::start());
             let spec = image(&fixture, "app", 2);
             push_result(&push(&fixture, &spec, &registry.name()).output().unwrap());
-            // The tag alone fails, which `copy` tries before it reads the image, and the tag after
-            // the blobs that seem to be missing.
+            // `copy` tries the tag alone before it reads the image, and again after the missing
+            // blobs.
             let fails = if command == "copy" { 3 } else { 2 };
             let proxy = Proxy::start(registry.port(), move |seen, before| {
                 match seen.is("PUT", "/manifests/new") && before < fails {
@@ -123,7 +123,7 @@ fn index_with_known_image_asks_for_the_other_only() {
     let proxy = Proxy::start(registry.port(), |_, _| Fault::None);
     let to = proxy.name();
     run(&fixture, &["index", amd64.to_str().unwrap(), arm64.to_str().unwrap(), "--to", &to]);
-    // Of the other image the own layer and the config; what both share is known.
+    // The other image sends its own layer and its config; the shared layers are known.
     assert_eq!(proxy.count("HEAD", "/blobs/"), 2, "{:?}", proxy.requests());
     assert_eq!(proxy.count("PUT", "/uploads/"), 2);
     assert_eq!(proxy.count("PUT", "/manifests/"), 2, "one image and the index");

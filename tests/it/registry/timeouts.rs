@@ -13,7 +13,7 @@ use super::server::{Registry, free_port};
 use super::{error_response, image, push, push_result};
 use crate::support::fixture::{Fixture, stderr, stdout};
 
-/// An image in a registry behind a proxy whose rule counts from the time that it is switched on.
+/// An image in a registry behind a proxy whose rule applies after it is switched on.
 struct Setup {
     fixture: Fixture,
     registry: Registry,
@@ -63,7 +63,7 @@ impl Setup {
     }
 }
 
-/// The fault of one answer.
+/// The fault of one response.
 type Spoil = fn() -> Fault;
 
 fn is_layer(seen: &RecordedRequest) -> bool {
@@ -171,7 +171,7 @@ fn slow_body_ends_at_minimum_rate() {
 
 #[test]
 fn stalled_registry_times_out_once() {
-    // A config is shorter than that, and every layer longer.
+    // A config is shorter than that, and every layer is longer.
     let setup = Setup::new(|seen, _| if is_layer(seen) { Fault::Stall(8000) } else { Fault::None });
     for (name, mut command) in setup.commands() {
         // A base is read with the default timeout, which is too long for a test.

@@ -1,4 +1,4 @@
-//! The real binary, run in a folder of its own, over stores that a test makes up.
+//! The real binary in a temporary directory, with generated store paths.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// A folder with a store in it; everything in it is gone when the test ends.
+/// A temporary directory with a store.
 pub(crate) struct TestDir {
     dir: tempfile::TempDir,
 }
 
-/// What a run of the binary left.
+/// The exit code and the output of a run.
 pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -30,7 +30,7 @@ impl TestDir {
         self.dir.path().join(below)
     }
 
-    /// Writes a file, and the folders above it.
+    /// Writes a file and creates the directories above it.
     pub(crate) fn write(&self, below: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,24 +38,24 @@ impl TestDir {
         path
     }
 
-    /// A file in the store path of that name.
+    /// Writes a file into the store path of this name.
     pub(crate) fn store_file(&self, name: &str, below: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         self.write(&format!("store/{HASH}-{name}/{below}"), bytes)
     }
 
-    /// A program in the store path of that name: a script that runs itself by a static program.
+    /// Writes an executable file into the store path of this name.
     pub(crate) fn executable(&self, name: &str, below: &str, bytes: &[u8]) -> PathBuf {
         let path = self.store_file(name, below, bytes);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o555)).unwrap();
         path
     }
 
-    /// The store path of that name.
+    /// Returns the store path of this name.
     pub(crate) fn store_path(&self, name: &str) -> PathBuf {
         self.path(&format!("store/{HASH}-{name}"))
     }
 
-    /// A spec.json of these fields, its closure the store paths of these names.
+    /// Writes `spec.json` with these fields and a closure of the store paths of these names.
     pub(crate) fn write_spec(&self, closure: &[&str], fields: Value) -> PathBuf {
         let info = |name: &&str| json!({"path": self.store_path(name), "narHash": "sha256:0", "narSize": 1000});
         let mut spec = json!({"version": 1, "name": "app"});
@@ -65,17 +65,17 @@ impl TestDir {
         self.write("spec.json", spec.to_string())
     }
 
-    /// Runs cooper here, with a cache of its own.
+    /// Runs cooper in this directory, with its own cache.
     pub(crate) fn cooper(&self, args: &[&str]) -> CommandOutput {
         CommandOutput::new(self.command(args).output().unwrap())
     }
 
-    /// Runs cooper here and gives it a text to read.
+    /// Runs cooper in this directory with a text on standard input.
     pub(crate) fn run_with_stdin(&self, args: &[&str], input: &str) -> CommandOutput {
         CommandOutput::new(run_with_stdin(&mut self.command(args), input))
     }
 
-    /// That run, to add to.
+    /// Returns a command of cooper in this directory.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
         command.current_dir(self.dir.path()).env("XDG_CACHE_HOME", self.path("cache"));
@@ -83,15 +83,15 @@ impl TestDir {
         command
     }
 
-    /// Runs cooper and gives what it printed; it must succeed.
+    /// Runs cooper, which must succeed without messages, and returns its standard output.
     pub(crate) fn stdout_of(&self, args: &[&str]) -> String {
         let result = self.cooper(args);
         assert_eq!((result.code, result.stderr.as_str()), (Some(0), ""), "{args:?}");
         result.stdout
     }
 
-    /// Builds `spec.json`, which must fail with this code and words, leave nothing at the output
-    /// path nor beside it, and say what is wrong once.
+    /// Builds `spec.json`. The build must fail with this exit code and one error with these texts,
+    /// and leave no file in the output directory.
     pub(crate) fn assert_build_fails(&self, code: i32, expected_text: &[&str]) {
         std::fs::create_dir_all(self.path("out")).unwrap();
         for format in ["archive", "layout"] {
@@ -104,9 +104,9 @@ impl TestDir {
         }
     }
 
-    /// Builds a spec, which must succeed, and opens the tars of its layers, which must be plain.
+    /// Builds a spec, which must succeed, and opens the tars of its plain layers.
     pub(crate) fn layers(&self, spec: &str) -> Vec<File> {
-        // Tests change what a store path holds, which no store does: the cache would notice.
+        // Tests change store paths, which a Nix store never does; a cache would be stale.
         let layout = ["--format", "layout", "-o", "layout", "--cache", "none"];
         self.cooper(&[&["build", spec], &layout[..]].concat()).assert_success();
         let open = |digest: &Value| {
@@ -122,7 +122,7 @@ impl TestDir {
         layers
     }
 
-    /// Builds `spec.json` into a layout-like archive, which must succeed.
+    /// Builds `spec.json` into `image.tar`, which must succeed.
     pub(crate) fn build_archive(&self) -> PathBuf {
         let result = self.cooper(&["build", "spec.json", "-o", "image.tar"]);
         assert_eq!(result.code, Some(0), "{}", result.stderr);
@@ -131,7 +131,7 @@ impl TestDir {
 }
 
 impl CommandOutput {
-    /// Nothing went wrong.
+    /// Checks that the exit code is 0.
     pub(crate) fn assert_success(&self) {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
     }
@@ -144,7 +144,7 @@ impl CommandOutput {
         }
     }
 
-    /// One `error:` line, these words in the message, nothing on standard output.
+    /// Checks for one `error:` line with these texts, and an empty standard output.
     pub(crate) fn assert_failure(&self, code: i32, expected_text: &[&str]) {
         let Self { stdout, stderr, .. } = self;
         assert_eq!(self.code, Some(code), "{stderr}");
@@ -157,13 +157,13 @@ impl CommandOutput {
     }
 }
 
-/// Runs a command and gives it a text to read.
+/// Runs a command with a text on standard input.
 pub(crate) fn run_with_stdin(command: &mut Command, input: &str) -> Output {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     match std::io::Write::write_all(&mut stdin, input.as_bytes()) {
-        // Who reads nothing is done already.
+        // A process that does not read its input may have ended.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         written => written.unwrap(),
     }

@@ -1,4 +1,4 @@
-//! Docker's daemon, and what daemons of another root need.
+//! The Docker daemon, and daemons of another root.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::process::Command;
 
 use super::servers::Server;
 
-/// A Docker daemon without networks, in a network namespace of its own.
+/// A Docker daemon without networks, in its own network namespace.
 #[derive(Debug)]
 pub(crate) struct Dockerd {
     server: Server,
-    /// Short, because a socket's path must be.
+    /// The name is short, because the path of a socket has a limit.
     dir: tempfile::TempDir,
 }
 
@@ -23,7 +23,7 @@ impl Dockerd {
         Self::start_process(None, arguments, "{}")
     }
 
-    /// A Docker of another root, made by `tests/new-root.sh`, with the given `daemon.json`.
+    /// Starts the Docker of another root, made by `tests/new-root.sh`, with this `daemon.json`.
     pub(crate) fn start_in(root: &Path, config: &str) -> Self {
         Self::start_process(Some(root), &[], config)
     }
@@ -63,7 +63,7 @@ impl Dockerd {
         docker
     }
 
-    /// The daemon itself: `unshare` becomes it.
+    /// Returns the daemon itself; `unshare` becomes that process.
     pub(crate) fn server(&mut self) -> &mut Server {
         &mut self.server
     }
@@ -80,7 +80,7 @@ impl Drop for Dockerd {
     }
 }
 
-/// What a daemon left mounted keeps its folder from being removed.
+/// Removes the mounts that a daemon left, so that its directory can be removed.
 pub(crate) fn unmount_below(dir: &Path) {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let points = mounts.lines().rev().filter_map(|line| line.split(' ').nth(1));
@@ -89,7 +89,7 @@ pub(crate) fn unmount_below(dir: &Path) {
     }
 }
 
-/// The words before a program of another root, with a folder that both roots have.
+/// Returns the command prefix for a program of another root, with a directory in both roots.
 pub(crate) fn in_root(root: &Path, dir: &Path) -> [String; 4] {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/in-new-root.sh");
     [script.into(), root.display().to_string(), dir.display().to_string(), "--".into()]

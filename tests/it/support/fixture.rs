@@ -1,4 +1,4 @@
-//! Small images to move about: a folder that stands for the store, and specs over it.
+//! Small images to load, push and copy: a generated store, and specs of it.
 
 use std::cell::Cell;
 use std::fs;
@@ -8,16 +8,16 @@ use std::process::{Command, Output};
 use cooper::digest::Digest;
 use serde_json::{Value, json};
 
-/// Nix's base 32, for names that no package has.
+/// The alphabet of Nix's base 32.
 const BASE32: &[u8] = b"0123456789abcdfghijklmnpqrsvwxyz";
 
-/// A store with what a test puts there, and a cache of its own; removed in the end.
+/// A temporary store and cache.
 pub(crate) struct Fixture {
     dir: tempfile::TempDir,
     specs: Cell<u32>,
 }
 
-/// A store path, as the closure lists it.
+/// A store path with its entry in the closure.
 #[derive(Clone)]
 pub(crate) struct StoreItem {
     pub(crate) path: String,
@@ -33,13 +33,13 @@ impl Fixture {
         self.dir.path()
     }
 
-    /// A store path with one file of incompressible bytes. Another seed is another store path
-    /// of the same name, as after a change of the package.
+    /// A store path with one file of incompressible bytes. Another seed gives another store path of
+    /// the same name, as after a change of the package.
     pub(crate) fn item(&self, name: &str, seed: u64, size: usize) -> StoreItem {
         self.item_with_file(name, "share/data", &noise(seed, size))
     }
 
-    /// A static busybox, so that a container can show that it runs.
+    /// A static busybox, for containers that print something.
     pub(crate) fn busybox(&self) -> StoreItem {
         self.item_with_file("busybox", "bin/busybox", &fs::read("/bin/busybox").unwrap())
     }
@@ -66,8 +66,8 @@ impl Fixture {
         StoreItem { path, info }
     }
 
-    /// A spec of an image with a layer for each item, in their order from the bottom, and one
-    /// for its own files. `rest` is merged over the fields that this sets.
+    /// Writes a spec of an image with a layer for each item, bottom first, and one for its own
+    /// files. The fields of `rest` replace the fields of this function.
     pub(crate) fn write_spec(
         &self,
         name: &str,
@@ -98,7 +98,8 @@ impl Fixture {
         path
     }
 
-    /// cooper, with the fixture's cache and nothing of the machine's configuration.
+    /// Returns a command of cooper with the fixture's cache and without configuration of the
+    /// machine.
     pub(crate) fn cooper(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
         command
@@ -119,7 +120,7 @@ impl Fixture {
     }
 }
 
-/// Bytes that no compressor makes smaller, the same for the same seed.
+/// Returns incompressible bytes, the same ones for the same seed.
 pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(size + 8);
@@ -133,13 +134,13 @@ pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// What a program printed, when it must succeed.
+/// Returns the standard output of a program, which must have succeeded.
 pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What a program complained about, when it must fail with this exit code.
+/// Returns the standard error of a program, which must have ended with this exit code.
 pub(crate) fn stderr(output: &Output, code: i32) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{text}");

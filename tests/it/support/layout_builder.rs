@@ -1,4 +1,4 @@
-//! A layout that is written by hand, as odd as a test wants it.
+//! A builder of unusual OCI layouts.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// The layout `from`, written by hand.
+/// The layout `from` in a temporary directory.
 pub(crate) struct LayoutBuilder {
     pub(crate) test_dir: TestDir,
 }
@@ -38,7 +38,7 @@ impl LayoutBuilder {
         self.blob(media_type, value.to_string().as_bytes())
     }
 
-    /// An image with one empty layer and those given.
+    /// Writes an image with one empty layer and the given ones.
     pub(crate) fn image(&self, platform: &str, label: &str, layers: &[Value]) -> Value {
         let tar = self.blob(TAR, &[0; 1024]);
         let own = parse_platform(platform);
@@ -60,7 +60,7 @@ impl LayoutBuilder {
         self.document(MANIFEST, &manifest)
     }
 
-    /// Something that is not an image.
+    /// Writes an artifact that is not an image.
     pub(crate) fn artifact(&self, config: &str, layer: &str) -> Value {
         let layer = self.blob(layer, b"anything");
         self.manifest(&json!({"config": self.blob(config, b"{}"), "layers": [layer]}))
@@ -70,7 +70,7 @@ impl LayoutBuilder {
         self.document(INDEX, &json!({"schemaVersion": 2, "manifests": entries}))
     }
 
-    /// Writes index.json; each entry gets the name that stands before it.
+    /// Writes `index.json` with these names and entries.
     pub(crate) fn write_index(&self, entries: &[(&str, Value)]) {
         let named = entries.iter().map(|(name, entry)| {
             let mut entry = entry.clone();
@@ -86,7 +86,7 @@ impl LayoutBuilder {
         self.test_dir.cooper(&[&["copy", "oci:from:v1", "oci:to:v1"], arguments].concat())
     }
 
-    /// The digest of what was copied.
+    /// Returns the digest of the copied image.
     pub(crate) fn copied_digest(&self) -> String {
         let index = std::fs::read(self.test_dir.path("to/index.json")).unwrap();
         let index: Value = serde_json::from_slice(&index).unwrap();
@@ -97,7 +97,7 @@ impl LayoutBuilder {
         std::fs::read_dir(self.test_dir.path("to/blobs/sha256")).unwrap().count()
     }
 
-    /// What `cooper lock` would write.
+    /// Returns the lock that `cooper lock` would write.
     pub(crate) fn lock(&self) -> Result<Lock, String> {
         let layout = Layout::open(&self.test_dir.path("from")).unwrap();
         let root = &layout.roots().unwrap()[0];
@@ -109,7 +109,7 @@ impl LayoutBuilder {
         platforms.map(|(key, image)| (key, image.manifest.digest.to_string())).collect()
     }
 
-    /// Every command that looks for images fails with these words.
+    /// Checks that every command that selects an image fails with these texts.
     pub(crate) fn assert_refused(&self, expected_text: &[&str]) {
         self.copy(&["--platform=linux/amd64"]).assert_failure(1, expected_text);
         self.test_dir.cooper(&["inspect", "oci:from:v1"]).assert_failure(1, expected_text);
@@ -127,7 +127,7 @@ pub(crate) fn parse_platform(platform: &str) -> Platform {
     platform.parse().unwrap()
 }
 
-/// An entry of an index with its platform.
+/// Adds a platform to an entry of an index.
 pub(crate) fn with_platform(mut entry: Value, platform: &str) -> Value {
     entry["platform"] = serde_json::to_value(parse_platform(platform)).unwrap();
     entry

@@ -1,4 +1,4 @@
-//! The engine as a process: what it writes, and what it leaves behind when the machine fails.
+//! A sandbox for whole runs of cooper: their output, and what they leave after failures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub(crate) const GZIP: &str = r#"{"algorithm": "gzip", "level": 6}"#;
 pub(crate) const ZSTD: &str = r#"{"algorithm": "zstd", "level": 1}"#;
 pub(crate) const NONE: &str = r#"{"algorithm": "none"}"#;
 
-/// A folder with store paths, specs, a cache and results.
+/// A temporary directory with store paths, specs, a cache and outputs.
 pub(crate) struct Sandbox {
     pub(crate) dir: tempfile::TempDir,
 }
@@ -23,7 +23,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// With so many store paths of so many bytes, and a spec over them.
+    /// Creates a sandbox with this number of store paths of this size, and a spec of them.
     pub(crate) fn with_store_paths(paths: usize, size: usize, compression: &str) -> Self {
         let sandbox = Self::new();
         sandbox.add_store_paths(paths, size);
@@ -35,7 +35,7 @@ impl Sandbox {
         self.dir.path().join(below)
     }
 
-    /// A folder or file of the cache.
+    /// Returns a path in the cache.
     pub(crate) fn cache_path(&self, below: &str) -> PathBuf {
         cooper::cache::folder(&self.path("cache")).join(below)
     }
@@ -44,7 +44,7 @@ impl Sandbox {
         self.path(&format!("store/{number:0>32}-package-{number}"))
     }
 
-    /// So many store paths of so many bytes, none of which compresses to nothing.
+    /// Writes this number of store paths with compressible files of this size.
     pub(crate) fn add_store_paths(&self, paths: usize, size: usize) {
         for number in 0..paths {
             let file = self.store_path(number).join("share/data");
@@ -53,7 +53,7 @@ impl Sandbox {
         }
     }
 
-    /// A spec over everything in the store.
+    /// Writes a spec of everything in the store.
     pub(crate) fn write_spec(&self, compression: &str) -> PathBuf {
         let mut paths: Vec<_> =
             fs::read_dir(self.path("store")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -72,12 +72,12 @@ impl Sandbox {
         path
     }
 
-    /// `cooper build`, behind other words of a command line if there are any.
+    /// Returns a `cooper build` behind a prefix, which may be empty.
     pub(crate) fn build(&self, before: &[&str], out: &str, more: &[&str]) -> Command {
         self.build_with("--quiet", before, out, more)
     }
 
-    /// As [`build`](House::build), and tells of it as that option says.
+    /// Returns a `cooper build` like [`build`](Sandbox::build) with another option for messages.
     pub(crate) fn build_with(
         &self,
         messages: &str,
@@ -91,19 +91,19 @@ impl Sandbox {
         command.args(words).arg("--cache").arg(self.path("cache"));
         command.args([messages, "build"]).arg(self.path("spec.json"));
         command.arg("-o").arg(if out == "-" { "-".into() } else { self.path(out) }).args(more);
-        // Nothing of whoever runs the tests.
+        // The environment of the test run must not matter.
         command.env("TMPDIR", self.dir.path());
         command
     }
 
-    /// The bytes of the archive that all runs must give.
+    /// Returns the bytes of the archive that every run must give.
     pub(crate) fn expected_archive(&self) -> Vec<u8> {
         let output = self.build(&[], "-", &[]).output().unwrap();
         assert_success(&output);
         output.stdout
     }
 
-    /// Names in the folder, without those that are always there.
+    /// Returns the names in the sandbox, without the store, the spec and the cache.
     pub(crate) fn leftovers(&self) -> Vec<String> {
         let names = fs::read_dir(self.dir.path()).unwrap();
         let mut names: Vec<String> =
@@ -114,7 +114,7 @@ impl Sandbox {
     }
 }
 
-/// The words before a command that a script runs after it has mounted something on a path.
+/// Returns the prefix that runs a command after a script has mounted something on a path.
 pub(crate) fn with_mount<'a>(script: &'a str, path: &'a Path) -> [&'a str; 8] {
     let path = path.to_str().unwrap();
     ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", path]
@@ -125,17 +125,17 @@ pub(crate) fn noise(seed: usize, size: usize) -> Vec<u8> {
     let mut next = || {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Sixteen letters: a file that compresses to half its size.
+        // Sixteen letters, so that a file compresses to half its size.
         b'a' + (state >> 60) as u8
     };
     (0..size).map(|_| next()).collect()
 }
 
-/// How long a process lives before it is killed.
+/// Random times after which a process is killed.
 pub(crate) struct KillTimes(u64);
 
 impl KillTimes {
-    /// `COOPER_TEST_SEED` gives those of a run that failed.
+    /// Reads the seed of a failed run from `COOPER_TEST_SEED`.
     pub(crate) fn new() -> Self {
         let seed = std::env::var("COOPER_TEST_SEED").map_or_else(
             |_| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
@@ -145,7 +145,7 @@ impl KillTimes {
         Self(seed)
     }
 
-    /// From before the first byte until about when it is done.
+    /// Returns a time between the start of the process and about its end.
     pub(crate) fn next(&mut self, most: Duration) -> Duration {
         let factor = 6_364_136_223_846_793_005;
         self.0 = self.0.wrapping_mul(factor).wrapping_add(1_442_695_040_888_963_407);
@@ -153,7 +153,7 @@ impl KillTimes {
     }
 }
 
-/// What is told on standard error with `--json`, of one kind.
+/// Returns the events of one kind on standard error with `--json`.
 pub(crate) fn events(output: &Output, kind: &str) -> Vec<Value> {
     let text = stderr_text(output);
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -168,7 +168,7 @@ pub(crate) fn stderr_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A program that the tests need; `tests/setup` installs it.
+/// Runs a program that `tests/setup` installs, which must succeed.
 pub(crate) fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
     let mut command = Command::new(program);
     for arg in args {
@@ -179,7 +179,7 @@ pub(crate) fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output
     output
 }
 
-/// Every file, link and directory below, with what it holds.
+/// Returns every file, link and directory below a path with its content.
 pub(crate) fn tree(root: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_path_buf()];

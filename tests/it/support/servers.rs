@@ -1,5 +1,5 @@
-//! Real daemons and registries in folders of their own. Each is waited for until it answers, and
-//! stopped by its process id however the test ends.
+//! Real daemons and registries in temporary directories. Each is started, awaited, and stopped by
+//! its process id when the test ends.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use super::dockerd::{Dockerd, in_root, unmount_below};
 
-/// Machines of continuous integration are slow.
+/// The maximum start time; machines of continuous integration are slow.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A process that ends with the test.
@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a program whose words go to a log file.
+    /// Starts a program whose output goes to a log file.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
         let file = File::create(log).unwrap();
         let child = command
@@ -31,7 +31,7 @@ impl Server {
         Self { child, log: log.into() }
     }
 
-    /// Waits until it answers; when it ends before, its log says why.
+    /// Waits until the server answers; if it ends before, the failure shows its log.
     pub(crate) fn wait_until(&mut self, mut answers: impl FnMut() -> bool) {
         let since = Instant::now();
         while !answers() {
@@ -50,7 +50,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) fn stop(&mut self) {
         signal(self.child.id(), "TERM");
         let since = Instant::now();
@@ -79,8 +79,8 @@ pub(crate) fn signal(id: u32, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
 }
 
-/// The folder that `tests/new-root.sh` builds: `COOPER_TEST_NEW` names it, or is 1 or nothing for
-/// `target/new-root`. Tests that need it are ignored unless they are asked for.
+/// Returns the root that `tests/new-root.sh` builds. `COOPER_TEST_NEW` is its path, or 1 or unset
+/// for `target/new-root`. Tests that need it are ignored by default.
 pub(crate) fn newest_root() -> PathBuf {
     let root = std::env::var("COOPER_TEST_NEW").ok().filter(|value| !value.is_empty());
     let root = root.unwrap_or_else(|| "1".into());
