@@ -1,8 +1,8 @@
-//! How long planning takes for 100, 1,000 and 10,000 paths, in one image and divided among ten.
+//! The time to plan 100, 1,000 and 10,000 paths, in one image and divided among ten.
 //!
-//! `cargo bench --bench plan`. Prints milliseconds a plan, the median of five, and fails when ten
-//! times the paths take more than a hundred times as long. In one image all paths are of one
-//! class, which is what the planner's costs grow with.
+//! `cargo bench --bench plan` prints milliseconds a plan, the median of five. It fails if ten times
+//! the paths take more than a hundred times as long. In one image all paths are in one class, which
+//! is the worst case of the planner.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ fn path(image: usize, at: usize) -> StorePath {
     format!("/nix/store/{hash}-package{image}x{at}-1.0").parse().unwrap()
 }
 
-/// Paths in levels as real closures have them: few at the bottom that nearly all refer to, many
-/// at the top that few do. The sizes spread over four orders of magnitude.
+/// Returns paths in levels like those of real closures: a few at the bottom that nearly all others
+/// refer to, and many at the top. The sizes spread over four orders of magnitude.
 fn closure(image: usize, count: usize) -> Closure {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ image as u64;
     let mut random = move |below: usize| {

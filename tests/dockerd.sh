@@ -1,7 +1,7 @@
-# What tests of images in a real Docker share; they read it in, with $pattern set.
+# Functions for tests of images in a real Docker; the caller sets $pattern.
 #
-# A Docker daemon of the tests' own runs in a network namespace of its own, so that it neither
-# finds nor disturbs another; it is stopped by its process id.
+# The tests start a Docker daemon in its own network namespace, where it does not meet another one,
+# and stop it by its process id.
 # shellcheck shell=bash
 work=$(mktemp -d)
 daemon=
@@ -17,7 +17,7 @@ stop() {
         docker ps -q 2>/dev/null | xargs -r docker rm -fv >/dev/null 2>&1
         kill "$daemon" && wait "$daemon"
     fi 2>/dev/null
-    # podman's storage is a mount of itself, and Docker leaves its network's namespace mounted.
+    # podman's storage is a mount point, and Docker leaves the namespace of its network mounted.
     for mount in "$work/podman/overlay" "$work/docker-exec/netns/default"; do
         if mountpoint -q "$mount"; then umount --lazy "$mount"; fi
     done
@@ -42,7 +42,7 @@ start_docker() {
 there() { nsenter --net --target "$daemon" "$@"; }
 get() { there curl --silent --show-error --fail --max-time 5 "$@"; }
 
-# until SECONDS COMMAND…: waits for what takes a moment, no longer.
+# until SECONDS COMMAND…: repeats a command until it succeeds, at most for this time.
 until_() {
     local end=$((SECONDS + $1))
     shift

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs a command in the root that tests/new-root.sh built, as its `/`, in a mount namespace of its
-# own. Each FOLDER is there at its own path, and kept; the root's /tmp and /run are new and
-# forgotten.
+# Runs a command in the root that tests/new-root.sh built, in its own mount namespace. Each
+# DIRECTORY is mounted at its own path and keeps its content; /tmp and /run of the root are new and
+# removed at the end.
 #
-#   tests/in-new-root.sh ROOT [FOLDER…] -- COMMAND…
+#   tests/in-new-root.sh ROOT [DIRECTORY…] -- COMMAND…
 set -euo pipefail
 
 if [ "${IN_NEW_ROOT:-}" != 1 ]; then

@@ -1,4 +1,4 @@
-//! A folder of store paths, and cooper run on it.
+//! A directory of store paths, and runs of cooper on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Corpus {
             paths: fs::read_dir(&store).unwrap().count(),
             bytes: files.iter().map(|(_, size)| size).sum(),
             files,
-            // Beside the corpus: a folder for temporary files may be in memory.
+            // Next to the corpus, because the default temporary directory may be in memory.
             work: tempfile::tempdir_in(store.parent().unwrap()).unwrap(),
             store,
             changes: std::cell::Cell::new(0),
@@ -43,7 +43,7 @@ impl Corpus {
         self.bytes as f64 / 1e6
     }
 
-    /// All bytes, in blocks of at most that size.
+    /// Returns all bytes in blocks of at most this size.
     pub(crate) fn blocks(&self, size: usize) -> Vec<Vec<u8>> {
         let mut blocks = vec![Vec::with_capacity(size)];
         for (path, _) in &self.files {
@@ -71,10 +71,10 @@ impl Corpus {
         };
         let paths: Vec<&PathBuf> = sizes.keys().collect();
         let known = sizes.iter().enumerate().map(|(at, (path, size))| {
-            // Some of those before it, so that there is a graph to plan from.
+            // References to some earlier paths, so that there is a graph to plan from.
             info(path, *size, (0..at % 6).map(|n| paths[at * n / 6]).collect())
         });
-        // The image's own program: it refers to all, and a plan puts it on top.
+        // The image's own program refers to all paths, and a plan puts it on top.
         let more = more.map(|path| info(path, 10_000_000, paths.iter().copied().collect()));
         let closure: Vec<Value> = known.chain(more).collect();
         let spec = json!({
@@ -95,7 +95,7 @@ impl Corpus {
         })
     }
 
-    /// Takes away what was made, and has what the kernel may have dropped in memory again.
+    /// Removes the outputs, and reads the corpus into memory again.
     fn forget(&self) {
         for name in ["cache", "layout"] {
             let _ = fs::remove_dir_all(self.work.path().join(name));
@@ -115,12 +115,12 @@ impl Corpus {
         self.cooper(algorithm, "layout", &["--format", "layout", "--jobs", &jobs.to_string()])
     }
 
-    /// Once more into the layout that holds the image.
+    /// Builds again into the layout that has the image.
     pub(crate) fn warm(&self, algorithm: &str) -> Measured {
         self.cooper(algorithm, "layout", &["--format", "layout"])
     }
 
-    /// A path of 10 MB takes the place of the one before, in the layout that holds the rest.
+    /// Replaces a path of 10 MB, and builds into the layout that has the rest.
     pub(crate) fn changed(&self) -> Measured {
         let number = self.changes.get() + 1;
         self.changes.set(number);
@@ -135,7 +135,7 @@ impl Corpus {
     }
 }
 
-/// Text-like: it compresses as programs do, to about a third.
+/// Returns text that compresses like programs do, to about a third.
 pub(crate) fn ten_megabytes(seed: u32) -> Vec<u8> {
     let mut state = u64::from(seed) + 1;
     let mut out = Vec::with_capacity(10_000_100);

@@ -1,5 +1,5 @@
-//! What the machine can do: no image is made faster than its bytes are read, hashed, compressed
-//! and written.
+//! The limits of this machine: a build is not faster than reading, hashing, compressing and writing
+//! its bytes.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use cooper::digest::Hasher;
 use crate::corpus::{Corpus, ten_megabytes as bytes_of_ten};
 use crate::timing::{self, Limit, seconds};
 
-/// Does something for each number below `count`, on so many threads.
+/// Calls a function for each number below `count`, on this number of threads.
 fn each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -44,7 +44,7 @@ pub(crate) fn read(corpus: &Corpus, threads: usize) -> f64 {
     })
 }
 
-/// Writes so many bytes to a new file, and waits until the disk has them.
+/// Writes this number of bytes to a new file and syncs it.
 pub(crate) fn write(corpus: &Corpus) -> f64 {
     let block = vec![7; 1 << 20];
     let path = corpus.work.path().join("written");
@@ -59,7 +59,7 @@ pub(crate) fn write(corpus: &Corpus) -> f64 {
     taken
 }
 
-/// Reads every file and hashes it, as many at a time as this CPU hashes together.
+/// Reads and hashes every file, with the number of interleaved streams of this CPU.
 fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
     let groups: Vec<_> = corpus.files.chunks(Hasher::streams_at_once()).collect();
     seconds(|| {
@@ -87,12 +87,12 @@ fn hash_all<R: Read>(streams: Vec<R>) {
     }
 }
 
-/// Passes so many bytes through a pipe as large as cooper asks for, to a reader that drops them.
+/// Passes this number of bytes through a pipe of cooper's size, to a reader that drops them.
 fn pipe(bytes: u64) -> f64 {
     let block = vec![7; 1 << 20];
     seconds(|| {
         let (from, mut to) = std::io::pipe().unwrap();
-        // Where a pipe keeps its size, cooper's does too.
+        // If the size of a pipe is fixed, cooper has the same one.
         let _ = rustix::pipe::fcntl_setpipe_size(&to, 1 << 20);
         let reader = std::thread::spawn(|| timing::drain(from));
         for _ in 0..bytes >> 20 {
@@ -114,14 +114,14 @@ pub(crate) fn zstd(block: &[u8]) -> usize {
     ::zstd::bulk::compress(block, 3).unwrap().len()
 }
 
-/// Passes so many bytes through a pipe, or reads and hashes them, whichever takes longer; one after
-/// the other with all, as who reads the pipe needs a core too.
+/// Passes this number of bytes through a pipe, or reads and hashes them, whichever takes longer.
+/// With `all`, both in sequence, because the reader of the pipe needs a core as well.
 pub(crate) fn read_and_hash_or_pipe(corpus: &Corpus, threads: usize) -> Limit {
     let (hashing, piping) = (read_and_hash(corpus, threads), pipe(corpus.bytes));
     Limit { seconds: hashing.max(piping), with_all: Some(hashing + piping) }
 }
 
-/// The compressor alone over blocks in memory; with all, hashing what goes in and what comes out.
+/// Compresses blocks in memory; with `all`, hashes input and output as well.
 pub(crate) fn compress(
     blocks: &[Vec<u8>],
     threads: usize,
@@ -143,7 +143,7 @@ pub(crate) fn compress(
     Limit { seconds: alone, with_all: Some(alone + hashing * (1.0 + blobs)) }
 }
 
-/// Starting cooper, and 30 ms.
+/// The start of cooper, and 30 ms.
 pub(crate) fn start() -> f64 {
     let started = seconds(|| {
         let mut cooper = Command::new(env!("CARGO_BIN_EXE_cooper"));
@@ -152,8 +152,8 @@ pub(crate) fn start() -> f64 {
     started + 0.030
 }
 
-/// Half as long again as reading, hashing, compressing and durably writing 10 MB on one thread,
-/// and 30 ms.
+/// One and a half times the time to read, hash, compress and durably write 10 MB on one thread, and
+/// 30 ms.
 pub(crate) fn ten_megabytes() -> f64 {
     let dir = tempfile::tempdir_in(".").unwrap();
     let from = dir.path().join("from");

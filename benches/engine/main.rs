@@ -1,9 +1,8 @@
-//! `make bench`: how close cooper comes to what this machine can do, and to what a user would
-//! have used instead. Every figure stands beside a limit that was measured in the same run, so
-//! that ratios can be compared where seconds cannot.
+//! `make bench`: cooper compared with the limits of this machine and with other tools. Every figure
+//! has a limit that was measured in the same run, so that ratios can be compared between machines.
 //!
-//! Arguments are folders, each with store paths in it. `COOPER_BENCH_RUNS` (5) is how many runs
-//! a median is taken of, `COOPER_BENCH_PARTS` (`cold again peers`) which lines.
+//! Arguments are directories with store paths. `COOPER_BENCH_RUNS` (default: 5) is the number of
+//! runs of a median, `COOPER_BENCH_PARTS` (`cold again peers`) selects lines.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark stops at the first error anyway")]
 #![expect(clippy::print_stdout, reason = "its output is a table")]
@@ -24,9 +23,9 @@ use std::path::PathBuf;
 use corpus::Corpus;
 use timing::{Compared, Measured};
 
-/// Other tools work once, not several times, on more bytes than these.
+/// With more bytes than this, other tools run once instead of several times.
 const PEERS_ONCE: u64 = 500_000_000;
-/// With all: with hashing what goes in and what comes out.
+/// The limit includes hashing of input and output.
 const COMPRESSOR: &str = "the compressor alone";
 
 /// A line of the table.
@@ -36,12 +35,12 @@ struct Line {
     against: Option<Against>,
 }
 
-/// What a line is held against.
+/// The limit of a line.
 #[derive(Clone, Copy)]
 struct Against {
     what: &'static str,
     compared: Compared,
-    /// The ratio that is the goal.
+    /// The ratio to reach.
     goal: f64,
 }
 
@@ -57,7 +56,7 @@ fn main() {
     let stores: Vec<PathBuf> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();
     if stores.is_empty() {
-        println!("name folders of store paths, or run `make bench`, which makes some");
+        println!("name directories of store paths, or run `make bench`, which creates some");
         return;
     }
     let parts = std::env::var("COOPER_BENCH_PARTS").unwrap_or_else(|_| "cold again peers".into());
@@ -98,7 +97,7 @@ fn print(line: &Line) {
     println!("| {} | {seconds:.3} | {against} | {peak} |", line.what);
 }
 
-/// What is made where there was nothing.
+/// Measures builds without a cache and without an output.
 fn cold(corpus: &Corpus, cores: usize) -> Vec<Line> {
     println!(
         "On {cores} cores, in seconds: reading {:.2}, writing to disk {:.2}.\n",
@@ -120,14 +119,14 @@ fn cold(corpus: &Corpus, cores: usize) -> Vec<Line> {
     if cores > 1 {
         let all = || corpus.cold("gzip", cores).seconds.into();
         let one = timing::compare(all, || corpus.cold("gzip", 1));
-        // Two cores get in each other's way less than four.
+        // With two cores, threads disturb each other less than with four.
         let goal = if cores == 2 { 1.85 } else { 0.85 * cores as f64 };
         lines.push(Line::of("layout, gzip 6, one thread", "all threads; at least", one, goal));
     }
     lines
 }
 
-/// What is made again, from the cache and into the layout that holds what was made before.
+/// Measures builds with a cache, into the layout of an earlier build.
 fn again(corpus: &Corpus, cores: usize) -> Vec<Line> {
     let unchanged = |algorithm| {
         corpus.cold(algorithm, cores);
@@ -136,7 +135,7 @@ fn again(corpus: &Corpus, cores: usize) -> Vec<Line> {
         Line::of(what, "starting + 30 ms", compared, 1.0)
     };
     let mut lines = vec![unchanged("none"), unchanged("gzip")];
-    // The version before: an image that has the program at all is planned otherwise.
+    // The earlier version of the program: an image without it has another plan.
     corpus.changed();
     let changed = timing::compare(|| limits::ten_megabytes().into(), || corpus.changed());
     lines.push(Line::of("layout, gzip, 10 MB changed", "1.5 × those 10 MB + 30 ms", changed, 1.0));
@@ -144,12 +143,12 @@ fn again(corpus: &Corpus, cores: usize) -> Vec<Line> {
 }
 
 fn peers(corpus: &Corpus) -> Vec<Line> {
-    // Minutes each over the largest corpus; they are no limit, only company.
+    // Each takes minutes with the largest corpus, and none is a limit.
     let runs = if corpus.bytes < PEERS_ONCE { timing::runs() } else { 1 };
     let line = |(what, command): (String, String)| {
         let measured = timing::median_of(runs, || timing::run(peers::shell(&command, corpus)));
         let what = if runs == 1 { format!("{what} (one run)") } else { what };
-        // The shell's memory says nothing of what runs in it.
+        // The memory of the shell is not the memory of its children.
         Line { what, measured: Measured { peak: None, ..measured }, against: None }
     };
     peers::commands().into_iter().map(line).collect()

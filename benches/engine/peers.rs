@@ -1,10 +1,10 @@
-//! What a user would have used instead, as far as it is installed.
+//! Other tools for the same task, as far as they are installed.
 
 use std::process::Command;
 
 use crate::corpus::Corpus;
 
-/// Tools that a line needs, what it is called, and its script. `$1` is the store, `$2` a folder.
+/// The tools that a line needs, its name, and its script. `$1` is the store, `$2` a directory.
 const PEERS: [(&[&str], &str, &str); 5] = [
     (
         &["tar", "sha256sum"],

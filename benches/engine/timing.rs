@@ -1,4 +1,4 @@
-//! Running things and timing them.
+//! Runs and their times.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
-    /// The most memory that the process had, in bytes.
+    /// The peak memory of the process in bytes.
     pub(crate) peak: Option<f64>,
 }
 
-/// What a run is held against, in seconds.
+/// The limit of a run in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) seconds: f64,
-    /// The same with what cannot be left out either.
+    /// The limit with the work that cannot be left out.
     pub(crate) with_all: Option<f64>,
 }
 
@@ -26,7 +26,7 @@ impl From<f64> for Limit {
     }
 }
 
-/// Runs beside their limits; medians of each, so that the ratios are not those of the seconds.
+/// Runs and their limits: medians of each, because the ratios vary less than the seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compared {
     pub(crate) measured: Measured,
@@ -39,8 +39,7 @@ pub(crate) fn runs() -> usize {
     std::env::var("COOPER_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5)
 }
 
-/// Measures a limit and what is held against it in turns: what slows the machine down for a while
-/// then slows both.
+/// Measures a limit and a run in turns, so that a slow phase of the machine affects both.
 pub(crate) fn compare(
     mut limit: impl FnMut() -> Limit,
     mut run: impl FnMut() -> Measured,
@@ -72,14 +71,14 @@ fn median(mut all: Vec<f64>) -> Option<f64> {
     all.get(all.len() / 2).copied()
 }
 
-/// How long it takes to do something in this process.
+/// Returns the duration of a function in this process.
 pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
     let since = Instant::now();
     work();
     since.elapsed().as_secs_f64()
 }
 
-/// Runs a program to its end; its standard output goes through a pipe to a reader that drops it.
+/// Runs a program to its end; a reader drops its standard output.
 pub(crate) fn run(mut command: Command) -> Measured {
     let since = Instant::now();
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");

@@ -1,4 +1,4 @@
-//! Tars whose headers have the right checksum, so that more than the checksum is tried.
+//! Tars with correct header checksums, so that the fuzzer gets past the checksum.
 
 const BLOCK: usize = 512;
 

@@ -60,8 +60,8 @@ fn copy_several_images_hint_names_the_assumed_location() {
     );
     test_dir.cooper(&["build", "one.json", "two.json", "-o", "both.tar"]).assert_success();
     test_dir
-        .cooper(&["copy", "both.tar", "folder"])
-        .assert_failure(1, &["`both.tar` has several images", "write `./folder` for a file"]);
+        .cooper(&["copy", "both.tar", "dir"])
+        .assert_failure(1, &["`both.tar` has several images", "write `./dir` for a file"]);
 }
 
 #[test]

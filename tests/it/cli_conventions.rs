@@ -43,8 +43,8 @@ fn archive_to_terminal_is_refused() {
 #[test]
 fn dash_writes_documents_to_stdout() {
     let test_dir = test_dir();
-    test_dir.write("folder/etc/x", "x");
-    let from_tree = |to: &str| test_dir.cooper(&["spec", "from-tree", "folder", "-o", to]);
+    test_dir.write("root/etc/x", "x");
+    let from_tree = |to: &str| test_dir.cooper(&["spec", "from-tree", "root", "-o", to]);
     let plan = |to: &str| test_dir.cooper(&["plan", "spec.json", &format!("--write-lock={to}")]);
     for (write, file) in
         [(&from_tree as &dyn Fn(&str) -> CommandOutput, "tree"), (&plan, "layers.lock")]
@@ -121,7 +121,7 @@ fn validate_several_locations_worst_error_sets_exit_code() {
     test_dir.build_archive();
     for words in [["docker-daemon:a:v1", "none.tar"], ["none.tar", "docker-daemon:a:v1"]] {
         let mut command = test_dir.command(&["validate", "image.tar"]);
-        command.args(words).env("DOCKER_HOST", "unix:///nowhere");
+        command.args(words).env("DOCKER_HOST", "unix:///missing");
         let result = CommandOutput::new(command.output().unwrap());
         assert_eq!(result.code, Some(2), "{}", result.stderr);
         let messages: Vec<String> =
@@ -227,7 +227,7 @@ fn notes_follow_quiet_and_json() {
     let run = |args: &[&str]| {
         let mut command = test_dir.command(args);
         let result =
-            CommandOutput::new(command.env("DOCKER_HOST", "unix:///nowhere").output().unwrap());
+            CommandOutput::new(command.env("DOCKER_HOST", "unix:///missing").output().unwrap());
         result.assert_success();
         result.stderr
     };
@@ -236,7 +236,7 @@ fn notes_follow_quiet_and_json() {
         let messages = run(&[subcommand, &["--json"]].concat());
         let events = messages.lines().map(|line| serde_json::from_str(line).expect(line));
         let events: Vec<Value> = events.collect();
-        let warned = |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("nowhere"));
+        let warned = |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("missing"));
         assert!(events.iter().any(warned), "{messages}");
     }
 }

@@ -43,7 +43,7 @@ fn output_by_descriptor_path_is_written_in_place() {
     assert!(fs::symlink_metadata(test_dir.path("stdout")).unwrap().is_symlink());
     let output =
         test_dir.command(&["build", "spec.json", "--json", "-o", "stdout"]).output().unwrap();
-    assert!(output.stdout == expected, "no data beside the archive");
+    assert!(output.stdout == expected, "no JSON next to the archive");
     test_dir
         .cooper(&["build", "spec.json", "-o", "stdout", "--format", "layout"])
         .assert_failure(1, &["a layout is a folder and cannot go to standard output"]);

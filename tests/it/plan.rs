@@ -151,7 +151,7 @@ fn diff_counts_own_files_and_config() {
     };
     let old = image("old.json", &[], "hello");
     let release = image("release.json", &["web-1.0"], "hello");
-    let words = image("words.json", &[], "good morning");
+    let words = image("texts.json", &[], "good morning");
     insta::assert_snapshot!("diff_release", printed(&["diff", &old, &release]));
     insta::assert_snapshot!("diff_words", printed(&["diff", &old, &words]));
 }

@@ -38,7 +38,7 @@ fn json_events_cover_every_layer() {
         |kind| of(kind).iter().map(|e| e["task"].as_u64().unwrap()).collect::<BTreeSet<_>>();
     assert_eq!(of("start").len(), 3);
     assert_eq!(tasks("start"), tasks("done"));
-    assert!(of("start").iter().all(|event| event["bytes"] == 1000), "by the store's own word");
+    assert!(of("start").iter().all(|event| event["bytes"] == 1000), "the NAR size in the spec");
     assert!(of("done").iter().all(|event| event["bytesDone"].as_u64().unwrap() > 300_000));
     assert!(of("done").iter().all(|event| event["milliseconds"].is_u64()));
 }

@@ -190,7 +190,7 @@ fn spec_own_file_inside_the_store_is_refused() {
     let a = test_dir.store_path("a").display().to_string();
     let store = test_dir.path("store").display().to_string();
     for (own, field) in [(&store, "files"), (&a, "symlinks"), (&format!("{a}/bin/x"), "files")] {
-        let what = if field == "files" { json!({"text": ""}) } else { json!("elsewhere") };
+        let what = if field == "files" { json!({"text": ""}) } else { json!("target") };
         test_dir.write_spec(&["a"], json!({"contents": [a], field: {own: what}}));
         let both =
             format!("`{own}` comes from {field}.\"{own}\" and from the image's store path `{a}`");
@@ -205,7 +205,7 @@ fn spec_unreadable_file_is_refused_immediately() {
     let test_dir = TestDir::new();
     run("mkfifo", &[&test_dir.path("fifo")]);
     std::fs::create_dir(test_dir.path("empty")).unwrap();
-    symlink("nowhere", test_dir.path("dangling")).unwrap();
+    symlink("missing", test_dir.path("dangling")).unwrap();
     for (spec, expected_text) in [
         ("fifo", "failed to read `fifo`"),
         ("empty", "failed to read `empty/spec.json`"),
@@ -359,17 +359,17 @@ fn unreachable_registry_hint_omits_certificates() {
 fn output_unwritable_archive_is_named() {
     let test_dir = TestDir::new();
     test_dir.write_spec(&[], json!({"files": {"/x": {"text": "x"}}}));
-    std::fs::create_dir(test_dir.path("folder")).unwrap();
+    std::fs::create_dir(test_dir.path("dir")).unwrap();
     let to = |path: &str| test_dir.cooper(&["build", "spec.json", "-o", path]);
     to("/dev/full")
         .assert_failure(2, &["failed to write to `/dev/full`", "No space left on device"]);
-    to("folder").assert_failure(1, &["`folder` is a folder", "hint: name a file in it"]);
+    to("dir").assert_failure(1, &["`dir` is a folder", "hint: name a file in it"]);
     let missing = to("none/out.tar");
     missing.assert_failure(1, &["file beside `none/out.tar`", "hint: its folder is not there"]);
     test_dir.build_archive();
     let copy = |to: &str| test_dir.cooper(&["copy", "image.tar", to]);
     copy("archive:/dev/full").assert_failure(2, &["failed to write to `/dev/full`"]);
-    copy("archive:folder").assert_failure(1, &["`folder` is a folder"]);
+    copy("archive:dir").assert_failure(1, &["`dir` is a folder"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Any bytes as an archive: an error, or images of which every fault is found without a panic.
+//! Any bytes as an archive: an error, or images that are validated without a panic.
 #![no_main]
 
 use cooper::progress::NullReporter;

@@ -1,4 +1,4 @@
-//! Any bytes as the record of a cached layer: never an error of the cache, never believed.
+//! Any bytes as the record of a cached layer: no error of the cache, and the record is not trusted.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 
 static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
 
-/// Inputs that begin with a plus sign get the last line that they need, so that more than it is tried.
+/// Appends the checksum line to inputs that begin with a plus sign, so that the fuzzer gets past
+/// it.
 fn with_sum(bytes: &[u8]) -> Vec<u8> {
     match bytes.split_first() {
         Some((b'+', body)) => {
@@ -21,13 +22,12 @@ fn with_sum(bytes: &[u8]) -> Vec<u8> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a temporary folder"));
+    let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a temporary directory"));
     let cache = Cache::open(dir.path(), Some(0)).expect("the cache opens");
     let record = cache::folder(dir.path()).join("layers/0");
     std::fs::write(&record, with_sum(bytes)).expect("the record is written");
     let verified = cache.verify(1).expect("the cache is checked");
-    // A record that is whole has its own digest in it, and then names a plain layer: no blob
-    // is there.
+    // A complete record has its own digest, and then names a plain layer, which has no blob.
     assert_eq!(verified.whole + verified.damaged.len(), 1);
     cache.gc().expect("the cache is cleaned");
 });

@@ -1,5 +1,6 @@
 //! Any bytes as a file that another program wrote for cooper: a derivation's attributes, a tree, a
-//! list of owners, Docker's configuration and one of its contexts. An error, or something whole.
+//! list of owners, Docker's configuration and one of its contexts. An error, or a complete
+//! document.
 #![no_main]
 
 use cooper::cli::fuzzing;
@@ -20,10 +21,10 @@ fuzz_target!(|bytes: &[u8]| {
     temp::file("docker/config.json", bytes);
     let meta = format!("docker/contexts/meta/{}/meta.json", Digest::of(b"a").hex());
     let meta = temp::file(&meta, bytes);
-    let folder = meta.ancestors().nth(4).expect("Docker's folder");
+    let directory = meta.ancestors().nth(4).expect("Docker's directory");
     for context in ["", "a"] {
         let found = host::find(&|name| match name {
-            "DOCKER_CONFIG" => Some(folder.into()),
+            "DOCKER_CONFIG" => Some(directory.into()),
             "DOCKER_CONTEXT" => Some(context.into()),
             _ => None,
         });

@@ -1,5 +1,5 @@
-//! Any bytes as another program's index.json to which an image is added: an error, or all that was
-//! there and the image.
+//! Any bytes as an index.json of another program, to which an image is added: an error, or every
+//! earlier entry and the image.
 #![no_main]
 
 use cooper::digest::Digest;
@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 const NAME: &str = "fuzzed-by-cooper";
 
-/// Nothing where a value that is kept as it is cannot be held, such as a number past any double.
+/// Returns none if a value cannot be represented, for example a number outside the range of a
+/// double.
 fn parts(bytes: &[u8]) -> Option<(Map<String, Value>, Vec<Value>)> {
     let Value::Object(mut index) = serde_json::from_slice(bytes).ok()? else { panic!("no object") };
     match index.remove("manifests") {

@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
         1 => (Encoding::Gzip, bytes.to_vec()),
         2 => (Encoding::Zstd, bytes.to_vec()),
         3 => (Encoding::Zstd, zstd::bulk::compress(&tar, 1).expect("zstd takes all bytes")),
-        // What it says and what it is are two things.
+        // The media type may be wrong.
         _ => (Encoding::Gzip, zstd::bulk::compress(&tar, 1).expect("zstd takes all bytes")),
     };
     let descriptor = Document::from_bytes(encoding.media_type(), blob.clone()).descriptor;
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     let workspace = Arc::new(Workspace::new(limits));
     let layer = Layer { descriptor, encoding: Some(encoding), foreign: false };
     let scan = validate::scan(&workspace, &Memory(blob), &layer);
-    // Of a tar that breaks off nobody knows the size.
+    // The size of a truncated tar is unknown.
     let is_read = scan.diff_id.is_some();
     assert!(!is_read || scan.entry_count() as u64 <= scan.tar_size / 512);
     let mut tree = Tree::new(&workspace);

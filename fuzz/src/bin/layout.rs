@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         .take(4)
         .map(|blob| temp::file(&format!("layout/blobs/sha256/{}", Digest::of(blob).hex()), blob))
         .collect();
-    let layout = Layout::open(index.parent().expect("a file is in a folder")).expect("a layout");
+    let layout = Layout::open(index.parent().expect("a file is in a directory")).expect("a layout");
     if let Ok(roots) = layout.roots() {
         validate::check(&layout, &roots, Limits::new(1), &NullReporter);
     }

@@ -1,5 +1,5 @@
-//! Any bytes as a file of logins and as the files that say where Docker is: never a panic, and a
-//! key is taken for a registry only when it names that registry.
+//! Any bytes as a file of logins and as the files with Docker's address: no panic, and a key
+//! matches only the registry that it names.
 #![no_main]
 
 use cooper::transport::fuzzing;

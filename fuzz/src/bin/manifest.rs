@@ -16,7 +16,7 @@ const TYPES: [&str; 5] = [
 fuzz_target!(|bytes: &[u8]| {
     for media_type in TYPES {
         let document = Document::from_bytes(media_type, bytes.to_vec());
-        // Its fate does not change from one reading to the next.
+        // A second read gives the same result.
         let first = format!("{:?}", read_manifest(&document));
         assert_eq!(first, format!("{:?}", read_manifest(&document)));
     }

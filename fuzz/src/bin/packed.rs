@@ -1,5 +1,5 @@
-//! Any bytes as a compressed archive, in each compression: an error, or at most as many bytes as are
-//! allowed.
+//! Any bytes as a compressed archive, in each compression: an error, or at most the allowed number
+//! of bytes.
 #![no_main]
 
 use cooper::transport::fuzzing::unpack;
@@ -16,7 +16,7 @@ const MAGIC: [&[u8]; 5] = [
 
 fuzz_target!(|bytes: &[u8]| {
     assert!(unpack(bytes, MOST).is_none_or(|count| count <= MOST));
-    // Without its magic number nothing gets past the first bytes.
+    // Without the magic number, no input gets past the first bytes.
     if let Some((kind, rest)) = bytes.split_first() {
         let magic = MAGIC[usize::from(*kind) % MAGIC.len()];
         unpack(&[magic, rest].concat(), MOST);

@@ -1,5 +1,5 @@
-//! Any bytes as what registries, token servers, credential helpers and daemons answer, and as a
-//! file of logins: never a panic, and what is shown of it stays short.
+//! Any bytes as a response of a registry, token server, credential helper or daemon, and as a file
+//! of logins: no panic, and messages stay short.
 #![no_main]
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Any bytes as the program that an image starts, as one that is found in PATH and as its
-//! accounts: the same answer each time whether it would start.
+//! Any bytes as the entrypoint of an image, as a program in PATH and as its accounts: the same
+//! result in each run.
 #![no_main]
 
 use cooper::rootfs::{Kind, Node, Rootfs};

@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert!(sought <= bytes.len() / 512, "more entries than headers");
     };
-    // Who reads on is told of a cut that who passes over a file's bytes cannot see.
+    // A reader of the content detects a truncation that a reader which skips it does not.
     if stream {
         assert_eq!((seek, sought), (true, streamed));
     }

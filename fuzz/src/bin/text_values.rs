@@ -1,5 +1,5 @@
-//! Any text as a digest, a store path, a name, a tag, a time, a mode, capabilities, a reference
-//! or Docker's address: refused, or printed as it was.
+//! Any text as a digest, a store path, a name, a tag, a time, a mode, capabilities, a reference or
+//! a Docker address: refused, or printed unchanged.
 #![no_main]
 
 use cooper::digest::{DiffId, Digest};

@@ -25,7 +25,7 @@ fn container_output(docker: &Dockerd, image: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_graph_driver_resends_from_changed_layer_up() {
     let docker = start_graph_driver();
     let fixture = Fixture::new();
@@ -43,7 +43,7 @@ fn newest_graph_driver_resends_from_changed_layer_up() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_containerd_store_gets_changed_layer_only() {
     let docker = start_containerd_store();
     let fixture = Fixture::new();
@@ -68,7 +68,7 @@ fn newest_containerd_store_gets_changed_layer_only() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn containerd_store_broken_image_gets_no_tag() {
     let docker = start_containerd_store();
     let fixture = Fixture::new();
@@ -90,7 +90,7 @@ fn containerd_store_broken_image_gets_no_tag() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn load_replaces_image_left_broken_by_other_tool() {
     let docker = start_containerd_store();
     let fixture = Fixture::new();

@@ -79,7 +79,7 @@ fn podman_gets_changed_layer_only() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_podman_gets_changed_layer_only() {
     assert_changed_layer_only(&Podman::newest());
 }

@@ -17,7 +17,7 @@ fn podman_unpacks_edge_cases() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_podman_unpacks_edge_cases() {
     unpack_with_podman(&Podman::newest());
 }
@@ -40,7 +40,7 @@ fn docker_unpacks_edge_cases() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_docker_both_stores_unpack_edge_cases() {
     for store in [false, true] {
         let config = format!(r#"{{"features":{{"containerd-snapshotter":{store}}}}}"#);
@@ -66,7 +66,7 @@ fn containerd_unpacks_edge_cases() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_containerd_unpacks_edge_cases() {
     unpack_with_containerd(|dir| in_root(&newest_root(), dir).into());
 }
@@ -95,7 +95,7 @@ fn unpack_with_containerd(before: impl Fn(&Path) -> Vec<String>) {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn newest_umoci_and_crane_unpack_edge_cases() {
     let root = newest_root();
     for compression in ALL {

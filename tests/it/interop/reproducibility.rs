@@ -11,7 +11,7 @@ use crate::support::command::{TestDir, run};
 fn image() -> TestDir {
     let test_dir = TestDir::new();
     for name in ["app-1.0", "lib-2.0", "data-3.0"] {
-        test_dir.store_file(name, "share/twin", "the same bytes in each");
+        test_dir.store_file(name, "share/second", "the same bytes in each");
         test_dir.store_file(name, "share/ünï-İı", name);
         test_dir.executable(name, "bin/run", b"#!/bin/run\n");
     }
@@ -104,14 +104,14 @@ fn cpu_extensions_do_not_change_the_bytes() {
 fn optimised_store_does_not_change_the_bytes() {
     let test_dir = image();
     let first = archive(&test_dir, PLAIN);
-    let twin = test_dir.store_path("app-1.0").join("share/twin");
+    let second = test_dir.store_path("app-1.0").join("share/second");
     for name in ["lib-2.0", "data-3.0"] {
-        let other = test_dir.store_path(name).join("share/twin");
+        let other = test_dir.store_path(name).join("share/second");
         std::fs::remove_file(&other).unwrap();
-        std::fs::hard_link(&twin, &other).unwrap();
+        std::fs::hard_link(&second, &other).unwrap();
     }
-    run("touch", &[Path::new("--date=2001-02-03"), &twin]);
-    run("chmod", &[Path::new("0664"), &twin]);
+    run("touch", &[Path::new("--date=2001-02-03"), &second]);
+    run("chmod", &[Path::new("0664"), &second]);
     assert!(archive(&test_dir, PLAIN) == first);
 }
 

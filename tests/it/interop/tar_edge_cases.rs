@@ -88,7 +88,7 @@ impl TarEdgeCases {
             fs::write(root.join(OsStr::from_bytes(&long)), name).unwrap();
         }
         for (name, target) in [
-            ("dangling", "/nowhere".into()),
+            ("dangling", "/missing".into()),
             ("loop", "loop".into()),
             ("100", "t".repeat(100)),
             ("101", "t".repeat(101)),

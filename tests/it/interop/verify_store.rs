@@ -28,7 +28,7 @@ fn verify_store_tampered_path_is_named() {
     sandbox.add_store_paths(1, 300_000);
     let root = sandbox.store_path(0);
     fs::create_dir_all(root.join("empty/a b")).unwrap();
-    symlink("../nowhere", root.join("link")).unwrap();
+    symlink("../missing", root.join("link")).unwrap();
     for (name, mode) in [("run", 0o555), ("a.b", 0o444), ("a-b", 0o644), ("é", 0o444)] {
         fs::write(root.join(name), name.repeat(7)).unwrap();
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();

@@ -31,7 +31,7 @@ fn cache_size_limit_holds_when_nothing_is_built() {
     let whole = size(&sandbox);
     assert!(whole > 100_000);
     assert_success(&sandbox.build(&[], "-", &["--cache-size", "1MB"]).output().unwrap());
-    assert_eq!(size(&sandbox), whole, "there is room");
+    assert_eq!(size(&sandbox), whole, "below the limit");
     let limit = ["--cache-size", "1kB"];
     assert_success(&sandbox.build(&[], "-", &limit).output().unwrap());
     assert!(size(&sandbox) <= 1000, "{}", size(&sandbox));
@@ -56,7 +56,7 @@ fn cache_is_measured_with_cache_size_option_only() {
         [format!("{layers}\""), format!("{layers}/unused\"")].map(|name| calls.contains(&name))
     };
     let asked = ["--cache-size", "20GiB"];
-    assert_eq!((looks(&[]), looks(&asked)), ([false, false], [true, false]), "there is room");
+    assert_eq!((looks(&[]), looks(&asked)), ([false, false], [true, false]), "below the limit");
     // A sparse file takes no space on the disk.
     let large = sandbox.cache_path("blobs/large");
     fs::File::create(&large).unwrap().set_len((20 << 30) + 1).unwrap();

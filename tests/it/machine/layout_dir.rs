@@ -29,7 +29,7 @@ fn layout_foreign_files_with_similar_names_stay() {
     for name in own {
         fs::write(dir.join(name), "precious").unwrap();
     }
-    let directories = [".cooper-cache", ".cooper-folder.tmp"];
+    let directories = [".cooper-cache", ".cooper-dir.tmp"];
     for name in directories {
         fs::create_dir(dir.join(name)).unwrap();
     }
@@ -153,12 +153,12 @@ fn layout_signal_at_start_or_end_restores_the_layout() {
 #[test]
 fn layout_symlinks_are_never_written_through() {
     let sandbox = Sandbox::with_store_paths(1, 1000, GZIP);
-    let (dir, other_host) = (sandbox.path("layout"), sandbox.path("elsewhere"));
-    fs::create_dir(&other_host).unwrap();
+    let (dir, other_dir) = (sandbox.path("layout"), sandbox.path("other"));
+    fs::create_dir(&other_dir).unwrap();
     for link in ["blobs", "blobs/sha256"] {
         build(&sandbox, "layout");
         fs::remove_dir_all(dir.join(link)).unwrap();
-        symlink(&other_host, dir.join(link)).unwrap();
+        symlink(&other_dir, dir.join(link)).unwrap();
         let output = sandbox.build(&[], "layout", &LAYOUT).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", stderr_text(&output));
         assert!(
@@ -166,12 +166,12 @@ fn layout_symlinks_are_never_written_through() {
             "{}",
             stderr_text(&output)
         );
-        assert_eq!(fs::read_dir(&other_host).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&other_dir).unwrap().count(), 0);
         fs::remove_dir_all(&dir).unwrap();
     }
     build(&sandbox, "layout");
     let before = tree(&dir);
-    let pipe = other_host.join("pipe");
+    let pipe = other_dir.join("pipe");
     run("mkfifo", &[&pipe]);
     let blobs = fs::read_dir(dir.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
     for path in blobs.chain([dir.join("oci-layout")]) {

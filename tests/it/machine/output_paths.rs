@@ -16,13 +16,13 @@ fn output_existing_file_or_link_is_replaced() {
     fs::write(&out, "old").unwrap();
     fs::set_permissions(&out, fs::Permissions::from_mode(0o400)).unwrap();
     assert_success(&build());
-    assert!(fs::read(&out).unwrap() == expected, "a file that nobody may write is still replaced");
+    assert!(fs::read(&out).unwrap() == expected, "a read-only file is replaced");
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o644);
     fs::remove_file(&out).unwrap();
     fs::write(&other, "mine").unwrap();
     symlink(&other, &out).unwrap();
     assert_success(&build());
-    assert_eq!(fs::read(&other).unwrap(), b"mine", "a link is replaced, not followed");
+    assert_eq!(fs::read(&other).unwrap(), b"mine", "a symlink is replaced, not followed");
     assert!(fs::symlink_metadata(&out).unwrap().is_file());
     fs::remove_file(&out).unwrap();
     fs::create_dir(&out).unwrap();
@@ -43,7 +43,10 @@ fn layout_into_other_directory_is_refused() {
     for out in ["empty", "new", "new"] {
         assert_success(&build(out).unwrap());
     }
-    assert!(!sandbox.path("empty/.cooper-killed.tmp").exists(), "it was of a process that is gone");
+    assert!(
+        !sandbox.path("empty/.cooper-killed.tmp").exists(),
+        "the file of a killed process is removed"
+    );
     fs::create_dir(sandbox.path("full")).unwrap();
     fs::write(sandbox.path("full/letter"), "mine").unwrap();
     let read_only =
@@ -120,7 +123,7 @@ fn cache_of_root_is_read_by_other_users() {
     mode(&data, 0o000);
     let output = build();
     assert_success(&output);
-    assert!(output.stdout == expected, "the bytes can come from nowhere but the cache");
+    assert!(output.stdout == expected, "the bytes come from the cache");
     for below in ["layers", "blobs", ""] {
         mode(&sandbox.cache_path(below), 0o700);
         let output = build();

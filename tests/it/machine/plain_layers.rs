@@ -12,7 +12,7 @@ fn sandbox() -> (Sandbox, Vec<u8>) {
     let sandbox = Sandbox::new();
     for number in [0, 1] {
         let dir = sandbox.store_path(number);
-        fs::create_dir_all(dir.join("a-folder")).unwrap();
+        fs::create_dir_all(dir.join("a-dir")).unwrap();
         fs::write(dir.join("b-empty"), b"").unwrap();
         fs::write(dir.join("c-small"), noise(number, 10)).unwrap();
         fs::write(large(&sandbox, number), noise(number, 3_000_000)).unwrap();
@@ -102,7 +102,7 @@ fn plain_layer_with_changed_content_is_an_error() {
         let (code, output, unread) = again(&sandbox);
         assert_eq!(code, Some(2), "{}", stderr_text(&output));
         assert!(stderr_text(&output).contains(message), "{}", stderr_text(&output));
-        assert!(!unread[1], "it was not believed");
+        assert!(!unread[1], "the record is not trusted");
     }
 }
 

@@ -62,7 +62,7 @@ fn pipe_gets_same_bytes_and_splices_large_files() {
             fresh();
             assert_success(&sandbox.build(&strace, "out.tar", more).output().unwrap());
             let expected = fs::read(sandbox.path("out.tar")).unwrap();
-            assert_eq!(fs::read_to_string(&calls).unwrap(), "", "a file is no pipe");
+            assert_eq!(fs::read_to_string(&calls).unwrap(), "", "nothing is spliced into a file");
             fresh();
             let output = sandbox.build(&strace, "-", more).output().unwrap();
             assert_success(&output);

@@ -65,7 +65,7 @@ fn store_symlinks_are_stored_unfollowed() {
     let long = "x".repeat(4095);
     for (name, target) in [
         ("absolute", "/etc/shadow"),
-        ("dangling", "nowhere"),
+        ("dangling", "missing"),
         ("long", &long),
         ("loop", "loop"),
         ("up", "../../.."),
@@ -78,7 +78,7 @@ fn store_symlinks_are_stored_unfollowed() {
         [
             "/ 0555 dir".to_owned(),
             "/absolute 0777 -> /etc/shadow".into(),
-            "/dangling 0777 -> nowhere".into(),
+            "/dangling 0777 -> missing".into(),
             format!("/long 0777 -> {long}"),
             "/loop 0777 -> loop".into(),
             "/up 0777 -> ../../..".into(),
@@ -171,12 +171,12 @@ fn store_modes_and_hard_links_do_not_matter() {
         "/bin/run 0555 4 bytes",
         "/share 0555 dir",
         "/share/file 0444 2 bytes",
-        "/share/twin 0444 2 bytes",
+        "/share/second 0444 2 bytes",
     ];
-    let twin = test_dir.store_file("a", "share/twin", "12");
+    let second = test_dir.store_file("a", "share/second", "12");
     assert_eq!(entries(&test_dir), expected);
-    std::fs::remove_file(&twin).unwrap();
-    std::fs::hard_link(&file, &twin).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    std::fs::hard_link(&file, &second).unwrap();
     assert_eq!(entries(&test_dir), expected);
     mode(&file, 0o600);
     mode(&test_dir.store_path("a"), 0o700);

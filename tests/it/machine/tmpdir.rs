@@ -22,10 +22,10 @@ fn tmpdir_on_other_or_full_file_system_works() {
     let full = built("256k", "full.tar");
     full.assert_failure(2, &["No space left on device", test_dir.path("tmp").to_str().unwrap()]);
     assert!(!test_dir.path("full.tar").exists());
-    built("16m", "elsewhere.tar").assert_success();
+    built("16m", "other.tar").assert_success();
     let bytes = |name: &str| std::fs::read(test_dir.path(name)).unwrap();
     assert!(
-        bytes("elsewhere.tar") == {
+        bytes("other.tar") == {
             test_dir.build_archive();
             bytes("image.tar")
         }
@@ -54,13 +54,13 @@ fn inspect_archive_larger_than_tmpdir_is_an_environment_error() {
 fn errors_do_not_show_temporary_names() {
     let test_dir = large_image();
     test_dir.write("small.json", SPEC);
-    let nowhere = test_dir.path("nowhere");
+    let missing = test_dir.path("missing");
     for (spec, size, args) in [
         ("spec.json", "size=256k", &["--cache", "none", "-o", "out.tar"][..]),
         ("spec.json", "nr_inodes=1", &["--cache", "none", "-o", "out.tar"]),
         ("spec.json", "nr_inodes=2", &["--cache", "none", "-o", "out.tar"]),
         ("small.json", "nr_inodes=1", &["-o", "tmp/out.tar"]),
-        ("small.json", "nr_inodes=1", &["-o", "nowhere/out.tar"]),
+        ("small.json", "nr_inodes=1", &["-o", "missing/out.tar"]),
     ] {
         let script = format!("mount -t tmpfs -o {size} tmpfs tmp || exit 9; exec \"$@\"");
         let mut command = std::process::Command::new("unshare");
@@ -79,7 +79,7 @@ fn errors_do_not_show_temporary_names() {
         assert!(messages.contains(named), "{messages}");
         assert_eq!(result.stderr.contains("hint: `TMPDIR` names"), spec == "spec.json");
     }
-    assert!(!nowhere.exists());
+    assert!(!missing.exists());
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn missing_tmpdir_is_an_environment_error() {
     test_dir.write("spec.json", SPEC);
     test_dir.build_archive();
     crate::support::command::run("gzip", &["-k".as_ref(), &test_dir.path("image.tar")]);
-    let nowhere = test_dir.path("nowhere");
+    let missing = test_dir.path("missing");
     let without = |command: &mut std::process::Command| {
-        CommandOutput::new(command.env("TMPDIR", &nowhere).output().unwrap())
+        CommandOutput::new(command.env("TMPDIR", &missing).output().unwrap())
     };
     for args in [
         &["build", "spec.json", "-o", "out.tar", "--cache", "none"][..],
@@ -122,7 +122,7 @@ fn missing_tmpdir_is_an_environment_error() {
         let result = without(&mut test_dir.command(args));
         result.assert_failure(
             2,
-            &[nowhere.to_str().unwrap(), "No such file", "hint: `TMPDIR` names"],
+            &[missing.to_str().unwrap(), "No such file", "hint: `TMPDIR` names"],
         );
     }
     // With a cache that is read-only, new layers go into the temporary directory.

@@ -73,7 +73,7 @@ fn auth_docker_config_and_helpers_are_used() {
         ),
     );
     helper("junk", "echo s3cret-junk");
-    helper("fails", "echo s3cret-words; exit 3");
+    helper("fails", "echo s3cret-text; exit 3");
     helper("empty", "echo 'credentials not found in native keychain'; exit 1");
     let config = fixture.dir().join(".docker");
     std::fs::create_dir_all(&config).unwrap();

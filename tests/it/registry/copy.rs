@@ -28,8 +28,8 @@ fn copy_between_all_locations_keeps_the_digest() {
         ("oci:layout".to_owned(), format!("docker://{}/app:v1", registry.name())),
         (format!("{}/app:v1", registry.name()), format!("{}/other:v2", registry.name())),
         (format!("{}/other:v2", registry.name()), "oci-archive:second.tar:app:v3".to_owned()),
-        ("second.tar".to_owned(), "oci:layout:word".to_owned()),
-        ("oci:layout:word".to_owned(), "oci:layout:app/other".to_owned()),
+        ("second.tar".to_owned(), "oci:layout:name".to_owned()),
+        ("oci:layout:name".to_owned(), "oci:layout:app/other".to_owned()),
         ("oci:layout:app/other:latest".to_owned(), "third.tar".to_owned()),
         ("third.tar".to_owned(), "./plain-layout".to_owned()),
     ];

@@ -10,7 +10,7 @@ use crate::support::fixture::{Fixture, stdout};
 use crate::support::servers::newest_root;
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn crane_and_oras_exchange_images_with_cooper() {
     let root = newest_root();
     let tool = |arguments: &[&str]| {
@@ -31,7 +31,7 @@ fn crane_and_oras_exchange_images_with_cooper() {
 }
 
 #[test]
-#[ignore = "needs the folder that tests/new-root.sh builds"]
+#[ignore = "needs the root that tests/new-root.sh builds"]
 fn crane_sees_both_platforms_of_an_index() {
     let root = newest_root();
     let (fixture, registry) = (Fixture::new(), Registry::start());

@@ -42,7 +42,7 @@ fn blob_host_404_error_names_that_host() {
 fn token_host_404_error_names_that_host() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     for status in [404, 410] {
-        let tokens = Proxy::start(registry.port(), move |_, _| error_response(status, "NOWHERE"));
+        let tokens = Proxy::start(registry.port(), move |_, _| error_response(status, "UNKNOWN"));
         let realm = tokens.name();
         let proxy = Proxy::start(registry.port(), move |_, _| {
             let challenge = format!(r#"Bearer realm="http://{realm}/token",service="s""#);
@@ -54,7 +54,7 @@ fn token_host_404_error_names_that_host() {
         let expected_text =
             format!("`{}`, to which `{}` leads, refused to", tokens.name(), proxy.name());
         assert!(error.contains(&expected_text), "{error}");
-        assert!(error.contains(&format!("{status}: NOWHERE")), "{error}");
+        assert!(error.contains(&format!("{status}: UNKNOWN")), "{error}");
     }
 }
 
@@ -63,7 +63,7 @@ fn redirect_to_missing_path_is_exit_code_2() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     push_result(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let proxy = Proxy::start(registry.port(), |seen, _| {
-        let location = vec![("Location", "/nowhere".to_owned())];
+        let location = vec![("Location", "/missing".to_owned())];
         match seen.is("GET", "/blobs/") {
             true => Fault::Answer(307, location, Vec::new()),
             false => Fault::None,

@@ -43,13 +43,13 @@ fn fault_if(holds: bool, fault: Fault) -> Fault {
 fn refusal_cases() -> Vec<Case> {
     vec![
         Case {
-            name: "403 is an answer",
+            name: "403 is not retried",
             rule: |request, _| fault_if(request.is("POST", "/uploads/"), status(403)),
             outcome: Outcome::Failure("403: SPOILT: by a test"),
             max_requests: ("POST", "/uploads/", 6),
         },
         Case {
-            name: "429 with seconds is obeyed",
+            name: "429 with seconds",
             rule: |request, before| {
                 let wait = vec![("Retry-After", "1".to_owned())];
                 fault_if(
@@ -67,13 +67,13 @@ fn refusal_cases() -> Vec<Case> {
             max_requests: ("HEAD", "/blobs/", 12),
         },
         Case {
-            name: "500 for ever",
+            name: "500 every time",
             rule: |request, _| fault_if(request.is("POST", "/uploads/"), status(500)),
             outcome: Outcome::Failure("500: SPOILT"),
             max_requests: ("POST", "/uploads/", 12),
         },
         Case {
-            name: "a manifest is written again",
+            name: "503 for a manifest",
             rule: |request, before| {
                 fault_if(request.is("PUT", "/manifests/") && before == 0, status(503))
             },
@@ -87,25 +87,25 @@ fn refusal_cases() -> Vec<Case> {
 fn network_fault_cases() -> Vec<Case> {
     vec![
         Case {
-            name: "a connection that breaks once",
+            name: "a connection that closes once",
             rule: |request, before| fault_if(request.method == "HEAD" && before == 0, Fault::Hang),
             outcome: Outcome::Success,
             max_requests: ("HEAD", "/manifests/", 4),
         },
         Case {
-            name: "a connection that always breaks",
+            name: "a connection that always closes",
             rule: |_, _| Fault::Hang,
             outcome: Outcome::Failure("failed to reach `127.0.0.1"),
             max_requests: ("HEAD", "/manifests/", 3),
         },
         Case {
-            name: "silence",
+            name: "no response",
             rule: |request, _| fault_if(request.is("PUT", "/uploads/"), Fault::Swallow),
             outcome: Outcome::Failure("sent nothing for"),
             max_requests: ("PUT", "/uploads/", 12),
         },
         Case {
-            name: "a relative location",
+            name: "a relative redirect",
             rule: |request, _| {
                 // The registry ignores a state that it did not sign.
                 let path = request.path.split('?').next().unwrap_or_default().to_owned();
@@ -117,7 +117,7 @@ fn network_fault_cases() -> Vec<Case> {
             max_requests: ("HEAD", "/blobs/", 8),
         },
         Case {
-            name: "a blob that is gone when the manifest comes",
+            name: "a blob that is missing for the manifest",
             rule: |request, before| {
                 let gone = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"x"}]}"#;
                 let gone = Fault::Answer(400, Vec::new(), gone.to_vec());
@@ -127,7 +127,7 @@ fn network_fault_cases() -> Vec<Case> {
             max_requests: ("PUT", "/uploads/", 8),
         },
         Case {
-            name: "an upload cut midway",
+            name: "an upload that is interrupted",
             rule: |request, _| {
                 let large = request.header("content-length").is_some_and(|size| size.len() > 6);
                 fault_if(
@@ -139,13 +139,13 @@ fn network_fault_cases() -> Vec<Case> {
             max_requests: ("PUT", "/uploads/", 5),
         },
         Case {
-            name: "uploads that are always cut",
+            name: "uploads that are always interrupted",
             rule: |request, _| fault_if(request.is("PUT", "/uploads/"), Fault::CutUpload(1000)),
             outcome: Outcome::Failure("failed to reach `127.0.0.1"),
             max_requests: ("PUT", "/uploads/", 12),
         },
         Case {
-            name: "a part that does not go where it should",
+            name: "a chunk that is refused with 416",
             rule: |request, _| {
                 let whole = request.header("content-length").is_some_and(|size| size != "0");
                 match request.method.as_str() {
@@ -158,7 +158,7 @@ fn network_fault_cases() -> Vec<Case> {
             max_requests: ("PATCH", "/uploads/", 5),
         },
         Case {
-            name: "a session that is gone",
+            name: "a missing upload session",
             rule: |request, _| {
                 fault_if(request.is("PUT", "/uploads/") && is_first_use("gone"), status(404))
             },
@@ -166,7 +166,7 @@ fn network_fault_cases() -> Vec<Case> {
             max_requests: ("PUT", "/uploads/", 5),
         },
         Case {
-            name: "another digest",
+            name: "another digest in the response",
             rule: |request, _| {
                 let other = format!("sha256:{}", "0".repeat(64));
                 let header = Fault::Header("Docker-Content-Digest", Some(other));
@@ -176,7 +176,7 @@ fn network_fault_cases() -> Vec<Case> {
             max_requests: ("PUT", "/uploads/", 4),
         },
         Case {
-            name: "too large in one piece",
+            name: "413 for a whole blob",
             rule: |request, _| {
                 let whole = request.header("content-length").is_some_and(|size| size != "0");
                 fault_if(request.is("PUT", "/uploads/") && whole, status(413))

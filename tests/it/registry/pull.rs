@@ -56,7 +56,7 @@ fn pull_each_fault_is_a_bounded_error() {
         digest(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
     let cases: [(&str, Rule, i32, &str); 11] = [
         (
-            "cut for ever",
+            "always truncated",
             |request, _| fault_if(is_large_blob(request), Fault::Cut(100)),
             2,
             "failed to reach",
@@ -99,7 +99,7 @@ fn pull_each_fault_is_a_bounded_error() {
             "it was named as",
         ),
         (
-            "a manifest without end",
+            "an endless manifest",
             |request, _| {
                 let body = vec![b' '; 5 << 20];
                 fault_if(request.is("GET", "/manifests/"), Fault::Answer(200, Vec::new(), body))
@@ -108,7 +108,7 @@ fn pull_each_fault_is_a_bounded_error() {
             "longer than 4194304 bytes",
         ),
         (
-            "a loop of redirects",
+            "a redirect loop",
             |request, _| {
                 let there = vec![("Location", request.path.clone())];
                 fault_if(request.is("GET", "/manifests/"), Fault::Answer(302, there, Vec::new()))
@@ -117,7 +117,7 @@ fn pull_each_fault_is_a_bounded_error() {
             "more than 10 redirects",
         ),
         (
-            "a digest that is none",
+            "an invalid digest",
             |request, _| {
                 let bad = Some("sha256:../../etc".to_owned());
                 fault_if(

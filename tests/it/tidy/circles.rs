@@ -9,7 +9,7 @@ use std::path::Path;
 use super::scanner::rust_code;
 
 /// The circles that exist, each as its files; an entry with a slash at its end stands for a
-/// directory. Remove a set when its circle is gone; never add one.
+/// directory. Remove a set together with its circle; never add one.
 const KNOWN: &[&[&str]] = &[
     &[
         "demo/grafana-stand-in/src/discover.rs",
