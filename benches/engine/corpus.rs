@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use serde_json::{Value, json};
 
-use crate::timing::{self, Measured};
+use crate::timing::{self, Measurement};
 
 pub(crate) struct Corpus {
     pub(crate) name: String,
@@ -84,7 +84,7 @@ impl Corpus {
         fs::write(self.work.path().join(format!("{name}.json")), spec.to_string()).unwrap();
     }
 
-    fn cooper(&self, spec: &str, out: &str, args: &[&str]) -> Measured {
+    fn cooper(&self, spec: &str, out: &str, args: &[&str]) -> Measurement {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cooper"));
         command.args(["--quiet", "build"]).arg(self.work.path().join(format!("{spec}.json")));
         command.arg("--cache").arg(self.work.path().join("cache"));
@@ -96,7 +96,7 @@ impl Corpus {
     }
 
     /// Removes the outputs, and reads the corpus into memory again.
-    fn forget(&self) {
+    fn remove_outputs(&self) {
         for name in ["cache", "layout"] {
             let _ = fs::remove_dir_all(self.work.path().join(name));
         }
@@ -105,23 +105,23 @@ impl Corpus {
         }
     }
 
-    pub(crate) fn archive(&self) -> Measured {
-        self.forget();
+    pub(crate) fn archive(&self) -> Measurement {
+        self.remove_outputs();
         self.cooper("none", "-", &[])
     }
 
-    pub(crate) fn cold(&self, algorithm: &str, jobs: usize) -> Measured {
-        self.forget();
+    pub(crate) fn cold(&self, algorithm: &str, jobs: usize) -> Measurement {
+        self.remove_outputs();
         self.cooper(algorithm, "layout", &["--format", "layout", "--jobs", &jobs.to_string()])
     }
 
     /// Builds again into the layout that has the image.
-    pub(crate) fn warm(&self, algorithm: &str) -> Measured {
+    pub(crate) fn warm(&self, algorithm: &str) -> Measurement {
         self.cooper(algorithm, "layout", &["--format", "layout"])
     }
 
     /// Replaces a path of 10 MB, and builds into the layout that has the rest.
-    pub(crate) fn changed(&self) -> Measured {
+    pub(crate) fn changed(&self) -> Measurement {
         let number = self.changes.get() + 1;
         self.changes.set(number);
         let path = self.store.parent().unwrap().join(format!("{number:0>32}-changes"));

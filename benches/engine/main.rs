@@ -21,7 +21,7 @@ mod timing;
 use std::path::PathBuf;
 
 use corpus::Corpus;
-use timing::{Compared, Measured};
+use timing::{Comparison, Measurement};
 
 /// With more bytes than this, other tools run once instead of several times.
 const PEERS_ONCE: u64 = 500_000_000;
@@ -31,22 +31,22 @@ const COMPRESSOR: &str = "the compressor alone";
 /// A line of the table.
 struct Line {
     what: String,
-    measured: Measured,
-    against: Option<Against>,
+    measured: Measurement,
+    against: Option<Baseline>,
 }
 
 /// The limit of a line.
 #[derive(Clone, Copy)]
-struct Against {
+struct Baseline {
     what: &'static str,
-    compared: Compared,
+    compared: Comparison,
     /// The ratio to reach.
     goal: f64,
 }
 
 impl Line {
-    fn of(what: impl Into<String>, against: &'static str, compared: Compared, goal: f64) -> Self {
-        let against = Some(Against { what: against, compared, goal });
+    fn of(what: impl Into<String>, against: &'static str, compared: Comparison, goal: f64) -> Self {
+        let against = Some(Baseline { what: against, compared, goal });
         Self { what: what.into(), measured: compared.measured, against }
     }
 }
@@ -88,7 +88,7 @@ fn main() {
 
 fn print(line: &Line) {
     let seconds = line.measured.seconds;
-    let against = line.against.map_or(" | | | ".into(), |Against { what, compared, goal }| {
+    let against = line.against.map_or(" | | | ".into(), |Baseline { what, compared, goal }| {
         let with_all = compared.ratio_with_all;
         let with_all = with_all.map_or(String::new(), |ratio| format!(" (with all {ratio:.2})"));
         format!("{what} | {:.3} | {:.2}{with_all} | {goal:.2}", compared.limit, compared.ratio)
@@ -149,7 +149,7 @@ fn peers(corpus: &Corpus) -> Vec<Line> {
         let measured = timing::median_of(runs, || timing::run(peers::shell(&command, corpus)));
         let what = if runs == 1 { format!("{what} (one run)") } else { what };
         // The memory of the shell is not the memory of its children.
-        Line { what, measured: Measured { peak: None, ..measured }, against: None }
+        Line { what, measured: Measurement { peak: None, ..measured }, against: None }
     };
     peers::commands().into_iter().map(line).collect()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// One run, or the median of several.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Measured {
+pub(crate) struct Measurement {
     pub(crate) seconds: f64,
     /// The peak memory of the process in bytes.
     pub(crate) peak: Option<f64>,
@@ -28,8 +28,8 @@ impl From<f64> for Limit {
 
 /// Runs and their limits: medians of each, because the ratios vary less than the seconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Compared {
-    pub(crate) measured: Measured,
+pub(crate) struct Comparison {
+    pub(crate) measured: Measurement,
     pub(crate) limit: f64,
     pub(crate) ratio: f64,
     pub(crate) ratio_with_all: Option<f64>,
@@ -42,13 +42,13 @@ pub(crate) fn runs() -> usize {
 /// Measures a limit and a run in turns, so that a slow phase of the machine affects both.
 pub(crate) fn compare(
     mut limit: impl FnMut() -> Limit,
-    mut run: impl FnMut() -> Measured,
-) -> Compared {
-    let pairs: Vec<(Limit, Measured)> = (0..runs()).map(|_| (limit(), run())).collect();
+    mut run: impl FnMut() -> Measurement,
+) -> Comparison {
+    let pairs: Vec<(Limit, Measurement)> = (0..runs()).map(|_| (limit(), run())).collect();
     let ratios = |limit: fn(&Limit) -> Option<f64>| {
         pairs.iter().filter_map(|(bound, run)| Some(run.seconds / limit(bound)?)).collect()
     };
-    Compared {
+    Comparison {
         measured: middle(pairs.iter().map(|(_, run)| *run).collect()),
         limit: median(pairs.iter().map(|(limit, _)| limit.seconds).collect()).unwrap(),
         ratio: median(ratios(|limit| Some(limit.seconds))).unwrap(),
@@ -56,14 +56,14 @@ pub(crate) fn compare(
     }
 }
 
-pub(crate) fn median_of(runs: usize, mut run: impl FnMut() -> Measured) -> Measured {
+pub(crate) fn median_of(runs: usize, mut run: impl FnMut() -> Measurement) -> Measurement {
     middle((0..runs).map(|_| run()).collect())
 }
 
-fn middle(runs: Vec<Measured>) -> Measured {
+fn middle(runs: Vec<Measurement>) -> Measurement {
     let peak = runs.iter().filter_map(|one| one.peak).reduce(f64::max);
     let seconds = median(runs.iter().map(|run| run.seconds).collect()).unwrap();
-    Measured { seconds, peak }
+    Measurement { seconds, peak }
 }
 
 fn median(mut all: Vec<f64>) -> Option<f64> {
@@ -79,7 +79,7 @@ pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
 }
 
 /// Runs a program to its end; a reader drops its standard output.
-pub(crate) fn run(mut command: Command) -> Measured {
+pub(crate) fn run(mut command: Command) -> Measurement {
     let since = Instant::now();
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
     let out = child.stdout.take().expect("it has a standard output");
@@ -96,7 +96,7 @@ pub(crate) fn run(mut command: Command) -> Measured {
     let seconds = since.elapsed().as_secs_f64();
     assert!(status.success(), "{command:?} failed");
     sink.join().expect("the reader ends");
-    Measured { seconds, peak }
+    Measurement { seconds, peak }
 }
 
 /// Reads to the end.

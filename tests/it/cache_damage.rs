@@ -22,7 +22,7 @@ pub(crate) fn damage(fixture: &Fixture) {
 }
 
 /// Returns the standard error, which must have the warning about damage.
-pub(crate) fn warned(output: &Output, code: i32) -> String {
+pub(crate) fn assert_damage_warning(output: &Output, code: i32) -> String {
     let text = stderr(output, code);
     assert!(text.contains("is damaged; its entry is removed from the cache"), "{text}");
     text
@@ -42,12 +42,12 @@ fn build_damaged_cache_archive_is_whole() {
     stderr(&build("good.tar"), 0);
     for name in ["one.tar", "two.tar"] {
         damage(&fixture);
-        warned(&build(name), 0);
+        assert_damage_warning(&build(name), 0);
         assert_eq!(read(name), read("good.tar"));
     }
     assert!(!stderr(&build("good.tar"), 0).contains("damaged"), "it is mended");
     damage(&fixture);
-    let text = warned(&build("-"), 2);
+    let text = assert_damage_warning(&build("-"), 2);
     assert!(text.ends_with("hint: run the command again\n"), "{text}");
     assert_eq!(build("-").stdout, read("good.tar"));
 }
@@ -64,7 +64,7 @@ fn load_or_save_archives_are_whole_or_absent() {
     stderr(&load(&[&spec], "saved"), 0);
     let good = std::fs::read(fixture.dir().join("saved/app.tar")).unwrap();
     damage(&fixture);
-    warned(&load(&[&spec], "again"), 0);
+    assert_damage_warning(&load(&[&spec], "again"), 0);
     assert_eq!(std::fs::read(fixture.dir().join("again/app.tar")).unwrap(), good);
     let gone = json!({"files": {"/x": {"source": format!("{}/gone", item(&fixture).path)}}});
     let broken = fixture.write_spec("broken", "v1", &[item(&fixture)], &gone);

@@ -65,13 +65,13 @@ impl Archive {
 }
 
 /// Returns the output of `validate` for a changed archive.
-fn after(change: impl FnOnce(&mut Archive)) -> CommandOutput {
+fn validate_after(change: impl FnOnce(&mut Archive)) -> CommandOutput {
     let mut archive = Archive::new();
     change(&mut archive);
     archive.validate("")
 }
 
-fn gunzipped(bytes: &[u8]) -> Vec<u8> {
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
     plain
@@ -111,7 +111,7 @@ fn validate_docker_manifest_mismatch_names_file_and_field() {
         }),
     ];
     for (expected_text, change) in cases {
-        let result = after(change);
+        let result = validate_after(change);
         assert_eq!(result.code, Some(1), "{expected_text}: {}{}", result.stdout, result.stderr);
         assert!(result.stdout.contains(expected_text), "{expected_text}: {}", result.stdout);
         assert!(!result.stdout.contains("is whole"), "{}", result.stdout);
@@ -124,20 +124,20 @@ fn validate_equivalent_docker_manifest_passes() {
         |_: &mut Archive| (),
         // Older versions of Docker write plain tars next to compressed ones.
         |archive: &mut Archive| {
-            let plain = gunzipped(archive.layer(1));
+            let plain = gunzip(archive.layer(1));
             archive.put("/Layers/1", &plain);
         },
         |archive: &mut Archive| {
             let mut encoder =
                 flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(&gunzipped(archive.layer(0))).unwrap();
+            encoder.write_all(&gunzip(archive.layer(0))).unwrap();
             archive.put("/Layers/0", &encoder.finish().unwrap());
         },
         |archive: &mut Archive| {
             archive.list[0]["RepoTags"][0] = "docker.io/library/app:v1".into();
         },
     ] {
-        let result = after(change);
+        let result = validate_after(change);
         result.assert_success();
         assert!(result.stdout.lines().all(|line| line.contains("is whole")), "{}", result.stdout);
     }
@@ -145,7 +145,7 @@ fn validate_equivalent_docker_manifest_passes() {
 
 #[test]
 fn validate_image_missing_in_docker_manifest_warns() {
-    let result = after(|archive| archive.list = json!([]));
+    let result = validate_after(|archive| archive.list = json!([]));
     result.assert_success();
     assert!(
         result.stdout.contains("warning: manifest.json: it does not have"),

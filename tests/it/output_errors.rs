@@ -17,8 +17,8 @@ fn test_dir() -> TestDir {
 }
 
 /// Builds with redirections of a shell.
-fn redirected(test_dir: &TestDir, to: &str, redirected: &str) -> CommandOutput {
-    let script = format!("exec \"$@\" {redirected}");
+fn build_with_redirection(test_dir: &TestDir, to: &str, redirection: &str) -> CommandOutput {
+    let script = format!("exec \"$@\" {redirection}");
     let mut command = Command::new("sh");
     command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cooper")]);
     command.args(["build", "spec.json", "--quiet", "--cache", "none", "-o", to]);
@@ -34,10 +34,10 @@ fn output_by_descriptor_path_is_written_in_place() {
     for (to, redirection) in
         [("stdout", "> out"), ("/proc/self/fd/1", "> out"), ("/proc/self/fd/3", "3> out")]
     {
-        redirected(&test_dir, to, redirection).assert_success();
+        build_with_redirection(&test_dir, to, redirection).assert_success();
         assert!(fs::read(test_dir.path("out")).unwrap() == expected, "{to}");
         // A shell's `>>` appends.
-        redirected(&test_dir, to, &redirection.replace('>', ">>")).assert_success();
+        build_with_redirection(&test_dir, to, &redirection.replace('>', ">>")).assert_success();
         assert!(fs::read(test_dir.path("out")).unwrap() == [&expected[..], &expected].concat());
     }
     assert!(fs::symlink_metadata(test_dir.path("stdout")).unwrap().is_symlink());
@@ -67,11 +67,11 @@ fn archive_to_terminal_by_any_path_is_refused() {
 fn archive_to_closed_stdout_is_an_error() {
     let test_dir = test_dir();
     for to in ["-", "/proc/self/fd/1"] {
-        let closed = redirected(&test_dir, to, ">&-");
+        let closed = build_with_redirection(&test_dir, to, ">&-");
         closed.assert_failure(2, &["failed to write to standard output", "it is closed"]);
     }
-    redirected(&test_dir, "-", "> /dev/null").assert_success();
-    redirected(&test_dir, "/dev/null", ">&-").assert_success();
+    build_with_redirection(&test_dir, "-", "> /dev/null").assert_success();
+    build_with_redirection(&test_dir, "/dev/null", ">&-").assert_success();
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn cooper(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cooper")).args(args).output().unwrap()
 }
 
-fn printed(args: &[&str]) -> String {
+fn cooper_stdout(args: &[&str]) -> String {
     let output = cooper(args);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -77,7 +77,7 @@ fn run_with_stdin(args: &[&str], input: &str) -> Output {
 fn plan_lists_layers_with_volatile_ones_on_top() {
     let dir = tempfile::tempdir().unwrap();
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({"maxLayers": 5}));
-    insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
+    insta::assert_snapshot!(cooper_stdout(&["plan", spec.to_str().unwrap()]));
 }
 
 #[test]
@@ -87,17 +87,17 @@ fn plan_of_a_set_names_images_of_shared_layers() {
         &[("glibc-2.40", 30_000_000, &[]), ("job-2.1", 900_000, &["glibc-2.40"])];
     let layering = json!({"mode": "set", "siblings": {"job": graph(job, &[])}});
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
-    insta::assert_snapshot!(printed(&["plan", spec.to_str().unwrap()]));
+    insta::assert_snapshot!(cooper_stdout(&["plan", spec.to_str().unwrap()]));
 }
 
 #[test]
 fn why_shows_layer_images_and_dependency_chain() {
     let dir = tempfile::tempdir().unwrap();
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &json!({}));
-    insta::assert_snapshot!(printed(&["why", spec.to_str().unwrap(), "openssl"]));
+    insta::assert_snapshot!(cooper_stdout(&["why", spec.to_str().unwrap(), "openssl"]));
     let below = format!("{}/lib/libssl.so.3", store_path("openssl-3.4.1", 0));
-    let by_path = printed(&["why", spec.to_str().unwrap(), &below]);
-    assert_eq!(by_path, printed(&["why", spec.to_str().unwrap(), "openssl"]));
+    let by_path = cooper_stdout(&["why", spec.to_str().unwrap(), &below]);
+    assert_eq!(by_path, cooper_stdout(&["why", spec.to_str().unwrap(), "openssl"]));
     let absent = cooper(&["why", spec.to_str().unwrap(), "curl"]);
     assert_eq!(absent.status.code(), Some(1));
     let message = String::from_utf8(absent.stderr).unwrap();
@@ -110,8 +110,8 @@ fn diff_shows_bytes_to_fetch_and_causes() {
     let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
     let new = write_spec(dir.path(), "new.json", &graph(WEB, &["openssl-3.4.1"]), &json!({}));
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
-    insta::assert_snapshot!(printed(&["diff", old, new]));
-    insta::assert_snapshot!("diff_nothing", printed(&["diff", old, old]));
+    insta::assert_snapshot!(cooper_stdout(&["diff", old, new]));
+    insta::assert_snapshot!("diff_nothing", cooper_stdout(&["diff", old, old]));
 }
 
 #[test]
@@ -120,7 +120,8 @@ fn diff_over_max_bytes_fails() {
     let old = write_spec(dir.path(), "old.json", &graph(WEB, &[]), &json!({}));
     let new = write_spec(dir.path(), "new.json", &graph(WEB, &["web-1.0"]), &json!({}));
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
-    let report: Value = serde_json::from_str(&printed(&["diff", "--json", old, new])).unwrap();
+    let report: Value =
+        serde_json::from_str(&cooper_stdout(&["diff", "--json", old, new])).unwrap();
     let bytes = report["bytes"].as_u64().unwrap();
     let config = report["others"][0]["size"].as_u64().unwrap();
     assert_eq!(bytes, 400_000 + config);
@@ -152,8 +153,8 @@ fn diff_counts_own_files_and_config() {
     let old = image("old.json", &[], "hello");
     let release = image("release.json", &["web-1.0"], "hello");
     let words = image("texts.json", &[], "good morning");
-    insta::assert_snapshot!("diff_release", printed(&["diff", &old, &release]));
-    insta::assert_snapshot!("diff_words", printed(&["diff", &old, &words]));
+    insta::assert_snapshot!("diff_release", cooper_stdout(&["diff", &old, &release]));
+    insta::assert_snapshot!("diff_words", cooper_stdout(&["diff", &old, &words]));
 }
 
 #[test]
@@ -166,7 +167,8 @@ fn diff_config_size_equals_the_built_config() {
         path.to_str().unwrap().to_owned()
     };
     let (old, new) = (spec("old.json", "a"), spec("new.json", "b"));
-    let report: Value = serde_json::from_str(&printed(&["diff", "--json", &old, &new])).unwrap();
+    let report: Value =
+        serde_json::from_str(&cooper_stdout(&["diff", "--json", &old, &new])).unwrap();
     let layout = dir.path().join("layout");
     let layout = layout.to_str().unwrap();
     let built = cooper(&["build", &new, "--format", "layout", "-o", layout, "--cache", "none"]);
@@ -268,9 +270,9 @@ fn layer_lock_is_written_kept_and_dropped() {
     let spec = write_spec(dir.path(), "spec.json", &graph(WEB, &[]), &layering);
     let lock = dir.path().join("layers.lock.json");
     let (spec, lock_text) = (spec.to_str().unwrap(), lock.to_str().unwrap());
-    let fresh = printed(&["plan", spec, &format!("--write-lock={lock_text}")]);
+    let fresh = cooper_stdout(&["plan", spec, &format!("--write-lock={lock_text}")]);
     insta::assert_snapshot!("layers_lock", std::fs::read_to_string(&lock).unwrap());
-    assert_eq!(printed(&["plan", spec, "--lock", lock_text]), fresh);
+    assert_eq!(cooper_stdout(&["plan", spec, "--lock", lock_text]), fresh);
 
     // Written by hand, so that keeping it is expensive: everything in one layer.
     let all = json!([["glibc", "openssl", "tzdata", "python3", "web"]]);
@@ -279,7 +281,7 @@ fn layer_lock_is_written_kept_and_dropped() {
     assert!(String::from_utf8(kept.stdout).unwrap().contains("in 1 layers"));
     let warning = String::from_utf8(kept.stderr).unwrap();
     assert!(warning.contains("% more bytes than fresh ones would"), "{warning}");
-    printed(&["plan", spec, "--repack", &format!("--write-lock={lock_text}")]);
+    cooper_stdout(&["plan", spec, "--repack", &format!("--write-lock={lock_text}")]);
     let again = cooper(&["plan", spec, "--lock", lock_text]);
     assert_eq!(String::from_utf8(again.stdout).unwrap(), fresh);
     assert_eq!(String::from_utf8(again.stderr).unwrap(), "");
@@ -315,12 +317,13 @@ fn simulate_compares_plans_over_versions() {
     write("base.json", graph(WEB, &[])).unwrap();
     write("app.json", graph(WEB, &["web-1.0"])).unwrap();
     write("fix.json", graph(WEB, &["openssl-3.4.1"])).unwrap();
-    let folder_text = directory.to_str().unwrap();
-    let table = printed(&["simulate", folder_text, "--max-layers", "3"]);
+    let directory_text = directory.to_str().unwrap();
+    let table = cooper_stdout(&["simulate", directory_text, "--max-layers", "3"]);
     insta::assert_snapshot!(table);
     let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let (base, app, fix) = (file("base.json"), file("app.json"), file("fix.json"));
-    let listed = printed(&["simulate", "--from-first", &base, &app, &fix, "--max-layers", "3"]);
+    let listed =
+        cooper_stdout(&["simulate", "--from-first", &base, &app, &fix, "--max-layers", "3"]);
     assert_eq!(listed, table);
 }
 

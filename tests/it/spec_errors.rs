@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::command::{TestDir, run};
 
 /// Checks that each spec is refused with these texts and the name of the file.
-fn refused(specs: &[(&[u8], &str)]) {
+fn assert_refused(specs: &[(&[u8], &str)]) {
     for (spec, expected_text) in specs {
         let test_dir = TestDir::new();
         test_dir.write("spec.json", spec);
@@ -19,7 +19,7 @@ fn refused(specs: &[(&[u8], &str)]) {
 #[test]
 fn spec_not_a_json_object_error_names_the_position() {
     let deep = format!(r#"{{"version":1,"name":"a","config":{}"#, "{\"Labels\":".repeat(100_000));
-    refused(&[
+    assert_refused(&[
         (b"", "line 1 column 0"),
         (b"null", "invalid type: null"),
         (b"[]", "it must be an object"),

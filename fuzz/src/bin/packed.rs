@@ -5,7 +5,7 @@
 use cooper::transport::fuzzing::unpack;
 use libfuzzer_sys::fuzz_target;
 
-const MOST: u64 = 1 << 22;
+const MAX_OUTPUT: u64 = 1 << 22;
 const MAGIC: [&[u8]; 5] = [
     b"\x1f\x8b\x08",
     b"\x28\xb5\x2f\xfd",
@@ -15,10 +15,10 @@ const MAGIC: [&[u8]; 5] = [
 ];
 
 fuzz_target!(|bytes: &[u8]| {
-    assert!(unpack(bytes, MOST).is_none_or(|count| count <= MOST));
+    assert!(unpack(bytes, MAX_OUTPUT).is_none_or(|count| count <= MAX_OUTPUT));
     // Without the magic number, no input gets past the first bytes.
     if let Some((kind, rest)) = bytes.split_first() {
         let magic = MAGIC[usize::from(*kind) % MAGIC.len()];
-        unpack(&[magic, rest].concat(), MOST);
+        unpack(&[magic, rest].concat(), MAX_OUTPUT);
     }
 });

@@ -198,7 +198,7 @@ fn hostile_bases_are_refused_before_writing() {
     let lower = base(&fixture);
     let (manifest, config) = documents(Path::new(&lower));
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
-    let spoilt = |change: Change<'_>| changed(&fixture, &lower, change);
+    let spoilt = |change: Change<'_>| copy_with_change(&fixture, &lower, change);
     let zeros = format!("sha256:{}", "0".repeat(64));
     let many: Vec<Value> = vec![manifest["layers"][0].clone(); 125];
     let ids: Vec<Value> = vec![config["rootfs"]["diff_ids"][0].clone(); 125];
@@ -222,7 +222,7 @@ fn hostile_bases_are_refused_before_writing() {
         }),
     ];
     for (expected_text, change) in cases {
-        refused(&fixture, &spoilt(change), expected_text);
+        assert_refused(&fixture, &spoilt(change), expected_text);
     }
     let flipped = spoilt(&|_, _| {});
     let blob = flipped.join("blobs/sha256").join(layer.strip_prefix("sha256:").unwrap());
@@ -230,13 +230,13 @@ fn hostile_bases_are_refused_before_writing() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&blob, bytes).unwrap();
-    refused(&fixture, &flipped, "not those that were meant");
+    assert_refused(&fixture, &flipped, "not those that were meant");
     std::fs::remove_file(&blob).unwrap();
-    refused(&fixture, &flipped, "has no blob");
+    assert_refused(&fixture, &flipped, "has no blob");
 }
 
 /// Copies a layout and replaces the manifest and the config of its only image.
-fn changed(fixture: &Fixture, layout: &str, change: Change<'_>) -> PathBuf {
+fn copy_with_change(fixture: &Fixture, layout: &str, change: Change<'_>) -> PathBuf {
     let (mut manifest, mut config) = documents(Path::new(layout));
     change(&mut manifest, &mut config);
     let dir = tempfile::tempdir_in(fixture.dir()).unwrap().keep();
@@ -259,7 +259,7 @@ fn changed(fixture: &Fixture, layout: &str, change: Change<'_>) -> PathBuf {
 fn equal_layers_are_listed_twice_and_written_once() {
     let fixture = Fixture::new();
     let lower = base(&fixture);
-    let twice = changed(&fixture, &lower, &|manifest, config| {
+    let twice = copy_with_change(&fixture, &lower, &|manifest, config| {
         for list in [&mut manifest["layers"], &mut config["rootfs"]["diff_ids"]] {
             let list = list.as_array_mut().unwrap();
             list.push(list[0].clone());
@@ -291,7 +291,7 @@ fn equal_layers_are_listed_twice_and_written_once() {
     );
 }
 
-fn refused(fixture: &Fixture, base: &Path, expected_text: &str) {
+fn assert_refused(fixture: &Fixture, base: &Path, expected_text: &str) {
     let fields = json!({"base": {"path": base.display().to_string()}});
     let spec = fixture.write_spec("app", "v1", &[fixture.item("data", 1, 1000)], &fields);
     let mut command = fixture.cooper();

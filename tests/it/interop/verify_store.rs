@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::sandbox::{Sandbox, assert_success, run, stderr_text};
 
 /// Returns the hash that Nix computes for a path, in one of its notations.
-fn registered(sandbox: &Sandbox, form: &[&str]) -> String {
+fn nix_hash(sandbox: &Sandbox, form: &[&str]) -> String {
     let path = sandbox.store_path(0);
     let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"--type", &"sha256", &path];
     words.extend(form.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>));
@@ -34,16 +34,16 @@ fn verify_store_tampered_path_is_named() {
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
     }
     for form in [&["--base32"][..], &[]] {
-        spec(&sandbox, &registered(&sandbox, form));
+        spec(&sandbox, &nix_hash(&sandbox, form));
         assert_success(&sandbox.build(&[], "out.tar", &["--verify-store"]).output().unwrap());
         fs::remove_file(sandbox.path("out.tar")).unwrap();
     }
-    let before = registered(&sandbox, &["--base32"]);
+    let before = nix_hash(&sandbox, &["--base32"]);
     spec(&sandbox, &before);
     fs::set_permissions(root.join("run"), fs::Permissions::from_mode(0o444)).unwrap();
     let output = sandbox.build(&[], "out.tar", &["--verify-store"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr_text(&output));
-    for words in [root.to_str().unwrap(), &before, &registered(&sandbox, &["--base32"])] {
+    for words in [root.to_str().unwrap(), &before, &nix_hash(&sandbox, &["--base32"])] {
         assert!(stderr_text(&output).contains(words), "{words}: {}", stderr_text(&output));
     }
     assert_eq!(sandbox.leftovers(), [""; 0]);

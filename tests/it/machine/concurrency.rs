@@ -49,7 +49,7 @@ fn eight_processes_share_cache_and_layout() {
 }
 
 /// Builds a layout and returns the traced calls that open and read files.
-fn traced(sandbox: &Sandbox) -> Vec<String> {
+fn trace_build(sandbox: &Sandbox) -> Vec<String> {
     let calls = "trace=open,openat,openat2,read,pread64,readv,preadv,mmap,copy_file_range,sendfile,\
                  splice";
     // With a file for each thread, no call is split over two lines.
@@ -65,7 +65,7 @@ fn traced(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// Returns the lines about files below a directory.
-fn below<'a>(trace: &'a [String], directory: &Path) -> Vec<&'a str> {
+fn lines_below<'a>(trace: &'a [String], directory: &Path) -> Vec<&'a str> {
     let directory = directory.to_str().unwrap();
     trace.iter().filter(|line| line.contains(directory)).map(String::as_str).collect()
 }
@@ -74,9 +74,9 @@ fn below<'a>(trace: &'a [String], directory: &Path) -> Vec<&'a str> {
 fn unchanged_image_reads_no_store_bytes() {
     let sandbox = Sandbox::with_store_paths(4, 200_000, GZIP);
     assert_success(&sandbox.build(&[], "layout", &["--format", "layout"]).output().unwrap());
-    let trace = traced(&sandbox);
-    assert_eq!(below(&trace, &sandbox.path("store")), [""; 0]);
-    assert_eq!(below(&trace, &sandbox.cache_path("blobs")), [""; 0]);
+    let trace = trace_build(&sandbox);
+    assert_eq!(lines_below(&trace, &sandbox.path("store")), [""; 0]);
+    assert_eq!(lines_below(&trace, &sandbox.cache_path("blobs")), [""; 0]);
 }
 
 #[test]
@@ -92,15 +92,15 @@ fn unchanged_image_reads_entrypoint_header_only() {
     with["checks"] = serde_json::json!({"skip": ["interpreter"]});
     fs::write(&spec, with.to_string()).unwrap();
     assert_success(&sandbox.build(&[], "layout", &["--format", "layout"]).output().unwrap());
-    let trace = traced(&sandbox);
-    let of_store = below(&trace, &sandbox.path("store"));
+    let trace = trace_build(&sandbox);
+    let of_store = lines_below(&trace, &sandbox.path("store"));
     let bytes = of_store.iter().filter(|line| !line.contains("open")).map(|line| {
         assert!(line.contains(program.to_str().unwrap()), "{line}");
         line.rsplit("= ").next().unwrap().parse::<u64>().expect(line)
     });
     let bytes = bytes.sum::<u64>();
     assert!((1..=16 << 10).contains(&bytes), "{bytes}: {of_store:?}");
-    assert_eq!(below(&trace, &sandbox.cache_path("blobs")), [""; 0]);
+    assert_eq!(lines_below(&trace, &sandbox.cache_path("blobs")), [""; 0]);
 }
 
 #[test]
@@ -111,12 +111,12 @@ fn one_changed_path_reads_that_path_only() {
     let new = sandbox.path("store/cccccccccccccccccccccccccccccccc-package-1");
     fs::rename(sandbox.store_path(1), &new).unwrap();
     sandbox.write_spec(GZIP);
-    let trace = traced(&sandbox);
-    let read = below(&trace, &sandbox.path("store"));
+    let trace = trace_build(&sandbox);
+    let read = lines_below(&trace, &sandbox.path("store"));
     assert!(!read.is_empty());
     assert!(read.iter().all(|line| line.contains(new.to_str().unwrap())), "{read:?}");
     for blob in old {
-        assert_eq!(below(&trace, &blob.unwrap().path()), [""; 0]);
+        assert_eq!(lines_below(&trace, &blob.unwrap().path()), [""; 0]);
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::support::sandbox::{GZIP, Sandbox, assert_success, stderr_text};
 
-fn made(sandbox: &Sandbox) -> Layer {
+fn build_layer(sandbox: &Sandbox) -> Layer {
     let path = sandbox.store_path(0).to_str().unwrap().parse().unwrap();
     let infos =
         [PathInfo { path, nar_hash: "sha256:test".into(), nar_size: 1, references: Vec::new() }];
@@ -32,7 +32,7 @@ fn made(sandbox: &Sandbox) -> Layer {
 fn layer_reaches_layout_before_next_layer_is_built() {
     let sandbox = Sandbox::new();
     sandbox.add_store_paths(1, 1000);
-    let layer = made(&sandbox);
+    let layer = build_layer(&sandbox);
     let there = sandbox.path("layout/blobs/sha256").join(layer.digest.hex());
     let mut first = Some(layer);
     let layers = std::iter::from_fn(|| {
@@ -54,7 +54,7 @@ fn layer_reaches_layout_before_next_layer_is_built() {
 fn layout_failure_stops_taking_layers() {
     let sandbox = Sandbox::new();
     sandbox.add_store_paths(1, 1000);
-    let layer = made(&sandbox);
+    let layer = build_layer(&sandbox);
     fs::write(layer.blob.path().unwrap(), "something else").unwrap();
     let endless = std::iter::repeat_with(|| layer.clone());
     let dir = sandbox.path("layout");
@@ -81,7 +81,7 @@ fn layout_unreferenced_new_layers_are_removed() {
         assert_eq!(output.status.code(), Some(1), "{}", stderr_text(&output));
         assert!(!sandbox.path("layout").exists());
     }
-    let layer = made(&sandbox);
+    let layer = build_layer(&sandbox);
     let dir = sandbox.path("layout");
     let layers = layout::LayerWriter::new(&dir);
     layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
@@ -94,7 +94,7 @@ fn layout_unreferenced_new_layers_are_removed() {
 fn layout_layers_of_other_processes_stay() {
     let sandbox = Sandbox::new();
     sandbox.add_store_paths(1, 1000);
-    let (layer, dir) = (made(&sandbox), sandbox.path("layout"));
+    let (layer, dir) = (build_layer(&sandbox), sandbox.path("layout"));
     let blob = dir.join("blobs/sha256").join(layer.digest.hex());
     let layers = layout::LayerWriter::new(&dir);
     layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();
@@ -116,7 +116,7 @@ fn layout_layers_of_other_processes_stay() {
 fn layout_without_cache_owns_its_blobs() {
     let sandbox = Sandbox::new();
     sandbox.add_store_paths(1, 1000);
-    let layer = made(&sandbox);
+    let layer = build_layer(&sandbox);
     let dir = sandbox.path("layout");
     let layers = layout::LayerWriter::new(&dir);
     layers.write(std::iter::once(layer.clone()), &NullReporter).unwrap();

@@ -29,7 +29,7 @@ fn large(sandbox: &Sandbox, number: usize) -> PathBuf {
 
 /// Builds in a new process. Returns its exit code, its output, and the layers whose large file was
 /// spliced into the pipe without being hashed.
-fn again(sandbox: &Sandbox) -> (Option<i32>, std::process::Output, [bool; 2]) {
+fn rebuild(sandbox: &Sandbox) -> (Option<i32>, std::process::Output, [bool; 2]) {
     let calls = sandbox.path("calls");
     let strace = ["strace", "-f", "-qq", "-y", "-e", "trace=splice", "-o"];
     let strace = [&strace[..], &[calls.to_str().unwrap()]].concat();
@@ -42,7 +42,7 @@ fn again(sandbox: &Sandbox) -> (Option<i32>, std::process::Output, [bool; 2]) {
 #[test]
 fn plain_layer_hashed_by_other_process_is_not_rehashed() {
     let (sandbox, expected) = sandbox();
-    let (_, output, unread) = again(&sandbox);
+    let (_, output, unread) = rebuild(&sandbox);
     assert_success(&output);
     assert!(output.stdout == expected);
     assert_eq!(unread, [true, true]);
@@ -69,11 +69,11 @@ fn plain_layer_with_changed_stamp_is_rehashed() {
     for (number, change) in changes.iter().enumerate() {
         let (sandbox, expected) = sandbox();
         change(&large(&sandbox, 1));
-        let (_, output, unread) = again(&sandbox);
+        let (_, output, unread) = rebuild(&sandbox);
         assert_success(&output);
         assert!(output.stdout == expected, "{number}");
         assert_eq!(unread, [true, false], "{number}");
-        let (_, output, unread) = again(&sandbox);
+        let (_, output, unread) = rebuild(&sandbox);
         assert!(output.stdout == expected, "{number}");
         assert_eq!(unread, [true, true], "{number}: once is enough");
     }
@@ -99,7 +99,7 @@ fn plain_layer_with_changed_content_is_an_error() {
     for (change, message) in changes {
         let (sandbox, _) = sandbox();
         change(&large(&sandbox, 1));
-        let (code, output, unread) = again(&sandbox);
+        let (code, output, unread) = rebuild(&sandbox);
         assert_eq!(code, Some(2), "{}", stderr_text(&output));
         assert!(stderr_text(&output).contains(message), "{}", stderr_text(&output));
         assert!(!unread[1], "the record is not trusted");

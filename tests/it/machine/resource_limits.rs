@@ -198,7 +198,7 @@ fn stdout_full_or_closed_is_an_error() {
 }
 
 /// Starts a build and sends it a signal while it builds a layer.
-fn signalled(sandbox: &Sandbox, before: &[&str], signal: &str) -> Child {
+fn build_and_signal(sandbox: &Sandbox, before: &[&str], signal: &str) -> Child {
     let mut child = sandbox.build(before, "out.tar", &["--jobs", "1"]).spawn().unwrap();
     let temps = sandbox.cache_path("tmp");
     while !temps.read_dir().is_ok_and(|mut files| files.next().is_some()) {
@@ -213,7 +213,7 @@ fn signalled(sandbox: &Sandbox, before: &[&str], signal: &str) -> Child {
 fn signal_during_layer_build_leaves_no_files() {
     for (signal, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
         let sandbox = Sandbox::with_store_paths(1, 60_000_000, GZIP);
-        let mut child = signalled(&sandbox, &[], signal);
+        let mut child = build_and_signal(&sandbox, &[], signal);
         assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{signal}");
         assert_eq!(sandbox.leftovers(), [""; 0], "{signal}");
         assert_eq!(sandbox.cache_path("tmp").read_dir().unwrap().count(), 0, "{signal}");
@@ -224,7 +224,7 @@ fn signal_during_layer_build_leaves_no_files() {
 fn ignored_signal_during_layer_build_stays_ignored() {
     let sandbox = Sandbox::with_store_paths(1, 20_000_000, GZIP);
     let ignoring = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
-    let mut child = signalled(&sandbox, &ignoring, "-HUP");
+    let mut child = build_and_signal(&sandbox, &ignoring, "-HUP");
     assert!(child.wait().unwrap().success());
     assert_eq!(sandbox.leftovers(), ["out.tar"]);
 }

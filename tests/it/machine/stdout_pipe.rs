@@ -140,7 +140,7 @@ fn wait_until_full(stdout: &ChildStdout) {
 }
 
 /// Reads two million bytes, calls a function when the pipe is full again, and reads the rest.
-fn meanwhile(mut child: Child, change: impl FnOnce()) -> Output {
+fn read_with_pause(mut child: Child, change: impl FnOnce()) -> Output {
     let stdout = child.stdout.as_mut().unwrap();
     let mut first = vec![0; 2_000_000];
     stdout.read_exact(&mut first).unwrap();
@@ -169,7 +169,7 @@ fn file_changed_while_in_pipe_is_an_error() {
         sandbox.write_spec(NONE);
         let mut command = sandbox.build(&[], "-", &[]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let output = meanwhile(child, || {
+        let output = read_with_pause(child, || {
             if !name.is_empty() {
                 change(&fs::File::options().write(true).open(dir.join(name)).unwrap());
             }

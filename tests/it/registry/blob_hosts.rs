@@ -13,13 +13,13 @@ use crate::support::servers::Server;
 
 /// OpenSSL's server over the files of a registry. It requests a client certificate and accepts
 /// clients without one.
-struct Store {
+struct BlobHost {
     server: Server,
     dir: tempfile::TempDir,
     port: u16,
 }
 
-impl Store {
+impl BlobHost {
     fn start(registry: &Registry, port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         certificate(dir.path(), false);
@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// The number of requests with the client certificate of the registry.
-    fn knows_us(&self) -> usize {
+    fn client_certificate_count(&self) -> usize {
         self.server.log().matches("depth=0 CN = client").count()
     }
 }
@@ -66,7 +66,7 @@ fn certificates_apply_to_their_host_only() {
     let cert_dir = ["--cert-dir", directory.to_str().unwrap()];
     let spec = image(&fixture, "app", 2);
     push_result(&push(&fixture, &spec, &registry.name()).args(cert_dir).output().unwrap());
-    let store = Store::start(&registry, port);
+    let store = BlobHost::start(&registry, port);
     let location = format!("docker://{}/app:v1", registry.name());
     let read = |arguments: &[&str]| {
         let mut command = fixture.cooper();
@@ -83,19 +83,19 @@ fn certificates_apply_to_their_host_only() {
 
     // An authority of `--ca-file` certifies all hosts; the store still gets no client certificate.
     stdout(&read(&["--ca-file", store.certificate().to_str().unwrap()]));
-    assert_eq!(store.knows_us(), 0, "{}", store.server.log());
+    assert_eq!(store.client_certificate_count(), 0, "{}", store.server.log());
 
     // The directory of the store has its own authority.
     let own = fixture.dir().join(".config/containers/certs.d").join(store.name());
     fs::create_dir_all(&own).unwrap();
     copy(&store.certificate(), &own.join("store.crt"));
     stdout(&read(&[]));
-    assert_eq!(store.knows_us(), 0, "{}", store.server.log());
+    assert_eq!(store.client_certificate_count(), 0, "{}", store.server.log());
     for name in ["client.cert", "client.key"] {
         copy(&directory.join(name), &own.join(name));
     }
     stdout(&read(&[]));
-    assert!(store.knows_us() > 0, "{}", store.server.log());
+    assert!(store.client_certificate_count() > 0, "{}", store.server.log());
 
     // An invalid file there is an error before any request.
     fs::remove_file(own.join("client.key")).unwrap();

@@ -6,13 +6,13 @@ use super::{error_response, image, push, push_result};
 use crate::support::fixture::{Fixture, stderr};
 
 /// The part of the requests that the proxy sends to another host.
-type Led = fn(&RecordedRequest) -> bool;
+type RoutedPart = fn(&RecordedRequest) -> bool;
 
 #[test]
 fn blob_host_404_error_names_that_host() {
     let (fixture, registry) = (Fixture::new(), Registry::start());
     push_result(&push(&fixture, &image(&fixture, "app", 2), &registry.name()).output().unwrap());
-    let cases: [(&str, Led); 3] = [
+    let cases: [(&str, RoutedPart); 3] = [
         ("copy a blob", |seen| seen.is("GET", "/blobs/")),
         ("copy a manifest", |seen| seen.is("GET", "/manifests/")),
         ("push a blob", |seen| seen.is("POST", "/uploads/")),

@@ -203,7 +203,7 @@ fn push_damaged_cache_image_is_whole() {
     cache_damage::damage(&fixture);
     let mut push = fixture.cooper();
     push.arg("push").arg(&spec).args(["--to", &registry.name()]);
-    cache_damage::warned(&push.output().unwrap(), 0);
+    cache_damage::assert_damage_warning(&push.output().unwrap(), 0);
     let location = format!("docker://{}/app:v1", registry.name());
     stderr(&fixture.cooper().arg("validate").arg(location).output().unwrap(), 0);
 }

@@ -64,7 +64,7 @@ impl Setup {
 }
 
 /// The fault of one response.
-type Spoil = fn() -> Fault;
+type FaultRule = fn() -> Fault;
 
 fn is_layer(seen: &RecordedRequest) -> bool {
     seen.is("GET", "/blobs/")
@@ -126,7 +126,7 @@ fn retry_pauses_are_limited_in_total() {
 
 #[test]
 fn retry_pauses_are_reported_with_reason() {
-    let cases: [(&str, Spoil, &str); 4] = [
+    let cases: [(&str, FaultRule, &str); 4] = [
         (
             "/manifests/v1",
             || error_response(503, "BUSY"),
