@@ -6,14 +6,7 @@
   examples,
 }:
 let
-  cooper = import ./package.nix {
-    inherit pkgs;
-    core = false;
-  };
-  cooper-core = import ./package.nix {
-    inherit pkgs;
-    core = true;
-  };
+  cooper = import ./package.nix { inherit pkgs; };
   demo = import ./demo.nix { inherit pkgs; };
   onLinux = builtins.match ".*-linux" pkgs.stdenv.hostPlatform.system != null;
   images = import ./images.nix { inherit pkgs mkLib; } { };
@@ -22,7 +15,7 @@ let
 in
 {
   packages = {
-    inherit cooper cooper-core;
+    inherit cooper;
     default = cooper;
   }
   // ofLinux (images // { inherit (demo) backend grafana-plugin; });

@@ -2,8 +2,7 @@
 # every argument.
 #
 # `pkgs` is the package set whose programs go into images (nixpkgs, or nix/debian);
-# `cooper` the packages of the machine that builds: `cooper-core` assembles, `cooper`
-# is what people run.
+# `cooper` the packages of this flake for the machine that builds.
 { pkgs, cooper }:
 let
   overridable = function: names: file: import ./overridable.nix {

@@ -1,10 +1,9 @@
 # The derivations of an image: its spec, its archive, its layout, and the programs that
-# move it. Everything that assembles runs on the build machine with `cooper-core`, which
-# a change to the moving code does not rebuild; people get the whole `cooper`.
+# move it. All of them run the cooper of the machine that builds.
 { pkgs, cooper }:
 let
   inherit (pkgs.stdenv.buildPlatform) system;
-  core = "${cooper.cooper-core}/bin/cooper";
+  program = "${cooper.cooper}/bin/cooper";
 
   # Graphs are asked for by name: `closure` is the image's own. Fragments of the config
   # are what only a build knows, and so are trees; `spec from-attrs` merges them in.
@@ -19,7 +18,7 @@ let
     derivation {
       name = "${name}-spec";
       inherit system spec configFragments trees;
-      builder = core;
+      builder = program;
       args = [
         "spec"
         "from-attrs"
@@ -42,7 +41,7 @@ let
     derivation (
       {
         inherit name system;
-        builder = core;
+        builder = program;
         # Nix's log looks like a terminal and is none.
         args = [
           verb
@@ -64,15 +63,15 @@ let
       ]
     );
 
-  # `cooper VERB SPEC… ARGUMENTS…` as a program.
-  program =
+  # A program that runs cooper with the given arguments on the specs.
+  script =
     {
       name,
       arguments,
       specs,
     }:
     pkgs.buildPackages.writeShellScriptBin name ''
-      exec ${cooper.cooper}/bin/cooper ${arguments} ${
+      exec ${program} ${arguments} ${
         builtins.concatStringsSep " " (map (spec: "${spec}/spec.json") specs)
       } "$@"
     '';
@@ -100,7 +99,7 @@ in
     {
       archive = written "archive" ".tar" attributes;
       layout = written "layout" "-layout" { };
-      push = program {
+      push = script {
         name = "push-${name}";
         arguments = "index";
         inherit specs;
@@ -128,17 +127,17 @@ in
         inherit specs;
         attributes = layoutAttributes;
       };
-      load = program {
+      load = script {
         name = "load-${name}";
         arguments = "load";
         inherit specs;
       };
-      push = program {
+      push = script {
         name = "push-${name}";
         arguments = "push";
         inherit specs;
       };
-      stream = program {
+      stream = script {
         name = "stream-${name}";
         arguments = "build -o -";
         inherit specs;

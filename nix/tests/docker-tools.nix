@@ -39,10 +39,7 @@ let
   };
   dockerTools = import ../lib/docker-tools {
     inherit pkgs;
-    cooper = {
-      cooper = package "cooper";
-      cooper-core = package "cooper-core";
-    };
+    cooper.cooper = package "cooper";
   };
   inherit (dockerTools) buildLayeredImage streamLayeredImage buildImage;
   tagged = {

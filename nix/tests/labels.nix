@@ -12,10 +12,7 @@ let
       pkgs:
       import ../lib {
         inherit pkgs;
-        cooper = {
-          cooper = package;
-          cooper-core = package;
-        };
+        cooper.cooper = package;
       };
   };
   own = {

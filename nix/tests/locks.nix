@@ -15,10 +15,7 @@ let
       name: environment: commands:
       package name // { given = environment // { inherit commands; }; };
   };
-  cooper = {
-    cooper = package "cooper";
-    cooper-core = package "cooper-core";
-  };
+  cooper.cooper = package "cooper";
   lock = ./debian.lock.json;
   plain = builtins.unsafeDiscardStringContext;
   base =

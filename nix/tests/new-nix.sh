@@ -1,6 +1,7 @@
 # Sourced by run: the newest Nix, of the root that tests/new-root.sh builds, in its sandbox. What
 # the images are made of comes from this machine's store: Debian's packages are unpacked with the
-# host's tools, which no sandbox has.
+# host's tools, which no sandbox has. The sandbox has the loader and the libraries of that root,
+# because the host's Rust links cooper to them.
 
 newest_root=${COOPER_TEST_NEW:-}
 [ "$newest_root" != 1 ] || newest_root=$flake/target/new-root
@@ -14,7 +15,8 @@ newest_nix() {
 sandbox = true
 sandbox-fallback = false
 build-users-group =
-substituters =" nix --store "$work/new-store" "$@"
+substituters =
+extra-sandbox-paths = /lib=/usr/lib /lib64=/usr/lib64" nix --store "$work/new-store" "$@"
 }
 
 newest_evaluates() { newest_nix flake check --no-build "$reference" "${on_debian[@]}"; }

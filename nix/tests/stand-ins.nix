@@ -4,8 +4,5 @@
     stdenv.buildPlatform.system = "x86_64-linux";
     buildPackages.writeShellScriptBin = name: text: { inherit name text; };
   };
-  cooper = {
-    cooper = "/cooper";
-    cooper-core = "/cooper-core";
-  };
+  cooper.cooper = "/cooper";
 }

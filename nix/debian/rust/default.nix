@@ -21,8 +21,6 @@ let
       version,
       src,
       cargoLock,
-      buildNoDefaultFeatures ? false,
-      buildFeatures ? [ ],
       cargoBuildFlags ? [ ],
       cargoTestFlags ? cargoBuildFlags,
       doCheck ? true,
@@ -45,20 +43,12 @@ let
     }:
     let
       static = builtins.match ".*\\+crt-static.*" (env.RUSTFLAGS or "") != null;
-      features =
-        (if buildNoDefaultFeatures then [ "--no-default-features" ] else [ ])
-        ++ (
-          if buildFeatures == [ ] then
-            [ ]
-          else
-            [ "--features=${builtins.concatStringsSep "," buildFeatures}" ]
-        );
       common = env // {
         inherit (cargoLock) lockFile;
         inherit preBuild;
         crates = if hasDependencies then crates else "";
         writeStubs = ./write-stubs.sh;
-        buildFlags = flags (features ++ cargoBuildFlags);
+        buildFlags = flags cargoBuildFlags;
         findRust = ./find-rust.sh;
         cargoSettings = ./settings.sh;
       };
@@ -122,7 +112,7 @@ let
             passthru
             ;
           script = ./build.sh;
-          testFlags = if doCheck then flags (features ++ cargoTestFlags) else "";
+          testFlags = if doCheck then flags cargoTestFlags else "";
           doCheck = if doCheck then "1" else "";
           # A static program needs nothing from the image that it is put into.
           trees = if static then [ ] else runtime;

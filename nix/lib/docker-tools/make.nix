@@ -47,7 +47,7 @@ let
         "--gid"
         (toString gid)
       ];
-      cooper = "${cooper.cooper-core}/bin/cooper";
+      cooper = "${cooper.cooper}/bin/cooper";
     }
     // (
       if fakeRootCommands == "" then
@@ -65,7 +65,7 @@ let
   # Of what the image would be without it.
   database = pkgs.runCommand "${name}-nix-db" {
     inherit (image [ ] "latest") spec;
-    cooper = "${cooper.cooper-core}/bin/cooper";
+    cooper = "${cooper.cooper}/bin/cooper";
     jq = "${pkgs.buildPackages.jq}/bin/jq";
     nixStore = "${pkgs.buildPackages.nix}/bin/nix-store";
     sqlite = "${pkgs.buildPackages.sqlite}/bin/sqlite3";

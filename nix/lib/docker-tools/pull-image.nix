@@ -87,7 +87,7 @@ pkgs.runCommand (checked.name or "${baseNameOf imageName}-${imageTag}.tar") {
     manifests = [ ((import ../lock.nix checked.lock).image platform).manifest ];
   };
   reference = "${imageName}:${imageTag}";
-  cooper = "${cooper.cooper-core}/bin/cooper";
+  cooper = "${cooper.cooper}/bin/cooper";
 } (import ./script.nix ./pull.sh)
 // {
   inherit imageName imageTag;
