@@ -26,8 +26,32 @@ pkgs.rustPlatform.buildRustPackage {
   doCheck = false;
   # The default is in HOME, and Nix refuses to build without a sandbox where HOME exists.
   preBuild = "export CARGO_HOME=$NIX_BUILD_TOP/cargo-home";
+  postInstall = ''
+    # completions_for SHELL DIRECTORY NAME
+    completions_for() {
+      mkdir -p "$out/share/$2"
+      "$out/bin/cooper" completions "$1" >"$out/share/$2/$3"
+    }
+    completions_for bash bash-completion/completions cooper
+    completions_for fish fish/vendor_completions.d cooper.fish
+    completions_for zsh zsh/site-functions _cooper
+    "$out/bin/cooper" man "$out/share/man/man1"
+  '';
   meta = {
     inherit (manifest) description;
+    homepage = manifest.repository;
+    # An entry of nixpkgs' lib.licenses has these attributes.
+    license = {
+      spdxId = manifest.license;
+      fullName = "MIT License";
+      free = true;
+    };
+    platforms = [
+      "x86_64-linux"
+      "aarch64-linux"
+      "x86_64-darwin"
+      "aarch64-darwin"
+    ];
     mainProgram = "cooper";
   };
 }

@@ -90,7 +90,10 @@ sub add_nix_layout {
         -e "$out/bin/$_" || -l "$out/bin/$_" || link_to("$out/$dir/$_", "$out/bin/$_") for entries("$out/$dir");
     }
     rmdir "$out/bin";
-    link_to('usr/share', "$out/share") if -d "$out/usr/share";
+    return unless -d "$out/usr/share";
+    return link_to('usr/share', "$out/share") unless -d "$out/share";
+    # A Rust package has manual pages and completions of its own there.
+    -e "$out/share/$_" || link_to("../usr/share/$_", "$out/share/$_") for entries("$out/usr/share");
 }
 
 -d $out || mkdir $out or die "nix/debian: cannot make $out: $!\n";

@@ -27,6 +27,7 @@ if [ -z "$(ls "$out/bin")" ]; then
     echo "nix/debian: $pname built no program" >&2
     exit 1
 fi
+eval "$postInstall"
 # In the archives for static linking stands the path of their glibc.
 for input in $buildInputs; do
     [ -z "$trees" ] && [ -f "$input/lib/libc.a" ] || continue

@@ -29,6 +29,8 @@ let
       # makes what it lacks, so a package sets CARGO_HOME here: Nix refuses to build without a
       # sandbox where HOME exists.
       preBuild ? "",
+      # Commands that run once the programs are in $out/bin.
+      postInstall ? "",
       # nixpkgs needs glibc.static here to link statically. The host's compiler has the archives;
       # what is linked names their glibc, as it does in nixpkgs.
       buildInputs ? [ ],
@@ -104,6 +106,7 @@ let
             pname
             version
             src
+            postInstall
             buildInputs
             nativeBuildInputs
             stripAllList
