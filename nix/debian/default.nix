@@ -1,16 +1,16 @@
-# The package set: attribute names and argument shapes of nixpkgs, contents from Debian.
+# The package set: attribute names and arguments of nixpkgs, contents of Debian.
 #
-# `buildSystem` runs the builders, `hostSystem` runs the programs. They differ only in
-# `pkgsCross`: unpacking needs no foreign processor, so a machine of one kind can make
-# images for the other out of real packages.
+# Builders run on `buildSystem`, programs on `hostSystem`. The two differ only in `pkgsCross`:
+# unpacking does not need the foreign processor, so one machine can build images for both
+# architectures from real packages.
 {
-  # nixpkgs' name of it: `import nixpkgs { system = …; config = …; }`.
+  # The name in nixpkgs: `import nixpkgs { system = …; config = …; }`.
   system ? null,
   buildSystem ? system,
   hostSystem ? buildSystem,
-  # Of nixpkgs' options this one: `structuredAttrsByDefault`.
+  # The only supported option is `structuredAttrsByDefault`.
   config ? { },
-  # "musl" is a set to evaluate: Debian has no packages for it.
+  # "musl" is for evaluation only: Debian has no packages for it.
   libc ? "glibc",
 }:
 let
@@ -20,7 +20,7 @@ let
   };
   architecture =
     architectures.${hostSystem}
-      or (throw "nix/debian: no Debian packages for ${hostSystem}; there are ${toString (builtins.attrNames architectures)}");
+      or (throw "nix/debian: no Debian packages for ${hostSystem}; expected one of ${builtins.concatStringsSep ", " (builtins.attrNames architectures)}");
 
   lock = (builtins.fromJSON (builtins.readFile ./lock.json)).${architecture};
   platformOf = system: {
@@ -55,7 +55,7 @@ environments
 // tools
 // {
   inherit (packages) pinned;
-  # A package whose output is a link to another one: nixpkgs has such ones too.
+  # A package whose output is a link to another package; nixpkgs has such packages.
   bashInteractive =
     runScript {
       name = "bash-interactive-${environments.bash.version}";
@@ -72,7 +72,7 @@ environments
     if libc == "glibc" then
       tools.glibc
     else
-      throw "nix/debian: glibc is not for ${hostPlatform.config}, whose C library is ${libc}";
+      throw "nix/debian: ${hostPlatform.config} has no glibc; its C library is ${libc}";
   stdenv = {
     inherit hostPlatform;
     buildPlatform = platformOf buildSystem;
@@ -87,12 +87,12 @@ environments
     clippy
     ;
 
-  # Programs for the machine that builds.
+  # Packages for the machine that builds.
   buildPackages = set { };
   pkgsCross.aarch64-multiplatform = set { hostSystem = "aarch64-linux"; };
   pkgsCross.gnu64 = set { hostSystem = "x86_64-linux"; };
 
-  # Sets to evaluate, for which Debian's packages of the machine stand in.
+  # For evaluation only: the contents are Debian's packages for the machine that builds.
   pkgsMusl = set { libc = "musl"; };
   pkgsi686Linux =
     let

@@ -1,6 +1,6 @@
-# What the user sees of a package: a tree of links to it and to everything it needs,
-# laid out as Debian programs expect it under `/` (loader in /lib64, libraries in
-# /lib and /usr/lib), with nixpkgs' `bin` and `share` on top.
+# A package with everything that it depends on, as one tree of links. The tree has the paths that
+# Debian's programs expect below `/` (the loader in /lib64, libraries in /lib and /usr/lib), and
+# nixpkgs' `bin` and `share`.
 { runScript, packages }:
 import ./make-overridable.nix (
   { name, roots }:

@@ -1,33 +1,33 @@
-# Merges the trees of $ENV{trees} into $ENV{out} by links. A directory that only one
-# tree has becomes one link (not near the top, where others add to it); a symlink is repeated, not linked to, so that a relative
-# one finds its target in the merged tree; an absolute one is kept as it is when the
-# merged tree lacks the target and turned into that tree otherwise.
+# Merges the trees of $ENV{trees} into $ENV{out} by links. A directory that exists in only one tree
+# becomes one link, except near the top, where other packages add to it. A symlink is copied, so
+# that a relative one finds its target in the merged tree. An absolute one points into the merged
+# tree if the target exists there, and is kept as it is otherwise.
 use strict;
 use warnings;
 
 my $out = $ENV{out};
 
-# Configuration of services, as Debian's packages bring it: nixpkgs' bring none, and a program that
-# starts only with one in /etc must not start here either.
+# Configuration of services in Debian's packages. nixpkgs' packages have none, so a program that
+# needs a file in /etc must fail to start with this package set too.
 my %service_configuration = map { $_ => 1 } qw(etc/default etc/init.d etc/logrotate.d etc/prometheus);
 
 sub entries {
     my ($dir) = @_;
-    opendir(my $handle, $dir) or die "nix/debian: cannot list $dir: $!\n";
+    opendir(my $handle, $dir) or die "nix/debian: failed to list $dir: $!\n";
     return sort grep { $_ ne '.' && $_ ne '..' } readdir $handle;
 }
 
 sub is_tree { return !-l $_[0] && -d $_[0] }
 
-# Repeats a package's symlink at $to.
-sub repeat {
+# Copies a package's symlink to $to.
+sub copy_symlink {
     my ($from, $to) = @_;
     my $target = readlink $from;
     return if -l $to && readlink($to) eq $target;
     symlink $target, $to or die "nix/debian: $from and another package both have $to: $!\n";
 }
 
-# Does a directory hold, at any depth, a symlink that leaves it unless repeated?
+# Returns true if a directory has a symlink at any depth, which may point out of the directory.
 sub has_symlinks {
     my ($dir) = @_;
     for my $name (entries($dir)) {
@@ -38,11 +38,11 @@ sub has_symlinks {
 
 sub link_to {
     my ($from, $to) = @_;
-    symlink $from, $to or die "nix/debian: cannot make $to: $!\n";
+    symlink $from, $to or die "nix/debian: failed to create $to: $!\n";
 }
 
-# Merges directories into $to. Above `usr/share/NAME` nothing becomes one link, so that
-# an image can put files of its own next to these. $below is the path of $to in the tree.
+# Merges directories into $to, whose path in the tree is $below. No directory above `usr/share/NAME`
+# becomes one link, so that an image can add files next to these.
 sub merge {
     my ($depth, $below, $to, @from) = @_;
     my %sources;
@@ -57,7 +57,7 @@ sub merge {
         if (@trees && @trees != @all) {
             die "nix/debian: a directory in one package, a file in another: @all\n";
         } elsif (!@trees) {
-            -l $all[0] ? repeat($all[0], "$to/$name") : link_to($all[0], "$to/$name");
+            -l $all[0] ? copy_symlink($all[0], "$to/$name") : link_to($all[0], "$to/$name");
         } elsif (@trees == 1 && $depth > 1 && !has_symlinks($trees[0])) {
             link_to($trees[0], "$to/$name");
         } else {
@@ -82,7 +82,7 @@ sub settle_absolute_links {
     }
 }
 
-# nixpkgs' layout beside Debian's: every program in bin, shared data in share.
+# Adds nixpkgs' layout: every program in bin, shared data in share.
 sub add_nix_layout {
     mkdir "$out/bin" unless -d "$out/bin";
     for my $dir (qw(sbin usr/bin usr/sbin)) {
@@ -92,13 +92,13 @@ sub add_nix_layout {
     rmdir "$out/bin";
     return unless -d "$out/usr/share";
     return link_to('usr/share', "$out/share") unless -d "$out/share";
-    # A Rust package has manual pages and completions of its own there.
+    # A Rust package installs its manual pages and completions there.
     -e "$out/share/$_" || link_to("../usr/share/$_", "$out/share/$_") for entries("$out/usr/share");
 }
 
--d $out || mkdir $out or die "nix/debian: cannot make $out: $!\n";
+-d $out || mkdir $out or die "nix/debian: failed to create $out: $!\n";
 merge(0, '', $out, split ' ', $ENV{trees});
-# Where a package had nothing but such files.
+# It is empty if a package had only such files.
 rmdir "$out/etc";
 settle_absolute_links($out);
 add_nix_layout();

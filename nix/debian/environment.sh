@@ -1,4 +1,4 @@
-# Every package's files in one tree of links; the work is done in Perl, which is part
-# of every Debian system, because a process a file would take seconds.
+# Merges the packages into one tree of links. Perl is part of every Debian system, and one shell
+# process for each file would take seconds.
 perl "$linker"
 exit 0

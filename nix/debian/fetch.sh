@@ -1,10 +1,10 @@
-# Fetches one pinned package file through apt's own downloader, from whichever of the
-# machine's apt sources has it. It needs no package lists, so that a machine on which
-# `apt-get update` never ran can build, and a version that the lists dropped is still
-# found for as long as the archive keeps the file.
+# Fetches one pinned package file with apt's downloader, from the first of the machine's apt sources
+# that has it. Package lists are not read: a machine can build before its first `apt-get update`,
+# and a version that left the lists is found as long as the archive keeps the file.
 sites=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' | sort -u)
 if [ -z "$sites" ]; then
-    echo "nix/debian: apt has no package sources; add Debian's to /etc/apt" >&2
+    echo "nix/debian: apt has no package sources" >&2
+    echo "hint: add Debian's sources to /etc/apt" >&2
     exit 1
 fi
 
@@ -19,9 +19,9 @@ done
 
 cat log >&2
 if grep -q -e ' 404 ' -e 'Hash Sum mismatch' log; then
-    echo "nix/debian: Debian no longer offers $package $version ($architecture)." >&2
-    echo "hint: run \`make update-debian\` to pin the version that it has now" >&2
+    echo "nix/debian: Debian no longer offers $package $version ($architecture)" >&2
+    echo "hint: run \`make update-debian\` to pin the current version" >&2
 else
-    echo "nix/debian: could not fetch $package $version ($architecture): no apt source was reached" >&2
+    echo "nix/debian: failed to fetch $package $version ($architecture) from any apt source" >&2
 fi
 exit 1

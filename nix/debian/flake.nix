@@ -1,8 +1,8 @@
-# Debian's packages in the shape of nixpkgs, as far as cooper's flake uses it:
+# A flake that replaces the input `nixpkgs` of cooper's flake:
 #   nix build --override-input nixpkgs path:./nix/debian .#backend-docker
-# default.nix says how a Debian package becomes a store path; README.md why.
+# README.md has the reason, default.nix the package set.
 {
-  description = "Debian's own packages, in the shape of nixpkgs";
+  description = "Debian's packages under the attribute names of nixpkgs";
 
   outputs =
     { self }:

@@ -1,4 +1,4 @@
-# Of nixpkgs' `lib` what cooper's documents show to users of a flake.
+# The functions of nixpkgs' `lib` that cooper's documentation uses.
 rec {
   makeOverridable = import ./make-overridable.nix;
 

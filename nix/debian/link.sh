@@ -1,2 +1,2 @@
-# The package itself, as a link to $package.
+# A link to $package as a package.
 ln -s "$package" "$out"

@@ -1,2 +1,2 @@
-# The pinned files, one a line.
+# The pinned files, one per line.
 printf '%s\n' $debs >"$out"

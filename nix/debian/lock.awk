@@ -1,6 +1,6 @@
 # Turns the `Packages` stanzas that apt chose into one architecture's part of lock.json.
-# A dependency is resolved to the package that stands for it among those chosen; what
-# only maintainer scripts need (left_out) is dropped, and then whatever nothing reaches.
+# A dependency is resolved to the chosen package that provides it. Packages that only maintainer
+# scripts need (left_out) are dropped, and then packages that no other package reaches.
 BEGIN { RS = ""; FS = "\n"; ORS = "" }
 
 {
@@ -20,14 +20,15 @@ BEGIN { RS = ""; FS = "\n"; ORS = "" }
     }
 }
 
-# Of "a (>= 1) | b:any", the chosen package that satisfies it; "" when it is left out.
-function resolve(dependency,    alternatives, n, i, word) {
+# Returns the chosen package that satisfies a dependency such as "a (>= 1) | b:any", or "" if it is
+# left out.
+function resolve(dependency,    alternatives, n, i, candidate) {
     n = split(dependency, alternatives, / *\| */)
     for (i = 1; i <= n; i++) {
-        word = alternatives[i]
-        sub(/[ :(].*/, "", word)
-        if (word in skip) return ""
-        if (word in provider && !(provider[word] in skip)) return provider[word]
+        candidate = alternatives[i]
+        sub(/[ :(].*/, "", candidate)
+        if (candidate in skip) return ""
+        if (candidate in provider && !(provider[candidate] in skip)) return provider[candidate]
     }
     return ""
 }
@@ -54,15 +55,15 @@ function sorted(set, out,    name, n, i, held) {
 }
 
 END {
-    n = split(left_out, words, " ")
-    for (i = 1; i <= n; i++) skip[words[i]]
-    n = split(wanted, words, " ")
+    n = split(left_out, names, " ")
+    for (i = 1; i <= n; i++) skip[names[i]]
+    n = split(wanted, names, " ")
     for (i = 1; i <= n; i++) {
-        if (!(words[i] in version)) {
-            print "lock.awk: apt did not choose " words[i] "\n" > "/dev/stderr"
+        if (!(names[i] in version)) {
+            print "lock.awk: apt did not choose " names[i] "\n" > "/dev/stderr"
             exit 1
         }
-        reach(words[i])
+        reach(names[i])
     }
     n = sorted(depends, order)
     print "{"

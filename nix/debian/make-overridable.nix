@@ -1,5 +1,5 @@
-# A package that a function makes of its arguments, with `override`, which calls the function with
-# others; what `overrideAttrs` changed stays changed.
+# Adds `override` to the package that a function returns: it calls the function with other arguments
+# and keeps the changes of earlier calls of `overrideAttrs`.
 let
   makeOverridable =
     function: arguments:

@@ -1,6 +1,6 @@
-# One store path a Debian package: the pinned file, fetched by the machine's apt, then
-# unpacked. `out` of a package names the store paths of the packages that it depends
-# on, so that Nix itself registers the references.
+# One store path per Debian package: the pinned file is fetched by the machine's apt and unpacked.
+# The output contains the store paths of the package's dependencies, so that Nix registers them as
+# references.
 {
   lock,
   architecture,
@@ -20,8 +20,8 @@ let
     );
   closures = builtins.mapAttrs (name: _: closureOf name) lock;
 
-  # Debian's dependencies have cycles (libc6 and libgcc-s1 need each other), store
-  # paths cannot. Inside a cycle, only the later name refers to the earlier one.
+  # Debian's dependencies have cycles (libc6 and libgcc-s1 need each other), which store paths
+  # cannot have. Inside a cycle, only the later name refers to the earlier one.
   refersTo = from: to: !(builtins.elem from closures.${to}) || from > to;
 
   fetch =
@@ -54,14 +54,14 @@ in
 {
   inherit packages;
 
-  # Every pinned file, to see in one go whether Debian still has them all.
+  # Every pinned file; a build shows whether Debian still has all of them.
   pinned = runScript {
     name = "debian-pinned-${architecture}";
     script = ./list.sh;
     debs = builtins.attrValues debs;
   };
 
-  # Every package that the given ones need at run time, themselves included.
+  # The given packages and all their dependencies at run time.
   closure =
     roots:
     map (node: packages.${node.key}) (

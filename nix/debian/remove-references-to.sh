@@ -1,4 +1,4 @@
-# nixpkgs' remove-references-to -t PATH… FILE…: another hash in the place of each path's.
+# nixpkgs' `remove-references-to -t PATH… FILE…`: replaces the hash of each path by an invalid one.
 mkdir -p "$out/bin"
 cat >"$out/bin/remove-references-to" <<'SCRIPT'
 #!/bin/bash

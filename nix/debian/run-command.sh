@@ -1,8 +1,8 @@
-# runCommand: $commands in a bash that stops at the first failure. Not by `exec`: bash may
-# become the last command, coreutils close their error output before they end, and Nix
-# kills a builder that has closed it.
+# runCommand: runs $commands in a bash that stops at the first failure. There is no `exec`, because
+# bash may replace itself by the last command, coreutils close standard error before they exit, and
+# Nix kills a builder that has closed it.
 if [ -n "${structured:-}" ]; then
-    # This is bash, and its variables are not in the environment of another one.
+    # The attributes are variables of this bash and not of its environment.
     set -o pipefail
     eval "$commands"
 else

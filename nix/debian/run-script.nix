@@ -1,13 +1,12 @@
-# A derivation that runs one of this folder's scripts with the host's own tools: the
-# set is made for machines whose Nix has no sandbox and whose system is Debian.
+# A derivation that runs one of this directory's scripts with the tools of the host, which is a Debian
+# system whose Nix builds without a sandbox.
 #
-# It takes what nixpkgs' mkDerivation takes of `name`, or `pname` and `version`, `meta`,
-# `passthru`, `env` and `__structuredAttrs`, and its results have `overrideAttrs`. As there,
-# a package of a cross compiler has its platform in its name, and what has a `name` of its own
-# is made without a compiler.
+# As with nixpkgs' mkDerivation, the arguments include `name`, or `pname` and `version`, `meta`,
+# `passthru`, `env` and `__structuredAttrs`, and the results have `overrideAttrs`. A package with a
+# `pname` has the platform of the cross compiler in its name; one with a `name` has not.
 {
   system,
-  # Of a cross set: "-aarch64-unknown-linux-gnu".
+  # For a cross set, for example "-aarch64-unknown-linux-gnu".
   platformInName ? "",
 }:
 let
@@ -17,7 +16,7 @@ let
     "passthru"
     "script"
   ];
-  # A set, a function of the old attributes, or one of the new and the old ones.
+  # `change` is a set, a function of the old attributes, or one of the new and the old attributes.
   changed =
     attributes: change:
     let

@@ -1,3 +1,3 @@
-# nixpkgs' `share`, as one link.
+# The directory `share` of nixpkgs' package, as one link.
 mkdir "$out"
 ln -s "$package/usr/share" "$out/share"

@@ -1,3 +1,3 @@
-# Debian's static shell under the name that nixpkgs' has.
+# Debian's static shell under the name of nixpkgs' shell.
 mkdir -p "$out/bin"
 ln -s "$shell/bin/bash-static" "$out/bin/busybox"

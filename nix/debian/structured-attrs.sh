@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# A builder with structured attributes, as nixpkgs' stdenv reads them: each is a variable of this
-# shell, a list is an array, and only outputs and what `env` has are exported.
+# Starts a builder with structured attributes in the way of nixpkgs' stdenv: each attribute is a
+# variable of this shell, a list is an array, and only outputs and the variables of `env` are
+# exported.
 . "$NIX_ATTRS_SH_FILE"
 for key in "${!outputs[@]}"; do export "$key=${outputs[$key]}"; done
 for key in "${!env[@]}"; do export "$key=${env[$key]}"; done

@@ -1,11 +1,11 @@
-# packages.txt as an attribute set: attribute → Debian packages.
+# The table of packages.txt as an attribute set: attribute → Debian packages.
 let
   lines = builtins.filter builtins.isString (builtins.split "\n" (builtins.readFile ./packages.txt));
-  words =
-    line: builtins.filter (word: builtins.isString word && word != "") (builtins.split "[ ]+" line);
+  cells =
+    line: builtins.filter (cell: builtins.isString cell && cell != "") (builtins.split "[ ]+" line);
   rows = builtins.filter (
     row: row != [ ] && builtins.match "[#!].*" (builtins.head row) == null
-  ) (map words lines);
+  ) (map cells lines);
 in
 builtins.listToAttrs (
   map (row: {

@@ -1,5 +1,5 @@
-# The attributes that are not one Debian package each: build helpers, and packages
-# whose contents nixpkgs lays out differently.
+# Attributes that are not environments of Debian packages: build helpers, and packages with another
+# layout in nixpkgs.
 {
   runScript,
   packages,
@@ -23,7 +23,7 @@ let
         meta.mainProgram = name;
       }
     );
-  # A package that nixpkgs makes by callPackage.
+  # A package that nixpkgs calls with callPackage, and that has `override`.
   package = attributes: import ./make-overridable.nix ({ }: runScript attributes) { };
 in
 {
@@ -40,7 +40,7 @@ in
       }
     );
 
-  # `packages` are in PATH of `nix develop`; the rest is the host's.
+  # `nix develop` has `packages` in PATH, before the directories of the host.
   mkShell =
     {
       packages ? [ ],
@@ -53,7 +53,7 @@ in
       builder = "/bin/bash";
       args = [
         "-c"
-        "echo this derivation is entered with nix develop, not built; exit 1"
+        "echo this derivation is for nix develop and cannot be built >&2; exit 1"
       ];
       PATH = builtins.concatStringsSep ":" (
         map (package: "${package}/bin") packages
@@ -61,7 +61,7 @@ in
       );
     };
 
-  # nixpkgs' cacert is one file of all authorities, which Debian makes on installing.
+  # nixpkgs' cacert is one file with all authorities; Debian writes it when the package is installed.
   cacert = package {
     pname = "cacert";
     version = packages.version "ca-certificates";
@@ -69,9 +69,8 @@ in
     authorities = packages.packages.ca-certificates;
   };
 
-  # nixpkgs' is a static shell without programs of its own, so that a script in an
-  # image finds the image's. Debian's busybox prefers the programs that it has inside;
-  # its static bash has none.
+  # nixpkgs' package is a static shell without applets, so that a script in an image runs the
+  # image's programs. Debian's busybox prefers its applets; its static bash has none.
   busybox-sandbox-shell = package {
     pname = "static-shell";
     version = packages.version "bash-static";
@@ -79,7 +78,7 @@ in
     shell = packages.packages.bash-static;
   };
 
-  # Zones link to each other and to nothing else: the package's own folder will do.
+  # Links of zones point only to other zones, so a link to the package's directory is enough.
   tzdata = package {
     pname = "tzdata";
     version = "${packages.version "tzdata"}-share";
@@ -87,7 +86,7 @@ in
     package = packages.packages.tzdata;
   };
 
-  # Its script looks for its parts where Debian has them; the host's programs load its library.
+  # Debian's script searches for its library in /usr/lib; the host's programs load that library.
   fakeroot = package {
     pname = "fakeroot";
     version = packages.version "fakeroot";
@@ -95,8 +94,8 @@ in
     environment = fakeroot;
   };
 
-  # Build tools run on hosts that lack their libraries: they bring those, and a loader. The first
-  # output is not `out`, as in nixpkgs.
+  # Build tools run on hosts that lack their libraries, so these packages include them and a loader.
+  # As in nixpkgs, the first output is not `out`.
   jq = package {
     pname = "jq";
     version = packages.version "jq";
@@ -135,7 +134,7 @@ in
     script = ./remove-references-to.sh;
   };
 
-  # A machine that uses this set has these.
+  # Every machine that uses this package set has these programs.
   nix = package {
     name = "nix-of-the-host";
     script = ./host.sh;

@@ -1,6 +1,6 @@
-# Unpacks one package, without the manuals that no image wants (licences stay).
-# `nix-support/depends` holds the store paths of what the package depends on: that is
-# how Nix learns of them, for Debian's own files name no store path.
+# Unpacks one package without its manuals; licences stay. `nix-support/depends` has the store paths
+# of the package's dependencies, so that Nix registers them as references: Debian's files contain no
+# store paths.
 mkdir -p "$out/nix-support"
 dpkg-deb --extract "$deb" "$out"
 rm -rf "$out/usr/share/man" "$out/usr/share/info" "$out/usr/share/lintian"

@@ -1,4 +1,4 @@
-# writeShellScriptBin: $text as the executable bin/$name.
+# writeShellScriptBin: writes $text to the executable bin/$name.
 mkdir -p "$out/bin"
 printf '#!/bin/bash\n%s\n' "$text" >"$out/bin/$name"
 chmod +x "$out/bin/$name"

@@ -1,5 +1,5 @@
-# Builds a cargo package with the host's Rust, as nixpkgs' buildRustPackage does:
-# everything executable that the release profile made ends in bin.
+# Builds a cargo package with the host's Rust. As with nixpkgs' buildRustPackage, every executable of
+# the release profile is installed to bin.
 . "$findRust"
 . "$cargoSettings"
 
@@ -9,7 +9,7 @@ chmod -R u+w "$work"
 cd "$work"
 cmp -s "$lockFile" Cargo.lock || cp "$lockFile" Cargo.lock
 
-# The sources are newer than what is unpacked here, so that cargo compiles them.
+# The sources are newer than the unpacked artifacts, so cargo compiles them.
 if [ -n "$dependencies" ]; then
     mkdir "$CARGO_TARGET_DIR"
     tar --extract --file "$dependencies" --directory "$CARGO_TARGET_DIR"
@@ -24,17 +24,17 @@ mkdir -p "$out/bin"
 find "$CARGO_TARGET_DIR/$target/release" -maxdepth 1 -type f -executable ! -name '*.so' \
     -exec cp {} "$out/bin/" \;
 if [ -z "$(ls "$out/bin")" ]; then
-    echo "nix/debian: $pname built no program" >&2
+    echo "nix/debian: $pname has no program" >&2
     exit 1
 fi
 eval "$postInstall"
-# In the archives for static linking stands the path of their glibc.
+# The archives for static linking contain the path of their glibc.
 for input in $buildInputs; do
     [ -z "$trees" ] && [ -f "$input/lib/libc.a" ] || continue
     for program in "$out"/bin/*; do objcopy --add-section .note.libc="$input/lib/libc.a" "$program"; done
 done
 if [ -n "$crates" ] && grep -q "$crates" "$out"/bin/*; then
-    echo "nix/debian: a program of $pname has a path of its crates, so they would be in its closure" >&2
+    echo "nix/debian: a program of $pname contains a path of its crates, which would add them to its closure" >&2
     exit 1
 fi
 if command -v strip >/dev/null; then strip --strip-debug "$out"/bin/*; fi
@@ -43,15 +43,15 @@ for input in $nativeBuildInputs; do PATH=$input/bin:$PATH; done
 eval "$postFixup"
 [ -n "$trees" ] || exit 0
 
-# A dynamic program finds loader and libraries in the image it is put into, so they
-# are part of what this package gives; the pinned ones must do for what the host linked.
+# A dynamic program finds its loader and its libraries in the image that contains it, so they are
+# part of this package. The host linked the program; it must run with the pinned libraries.
 perl "$linker"
 loader=$(find "$out"/lib*/ -maxdepth 1 -name 'ld-linux-*' | head -n 1)
 libraries=$(find "$out/lib" "$out/usr/lib" -maxdepth 1 -name '*-linux-gnu' | tr '\n' ':')
 for program in "$out"/bin/*; do
     if ! "$loader" --library-path "${libraries%:}" --list "$program" >needs.log 2>&1; then
         cat needs.log >&2
-        echo "nix/debian: $pname does not run on Debian's pinned libraries: this host's are newer" >&2
+        echo "nix/debian: $pname does not run with Debian's pinned libraries, which are older than the host's" >&2
         echo "hint: build on the Debian release that nix/debian/lock.json pins" >&2
         exit 1
     fi

@@ -1,19 +1,19 @@
-# The crates of a Cargo.lock, unpacked, as `cargo vendor` writes them.
+# The crates of a Cargo.lock, unpacked in the layout of `cargo vendor`.
 #
-# cargo fetches them with the account's settings into the account's cargo home, if that can be
-# written: they come down once a machine, through the registry that the machine is set up for.
+# cargo fetches them with the account's settings into the account's cargo home, if that is writable.
+# So a machine downloads each crate once, from the registry that it is configured for.
 . "$findRust"
 export HOME="$account_home" CARGO_HOME="${account_cargo_home:-$NIX_BUILD_TOP/cargo-home}"
 
 if grep -q '^source = "git+' "$lockFile"; then
-    echo "nix/debian: $lockFile has crates from git, and only crates of a registry are supported" >&2
+    echo "nix/debian: $lockFile has crates from git; only crates of a registry are supported" >&2
     exit 1
 fi
 work=$NIX_BUILD_TOP/work
 . "$writeStubs"
 (cd "$work" && cargo fetch --locked)
 
-# One line a crate: name, version, sha256.
+# One line per crate: name, version, sha256.
 awk -F '"' '/^name = /{ name = $2 } /^version = /{ version = $2 } /^checksum = /{ print name, version, $2 }' \
     "$lockFile" | while read -r name version sha256; do
     for file in "$CARGO_HOME/registry/cache"/*/"$name-$version.crate"; do
@@ -21,7 +21,7 @@ awk -F '"' '/^name = /{ name = $2 } /^version = /{ version = $2 } /^checksum = /
         file=
     done
     if [ -z "$file" ]; then
-        echo "nix/debian: cargo fetched no $name $version with the checksum of Cargo.lock" >&2
+        echo "nix/debian: cargo did not fetch $name $version with the checksum of Cargo.lock" >&2
         exit 1
     fi
     mkdir -p "$out"

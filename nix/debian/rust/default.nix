@@ -1,13 +1,13 @@
-# rustPlatform on the host's own Rust: the second package set has no compiler of its
-# own, and a machine that builds cooper has one.
+# rustPlatform with the host's Rust: this package set has no compiler, and a machine that builds
+# cooper has one.
 #
-# buildRustPackage takes nixpkgs' arguments, those that the flake uses and no others,
-# so that a use which works here works there.
+# buildRustPackage accepts only the arguments of nixpkgs' function that the flake uses, so that a
+# call that works here works with nixpkgs.
 {
   runScript,
   hostSystem,
   buildSystem,
-  # The packages whose loader and libraries the built programs find in an image, and the
+  # The packages with the loader and the libraries that the built programs need in an image, and the
   # program that links them into one tree.
   runtime,
   linker,
@@ -25,18 +25,18 @@ let
       cargoTestFlags ? cargoBuildFlags,
       doCheck ? true,
       env ? { },
-      # HOME is a directory that does not exist, as in nixpkgs, and there is no CARGO_HOME. cargo
-      # makes what it lacks, so a package sets CARGO_HOME here: Nix refuses to build without a
-      # sandbox where HOME exists.
+      # As in nixpkgs, HOME is a directory that does not exist, and CARGO_HOME is not set. cargo would
+      # create HOME, and Nix refuses to build without a sandbox if HOME exists; so a package sets
+      # CARGO_HOME here.
       preBuild ? "",
       # Commands that run once the programs are in $out/bin.
       postInstall ? "",
-      # nixpkgs needs glibc.static here to link statically. The host's compiler has the archives;
-      # what is linked names their glibc, as it does in nixpkgs.
+      # nixpkgs needs glibc.static here to link statically. The host's compiler has archives of its
+      # own. As in nixpkgs, the linked program contains the path of their glibc.
       buildInputs ? [ ],
       # Programs for postFixup.
       nativeBuildInputs ? [ ],
-      # Directories whose programs lose all symbols; the others lose those for debuggers.
+      # Directories whose programs lose all symbols; other programs lose the debug symbols.
       stripAllList ? [ ],
       postFixup ? "",
       allowedReferences ? null,
@@ -58,8 +58,8 @@ let
       hasDependencies =
         builtins.length (builtins.split "\nsource = " (builtins.readFile cargoLock.lockFile)) > 1;
 
-      # What decides over the dependencies; null when the source cannot be looked into while
-      # Nix evaluates, and the package is compiled in one go.
+      # The inputs of the compiled dependencies. Null if the source cannot be read during evaluation;
+      # the package and its dependencies are then compiled together.
       filtered = builtins.isAttrs src && src ? origSrc && src ? filter;
       manifests =
         if !hasDependencies || !(filtered || builtins.isPath src) then
@@ -117,7 +117,7 @@ let
           script = ./build.sh;
           testFlags = if doCheck then flags cargoTestFlags else "";
           doCheck = if doCheck then "1" else "";
-          # A static program needs nothing from the image that it is put into.
+          # A static program needs no files of the image that contains it.
           trees = if static then [ ] else runtime;
           inherit linker;
           dependencies = if manifests == null then "" else dependencies;
@@ -125,7 +125,7 @@ let
         // (if allowedReferences == null then { } else { inherit allowedReferences; })
       );
 
-  # The host's tool of that name, as a package for development shells.
+  # A tool of the host as a package, for development shells.
   tool =
     name:
     runScript {

@@ -1,5 +1,5 @@
-# Compiles a package's dependencies, and nothing of the package: its manifests are there,
-# and empty sources in place of its own. Of value as long as manifests and lock stay.
+# Compiles the dependencies of a package, from its manifests and empty sources. The result is valid
+# until a manifest or the lock file changes.
 . "$findRust"
 . "$cargoSettings"
 
@@ -9,8 +9,8 @@ cd "$work"
 eval "$preBuild"
 cargo build --release --locked --target "$target" -j "${NIX_BUILD_CORES:-1}" $buildFlags
 
-# Times are kept, for cargo goes by them; Nix would set them all to one. The programs made
-# of nothing go.
+# An archive keeps the times of files, which cargo compares and Nix would reset. The empty programs
+# are deleted.
 find "$CARGO_TARGET_DIR/$target/release" -maxdepth 1 -type f -delete
 tar --create --file "$out" --directory "$CARGO_TARGET_DIR" .
 exit 0

@@ -1,9 +1,9 @@
 # Sourced. Finds the host's Rust and sets PATH and RUSTUP_HOME for it, and `account_cargo_home` to
-# the cargo home of that Rust if it can be written. HOME stays as Nix sets it, which is a directory
-# that does not exist: only crates.sh uses the account's files.
+# the cargo home of that Rust if it is writable. HOME keeps the value of Nix, a directory that does
+# not exist: only crates.sh uses the account's files.
 #
-# Builders start with an empty environment, so the places are looked at that rustup, the
-# official containers and Debian install to.
+# A builder starts with an empty environment, so the directories of rustup, of the official
+# containers and of Debian are searched.
 account_home=$(getent passwd "$(id -u)" | cut -d: -f6)
 account_cargo_home=
 for home in "$account_home/.cargo" /root/.cargo /usr/local/cargo; do
@@ -16,7 +16,7 @@ for home in "$account_home/.cargo" /root/.cargo /usr/local/cargo; do
     break
 done
 if ! command -v cargo >/dev/null; then
-    echo "nix/debian: no cargo on this machine" >&2
+    echo "nix/debian: cargo not found on this machine" >&2
     echo "hint: install Rust (rustup, or Debian's cargo package) and build again" >&2
     exit 1
 fi

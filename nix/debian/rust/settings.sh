@@ -1,11 +1,11 @@
-# Sourced. What dependencies and package must be compiled with alike.
+# Sourced. Settings that dependencies and package must have in common.
 export CARGO_TARGET_DIR="$NIX_BUILD_TOP/target" CARGO_INCREMENTAL=0
 
-# nixpkgs' hook does so too: what is stripped is for the package to say.
+# As in nixpkgs' hook; the package selects what is stripped.
 export CARGO_PROFILE_RELEASE_STRIP=false
 
-# The crates come from the store, not from a registry. cargo reads this file in every directory
-# below; nixpkgs' cargoSetupHook writes the same.
+# Makes cargo read the crates from the store and not from a registry. The file applies to all
+# directories below; nixpkgs' cargoSetupHook writes the same.
 if [ -n "$crates" ]; then
     mkdir -p "$NIX_BUILD_TOP/.cargo"
     cat >"$NIX_BUILD_TOP/.cargo/config.toml" <<CONFIG
@@ -15,11 +15,11 @@ replace-with = "vendored-sources"
 [source.vendored-sources]
 directory = "$crates"
 CONFIG
-    # A path of the crates in a program would make them part of its closure.
+    # A path of the crates in a program would add them to its closure.
     RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$crates=/cargo"
     CFLAGS="${CFLAGS:-} -ffile-prefix-map=$crates=/cargo"
     export RUSTFLAGS CFLAGS
 fi
 
-# A target that is named keeps RUSTFLAGS away from build scripts and macros.
+# With an explicit target, RUSTFLAGS does not apply to build scripts and macros.
 target=$(rustc -vV | sed -n 's/^host: //p')
