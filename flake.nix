@@ -34,14 +34,16 @@
         import ./nix {
           pkgs = surface.restrict nixpkgs.legacyPackages.${system};
           inherit (self.lib) mkLib;
-          examples = builtins.mapAttrs (
-            name: _:
-            (import (./nix/examples + "/${name}/flake.nix")).outputs {
-              inherit nixpkgs;
-              self = null;
-              cooper = self;
-            }
-          ) (builtins.readDir ./nix/examples);
+          examples = builtins.listToAttrs (
+            map (name: {
+              inherit name;
+              value = (import (./examples + "/${name}/flake.nix")).outputs {
+                inherit nixpkgs;
+                self = null;
+                cooper = self;
+              };
+            }) (import ./nix/example-names.nix)
+          );
         }
       );
 
@@ -84,19 +86,19 @@
 
       templates = {
         default = {
-          path = ./nix/examples/consumer;
+          path = ./examples/consumer;
           description = "Images of your own packages";
         };
         from-dockertools = {
-          path = ./nix/examples/from-dockertools;
+          path = ./examples/from-dockertools;
           description = "Images that nixpkgs' dockerTools made until now";
         };
         from-nix2container = {
-          path = ./nix/examples/from-nix2container;
+          path = ./examples/from-nix2container;
           description = "Images that nix2container made until now";
         };
         on-a-base = {
-          path = ./nix/examples/on-a-base;
+          path = ./examples/on-a-base;
           description = "An image on another one, which a lock pins";
         };
       };

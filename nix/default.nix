@@ -2,7 +2,7 @@
 {
   pkgs,
   mkLib,
-  # The outputs of the flakes in nix/examples, with this flake as their input.
+  # The outputs of the flakes in examples/, with this flake as their input.
   examples,
 }:
 let

@@ -1,5 +1,5 @@
 # What the images hold by default: a small real backend and a small real Grafana plugin.
-# A flake of one's own gives its own packages instead (nix/examples/consumer).
+# A flake of one's own gives its own packages instead (examples/consumer).
 { pkgs }:
 let
   plugin = builtins.fromJSON (builtins.readFile ../demo/grafana-plugin/plugin.json);

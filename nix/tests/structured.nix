@@ -46,7 +46,7 @@ let
     builtins.foldl' (
       all: name:
       all
-      // ((import (../examples + "/${name}/flake.nix")).outputs {
+      // ((import (../../examples + "/${name}/flake.nix")).outputs {
         self = null;
         nixpkgs.legacyPackages = {
           ${system} = set;

@@ -20,11 +20,12 @@ let
   };
   example =
     name:
-    (import (../examples + "/${name}/flake.nix")).outputs {
+    (import (../../examples + "/${name}/flake.nix")).outputs {
       self = null;
       inherit nixpkgs;
       cooper = onDebian;
     };
+  exampleNames = import ../example-names.nix;
   names = builtins.attrNames flake.templates;
   has = words: text: builtins.replaceStrings [ words ] [ "" ] text != text;
   # What people type, as the example's README says it.
@@ -35,13 +36,13 @@ in
   {
     name = "the templates are the examples";
     actual = builtins.sort (a: b: a < b) (map (name: baseNameOf flake.templates.${name}.path) names);
-    expected = builtins.attrNames (builtins.readDir ../examples);
+    expected = exampleNames;
   }
   {
     name = "each app of the flake and of the templates says in `meta` what it does";
     actual = builtins.filter (app: builtins.match ".+" (app.meta.description or "") == null) (
       builtins.concatMap builtins.attrValues (map (outputs: outputs.apps.${system} or { }) (
-        [ onDebian ] ++ map (name: example name) (builtins.attrNames (builtins.readDir ../examples))
+        [ onDebian ] ++ map (name: example name) exampleNames
       ))
     );
     expected = [ ];
