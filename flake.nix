@@ -28,7 +28,7 @@
         );
 
       versions = import ./nix/versions.nix;
-      surface = import ./nix/surface.nix;
+      surface = import ./nix/nixpkgs-attrs.nix;
       house = perSystem withPackages (
         system:
         import ./nix {

@@ -1,4 +1,4 @@
-# What the flake offers on one system. `pkgs` is cut to nix/surface.nix.
+# What the flake offers on one system. `pkgs` is cut to nix/nixpkgs-attrs.nix.
 {
   pkgs,
   mkLib,

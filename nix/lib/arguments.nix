@@ -218,7 +218,7 @@ let
         );
     in
     as (name: name)
-    // as (import ./small-letters.nix)
+    // as (import ./to-lower.nix)
     // {
       copyToRoot = "`contents`";
       fromImage = "`base = { path = …; }`";

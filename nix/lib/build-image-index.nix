@@ -7,11 +7,11 @@ let
   shape = types.record {
     required = [ "images" ];
     fields = {
-      images = types.attrsOf (import ./made-image.nix);
+      images = types.attrsOf (import ./image-type.nix);
       created = types.moment;
     };
   };
-  images = builtins.mapAttrs (_: import ./dated.nix { inherit pkgs cooper; } (
+  images = builtins.mapAttrs (_: import ./with-created.nix { inherit pkgs cooper; } (
     arguments.created or null
   )) arguments.images;
   keys = builtins.attrNames images;

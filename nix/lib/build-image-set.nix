@@ -10,7 +10,7 @@ let
     fields = {
       name = types.matching "a name of letters, digits, - and _" "[A-Za-z0-9_-]+";
       created = types.moment;
-      images = types.attrsOf (import ./made-image.nix);
+      images = types.attrsOf (import ./image-type.nix);
     };
   };
   given =
@@ -19,7 +19,7 @@ let
       ++ (if (arguments.images or null) == { } then types.problem "images" "the set is empty" else [ ])
     );
     assert types.insist "an image set" (
-      import ./twins.nix (
+      import ./assert-unique-names.nix (
         map (key: {
           where = "images.${key}";
           image = arguments.images.${key};
@@ -27,7 +27,7 @@ let
         }) (builtins.attrNames arguments.images)
       )
     );
-    builtins.mapAttrs (_: import ./dated.nix { inherit pkgs cooper; } (arguments.created or null)) arguments.images;
+    builtins.mapAttrs (_: import ./with-created.nix { inherit pkgs cooper; } (arguments.created or null)) arguments.images;
   name = arguments.name or "images";
   keys = builtins.attrNames given;
 

@@ -1,8 +1,8 @@
 # The type of a file's capabilities, as setcap takes them: names, `=` or `+`, and flags.
 types:
 let
-  near = import ./near.nix;
-  toLower = import ./small-letters.nix;
+  near = import ./suggest.nix;
+  toLower = import ./to-lower.nix;
 
   # capabilities(7); cooper's src/spec/capability.rs has the same ones.
   names = [

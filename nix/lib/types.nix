@@ -2,7 +2,7 @@
 # wrong, each problem naming the place and what to write there, so that a caller sees all
 # of them at once and a test can compare them.
 let
-  near = import ./near.nix;
+  near = import ./suggest.nix;
   time = import ./time.nix;
 
   article = {

@@ -6,7 +6,7 @@ let
     ./spec.nix
     ./set.nix
     ./index.nix
-    ./surface.nix
+    ./nixpkgs-attrs.nix
     ./readme.nix
     ./debian.nix
     ./docker-tools.nix

@@ -45,7 +45,7 @@ let
     in
     # cooper's own are in buildImage's table.
     builtins.filter (
-      name: !builtins.elem name (names ++ import ../lib/docker-tools/own-arguments.nix)
+      name: !builtins.elem name (names ++ import ../lib/docker-tools/extra-args.nix)
     ) types.${function}.names;
 in
 [

@@ -15,7 +15,7 @@ let
     image.meta = { };
     image.passthru = { };
   };
-  index = images: (import ../lib (import ./stand-ins.nix)).buildImageIndex { inherit images; };
+  index = images: (import ../lib (import ./fake-pkgs.nix)).buildImageIndex { inherit images; };
   refused = images: !(builtins.tryEval (index images).imageName).success;
 in
 [
@@ -34,7 +34,7 @@ in
     name = "an index dates its images";
     actual = map (one: one.image.spec.created) (
       builtins.attrValues
-        ((import ../lib (import ./stand-ins.nix)).buildImageIndex {
+        ((import ../lib (import ./fake-pkgs.nix)).buildImageIndex {
           created = "2026-01-31";
           images = { one = image "app" "amd64"; two = image "app" "arm64"; };
         }).images

@@ -1,6 +1,6 @@
 # The labels and the time of the images that `images` makes.
 let
-  pkgs = (import ../surface.nix).restrict (import ../debian { buildSystem = "x86_64-linux"; });
+  pkgs = (import ../nixpkgs-attrs.nix).restrict (import ../debian { buildSystem = "x86_64-linux"; });
   package = derivation {
     name = "orders-1.0";
     system = "x86_64-linux";

@@ -13,7 +13,7 @@ let
       passthru = { };
     };
   };
-  setOf = images: (import ../lib (import ./stand-ins.nix)).buildImageSet { inherit images; };
+  setOf = images: (import ../lib (import ./fake-pkgs.nix)).buildImageSet { inherit images; };
   set = one: two: setOf { one = image "one" one; two = image "two" two; };
   together = layering: { mode = "set"; } // layering;
   planned = one: two: (builtins.mapAttrs (_: member: member.image.spec.layering) (set one two).images);
@@ -62,7 +62,7 @@ in
       let
         undated = image "one" (together { });
         dated = image "two" (together { });
-        set = (import ../lib (import ./stand-ins.nix)).buildImageSet {
+        set = (import ../lib (import ./fake-pkgs.nix)).buildImageSet {
           created = "20260131120102";
           images = {
             one = undated;
@@ -86,7 +86,7 @@ in
     name = "a set is not dated by the time of the build";
     actual =
       (builtins.tryEval
-        ((import ../lib (import ./stand-ins.nix)).buildImageSet {
+        ((import ../lib (import ./fake-pkgs.nix)).buildImageSet {
           created = "now";
           images.one = image "one" { };
         }).specs

@@ -24,7 +24,7 @@ let
   pathsOf = value: map builtins.unsafeDiscardStringContext (import ../lib/store-paths.nix value);
   plain = builtins.unsafeDiscardStringContext;
   sorted = builtins.sort (a: b: a < b);
-  suggest = name: (import ../lib/near.nix).suggest name [ "contents" "config" "files" ];
+  suggest = name: (import ../lib/suggest.nix).suggest name [ "contents" "config" "files" ];
 in
 [
   {

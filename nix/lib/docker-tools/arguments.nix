@@ -54,7 +54,7 @@ let
     map (name: {
       inherit name;
       value = later;
-    }) (import ./own-arguments.nix)
+    }) (import ./extra-args.nix)
   );
   common = native // {
     name = string;

@@ -3,7 +3,7 @@
 # ../README.md has the table of what is the same and what differs.
 { pkgs, cooper }:
 let
-  make = import ./make.nix { inherit pkgs cooper; };
+  make = import ./make-image.nix { inherit pkgs cooper; };
   overridable =
     function: make:
     import ../overridable.nix {

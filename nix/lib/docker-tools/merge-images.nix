@@ -6,11 +6,11 @@ let
   types = import ../types.nix;
   given =
     assert types.insist "mergeImages" (
-      (types.listOf (import ../made-image.nix)).check "images" images
+      (types.listOf (import ../image-type.nix)).check "images" images
       ++ (if images == [ ] then types.problem "images" "the list is empty" else [ ])
     );
     assert types.insist "mergeImages" (
-      import ../twins.nix (
+      import ../assert-unique-names.nix (
         builtins.genList (at: {
           where = "images[${toString at}]";
           image = builtins.elemAt images at;

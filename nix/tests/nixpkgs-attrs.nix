@@ -1,7 +1,7 @@
 # The second package set has every attribute that the flake uses of nixpkgs, as the same
 # kind of thing.
 let
-  surface = import ../surface.nix;
+  surface = import ../nixpkgs-attrs.nix;
   kindOf =
     value:
     if builtins.isAttrs value && value ? outPath then "package" else builtins.typeOf value;

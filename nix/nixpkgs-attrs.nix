@@ -2,7 +2,7 @@
 #
 # All of `nix/` gets its packages through this file, so an attribute that is not listed
 # here cannot be used, and one that is listed must be in both package sets: nixpkgs, and
-# nix/debian, which has these names with the same arguments; tests/surface.nix compares.
+# nix/debian, which has these names with the same arguments; tests/nixpkgs-attrs.nix compares.
 # Two may be missing, for Debian has neither: a stand-in takes the place of `grafana`,
 # and without `nixfmt` the formatter leaves Nix files alone.
 let
@@ -42,7 +42,7 @@ let
     pkgs: path:
     builtins.foldl' (
       set: name:
-      set.${name} or (throw "cooper: this package set has no `${path}`; nix/surface.nix lists what is needed")
+      set.${name} or (throw "cooper: this package set has no `${path}`; nix/nixpkgs-attrs.nix lists what is needed")
     ) pkgs (split path);
 
   put =

@@ -8,7 +8,7 @@ let
     map (name: {
       inherit name;
       value = arguments.${name};
-    }) (builtins.filter (name: arguments ? ${name}) (import ./own-arguments.nix))
+    }) (builtins.filter (name: arguments ? ${name}) (import ./extra-args.nix))
   );
 
   # Words of a command may be packages or paths. A key that is null is not there, a port or volume
@@ -86,7 +86,7 @@ given
 // unchecked
 // {
   inherit config layering;
-  name = import ../small-letters.nix arguments.name;
+  name = import ../to-lower.nix arguments.name;
   includeStorePaths = arguments.includeStorePaths or true;
   compression =
     {

@@ -12,7 +12,7 @@
   how,
   uid ? 0,
   gid ? 0,
-  # More of what native.nix reads.
+  # More of what translate-args.nix reads.
   settings ? { },
 }:
 let
@@ -25,7 +25,7 @@ let
       function;
   native =
     assert insist shown ((import ./arguments.nix).${function}.check "" arguments ++ withoutStore);
-    import ./native.nix (arguments // settings);
+    import ./translate-args.nix (arguments // settings);
   includeNixDB = arguments.includeNixDB or false == true;
   withoutStore =
     if includeNixDB && arguments.includeStorePaths or true == false then
