@@ -28,11 +28,11 @@
         );
 
       versions = import ./nix/versions.nix;
-      surface = import ./nix/nixpkgs-attrs.nix;
-      house = perSystem withPackages (
+      nixpkgsAttrs = import ./nix/nixpkgs-attrs.nix;
+      outputsBySystem = perSystem withPackages (
         system:
         import ./nix {
-          pkgs = surface.restrict nixpkgs.legacyPackages.${system};
+          pkgs = nixpkgsAttrs.restrict nixpkgs.legacyPackages.${system};
           inherit (self.lib) mkLib;
           examples = builtins.listToAttrs (
             map (name: {
@@ -54,7 +54,7 @@
         let
           machine = if system == "i686-linux" then "x86_64-linux" else system;
         in
-        (house.${machine}
+        (outputsBySystem.${machine}
           or (throw "cooper: mkLib's packages are built on ${system}, and there is no cooper for it; there is one for ${builtins.concatStringsSep ", " withPackages}. Build on one of those; a cross set, such as `nixpkgs.legacyPackages.x86_64-linux.pkgsCross.riscv64`, has packages for other machines")
         ).packages;
     in
@@ -66,22 +66,22 @@
           pkgs ? stdenv.buildPlatform.system
           || throw "cooper: mkLib wants a package set, such as `nixpkgs.legacyPackages.x86_64-linux`; this is none";
         import ./nix/lib {
-          pkgs = surface.restrict pkgs;
+          pkgs = nixpkgsAttrs.restrict pkgs;
           cooper = cooperFor pkgs.stdenv.buildPlatform.system;
         }
         // {
           images = import ./nix/images.nix {
-            pkgs = surface.restrict pkgs;
+            pkgs = nixpkgsAttrs.restrict pkgs;
             inherit (self.lib) mkLib;
           };
         };
 
-      packages = builtins.mapAttrs (_: parts: parts.packages) house;
-      checks = builtins.mapAttrs (_: parts: parts.checks) house;
-      devShells = builtins.mapAttrs (_: parts: parts.devShells) house;
-      formatter = builtins.mapAttrs (_: parts: parts.formatter) house;
+      packages = builtins.mapAttrs (_: parts: parts.packages) outputsBySystem;
+      checks = builtins.mapAttrs (_: parts: parts.checks) outputsBySystem;
+      devShells = builtins.mapAttrs (_: parts: parts.devShells) outputsBySystem;
+      formatter = builtins.mapAttrs (_: parts: parts.formatter) outputsBySystem;
       apps =
-        builtins.mapAttrs (_: parts: parts.apps) house
+        builtins.mapAttrs (_: parts: parts.apps) outputsBySystem
         // perSystem darwin (system: import ./nix/darwin.nix { inherit system; });
 
       templates = {

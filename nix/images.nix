@@ -19,7 +19,7 @@
 let
   types = import ./lib/types.nix;
   package = types.nullOr types.package;
-  fine = types.insist "images" (
+  fine = types.throwUnlessValid "images" (
     (types.record {
       fields = {
         backend = package;
@@ -30,7 +30,7 @@ let
         source = types.string;
         licenses = types.string;
         revision = types.nullOr types.string;
-        created = types.nullOr types.moment;
+        created = types.nullOr types.timestamp;
         tag = types.anything;
       };
     }).check "" arguments

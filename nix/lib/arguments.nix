@@ -4,38 +4,38 @@ let
   types = import ./types.nix;
   inherit (types)
     attrsOf
-    between
+    intBetween
     bool
     either
     enum
     listOf
-    matching
-    moment
+    strMatching
+    timestamp
     natural
     nullOr
     record
     set
-    simple
+    fromPredicate
     storePath
     string
     ;
 
   component = "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*";
   imageName =
-    matching
+    strMatching
       "an image name: lowercase letters, digits and . _ - between them, parts divided by /, such as \"betrace-backend\" or \"ghcr.io/betracehq/backend\""
       "([A-Za-z0-9.-]+(:[0-9]+)?/)?${component}(/${component})*";
-  imageTag = matching "a tag, such as \"v1.2.0\": at most 128 letters, digits and _ . -, the first no . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
-  absolute = matching "an absolute path inside the image, such as \"/etc/hosts\"" "/.*";
-  mode = matching "a mode in octal, such as \"0644\" or \"1777\"" "[0-7]{3,4}";
+  imageTag = strMatching "a tag, such as \"v1.2.0\": at most 128 letters, digits and _ . -, the first no . or -" "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
+  absolute = strMatching "an absolute path inside the image, such as \"/etc/hosts\"" "/.*";
+  mode = strMatching "a mode in octal, such as \"0644\" or \"1777\"" "[0-7]{3,4}";
   # As cooper's src/spec/capability.rs reads them.
   capability = import ./capability.nix types;
   # Docker takes 0, for its default, and nothing shorter than a millisecond.
-  nanoseconds = simple "0, or nanoseconds from a millisecond on, 1000000; or a duration such as \"10s\"" (
+  nanoseconds = fromPredicate "0, or nanoseconds from a millisecond on, 1000000; or a duration such as \"10s\"" (
     value: value == 0 || value >= 1000000
   );
-  duration = either nanoseconds builtins.isInt (matching "nanoseconds, or a duration such as \"500ms\", \"10s\" or \"2m\"" "[0-9]+(ms|s|m|h)");
-  id = between 0 4294967294;
+  duration = either nanoseconds builtins.isInt (strMatching "nanoseconds, or a duration such as \"500ms\", \"10s\" or \"2m\"" "[0-9]+(ms|s|m|h)");
+  id = intBetween 0 4294967294;
 
   owned = {
     inherit mode;
@@ -84,14 +84,14 @@ let
   # OCI's config object, with Docker's health check; Env, ports and volumes may also be
   # written the way Nix likes them.
   config = record {
-    elsewhere = builtins.mapAttrs (_: option: "it where the container is started: `${option}`") (
+    renamed = builtins.mapAttrs (_: option: "it where the container is started: `${option}`") (
       import ./container-fields.nix
     );
     fields = {
       User = string;
       ExposedPorts = emptySets;
       Env = either (attrsOf string) builtins.isAttrs (
-        listOf (matching "NAME=value" "[^=]+=(.|\n)*")
+        listOf (strMatching "NAME=value" "[^=]+=(.|\n)*")
       );
       Entrypoint = listOf string;
       Cmd = listOf string;
@@ -114,8 +114,8 @@ let
     };
   };
 
-  maxLayers = between 1 125;
-  architecture = matching "OCI's name of a processor, such as \"amd64\" or \"arm64\"" "[a-z0-9]+";
+  maxLayers = intBetween 1 125;
+  architecture = strMatching "OCI's name of a processor, such as \"amd64\" or \"arm64\"" "[a-z0-9]+";
   layeringMode = enum [
     "image"
     "set"
@@ -205,7 +205,7 @@ let
   };
 
   # Names of dockerTools' and nix2container's, and what belongs into `config`.
-  elsewhere =
+  renamed =
     let
       script = "what it makes as `files`, `directories` and `symlinks`, or call dockerTools.buildLayeredImage, which takes scripts";
       as =
@@ -234,7 +234,7 @@ let
 
   image = record {
     required = [ "name" ];
-    inherit elsewhere;
+    inherit renamed;
     fields = {
       name = imageName;
       tag = imageTag;
@@ -277,8 +277,8 @@ let
       inherit base;
       annotations = attrsOf string;
       inherit checks;
-      created = moment;
-      mtime = moment;
+      created = timestamp;
+      mtime = timestamp;
       includeStorePaths = bool;
       meta = set;
       passthru = set;

@@ -8,7 +8,7 @@ let
     required = [ "images" ];
     fields = {
       images = types.attrsOf (import ./image-type.nix);
-      created = types.moment;
+      created = types.timestamp;
     };
   };
   images = builtins.mapAttrs (_: import ./with-created.nix { inherit pkgs cooper; } (
@@ -48,7 +48,7 @@ let
         )
       ) keys;
   fine =
-    types.insist "an image index" (shape.check "" arguments) && types.insist "an image index" problems;
+    types.throwUnlessValid "an image index" (shape.check "" arguments) && types.throwUnlessValid "an image index" problems;
 
   made = (import ./derivations.nix { inherit pkgs cooper; }).index {
     name = baseNameOf first.imageName;

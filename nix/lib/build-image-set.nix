@@ -8,17 +8,17 @@ let
   shape = types.record {
     required = [ "images" ];
     fields = {
-      name = types.matching "a name of letters, digits, - and _" "[A-Za-z0-9_-]+";
-      created = types.moment;
+      name = types.strMatching "a name of letters, digits, - and _" "[A-Za-z0-9_-]+";
+      created = types.timestamp;
       images = types.attrsOf (import ./image-type.nix);
     };
   };
   given =
-    assert types.insist "an image set" (
+    assert types.throwUnlessValid "an image set" (
       shape.check "" arguments
       ++ (if (arguments.images or null) == { } then types.problem "images" "the set is empty" else [ ])
     );
-    assert types.insist "an image set" (
+    assert types.throwUnlessValid "an image set" (
       import ./assert-unique-names.nix (
         map (key: {
           where = "images.${key}";
@@ -50,7 +50,7 @@ let
       differs = name: (layeringOf first).${name} or null != (layeringOf key).${name} or null;
     in
     builtins.filter (name: name != "lock" && differs name) (builtins.attrNames both);
-  agreed = types.insist "an image set" (
+  agreed = types.throwUnlessValid "an image set" (
     builtins.concatMap (
       key:
       types.problem "images.${key}" "its `layering` is not that of `images.${first}` (${builtins.concatStringsSep ", " (differing key)}), and they are planned together; write it once, `let layering = { … }; in`, and give it to each image of the set"
@@ -95,7 +95,7 @@ let
       };
   images = builtins.mapAttrs (key: _: planned key) given;
 
-  made = (import ./derivations.nix { inherit pkgs cooper; }).everything {
+  made = (import ./derivations.nix { inherit pkgs cooper; }).imageOutputs {
     inherit name;
     layoutAttributes = attributes;
     specs = map (key: images.${key}.spec) keys;

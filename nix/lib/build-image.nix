@@ -3,14 +3,14 @@
 { pkgs, cooper }:
 arguments: attributes:
 let
-  inherit (import ./types.nix) insist;
+  inherit (import ./types.nix) throwUnlessValid;
   shown =
     if builtins.isAttrs arguments && builtins.isString (arguments.name or null) then
       "the image ${builtins.toJSON arguments.name}"
     else
       "an image";
 in
-assert insist shown ((import ./arguments.nix).image.check "" arguments);
+assert throwUnlessValid shown ((import ./arguments.nix).image.check "" arguments);
 import ./image.nix { inherit pkgs cooper; } {
   spec = import ./spec.nix { inherit pkgs cooper; } arguments;
   configFragments = map (item: "${item}") (arguments.configFragments or [ ]);

@@ -50,7 +50,7 @@ let
   ];
 
   form =
-    types.matching
+    types.strMatching
       "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
       "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
 

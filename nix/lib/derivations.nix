@@ -107,7 +107,7 @@ in
     };
 
   # An archive holds one image, a layout any number.
-  everything =
+  imageOutputs =
     {
       name,
       specs,

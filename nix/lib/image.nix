@@ -33,7 +33,7 @@ let
       }) (builtins.attrNames siblings)
     );
   };
-  made = derivations.everything {
+  made = derivations.imageOutputs {
     inherit name attributes;
     specs = [ specDerivation ];
   };

@@ -19,7 +19,7 @@ let
 
   problem = where: message: [ (if where == "" then message else "`${where}`: ${message}") ];
 
-  simple = expects: test: {
+  fromPredicate = expects: test: {
     inherit expects;
     check =
       where: value:
@@ -49,10 +49,10 @@ let
       problem where "this must be ${expects}, not ${describe value}";
 in
 rec {
-  inherit problem simple;
+  inherit problem fromPredicate;
 
   # Throws what `check` found.
-  insist =
+  throwUnlessValid =
     what: problems:
     problems == [ ]
     || throw "cooper: ${what} cannot be made of these arguments:\n${
@@ -70,17 +70,17 @@ rec {
       if isPackage value then
         problem where "this must be a string, not ${describe value}; write the path of what is meant in it, such as \"\${package}/bin/program\""
       else
-        (simple "a string" builtins.isString).check where value;
+        (fromPredicate "a string" builtins.isString).check where value;
   };
-  bool = simple "true or false" builtins.isBool;
-  natural = simple "a number, 0 or more" (value: builtins.isInt value && value >= 0);
-  set = simple "an attribute set" builtins.isAttrs;
+  bool = fromPredicate "true or false" builtins.isBool;
+  natural = fromPredicate "a number, 0 or more" (value: builtins.isInt value && value >= 0);
+  set = fromPredicate "an attribute set" builtins.isAttrs;
 
-  package = simple "a package" isPackage;
+  package = fromPredicate "a package" isPackage;
 
   # A package, a path of the flake's own source, or a string that names a store path: of what is
   # addressed by its content a hash, until it is built.
-  anyStorePath = simple "a package, a file such as ./file, or a store path" (
+  anyStorePath = fromPredicate "a package, a file such as ./file, or a store path" (
     value:
     builtins.isPath value
     || isPackage value
@@ -96,32 +96,32 @@ rec {
   };
 
   # A file of the flake's own source: ./layers.lock.json.
-  lockFile = simple "the path of a lock file, such as ./layers.lock.json" (
+  lockFile = fromPredicate "the path of a lock file, such as ./layers.lock.json" (
     value: builtins.isPath value || builtins.isString value && builtins.match "/.*" value != null
   );
 
-  between = least: most: simple "a number from ${toString least} to ${toString most}" (
+  intBetween = least: most: fromPredicate "a number from ${toString least} to ${toString most}" (
     value: builtins.isInt value && value >= least && value <= most
   );
 
-  enum = values: simple "one of ${builtins.concatStringsSep ", " (map builtins.toJSON values)}" (
+  enum = values: fromPredicate "one of ${builtins.concatStringsSep ", " (map builtins.toJSON values)}" (
     value: builtins.elem value values
   );
 
   # A string of a certain form; `expects` says which in words.
-  matching = expects: pattern: simple expects (
+  strMatching = expects: pattern: fromPredicate expects (
     value: builtins.isString value && builtins.match pattern value != null
   );
 
   # In each form that time.nix reads.
-  moment = rec {
+  timestamp = rec {
     expects = "a time that is the same in every build, such as \"2026-01-31\", \"2026-01-31T12:00:00Z\" or `self.lastModifiedDate`";
     check =
       where: value:
       if value == "now" then
         problem where "`now` is not reproducible; use a fixed time, for example the flake's own: `self.lastModifiedDate`"
       else
-        (simple expects (value: builtins.isString value && time value != null)).check where value;
+        (fromPredicate expects (value: builtins.isString value && time value != null)).check where value;
   };
 
   nullOr = type: {
@@ -163,7 +163,7 @@ rec {
   record =
     {
       required ? [ ],
-      elsewhere ? { },
+      renamed ? { },
       fields,
     }:
     let
@@ -176,7 +176,7 @@ rec {
           fields.${name}.check (at where name) value.${name}
         else
           problem (at where name) "there is no such argument${
-            if elsewhere ? ${name} then "; write ${elsewhere.${name}}" else near.suggest name known
+            if renamed ? ${name} then "; write ${renamed.${name}}" else near.suggest name known
           }";
       ofMissing =
         where: value: name:

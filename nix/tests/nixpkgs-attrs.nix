@@ -1,7 +1,7 @@
 # The second package set has every attribute that the flake uses of nixpkgs, as the same
 # kind of thing.
 let
-  surface = import ../nixpkgs-attrs.nix;
+  nixpkgsAttrs = import ../nixpkgs-attrs.nix;
   kindOf =
     value:
     if builtins.isAttrs value && value ? outPath then "package" else builtins.typeOf value;
@@ -21,8 +21,8 @@ let
     in
     map (path: {
       name = "nix/debian on ${system} has ${path}";
-      actual = kindOf (surface.get pkgs path);
+      actual = kindOf (nixpkgsAttrs.get pkgs path);
       expected = kinds.${path} or "package";
-    }) surface.paths;
+    }) nixpkgsAttrs.paths;
 in
 onSystem "x86_64-linux" ++ onSystem "aarch64-linux"

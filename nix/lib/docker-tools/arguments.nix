@@ -6,7 +6,7 @@ let
   inherit (types)
     anything
     bool
-    moment
+    timestamp
     natural
     nullOr
     problem
@@ -20,12 +20,12 @@ let
   later = anything;
 
   # An argument that is given up: its neutral values mean nothing, any other is refused.
-  givenUp = neutral: instead: {
+  unsupported = neutral: instead: {
     expects = "left out";
     check = where: value: if builtins.elem value neutral then [ ] else problem where instead;
   };
   oneOrMore = types.either (types.listOf storePath) builtins.isList (nullOr storePath);
-  owner = what: givenUp [ 0 "root" ] "the store's files are root's in every image, so that images share them; ${what}";
+  owner = what: unsupported [ 0 "root" ] "the store's files are root's in every image, so that images share them; ${what}";
   ownerByFile = owner "give an owner by path: `directories.\"/data\" = { uid = 1000; gid = 1000; }`, or `files`";
   asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`, and a script that adds accounts into buildLayeredImage's `fakeRootCommands`, after dockerTools.shadowSetup";
 
@@ -40,7 +40,7 @@ let
       set.check where value
       ++ builtins.concatMap (
         name:
-        (givenUp neutral "it belongs to a container and not to an image; leave it out, and write `${containerFields.${name}}` where the container is started").check "${where}.${name}" value.${name}
+        (unsupported neutral "it belongs to a container and not to an image; leave it out, and write `${containerFields.${name}}` where the container is started").check "${where}.${name}" value.${name}
       ) (builtins.filter (name: builtins.isAttrs value && value ? ${name}) (builtins.attrNames containerFields));
   };
   neutral = [
@@ -62,7 +62,7 @@ let
     fromImage = nullOr storePath;
     config = nullOr config;
     inherit architecture;
-    created = moment;
+    created = timestamp;
     extraCommands = string;
     includeNixDB = bool;
     meta = set;
@@ -70,7 +70,7 @@ let
   };
   layered = common // {
     contents = oneOrMore;
-    mtime = moment;
+    mtime = timestamp;
     uid = ownerByFile;
     gid = ownerByFile;
     uname = ownerByFile;
@@ -80,11 +80,11 @@ let
     debug = bool;
     fakeRootCommands = string;
     enableFakechroot =
-      givenUp [ false ]
+      unsupported [ false ]
         "there is no chroot to run commands in: they run where the image's `/` is laid out; write `./data` where they say `/data`, in `fakeRootCommands`";
     includeStorePaths = bool;
     layeringPipeline =
-      givenUp [ null ]
+      unsupported [ null ]
         "layers are planned by what changes together; write `layering.groups = [ { name = \"base\"; paths = [ … ]; } ]` for layers of your own, and `layering.changesOften` for what changes with every release";
   };
   compressor = types.enum [
@@ -111,9 +111,9 @@ in
       keepContentsDirlinks = bool;
       fromImageName = nullOr string;
       fromImageTag = nullOr string;
-      uid = types.between 0 4294967294;
-      gid = types.between 0 4294967294;
-      runAsRoot = givenUp [ null ] "there is no virtual machine to run it in; ${asData}";
+      uid = types.intBetween 0 4294967294;
+      gid = types.intBetween 0 4294967294;
+      runAsRoot = unsupported [ null ] "there is no virtual machine to run it in; ${asData}";
       diskSize = natural;
       buildVMMemorySize = natural;
     }
@@ -133,7 +133,7 @@ in
       arch = string;
       finalImageName = nullOr string;
       finalImageTag = nullOr string;
-      tlsVerify = givenUp [
+      tlsVerify = unsupported [
         true
       ] "a registry on another machine is spoken to over TLS, and its certificate checked";
     };

@@ -24,15 +24,15 @@ let
   };
   withNixDb = function: arguments: function (arguments // { includeNixDB = true; });
   shell = "a derivation's environment builds a package and is not what ships; name the tools in `contents` of buildLayeredImage";
-  notThere = name: instead: _: throw "cooper: dockerTools.${name} is not there: ${instead}";
+  unsupported = name: instead: _: throw "cooper: dockerTools.${name} is not there: ${instead}";
 in
 {
   inherit buildImage buildLayeredImage streamLayeredImage;
   buildLayeredImageWithNixDb = withNixDb buildLayeredImage;
   buildImageWithNixDb = withNixDb buildImage;
-  exportImage = notThere "exportImage" "nothing is unpacked here; `docker export`, or `umoci unpack` of the image's `layout`, gives its files";
-  buildNixShellImage = notThere "buildNixShellImage" shell;
-  streamNixShellImage = notThere "streamNixShellImage" shell;
+  exportImage = unsupported "exportImage" "nothing is unpacked here; `docker export`, or `umoci unpack` of the image's `layout`, gives its files";
+  buildNixShellImage = unsupported "buildNixShellImage" shell;
+  streamNixShellImage = unsupported "streamNixShellImage" shell;
   # Its results have `overrideAttrs` alone, as in nixpkgs.
   mergeImages = images: builtins.removeAttrs (mergeImages { inherit images; }) [ "override" ];
   pullImage = import ./pull-image.nix { inherit pkgs cooper; };

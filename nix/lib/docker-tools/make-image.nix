@@ -16,7 +16,7 @@
   settings ? { },
 }:
 let
-  inherit (import ../types.nix) insist problem;
+  inherit (import ../types.nix) throwUnlessValid problem;
   script = import ./script.nix;
   shown =
     if builtins.isAttrs arguments && builtins.isString (arguments.name or null) then
@@ -24,7 +24,7 @@ let
     else
       function;
   native =
-    assert insist shown ((import ./arguments.nix).${function}.check "" arguments ++ withoutStore);
+    assert throwUnlessValid shown ((import ./arguments.nix).${function}.check "" arguments ++ withoutStore);
     import ./translate-args.nix (arguments // settings);
   includeNixDB = arguments.includeNixDB or false == true;
   withoutStore =
@@ -79,7 +79,7 @@ let
         inherit tag;
       };
       spec =
-        assert insist shown ((import ../arguments.nix).image.check "" tagged);
+        assert throwUnlessValid shown ((import ../arguments.nix).image.check "" tagged);
         import ../spec.nix { inherit pkgs cooper; } tagged;
     in
     import ../image.nix { inherit pkgs cooper; } {

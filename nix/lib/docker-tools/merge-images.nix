@@ -5,11 +5,11 @@ attributes:
 let
   types = import ../types.nix;
   given =
-    assert types.insist "mergeImages" (
+    assert types.throwUnlessValid "mergeImages" (
       (types.listOf (import ../image-type.nix)).check "images" images
       ++ (if images == [ ] then types.problem "images" "the list is empty" else [ ])
     );
-    assert types.insist "mergeImages" (
+    assert types.throwUnlessValid "mergeImages" (
       import ../assert-unique-names.nix (
         builtins.genList (at: {
           where = "images[${toString at}]";
@@ -19,7 +19,7 @@ let
       )
     );
     images;
-  made = (import ../derivations.nix { inherit pkgs cooper; }).everything {
+  made = (import ../derivations.nix { inherit pkgs cooper; }).imageOutputs {
     name = "merged-images";
     inherit attributes;
     specs = map (member: member.spec) given;

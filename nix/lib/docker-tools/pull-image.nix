@@ -51,8 +51,8 @@ let
     );
   shown = "pullImage" + (if isGiven "imageName" then " ${builtins.toJSON arguments.imageName}" else "");
   checked =
-    assert types.insist shown (shape.check "" arguments ++ missing);
-    assert types.insist shown unlike;
+    assert types.throwUnlessValid shown (shape.check "" arguments ++ missing);
+    assert types.throwUnlessValid shown unlike;
     arguments;
 
   platform = (import ../platform.nix pkgs) // {
