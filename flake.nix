@@ -1,5 +1,5 @@
 {
-  description = "cooper: OCI images out of Nix store paths, without a daemon";
+  description = "cooper: OCI images from Nix store paths, without a daemon";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
@@ -14,7 +14,7 @@
         "x86_64-darwin"
         "aarch64-darwin"
       ];
-      # nix/debian has no packages for Darwin; what needs none is there all the same.
+      # nix/debian has no packages for Darwin; outputs that need none exist there too.
       withPackages = builtins.filter (
         system: (versions.check nixpkgs).legacyPackages ? ${system}
       ) (linux ++ darwin);
@@ -47,24 +47,24 @@
         }
       );
 
-      # The programs that assemble images on a machine of that system. One of x86_64-linux also
-      # builds what is for i686-linux.
+      # This flake's packages for a machine of that system. A machine of x86_64-linux also builds
+      # derivations for i686-linux.
       cooperFor =
         system:
         let
           machine = if system == "i686-linux" then "x86_64-linux" else system;
         in
         (outputsBySystem.${machine}
-          or (throw "cooper: mkLib's packages are built on ${system}, and there is no cooper for it; there is one for ${builtins.concatStringsSep ", " withPackages}. Build on one of those; a cross set, such as `nixpkgs.legacyPackages.x86_64-linux.pkgsCross.riscv64`, has packages for other machines")
+          or (throw "cooper: the packages of mkLib are built on ${system}, for which this flake has no cooper; it has one for ${builtins.concatStringsSep ", " withPackages}. Build on one of those; a cross set, for example `nixpkgs.legacyPackages.x86_64-linux.pkgsCross.riscv64`, has packages for other machines")
         ).packages;
     in
     {
-      # mkLib pkgs: buildImage and its like for the caller's own packages.
+      # mkLib pkgs: buildImage and the other functions, for the caller's packages.
       lib.mkLib =
         pkgs:
         assert
           pkgs ? stdenv.buildPlatform.system
-          || throw "cooper: mkLib wants a package set, such as `nixpkgs.legacyPackages.x86_64-linux`; this is none";
+          || throw "cooper: mkLib expects a package set, for example `nixpkgs.legacyPackages.x86_64-linux`, not a ${builtins.typeOf pkgs}";
         import ./nix/lib {
           pkgs = nixpkgsAttrs.restrict pkgs;
           cooper = cooperFor pkgs.stdenv.buildPlatform.system;
@@ -87,19 +87,19 @@
       templates = {
         default = {
           path = ./examples/consumer;
-          description = "Images of your own packages";
+          description = "Images of your packages";
         };
         from-dockertools = {
           path = ./examples/from-dockertools;
-          description = "Images that nixpkgs' dockerTools made until now";
+          description = "Migration from nixpkgs' dockerTools";
         };
         from-nix2container = {
           path = ./examples/from-nix2container;
-          description = "Images that nix2container made until now";
+          description = "Migration from nix2container";
         };
         on-a-base = {
           path = ./examples/on-a-base;
-          description = "An image on another one, which a lock pins";
+          description = "An image on a base image that a lock pins";
         };
       };
     };

@@ -1,6 +1,6 @@
-# What keeps images from being in one archive, layout or plan: the first two have one image a name
-# and tag, a plan has one a name. `members` are `{ where; image; together; }`, the last one whether
-# the image is planned with the others.
+# The conflicts of names between images of one archive, layout or plan: in an archive or a layout,
+# name and tag are unique; in a plan, the name is. `members` is a list of `{ where; image; inPlan; }`;
+# `inPlan` is true if the image is planned together with others.
 members:
 let
   types = import ./types.nix;
@@ -15,9 +15,9 @@ let
     if one.image.imageName != imageName then
       [ ]
     else if common != [ ] then
-      problem "it is called `${imageName}:${builtins.head common}`, as `${one.where}` is; give one of them another `name` or `tag`"
-    else if one.together && two.together then
-      problem "it is called `${imageName}`, as `${one.where}` is, and images are planned together by their names; give one of them another `name`, or a `layering.mode` of \"image\""
+      problem "`${one.where}` has the same name and tag, `${imageName}:${builtins.head common}`; give one of them another `name` or `tag`"
+    else if one.inPlan && two.inPlan then
+      problem "`${one.where}` has the same name, `${imageName}`, and images that are planned together need different names; give one of them another `name`, or set its `layering.mode` to \"image\""
     else
       [ ];
 in

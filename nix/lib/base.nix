@@ -1,6 +1,6 @@
-# The image to build on, as the spec has it. Of a lock (`cooper lock` wrote it) each blob is a
-# derivation of its own, fixed by its digest: what two bases share is fetched once, and what
-# is in a binary cache not at all.
+# The base image in the form of the spec. Each blob of a lock is a fixed-output derivation of its own:
+# a blob that two bases share is fetched once, and one in a binary cache is not fetched from the
+# registry.
 { pkgs, cooper }:
 { base, platform }:
 let
@@ -13,7 +13,7 @@ let
       hex = builtins.substring 7 64 digest;
     in
     derivation {
-      # By its digest alone, so that any lock that names it means the same store path.
+      # The name depends only on the digest, so that all locks with this blob share one store path.
       name = "blob-${builtins.substring 0 12 hex}";
       inherit (pkgs.stdenv.buildPlatform) system;
       builder = "${cooper.cooper}/bin/cooper";

@@ -1,5 +1,5 @@
-# buildImageIndex: one image for several platforms under one name. A client that pulls it gets
-# the image for its own.
+# buildImageIndex: images for several platforms under one name. A client that pulls the name gets the
+# image for its platform.
 { pkgs, cooper }:
 arguments: attributes:
 let
@@ -23,44 +23,44 @@ let
     in
     "${platform.os}/${platform.architecture}${if platform.variant == null then "" else "/${platform.variant}"}";
 
-  # What the images say of each other; asked only once each is one.
+  # Problems between the images, evaluated after the check of each image.
   problems =
     if images == { } then
-      types.problem "images" "there is none; write `images = { amd64 = …; arm64 = …; };`"
+      types.problem "images" "the set is empty; write `images = { amd64 = …; arm64 = …; };`"
     else
       builtins.concatMap (
         key:
         let
           image = images.${key};
-          twin = builtins.filter (other: other < key && platformOf other == platformOf key) keys;
+          duplicate = builtins.filter (other: other < key && platformOf other == platformOf key) keys;
         in
         (
           if image.imageName != first.imageName then
-            types.problem "images.${key}" "it is called `${image.imageName}`, and `images.${builtins.head keys}` `${first.imageName}`; an index has one name"
+            types.problem "images.${key}" "its name is `${image.imageName}`, and that of `images.${builtins.head keys}` is `${first.imageName}`; all images of an index need the same name"
           else
             [ ]
         )
         ++ (
-          if twin != [ ] then
-            types.problem "images.${key}" "it is for ${platformOf key}, as `images.${builtins.head twin}` is; make it with the packages or the `platform` of another"
+          if duplicate != [ ] then
+            types.problem "images.${key}" "its platform is ${platformOf key}, like that of `images.${builtins.head duplicate}`; use packages for another platform, or set `platform`"
           else
             [ ]
         )
       ) keys;
-  fine =
+  isValid =
     types.throwUnlessValid "an image index" (shape.check "" arguments) && types.throwUnlessValid "an image index" problems;
 
-  made = (import ./derivations.nix { inherit pkgs cooper; }).index {
+  outputs = (import ./derivations.nix { inherit pkgs cooper; }).index {
     name = baseNameOf first.imageName;
     inherit attributes;
     specs = map (key: images.${key}.spec) keys;
   };
 in
-assert fine;
-made.archive
+assert isValid;
+outputs.archive
 // attributes.passthru or { }
 // {
-  inherit (made) layout push;
+  inherit (outputs) layout push;
   inherit images;
   imageName = first.imageName;
   imageTag = first.imageTag;

@@ -1,6 +1,6 @@
-# buildImageSet: images that belong together. They are loaded, pushed and written to one
-# layout at once, so that a layer which several of them use moves and lies there once;
-# with `layering = "set"` their layers are planned together too.
+# buildImageSet: several images that are loaded, pushed and written to a layout together, so that a
+# layer that several of them use is stored and sent once. With `layering = "set"` their layers are
+# planned together too.
 { pkgs, cooper }:
 arguments: attributes:
 let
@@ -13,7 +13,7 @@ let
       images = types.attrsOf (import ./image-type.nix);
     };
   };
-  given =
+  members =
     assert types.throwUnlessValid "an image set" (
       shape.check "" arguments
       ++ (if (arguments.images or null) == { } then types.problem "images" "the set is empty" else [ ])
@@ -23,58 +23,58 @@ let
         map (key: {
           where = "images.${key}";
           image = arguments.images.${key};
-          together = plannedTogether arguments.images.${key};
+          inPlan = isPlannedInSet arguments.images.${key};
         }) (builtins.attrNames arguments.images)
       )
     );
     builtins.mapAttrs (_: import ./with-created.nix { inherit pkgs cooper; } (arguments.created or null)) arguments.images;
   name = arguments.name or "images";
-  keys = builtins.attrNames given;
+  keys = builtins.attrNames members;
 
-  plannedTogether = member: (member.image.spec.layering.mode or "image") == "set";
-  others = key: builtins.filter (other: other != key && plannedTogether given.${other}) keys;
+  isPlannedInSet = member: (member.image.spec.layering.mode or "image") == "set";
+  others = key: builtins.filter (other: other != key && isPlannedInSet members.${other}) keys;
 
-  together = builtins.filter (key: plannedTogether given.${key}) keys;
-  layeringOf = key: given.${key}.image.spec.layering;
+  inSet = builtins.filter (key: isPlannedInSet members.${key}) keys;
+  layeringOf = key: members.${key}.image.spec.layering;
 
-  # Each image is planned with its own `layering` for all of them: were it another, the layers
-  # that they share would be others too.
-  first = builtins.head together;
-  unlike = builtins.filter (
+  # Each image is planned with its own `layering` for all of them. With different settings the images
+  # would share fewer layers.
+  first = builtins.head inSet;
+  mismatched = builtins.filter (
     key: builtins.removeAttrs (layeringOf key) [ "lock" ] != builtins.removeAttrs (layeringOf first) [ "lock" ]
-  ) together;
-  differing =
+  ) inSet;
+  differences =
     key:
     let
       both = layeringOf first // layeringOf key;
-      differs = name: (layeringOf first).${name} or null != (layeringOf key).${name} or null;
+      isDifferent = name: (layeringOf first).${name} or null != (layeringOf key).${name} or null;
     in
-    builtins.filter (name: name != "lock" && differs name) (builtins.attrNames both);
-  agreed = types.throwUnlessValid "an image set" (
+    builtins.filter (name: name != "lock" && isDifferent name) (builtins.attrNames both);
+  layeringIsEqual = types.throwUnlessValid "an image set" (
     builtins.concatMap (
       key:
-      types.problem "images.${key}" "its `layering` is not that of `images.${first}` (${builtins.concatStringsSep ", " (differing key)}), and they are planned together; write it once, `let layering = { … }; in`, and give it to each image of the set"
-    ) unlike
+      types.problem "images.${key}" "its `layering` differs from that of `images.${first}` in ${builtins.concatStringsSep ", " (differences key)}; images that are planned together need the same one: write `let layering = { … }; in` and use it for each image of the set"
+    ) mismatched
   );
-  # An image that is new in the set is not in the lock yet, and goes by that of the others.
+  # An image that is new in the set is not in the lock yet; it uses the entry of the others.
   lock = builtins.foldl' (
     longest: key:
     let
       own = (layeringOf key).lock or [ ];
     in
     if builtins.length own > builtins.length longest then own else longest
-  ) [ ] together;
+  ) [ ] inSet;
 
-  # The siblings' paths become part of what a "set" image is planned by.
-  planned =
+  # The store paths of the siblings are part of the plan of each image.
+  planInSet =
     key:
     let
-      member = given.${key};
+      member = members.${key};
     in
-    if !plannedTogether member then
+    if !isPlannedInSet member then
       member
     else
-      assert agreed;
+      assert layeringIsEqual;
       import ./image.nix { inherit pkgs cooper; } {
         inherit (member.image)
           configFragments
@@ -88,23 +88,23 @@ let
         };
         siblings = builtins.listToAttrs (
           map (other: {
-            name = given.${other}.imageName;
-            value = given.${other}.image.closure;
+            name = members.${other}.imageName;
+            value = members.${other}.image.closure;
           }) (others key)
         );
       };
-  images = builtins.mapAttrs (key: _: planned key) given;
+  images = builtins.mapAttrs (key: _: planInSet key) members;
 
-  made = (import ./derivations.nix { inherit pkgs cooper; }).imageOutputs {
+  outputs = (import ./derivations.nix { inherit pkgs cooper; }).imageOutputs {
     inherit name;
     layoutAttributes = attributes;
     specs = map (key: images.${key}.spec) keys;
   };
 in
-made.layout
+outputs.layout
 // attributes.passthru or { }
 // {
-  inherit (made) load push;
+  inherit (outputs) load push;
   inherit images;
   specs = map (key: images.${key}.spec) keys;
   meta = {

@@ -1,10 +1,10 @@
-# The type of a file's capabilities, as setcap takes them: names, `=` or `+`, and flags.
+# The type of a file's capabilities in the syntax of setcap: names, `=` or `+`, and flags.
 types:
 let
-  near = import ./suggest.nix;
+  suggest = import ./suggest.nix;
   toLower = import ./to-lower.nix;
 
-  # capabilities(7); cooper's src/spec/capability.rs has the same ones.
+  # capabilities(7); src/spec/capability.rs has the same names.
   names = [
     "cap_chown"
     "cap_dac_override"
@@ -51,10 +51,10 @@ let
 
   form =
     types.strMatching
-      "capabilities as setcap writes them, such as \"cap_net_bind_service=ep\""
+      "capabilities in the syntax of setcap, such as \"cap_net_bind_service=ep\""
       "[A-Za-z_]+(,[A-Za-z_]+)*(=[+]?|[+])[eip]+";
 
-  # The names and the flags of a text of that form.
+  # The names and the flags.
   parts = text: builtins.match "([^=+]+)[=+]+([eip]+)" text;
   namesOf =
     text: builtins.filter builtins.isString (builtins.split "," (builtins.elemAt (parts text) 0));
@@ -62,10 +62,10 @@ let
   suggestion =
     name:
     let
-      nearest = near.suggest name names;
-      isNear = builtins.match "; did you mean .*" nearest != null;
+      suggested = suggest name names;
+      isSimilar = builtins.match "; did you mean .*" suggested != null;
     in
-    if isNear then nearest else "; capabilities(7) lists them";
+    if isSimilar then suggested else "; capabilities(7) has a list";
 in
 {
   inherit (form) expects;
@@ -79,24 +79,24 @@ in
       problems
     else
       builtins.concatMap (
-        name: types.problem where "there is no capability `${name}`${suggestion (toLower name)}"
+        name: types.problem where "unknown capability `${name}`${suggestion (toLower name)}"
       ) unknown
       ++ (
         if has "p" value || has "i" value then
           [ ]
         else
-          types.problem where "the flag `e` without `p` or `i` gives a program nothing; write `=ep`"
+          types.problem where "the flag `e` has no effect without `p` or `i`; write `=ep`"
       );
 
-  # A file has one effective flag, not one for each capability.
+  # The kernel stores one effective flag for all capabilities of a file.
   together =
     where: values:
     let
-      known = builtins.filter (value: form.check where value == [ ]) values;
-      effective = builtins.filter (has "e") known;
+      valid = builtins.filter (value: form.check where value == [ ]) values;
+      effective = builtins.filter (has "e") valid;
     in
-    if !builtins.isList values || effective == [ ] || effective == known then
+    if !builtins.isList values || effective == [ ] || effective == valid then
       [ ]
     else
-      types.problem where "all of them must have the flag `e`, or none of them";
+      types.problem where "either all capabilities of a file have the flag `e`, or none of them";
 }

@@ -1,5 +1,5 @@
-# Fields of Docker's config that are of a container and not of an image, and the option that sets
-# each. A runtime reads none of them in an image.
+# Fields of Docker's config that belong to a container, with the option that sets each. No runtime
+# reads them from an image.
 {
   AttachStderr = "docker run --attach";
   AttachStdin = "docker run --attach";

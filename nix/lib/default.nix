@@ -1,8 +1,7 @@
-# mkLib: what a flake calls to make images. One public function a file; README.md has
-# every argument.
+# mkLib: the functions that build images, one file each. README.md has every argument.
 #
-# `pkgs` is the package set whose programs go into images (nixpkgs, or nix/debian);
-# `cooper` the packages of this flake for the machine that builds.
+# `pkgs` is the package set for the contents of images (nixpkgs, or nix/debian). `cooper` is the set
+# of this flake's packages for the machine that builds.
 { pkgs, cooper }:
 let
   overridable = function: names: file: import ./overridable.nix {

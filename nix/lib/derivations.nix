@@ -1,12 +1,12 @@
-# The derivations of an image: its spec, its archive, its layout, and the programs that
-# move it. All of them run the cooper of the machine that builds.
+# The derivations of an image: its spec, archive and layout, and the programs that load, push and
+# stream it. All of them run cooper on the machine that builds.
 { pkgs, cooper }:
 let
   inherit (pkgs.stdenv.buildPlatform) system;
   program = "${cooper.cooper}/bin/cooper";
 
-  # Graphs are asked for by name: `closure` is the image's own. Fragments of the config
-  # are what only a build knows, and so are trees; `spec from-attrs` merges them in.
+  # `graphs` maps names to store paths; `closure` is the graph of the image. `configFragments` and
+  # `trees` are files that exist only after a build; `spec from-attrs` merges them into the spec.
   specOf =
     {
       name,
@@ -27,24 +27,24 @@ let
       exportReferencesGraph = graphs;
     };
 
-  # What is built of finished specs. The bytes of store paths are in it, compressed or
-  # not: those are no references.
+  # An output of finished specs. It contains the bytes of store paths, compressed or not, which Nix
+  # must not take for references.
   build =
     {
       name,
-      verb ? "build",
+      command ? "build",
       format,
       specs,
-      # More of the derivation, or another name.
+      # Additional attributes of the derivation.
       attributes ? { },
     }:
     derivation (
       {
         inherit name system;
         builder = program;
-        # Nix's log looks like a terminal and is none.
+        # `--quiet`, because Nix's log looks like a terminal to programs.
         args = [
-          verb
+          command
           "--quiet"
         ]
         ++ map (spec: "${spec}/spec.json") specs
@@ -79,26 +79,26 @@ in
 {
   inherit specOf;
 
-  # One name for the images of several platforms.
+  # An index of images for several platforms.
   index =
     {
       name,
       specs,
-      # Of the archive's derivation.
+      # Attributes of the archive's derivation.
       attributes ? { },
     }:
     let
-      written =
+      output =
         format: suffix: attributes:
         build {
           name = name + suffix;
-          verb = "index";
+          command = "index";
           inherit format specs attributes;
         };
     in
     {
-      archive = written "archive" ".tar" attributes;
-      layout = written "layout" "-layout" { };
+      archive = output "archive" ".tar" attributes;
+      layout = output "layout" "-layout" { };
       push = script {
         name = "push-${name}";
         arguments = "index";
@@ -106,12 +106,12 @@ in
       };
     };
 
-  # An archive holds one image, a layout any number.
+  # The archive and the layout of one or more images, and programs for them.
   imageOutputs =
     {
       name,
       specs,
-      # Of the archive's derivation, and of the layout's.
+      # Attributes of the derivations of the archive and of the layout.
       attributes ? { },
       layoutAttributes ? { },
     }:

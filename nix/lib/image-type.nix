@@ -1,9 +1,9 @@
-# The type of an argument that is an image: what buildImage gives.
+# The type of an argument that is an image.
 let
   types = import ./types.nix;
 in
 rec {
-  expects = "an image that buildImage or cooper's dockerTools made; a finished archive is none";
+  expects = "an image of buildImage or of cooper's dockerTools, not an archive";
   check =
     where: value:
     if builtins.isAttrs value && value ? image && value ? spec then

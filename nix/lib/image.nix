@@ -1,7 +1,7 @@
-# A spec → the image derivation with everything that hangs on it. `siblings` are the
-# store paths of the other images of a set, by image name: with `layering.mode = "set"`
-# the layers are planned for all of them together. `trees` are derivations with a folder
-# that becomes the image's own files, and `tree.json`, which `cooper spec from-tree` wrote.
+# The image derivation of a spec, with all its attributes. `siblings` has the store paths of the other
+# images of a set by image name: with `layering.mode = "set"` the layers of all images are planned
+# together. `trees` are derivations with a directory of the image's own files, and with `tree.json` of
+# `cooper spec from-tree`.
 { pkgs, cooper }:
 {
   spec,
@@ -10,14 +10,14 @@
   siblings,
   meta,
   passthru,
-  # The attributes of the archive's derivation that overrideAttrs changed.
+  # Attributes of the archive's derivation, from overrideAttrs.
   attributes ? { },
 }:
 let
   derivations = import ./derivations.nix { inherit pkgs cooper; };
-  # "ghcr.io/betracehq/backend" → "backend": store path names know no slash.
+  # "ghcr.io/betracehq/backend" → "backend": names of store paths have no slash.
   name = baseNameOf spec.name;
-  # A base brings its own layers: it is no store path of the image.
+  # The layers of a base are not made of store paths.
   closure = import ./store-paths.nix (builtins.removeAttrs spec [ "base" ]) ++ map (tree: "${tree}") trees;
 
   specDerivation = derivations.specOf {
@@ -33,17 +33,17 @@ let
       }) (builtins.attrNames siblings)
     );
   };
-  made = derivations.imageOutputs {
+  outputs = derivations.imageOutputs {
     inherit name attributes;
     specs = [ specDerivation ];
   };
-  inherit (made) archive;
+  inherit (outputs) archive;
 in
 archive
 // (attributes.passthru or passthru)
 // {
   passthru = attributes.passthru or passthru;
-  inherit (made)
+  inherit (outputs)
     layout
     load
     push
@@ -52,7 +52,7 @@ archive
   spec = specDerivation;
   imageName = spec.name;
   imageTag = builtins.head spec.tags;
-  # What this image was made from, for the functions that make it again with more.
+  # The inputs of this image, for functions that change it.
   image = {
     inherit
       spec

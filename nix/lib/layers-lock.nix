@@ -1,13 +1,13 @@
-# What `cooper plan --write-lock` wrote for an image: its layers, bottom first, as names of
-# packages. Nothing for an image that the file does not have, and where there is no file yet.
+# The entry of an image in the file of `cooper plan --write-lock`: its layers, bottom first, as names
+# of packages. The entry is empty if the file does not exist or lacks the image.
 file: image:
 let
-  read = builtins.fromJSON (builtins.readFile file);
-  again = "write it again: cooper plan SPEC --repack --write-lock=${baseNameOf file}";
+  parsed = builtins.fromJSON (builtins.readFile file);
+  hint = "write it again with `cooper plan SPEC --repack --write-lock=${baseNameOf file}`";
 in
 if !builtins.pathExists file then
   [ ]
-else if (read.version or null) != 1 then
-  throw "cooper: `layering.lock`: ${toString file} is of a version that is not known; ${again}"
+else if (parsed.version or null) != 1 then
+  throw "cooper: `layering.lock`: ${toString file} has an unknown version; ${hint}"
 else
-  read.images.${image} or [ ]
+  parsed.images.${image} or [ ]

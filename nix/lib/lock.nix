@@ -1,21 +1,21 @@
-# A base image's lock, read while Nix evaluates: which blobs it takes for a platform.
+# Reads the lock of a base image during evaluation and selects the image of a platform.
 lock:
 let
   name = baseNameOf (toString lock);
-  written = "write it with `cooper lock NAME:TAG -o ${name}`";
-  there =
+  hint = "write it with `cooper lock NAME:TAG -o ${name}`";
+  exists =
     builtins.pathExists lock
-    || throw "cooper: there is no ${toString lock}; ${written}, and `git add` it where the flake is in git";
-  file = assert there; "${lock}";
-  read = assert there; builtins.fromJSON (builtins.readFile lock);
+    || throw "cooper: ${toString lock} does not exist; ${hint}, and run `git add` if the flake is in git";
+  file = assert exists; "${lock}";
+  parsed = assert exists; builtins.fromJSON (builtins.readFile lock);
   content =
-    if builtins.isAttrs read && (read.version or null) == 1 && read ? platforms then
-      read
+    if builtins.isAttrs parsed && (parsed.version or null) == 1 && parsed ? platforms then
+      parsed
     else
-      throw "cooper: ${file} is no lock of a base image that this cooper reads; ${written}";
+      throw "cooper: ${file} is not a base image lock of a known version; ${hint}";
 
-  # The variants of which each runs the programs of those after it, and the one that a name without
-  # a variant stands for. src/spec/platform.rs has the whole rule.
+  # Each variant runs the programs of the variants after it. `defaults` has the variant of a name
+  # without one. src/spec/platform.rs has the whole rule.
   variants = {
     arm = [
       "v8"
@@ -34,13 +34,13 @@ let
       "v1"
     ];
   };
-  bases = {
+  defaults = {
     arm = "v7";
     arm64 = "v8";
     amd64 = "v1";
   };
 
-  shown =
+  nameOf =
     platform:
     "${platform.os}/${platform.architecture}"
     + (if platform.variant or null == null then "" else "/${platform.variant}");
@@ -49,13 +49,13 @@ let
     platform@{ architecture, ... }:
     let
       bare = "${platform.os}/${architecture}";
-      base = bases.${architecture} or null;
-      wanted = if platform.variant or null == null then base else platform.variant;
+      default = defaults.${architecture} or null;
+      wanted = if platform.variant or null == null then default else platform.variant;
       from =
         list: if list == [ ] || builtins.head list == wanted then list else from (builtins.tail list);
       lower = from (variants.${architecture} or [ ]);
       known = if lower == [ ] && wanted != null then [ wanted ] else lower;
-      named = variant: [ "${bare}/${variant}" ] ++ (if variant == base then [ bare ] else [ ]);
+      named = variant: [ "${bare}/${variant}" ] ++ (if variant == default then [ bare ] else [ ]);
     in
     builtins.concatMap named known
     ++ [ bare ]
@@ -69,7 +69,7 @@ in
       found = builtins.filter (name: content.platforms ? ${name}) (names platform);
     in
     if found == [ ] then
-      throw "cooper: ${file} has nothing for ${shown platform}; it has ${builtins.concatStringsSep ", " (builtins.attrNames content.platforms)}"
+      throw "cooper: ${file} has no image for ${nameOf platform}; its platforms are ${builtins.concatStringsSep ", " (builtins.attrNames content.platforms)}"
     else
       content.platforms.${builtins.head found};
 }

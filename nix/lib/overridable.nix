@@ -1,16 +1,16 @@
-# A function whose results can be changed, as those of nixpkgs' functions: `override` calls it
-# again with other arguments, `overrideAttrs` changes attributes of the derivation. Both keep what
-# the other one changed.
+# Adds `override` and `overrideAttrs` to the results of a function, as nixpkgs does. `override` calls
+# the function with other arguments, `overrideAttrs` changes attributes of the derivation. Each keeps
+# the changes of the other.
 {
   function,
-  # The names of its arguments. `overrideAttrs` takes them too: to nixpkgs' builders many arguments
-  # are attributes of the derivation.
+  # The names of the arguments. `overrideAttrs` accepts them too, because many arguments of nixpkgs'
+  # builders are attributes of the derivation.
   names,
-  # Arguments, and what has been changed of the attributes → the result.
+  # Returns the result for arguments and changed attributes.
   make,
 }:
 let
-  # Attributes of a derivation that do not change what is in it, but for its name.
+  # Attributes of a derivation that do not change its content, except for the name.
   attributeNames = [
     "allowSubstitutes"
     "meta"
@@ -20,9 +20,9 @@ let
     "requiredSystemFeatures"
   ];
   only = names: builtins.intersectAttrs (builtins.listToAttrs (map (name: { inherit name; value = null; }) names));
-  called = change: old: if builtins.isFunction change then change old else change;
+  apply = change: old: if builtins.isFunction change then change old else change;
 
-  # Arguments and attributes after one call of overrideAttrs.
+  # Returns arguments and attributes after one call of overrideAttrs.
   step =
     state: change:
     let
@@ -35,17 +35,17 @@ let
           passthru = state.attributes.passthru or state.arguments.passthru or { };
         };
       new = old // changed;
-      # A set, a function of the old attributes, or one of the new and the old ones.
-      partly = called change old;
+      # `change` is a set, a function of the old attributes, or one of the new and the old attributes.
+      partly = apply change old;
       changed = if builtins.isFunction partly then change new old else partly;
       unknown = builtins.attrNames (builtins.removeAttrs changed (attributeNames ++ names));
-      ofArguments = builtins.removeAttrs (only names changed) attributeNames;
+      changedArguments = builtins.removeAttrs (only names changed) attributeNames;
     in
     if unknown != [ ] then
-      throw "cooper: ${function}: overrideAttrs has `${builtins.concatStringsSep "`, `" unknown}`, and no builder here reads that; there are ${builtins.concatStringsSep ", " attributeNames}, and the arguments of ${function}"
+      throw "cooper: ${function}: overrideAttrs does not support `${builtins.concatStringsSep "`, `" unknown}`; it supports ${builtins.concatStringsSep ", " attributeNames} and the arguments of ${function}"
     else
       {
-        arguments = state.arguments // ofArguments;
+        arguments = state.arguments // changedArguments;
         attributes = state.attributes // only attributeNames changed;
       };
 
@@ -59,7 +59,7 @@ let
     in
     make state.arguments state.attributes
     // {
-      override = new: go (arguments // called new arguments) changes;
+      override = new: go (arguments // apply new arguments) changes;
       overrideAttrs = change: go arguments (changes ++ [ change ]);
     };
 in

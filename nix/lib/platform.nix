@@ -1,4 +1,4 @@
-# The OCI platform whose programs a package set holds.
+# The OCI platform of a package set.
 pkgs:
 let
   platforms = {
@@ -20,4 +20,4 @@ let
   inherit (pkgs.stdenv.hostPlatform) system;
 in
 platforms.${system}
-  or (throw "cooper: an image holds Linux programs, and these packages are for ${system}; call mkLib with packages for Linux, such as nixpkgs.legacyPackages.x86_64-linux, or name the `platform`")
+  or (throw "cooper: images need packages for Linux, and these are for ${system}; call mkLib with packages for Linux, for example nixpkgs.legacyPackages.x86_64-linux, or set `platform`")

@@ -1,8 +1,7 @@
-# Ready parts of an image, asked for by name: each is a piece of buildImage's arguments,
-# and what the caller writes wins over it.
+# The presets. Each has arguments of buildImage; the caller's arguments override them.
 { pkgs }:
 {
-  # The authorities where OpenSSL, Go, Rust's and Java's libraries look for them.
+  # Certificate authorities at the paths that OpenSSL, Go, and the libraries of Rust and Java read.
   ca-certificates =
     let
       bundle = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
@@ -15,7 +14,7 @@
 
   tzdata.symlinks."/usr/share/zoneinfo" = "${pkgs.tzdata}/share/zoneinfo";
 
-  # Names for the ids that every system knows, and where host names are looked up.
+  # Names of the ids that every system has, and the sources of host names.
   nss = {
     users.root = {
       uid = 0;
@@ -38,9 +37,9 @@
 
   tmp.directories."/tmp".mode = "1777";
 
-  # For scripts that start with `#!/usr/bin/env`; with it come coreutils.
+  # For scripts that start with `#!/usr/bin/env`; this adds coreutils to the image.
   env.symlinks."/usr/bin/env" = "${pkgs.coreutils}/bin/env";
 
-  # A static shell without programs of its own.
+  # A static shell without applets.
   sh.symlinks."/bin/sh" = "${pkgs.busybox-sandbox-shell}/bin/busybox";
 }

@@ -1,16 +1,16 @@
-# Checked arguments → spec.json, all but the closure's graph (and without the keys that
-# were not given: cooper knows the defaults).
+# Converts checked arguments to spec.json without the references graph. Arguments that are not set are
+# left out, because cooper has the defaults.
 { pkgs, cooper }:
 arguments:
 let
   presetsByName = import ./presets.nix { inherit pkgs; };
   presets = map (name: presetsByName.${name}) (arguments.presets or [ ]);
 
-  # What presets and the caller say of one thing; the caller wins.
+  # An argument of the presets and of the caller, which overrides them.
   merged =
     key: builtins.foldl' (sum: part: sum // (part.${key} or { })) { } (presets ++ [ arguments ]);
 
-  given = builtins.intersectAttrs {
+  copied = builtins.intersectAttrs {
     name = null;
     annotations = null;
     includeStorePaths = null;
@@ -36,7 +36,7 @@ let
     else
       value;
 
-  # Env keeps the caller's order; a preset's variable is added when the caller has none.
+  # The caller's variables keep their order; variables of presets that the caller lacks follow.
   callersEnv =
     let
       env = config.Env or [ ];
@@ -72,8 +72,8 @@ let
     StartInterval = null;
   };
 
-  # What an image is asked about is not therefore in it.
-  asked = builtins.mapAttrs (_: map (path: builtins.unsafeDiscardStringContext "${path}")) (
+  # A path named in `checks` must not become a dependency; its string context is dropped.
+  assertedPaths = builtins.mapAttrs (_: map (path: builtins.unsafeDiscardStringContext "${path}")) (
     builtins.intersectAttrs {
       mustContain = null;
       mustNotContain = null;
@@ -88,10 +88,10 @@ let
 
   layering = arguments.layering or { };
   optional = condition: attributes: if condition then attributes else { };
-  # Where an earlier plan put this image's packages. A file that is not there yet holds nothing.
+  # The layers of an earlier plan; empty if the file does not exist yet.
   lock = import ./layers-lock.nix arguments.layering.lock arguments.name;
 in
-given
+copied
 // times
 // {
   version = 1;
@@ -133,7 +133,7 @@ given
   compression.algorithm = arguments.compression;
 }
 // optional (arguments ? checks) {
-  checks = arguments.checks // asked;
+  checks = arguments.checks // assertedPaths;
 }
 // optional (arguments ? base) {
   base = import ./base.nix { inherit pkgs cooper; } {

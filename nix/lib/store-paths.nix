@@ -1,13 +1,12 @@
-# The store paths that a value mentions anywhere, in packages, commands or file texts:
-# what an image's closure is made of.
+# The store paths in a value, for example in packages, commands or texts of files: the roots of an
+# image's closure.
 #
-# Nix keeps with a string which derivations and sources it came from, but not where in
-# it they stand. So the paths are found in the text, and cut to the names that those
-# derivations have: a full stop after a path in a text is then not taken for its end.
-# A path written out by hand, which Nix knows nothing of, is not in the image.
+# The context of a string has the derivations and sources that it refers to, but not their positions.
+# So the paths are found in the text and cut to the names of those derivations: a full stop after a
+# path does not become part of it. A path without context is not in the image.
 #
-# What is addressed by its content has no path yet: in its place stands a hash, for which Nix
-# writes the path, in the graph too, once that is built.
+# A content-addressed output has a placeholder hash in place of its path. Nix replaces the hash by the
+# path after the build, also in the references graph.
 value:
 let
   text = builtins.toJSON value;
@@ -39,8 +38,8 @@ let
     pattern:
     builtins.concatMap (part: if builtins.isList part then part else [ ]) (builtins.split "(${pattern})" plain);
   found = matches "${prefix}[0-9a-z]{32}-[0-9a-zA-Z+._?=-]+";
-  # In the letters of Nix's base 32. Without a derivation behind it, it stands for nothing.
-  unbuilt = if context == { } then [ ] else matches "/[0-9a-df-np-sv-z]{52}";
+  # Placeholders are in Nix's base 32. Text without context has none.
+  placeholders = if context == { } then [ ] else matches "/[0-9a-df-np-sv-z]{52}";
   cut =
     path:
     let
@@ -60,7 +59,7 @@ let
       map (name: {
         inherit name;
         value = null;
-      }) (builtins.concatMap cut found ++ unbuilt)
+      }) (builtins.concatMap cut found ++ placeholders)
     )
   );
 in

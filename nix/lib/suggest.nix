@@ -1,10 +1,10 @@
-# Which known name did a mistyped one mean? Names within a third of their length of
-# edits count as near; otherwise all the known ones are listed.
+# The end of a message about an unknown name: the most similar known name if the edit distance is at
+# most a third of the length, otherwise all known names.
 let
   characters = text: builtins.genList (i: builtins.substring i 1 text) (builtins.stringLength text);
   least = a: b: if a < b then a else b;
 
-  # Edit distance, row by row.
+  # The Levenshtein distance.
   distance =
     from: to:
     let
@@ -25,20 +25,17 @@ let
     in
     builtins.elemAt (builtins.foldl' nextRow first (characters from)) (builtins.length target);
 in
-{
-  suggest =
-    name: known:
-    let
-      ranked = builtins.sort (a: b: a.distance < b.distance) (
-        map (candidate: {
-          inherit candidate;
-          distance = distance name candidate;
-        }) known
-      );
-      best = builtins.head ranked;
-    in
-    if known != [ ] && best.distance * 3 <= builtins.stringLength name + 2 then
-      "; did you mean `${best.candidate}`?"
-    else
-      "; there are ${builtins.concatStringsSep ", " known}";
-}
+name: known:
+let
+  ranked = builtins.sort (a: b: a.distance < b.distance) (
+    map (candidate: {
+      inherit candidate;
+      distance = distance name candidate;
+    }) known
+  );
+  best = builtins.head ranked;
+in
+if known != [ ] && best.distance * 3 <= builtins.stringLength name + 2 then
+  "; did you mean `${best.candidate}`?"
+else
+  "; expected one of ${builtins.concatStringsSep ", " known}"

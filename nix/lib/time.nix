@@ -1,6 +1,6 @@
-# A time as callers write it → RFC 3339; null for any other text. Without a zone it is UTC, and
-# fractions of a second are dropped, as image times are whole seconds.
-# `self.lastModifiedDate` of a flake is the form without punctuation.
+# Converts a time to RFC 3339; returns null for text in another form. The default zone is UTC.
+# Fractions of a second are dropped, because image times are whole seconds. The form without
+# punctuation is that of a flake's `self.lastModifiedDate`.
 text:
 let
   day = "([0-9]{4})-?(0[1-9]|1[0-2])-?(0[1-9]|[12][0-9]|3[01])";

@@ -1,4 +1,4 @@
-# A text in small letters.
+# Converts ASCII letters to lower case.
 let
   letters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
 in

@@ -1,11 +1,11 @@
-# Types for arguments. A type is `{ expects; check; }`: `check where value` lists what is
-# wrong, each problem naming the place and what to write there, so that a caller sees all
-# of them at once and a test can compare them.
+# Types of arguments. A type is `{ expects; check; }`. `check where value` returns a list of problems,
+# each with its place and a fix, so that a caller sees all of them together and a test can compare
+# them.
 let
-  near = import ./suggest.nix;
+  suggest = import ./suggest.nix;
   time = import ./time.nix;
 
-  article = {
+  kinds = {
     int = "a number";
     bool = "a boolean";
     string = "a string";
@@ -32,15 +32,15 @@ let
     value:
     let
       kind = builtins.typeOf value;
-      short = builtins.isInt value || builtins.isString value && builtins.stringLength value < 80;
-      shown = if short then " ${builtins.toJSON value}" else "";
+      isShort = builtins.isInt value || builtins.isString value && builtins.stringLength value < 80;
+      suffix = if isShort then " ${builtins.toJSON value}" else "";
     in
     if isPackage value then
       "the package" + (if value ? name then " ${value.name}" else "")
     else
-      article.${kind} + shown;
+      kinds.${kind} + suffix;
 
-  # A package is a set too, whose attributes nobody means.
+  # A package is a set too, but its attributes are not arguments.
   ifSet =
     expects: where: value: problems:
     if builtins.isAttrs value && !isPackage value then
@@ -51,12 +51,12 @@ in
 rec {
   inherit problem fromPredicate;
 
-  # Throws what `check` found.
+  # Returns true if there are no problems, and throws them otherwise.
   throwUnlessValid =
     what: problems:
     problems == [ ]
-    || throw "cooper: ${what} cannot be made of these arguments:\n${
-      builtins.concatStringsSep "\n" (map (found: "  - ${found}") problems)
+    || throw "cooper: invalid arguments for ${what}:\n${
+      builtins.concatStringsSep "\n" (map (problem: "  - ${problem}") problems)
     }";
 
   anything = {
@@ -68,7 +68,7 @@ rec {
     check =
       where: value:
       if isPackage value then
-        problem where "this must be a string, not ${describe value}; write the path of what is meant in it, such as \"\${package}/bin/program\""
+        problem where "this must be a string, not ${describe value}; write the path of a file in it, such as \"\${package}/bin/program\""
       else
         (fromPredicate "a string" builtins.isString).check where value;
   };
@@ -78,8 +78,8 @@ rec {
 
   package = fromPredicate "a package" isPackage;
 
-  # A package, a path of the flake's own source, or a string that names a store path: of what is
-  # addressed by its content a hash, until it is built.
+  # A package, a path in the flake's source, or a string that starts with a store path. The string of
+  # a content-addressed output starts with a placeholder hash until the output is built.
   anyStorePath = fromPredicate "a package, a file such as ./file, or a store path" (
     value:
     builtins.isPath value
@@ -90,12 +90,12 @@ rec {
     check =
       where: value:
       if builtins.isPath value && !builtins.pathExists value then
-        problem where "there is no ${toString value}; a flake in git has only files that `git add` knows"
+        problem where "${toString value} does not exist; run `git add` if the flake is in git"
       else
         anyStorePath.check where value;
   };
 
-  # A file of the flake's own source: ./layers.lock.json.
+  # A file in the flake's source, for example ./layers.lock.json.
   lockFile = fromPredicate "the path of a lock file, such as ./layers.lock.json" (
     value: builtins.isPath value || builtins.isString value && builtins.match "/.*" value != null
   );
@@ -108,14 +108,14 @@ rec {
     value: builtins.elem value values
   );
 
-  # A string of a certain form; `expects` says which in words.
+  # A string that matches a pattern, which `expects` describes.
   strMatching = expects: pattern: fromPredicate expects (
     value: builtins.isString value && builtins.match pattern value != null
   );
 
-  # In each form that time.nix reads.
+  # A time in any form that time.nix accepts.
   timestamp = rec {
-    expects = "a time that is the same in every build, such as \"2026-01-31\", \"2026-01-31T12:00:00Z\" or `self.lastModifiedDate`";
+    expects = "a fixed time, such as \"2026-01-31\", \"2026-01-31T12:00:00Z\" or `self.lastModifiedDate`";
     check =
       where: value:
       if value == "now" then
@@ -152,14 +152,14 @@ rec {
       );
   };
 
-  # The first type whose kind fits decides, so that its own error is the one shown.
-  either = left: fits: right: {
+  # `isLeft value` selects one of two types, so that a problem comes from only one of them.
+  either = left: isLeft: right: {
     expects = "${left.expects}, or ${right.expects}";
-    check = where: value: if fits value then left.check where value else right.check where value;
+    check = where: value: if isLeft value then left.check where value else right.check where value;
   };
 
-  # Known attributes only; `required` ones must be there. `elsewhere` says of names that are known
-  # from other tools what to write.
+  # An attribute set with known attributes, of which the `required` ones must exist. `renamed` maps
+  # names that other tools use to the text that replaces them.
   record =
     {
       required ? [ ],
@@ -175,12 +175,12 @@ rec {
         if fields ? ${name} then
           fields.${name}.check (at where name) value.${name}
         else
-          problem (at where name) "there is no such argument${
-            if renamed ? ${name} then "; write ${renamed.${name}}" else near.suggest name known
+          problem (at where name) "unknown argument${
+            if renamed ? ${name} then "; write ${renamed.${name}}" else suggest name known
           }";
       ofMissing =
         where: value: name:
-        if value ? ${name} then [ ] else problem (at where name) "this is missing; it must be ${fields.${name}.expects}";
+        if value ? ${name} then [ ] else problem (at where name) "missing; it must be ${fields.${name}.expects}";
     in
     {
       inherit expects;

@@ -1,4 +1,4 @@
-# An image with `created` of the set or the index that it is in; its own `created` wins.
+# Gives an image the `created` of its set or index, unless it has one.
 { pkgs, cooper }:
 created: image:
 if created == null || image.image.spec ? created then

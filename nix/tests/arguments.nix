@@ -39,8 +39,8 @@ let
 in
 [
   (refused "an argument list instead of a set" [ ] "" "must be an attribute set")
-  (refused "no name" { } "name" "is missing")
-  (refused "a mistyped argument is suggested" (ok // { entrypont = [ ]; }) "entrypont" "there are")
+  (refused "no name" { } "name" "missing; it must be")
+  (refused "a mistyped argument is suggested" (ok // { entrypont = [ ]; }) "entrypont" "expected one of")
   (refused "a mistyped argument near a known one" (ok // { content = [ ]; }) "content" "did you mean `contents`?")
   (refused "a mistyped config key" (ok // { config.entrypont = [ ]; }) "config.entrypont" "did you mean `Entrypoint`?")
   (refused "capitals in a name" { name = "App"; } "name" "an image name")
@@ -104,8 +104,8 @@ in
   (refused "one image of a lock" (ok // { base = { lock = ./.; reference = "x:1"; }; }) "base.reference" "one image already")
   (refused "passthru that is no set" (ok // { passthru = 3; }) "passthru" "an attribute set")
   (refused "the time of the build" (ok // { created = "now"; }) "created" "`self.lastModifiedDate`")
-  (refused "a time that is none" (ok // { created = "2026-13-01"; }) "created" "a time that is the same in every build")
-  (refused "a time in seconds" (ok // { mtime = 1; }) "mtime" "a time that is the same in every build")
+  (refused "a time that is none" (ok // { created = "2026-13-01"; }) "created" "a fixed time")
+  (refused "a time in seconds" (ok // { mtime = 1; }) "mtime" "a fixed time")
 
   {
     name = "the images of one's own packages are made of packages";

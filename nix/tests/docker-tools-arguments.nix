@@ -58,9 +58,9 @@ in
   (refuses "now" "buildImage" { created = "now"; } "created" "self.lastModifiedDate")
   (refuses "a time that is none" "buildLayeredImage" { mtime = "soon"; } "mtime" "2026-01-31")
   (refuses "a compressor that there is not" "buildLayeredImage" { compressor = "xz"; } "compressor" "zstd")
-  (refuses "a compressor for a stream" "streamLayeredImage" { compressor = "gz"; } "compressor" "no such argument")
+  (refuses "a compressor for a stream" "streamLayeredImage" { compressor = "gz"; } "compressor" "unknown argument")
   (refuses "a mistyped argument" "buildLayeredImage" { content = [ ]; } "content" "did you mean `contents`?")
-  (refuses "maxLayers, which is not its" "buildImage" { maxLayers = 3; } "maxLayers" "no such argument")
+  (refuses "maxLayers, which is not its" "buildImage" { maxLayers = 3; } "maxLayers" "unknown argument")
 
   (refuses "more layers than Docker takes, by the name that was written," "buildLayeredImage" { maxLayers = 127; } "maxLayers" "from 1 to 125")
   (refuses "an unknown processor, by the name that was written," "buildImage" { architecture = "x86-64"; } "architecture" "OCI's name of a processor")

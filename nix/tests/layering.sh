@@ -7,7 +7,7 @@ unlike_layering() {
         set = one: two: (lib.buildImageSet { images = { one = image "one" one; two = image "two" two; }; }).images.two.spec;
       in { unlike = set { maxLayers = 40; } { maxLayers = 30; }; like = set { maxLayers = 40; } { maxLayers = 40; }; }'
     fails --no-link "path:$work/unlike#unlike" "${with_inputs[@]}" || return 1
-    says 'images.two' && says 'is not that of `images.one` (maxLayers)' && says 'let layering' || return 1
+    says 'images.two' && says 'differs from that of `images.one` in maxLayers' && says 'let layering' || return 1
     built like "path:$work/unlike#like"
 }
 
@@ -22,9 +22,9 @@ same_name() {
         other = set "v1" "debug" "image";
       }'
     fails --no-link "path:$work/same#same" "${with_inputs[@]}" || return 1
-    says '`images.two`: it is called `app:v1`, as `images.one` is' || return 1
+    says '`images.two`: `images.one` has the same name and tag, `app:v1`' || return 1
     fails --no-link "path:$work/same#together" "${with_inputs[@]}" || return 1
-    says '`images.two`: it is called `app`, as `images.one` is' && says 'planned together' || return 1
+    says '`images.two`: `images.one` has the same name, `app`' && says 'planned together' || return 1
     built other "path:$work/same#other" || return 1
     grep -q '/app:v1"' "$work/other/index.json" && grep -q '/app:debug"' "$work/other/index.json" ||
         { cat "$work/other/index.json"; return 1; }

@@ -42,7 +42,7 @@ unknown_machine() {
             on = pkgs // { stdenv = pkgs.stdenv // { buildPlatform.system = \"$system\"; }; };
           in { image = (cooper.lib.mkLib on).buildImage { name = \"app\"; contents = [ pkgs.tzdata ]; }; }"
         fails --no-link "path:$work/machine#image" "${with_inputs[@]}" || return 1
-        says "packages are built on $system" && says 'there is one for x86_64-linux, aarch64-linux' || return 1
+        says "packages are built on $system" && says 'it has one for x86_64-linux, aarch64-linux' || return 1
     done
 }
 
@@ -97,5 +97,5 @@ static_program() {
 one_platform_twice() {
     both_of 'one = amd64; two = amd64;'
     fails --no-link "path:$work/both#both" "${with_inputs[@]}" || return 1
-    says 'images.two' && says 'it is for linux/amd64, as `images.one` is'
+    says 'images.two' && says 'its platform is linux/amd64, like that of `images.one`'
 }

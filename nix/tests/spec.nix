@@ -24,7 +24,7 @@ let
   pathsOf = value: map builtins.unsafeDiscardStringContext (import ../lib/store-paths.nix value);
   plain = builtins.unsafeDiscardStringContext;
   sorted = builtins.sort (a: b: a < b);
-  suggest = name: (import ../lib/suggest.nix).suggest name [ "contents" "config" "files" ];
+  suggest = name: import ../lib/suggest.nix name [ "contents" "config" "files" ];
 in
 [
   {
@@ -133,6 +133,6 @@ in
   {
     name = "a far name lists the known ones";
     actual = suggest "zzzzzzzz";
-    expected = "; there are contents, config, files";
+    expected = "; expected one of contents, config, files";
   }
 ]

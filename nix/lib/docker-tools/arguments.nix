@@ -1,6 +1,5 @@
-# What the functions take, checked at evaluation: nixpkgs' arguments, and cooper's own
-# beside them, which say what cannot be said the old way. README.md has the table; a test
-# compares the two.
+# The arguments of the functions, checked at evaluation: those of nixpkgs, and cooper's additional ones
+# for settings that nixpkgs has no argument for. A test compares them with the table of ../README.md.
 let
   types = import ../types.nix;
   inherit (types)
@@ -16,23 +15,23 @@ let
     string
     ;
 
-  # Checked by ../arguments.nix, under the same names, once they are cooper's arguments.
+  # Checked by ../arguments.nix under the same names, after the translation.
   later = anything;
 
-  # An argument that is given up: its neutral values mean nothing, any other is refused.
+  # An argument that is accepted only with a neutral value.
   unsupported = neutral: instead: {
     expects = "left out";
     check = where: value: if builtins.elem value neutral then [ ] else problem where instead;
   };
   oneOrMore = types.either (types.listOf storePath) builtins.isList (nullOr storePath);
-  owner = what: unsupported [ 0 "root" ] "the store's files are root's in every image, so that images share them; ${what}";
+  owner = what: unsupported [ 0 "root" ] "files of the store belong to root in every image, so that images share layers; ${what}";
   ownerByFile = owner "give an owner by path: `directories.\"/data\" = { uid = 1000; gid = 1000; }`, or `files`";
-  asData = "write what it makes as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, here beside the other arguments; what needs no root goes into `extraCommands`, and a script that adds accounts into buildLayeredImage's `fakeRootCommands`, after dockerTools.shadowSetup";
+  asData = "write its results as `directories.\"/data\" = { mode = \"0755\"; uid = 1000; gid = 1000; }`, `files`, `symlinks`, `users` and `groups`, next to the other arguments; commands that do not need root go into `extraCommands`, and a script that adds accounts into buildLayeredImage's `fakeRootCommands`, after dockerTools.shadowSetup";
 
   inherit (import ../arguments.nix) architecture maxLayers;
 
-  # Docker's config, of which a container's fields say nothing while they are empty. The rest is
-  # checked by ../arguments.nix.
+  # Docker's config. Fields of a container are accepted only if they are empty; ../arguments.nix checks
+  # the other fields.
   containerFields = import ../container-fields.nix;
   config = set // {
     check =
@@ -49,7 +48,7 @@ let
     ""
   ];
 
-  # cooper's own.
+  # cooper's additional arguments.
   native = builtins.listToAttrs (
     map (name: {
       inherit name;
@@ -76,16 +75,16 @@ let
     uname = ownerByFile;
     gname = ownerByFile;
     inherit maxLayers;
-    # nixpkgs' planner prints more then; `cooper plan` prints what there is to print.
+    # It makes nixpkgs' planner print more; `cooper plan` prints the plan.
     debug = bool;
     fakeRootCommands = string;
     enableFakechroot =
       unsupported [ false ]
-        "there is no chroot to run commands in: they run where the image's `/` is laid out; write `./data` where they say `/data`, in `fakeRootCommands`";
+        "there is no chroot: commands run where the image's `/` is laid out; write `./data` where they say `/data`, in `fakeRootCommands`";
     includeStorePaths = bool;
     layeringPipeline =
       unsupported [ null ]
-        "layers are planned by what changes together; write `layering.groups = [ { name = \"base\"; paths = [ … ]; } ]` for layers of your own, and `layering.changesOften` for what changes with every release";
+        "cooper plans layers by the packages that change together; write `layering.groups = [ { name = \"base\"; paths = [ … ]; } ]` for layers of your own, and `layering.changesOften` for packages that change with every release";
   };
   compressor = types.enum [
     "gz"
@@ -113,7 +112,7 @@ in
       fromImageTag = nullOr string;
       uid = types.intBetween 0 4294967294;
       gid = types.intBetween 0 4294967294;
-      runAsRoot = unsupported [ null ] "there is no virtual machine to run it in; ${asData}";
+      runAsRoot = unsupported [ null ] "there is no virtual machine; ${asData}";
       diskSize = natural;
       buildVMMemorySize = natural;
     }
@@ -135,7 +134,7 @@ in
       finalImageTag = nullOr string;
       tlsVerify = unsupported [
         true
-      ] "a registry on another machine is spoken to over TLS, and its certificate checked";
+      ] "connections to a registry on another machine use TLS with a checked certificate";
     };
   };
 }

@@ -1,6 +1,6 @@
-# dockerTools: nixpkgs' functions under their own names, with their own arguments, so that
-# a flake gets cooper by one line: `dockerTools = (cooper.lib.mkLib pkgs).dockerTools;`.
-# ../README.md has the table of what is the same and what differs.
+# dockerTools: the functions of nixpkgs' dockerTools with the same names and arguments, so that a flake
+# migrates with one line: `dockerTools = (cooper.lib.mkLib pkgs).dockerTools;`. ../README.md has a
+# table of the differences, README.md the file of each function.
 { pkgs, cooper }:
 let
   make = import ./make-image.nix { inherit pkgs cooper; };
@@ -23,17 +23,17 @@ let
     make = import ./merge-images.nix { inherit pkgs cooper; };
   };
   withNixDb = function: arguments: function (arguments // { includeNixDB = true; });
-  shell = "a derivation's environment builds a package and is not what ships; name the tools in `contents` of buildLayeredImage";
-  unsupported = name: instead: _: throw "cooper: dockerTools.${name} is not there: ${instead}";
+  shell = "the environment of a derivation is for building a package; add the tools to `contents` of buildLayeredImage";
+  unsupported = name: instead: _: throw "cooper: dockerTools.${name} is not supported: ${instead}";
 in
 {
   inherit buildImage buildLayeredImage streamLayeredImage;
   buildLayeredImageWithNixDb = withNixDb buildLayeredImage;
   buildImageWithNixDb = withNixDb buildImage;
-  exportImage = unsupported "exportImage" "nothing is unpacked here; `docker export`, or `umoci unpack` of the image's `layout`, gives its files";
+  exportImage = unsupported "exportImage" "cooper does not unpack images; use `docker export`, or `umoci unpack` of the image's `layout`";
   buildNixShellImage = unsupported "buildNixShellImage" shell;
   streamNixShellImage = unsupported "streamNixShellImage" shell;
-  # Its results have `overrideAttrs` alone, as in nixpkgs.
+  # As in nixpkgs, the results have only `overrideAttrs`.
   mergeImages = images: builtins.removeAttrs (mergeImages { inherit images; }) [ "override" ];
   pullImage = import ./pull-image.nix { inherit pkgs cooper; };
 

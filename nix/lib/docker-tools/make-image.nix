@@ -1,6 +1,5 @@
-# An image out of arguments that are checked against `type`. What `contents` and
-# the commands make is a derivation of its own (root.sh), whose entries become the
-# image's own files.
+# Builds an image from checked arguments. A separate derivation (root.sh) lays out the files of
+# `contents` and of the commands, which become the image's own files.
 { pkgs, cooper }:
 {
   function,
@@ -29,7 +28,7 @@ let
   includeNixDB = arguments.includeNixDB or false == true;
   withoutStore =
     if includeNixDB && arguments.includeStorePaths or true == false then
-      problem "includeNixDB" "with `includeStorePaths = false` there are no store paths for a database"
+      problem "includeNixDB" "`includeStorePaths = false` leaves no store paths for a database"
     else
       [ ];
   name = baseNameOf native.name;

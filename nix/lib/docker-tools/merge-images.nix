@@ -14,7 +14,7 @@ let
         builtins.genList (at: {
           where = "images[${toString at}]";
           image = builtins.elemAt images at;
-          together = false;
+          inPlan = false;
         }) (builtins.length images)
       )
     );

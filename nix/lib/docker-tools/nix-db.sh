@@ -1,5 +1,5 @@
 # Lays out Nix's database of the store paths that the image of $spec has in $out/tree, and
-# writes $out/tree.json. Neither the time nor the folder of the build is in it.
+# writes $out/tree.json. It contains neither the time nor the directory of the build.
 in_environment out spec cooper jq nixStore sqlite
 state=$out/tree/nix/var/nix
 mkdir -p "$state/db" "$state/gcroots/docker" loaded
@@ -14,7 +14,7 @@ mkdir -p "$state/db" "$state/gcroots/docker" loaded
 export NIX_REMOTE="local?root=$PWD/loaded" NIX_CONF_DIR=$PWD NIX_CONFIG="build-users-group =" USER=nobody
 "$jq" -r '.[] | .path, .narHash, .narSize, "", (.references | length), .references[]' paths.json |
     "$nixStore" --load-db
-# Written anew: one file without the marks of how it was filled.
+# A new file has no traces of how the database was filled.
 "$sqlite" loaded/nix/var/nix/db/db.sqlite \
     "UPDATE ValidPaths SET registrationTime = 1; VACUUM INTO '$state/db/db.sqlite'"
 cp loaded/nix/var/nix/db/schema "$state/db"

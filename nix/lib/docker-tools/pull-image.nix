@@ -1,5 +1,5 @@
-# pullImage: an image of a registry as an archive, by its lock. nixpkgs' two digests are not
-# enough to have it: the second one is that of an archive which only one program writes.
+# pullImage: an image of a registry as an archive, from its lock. The two digests of nixpkgs' function
+# are not enough: the second one is the hash of an archive that only skopeo writes.
 { pkgs, cooper }:
 arguments:
 let
@@ -11,7 +11,7 @@ let
     "${arguments.imageName or "NAME"}" + (if isGiven "imageDigest" then "@${arguments.imageDigest}" else "");
   missing =
     if builtins.isAttrs arguments && !isGiven "lock" then
-      problem "lock" "this is missing; sha256 is that of an archive which only skopeo writes. Pin the image once by `cooper lock ${wanted} -o base.lock.json` and write `lock = ./base.lock.json;`"
+      problem "lock" "missing; `sha256` is the hash of an archive that only skopeo writes. Run `cooper lock ${wanted} -o base.lock.json` once and write `lock = ./base.lock.json;`"
     else
       [ ];
 
@@ -39,13 +39,13 @@ let
   unlike =
     (
       if isGiven "imageName" && whole arguments.imageName != whole (repository content.reference) then
-        problem "imageName" "${file} is of ${content.reference}; write it anew by `cooper lock ${wanted}`"
+        problem "imageName" "it does not match ${content.reference} of ${file}; write it again with `cooper lock ${wanted}`"
       else
         [ ]
     )
     ++ (
       if isGiven "imageDigest" && !builtins.elem arguments.imageDigest digests then
-        problem "imageDigest" "${file} has ${content.root.digest}; write it anew by `cooper lock ${wanted}`"
+        problem "imageDigest" "it does not match ${content.root.digest} of ${file}; write it again with `cooper lock ${wanted}`"
       else
         [ ]
     );
