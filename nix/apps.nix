@@ -1,6 +1,6 @@
-# The programs of `nix run`: build-all and its like hand specs to `cooper load`, which
-# assembles and loads in one go; no archive is written unless no daemon answers. By its own
-# name an image is loaded, for its package is an archive, which cannot be run.
+# The programs of `nix run`. build-all and similar programs pass specs to `cooper load`, which assembles
+# and loads the images; an archive is written only if no daemon answers. The app of an image loads it,
+# because its package is an archive, which cannot be run.
 {
   pkgs,
   cooper,
@@ -13,7 +13,7 @@ let
     meta = { inherit description; };
   };
 
-  # What `--only` calls them.
+  # The names for `--only`.
   named = {
     backend = images.backend-docker;
     grafana = images.grafana-with-plugin;
@@ -26,7 +26,7 @@ let
   load = "${cooper}/bin/cooper load";
   options = ''--or-save images ''${IMAGE_TAG:+--tag "$IMAGE_TAG"}'';
 
-  # Prometheus is made only when it is asked for, so the program knows its recipe alone.
+  # Prometheus is built only on request, so the program contains only the path of its derivation.
   prometheusRecipe = builtins.unsafeDiscardOutputDependency images.prometheus-docker.spec.drvPath;
   prometheusSpec = builtins.unsafeDiscardStringContext images.prometheus-docker.spec.outPath;
 
@@ -44,8 +44,8 @@ let
           ) names
         )}
         *)
-          echo "error: there is no image \`$1\`" >&2
-          echo "hint: there are ${toString names}" >&2
+          echo "error: unknown image \`$1\`" >&2
+          echo "hint: use one of: ${toString names}" >&2
           return 1 ;;
       esac
     }
@@ -65,7 +65,7 @@ let
     done
     [ ''${#specs[@]} -gt 0 ] || specs=(${toString specs})
     if [ -n "$stack" ]; then
-      # On no terminal, Nix is silent while it builds.
+      # Without a terminal, Nix prints nothing while it builds.
       case " ''${rest[*]} " in
         *" --quiet "* | *" --json "*) ;;
         *) [ -e ${prometheusSpec} ] || echo "building the spec of ${images.prometheus-docker.imageName}" >&2 ;;

@@ -1,4 +1,4 @@
-# A package of one program out of a workspace of ours. Its tests are cargo's, outside of Nix.
+# A package of one program of a workspace in this repository. Its tests run with cargo, outside of Nix.
 { pkgs }:
 {
   name,
@@ -6,7 +6,7 @@
   source,
   workspace,
   without,
-  # How cargo is told which program: `--bin` or `--package`.
+  # The option of cargo that selects the program: `--bin` or `--package`.
   select,
   settings ? { },
 }:

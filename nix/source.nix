@@ -1,5 +1,5 @@
-# A filtered source, in the shape that nixpkgs' `lib.cleanSourceWith` gives: who gets it may
-# look at it without a copy in the store (nix/debian looks for manifests).
+# A filtered source with the attributes of nixpkgs' `lib.cleanSourceWith`, so that it can be read
+# without a copy in the store (nix/debian searches for manifests).
 {
   name,
   path,

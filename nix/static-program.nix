@@ -3,7 +3,7 @@
 #
 # glibc's archives name the store path of their glibc (for gconv, locales and getconf, which the
 # programs do not use). A program with that name in it refers to glibc, and its images hold the
-# library and all that it needs.
+# library and everything that it needs.
 { pkgs }:
 let
   # musl has its archives in the same output as its library; no other libc needs those of glibc.

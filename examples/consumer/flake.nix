@@ -1,7 +1,7 @@
-# A flake of one's own: its backend and its Grafana plugin in the images that cooper's own
-# flake makes of the demo's, and one image more.
+# A flake with its own backend and Grafana plugin in the images that cooper's flake builds of its demo,
+# and with one more image.
 {
-  description = "Images of one's own packages, made by cooper";
+  description = "Images of this flake's packages, built by cooper";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
@@ -26,7 +26,7 @@
           pkgs = nixpkgs.legacyPackages.${system};
           lib = cooper.lib.mkLib pkgs;
 
-          # From another flake this is, say, betrace.packages.${system}.backend.
+          # A package of another flake is, for example, betrace.packages.${system}.backend.
           backend = pkgs.rustPlatform.buildRustPackage {
             pname = "orders";
             version = "1.0.0";
@@ -51,7 +51,7 @@
           inherit backend grafana-plugin;
           inherit (images) backend-docker grafana-with-plugin plugin-init;
 
-          # The same without a ready image: what goes in is said here.
+          # The same image with explicit contents.
           orders = lib.buildImage {
             name = "orders";
             tag = "1.0.0";

@@ -1,6 +1,6 @@
-# A flake that made its images with nixpkgs' dockerTools; one line of it has changed.
+# A flake that built its images with nixpkgs' dockerTools; one line has changed.
 {
-  description = "Images of nixpkgs' dockerTools, made by cooper";
+  description = "Images of nixpkgs' dockerTools, built by cooper";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
@@ -39,7 +39,7 @@
               mkdir -m 1777 tmp
               mkdir data
             '';
-            # directories."/data" = { uid = 999; gid = 999; } would say the same without a script.
+            # directories."/data" = { uid = 999; gid = 999; } does the same without a script.
             fakeRootCommands = ''
               chown -R 999:999 data
             '';

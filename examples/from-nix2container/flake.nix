@@ -1,6 +1,6 @@
-# A flake that made its images with nix2container; README.md has what it was before.
+# A flake that built its images with nix2container; README.md has the earlier call.
 {
-  description = "Images of nix2container, made by cooper";
+  description = "Images of nix2container, built by cooper";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";

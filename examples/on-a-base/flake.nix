@@ -1,6 +1,6 @@
-# A program of Nix's on an image of a registry, which base.lock.json pins.
+# A program from Nix on an image from a registry, which base.lock.json pins.
 {
-  description = "An image on a base image, made by cooper";
+  description = "An image on a base image, built by cooper";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";

@@ -1,4 +1,4 @@
-# Checks the Grafana plugin in $plugin and writes what images need to know of it to $out.
+# Checks the Grafana plugin in $plugin and writes the data for images to $out.
 file=$plugin/plugin.json
 
 fail() {
@@ -13,7 +13,7 @@ field() {
 }
 
 [ -f "$file" ] || fail "$file is missing" \
-    "the package must have plugin.json at its top, as the plugin's dist folder does"
+    "the package must have plugin.json at its top, like the plugin's dist directory"
 problem=$("$jq" empty "$file" 2>&1) || fail "$file is not JSON: $problem" "correct the file"
 [ "$("$jq" -r type "$file")" = object ] || fail "$file is not a JSON object" "correct the file"
 for name in id type info.version; do
@@ -23,7 +23,7 @@ done
 id=$(field .id)
 case $id in
     *[!A-Za-z0-9._-]* | .*) fail "$file: \`id\` is \`$id\`" \
-        "a plugin's id has letters, digits and . _ - only: it names a folder" ;;
+        "use only letters, digits and . _ - in the id, which names a directory" ;;
 esac
 
 mkdir -p "$out"

@@ -5,7 +5,7 @@ let
     tag = "v1";
   };
   types = import ../lib/docker-tools/arguments.nix;
-  # Refused for one reason, at that place, with these words.
+  # Refused for one reason, at that place, with this message.
   refuses = name: function: arguments: where: says: {
     name = "${function} refuses ${name}";
     actual =

@@ -52,8 +52,8 @@
           failingCp = pkgs.buildPackages.writeShellScriptBin "cp" ''
             PATH=''${PATH#*:}
             cp "$@"
-            for word; do
-              case $word in --) exit 0 ;; --no-clobber | -[!-]*n* | -n*) exit 1 ;; esac
+            for argument; do
+              case $argument in --) exit 0 ;; --no-clobber | -[!-]*n* | -n*) exit 1 ;; esac
             done
           '';
           withFailingCp =

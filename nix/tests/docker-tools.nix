@@ -53,7 +53,7 @@ let
   plain = builtins.unsafeDiscardStringContext;
   time = import ../lib/time.nix;
 
-  # Refused at all: the words are a throw's, which evaluation cannot look at.
+  # Refused; the message of a throw cannot be read by evaluation.
   throws = name: value: {
     inherit name;
     actual = (builtins.tryEval (builtins.deepSeq value true)).success;
@@ -179,7 +179,7 @@ in
     ];
   }
   {
-    name = "packages are words of a command, and keys that are null are not there";
+    name = "packages can be arguments of a command, and keys with the value null are dropped";
     actual = builtins.mapAttrs (_: map plain) (specOf {
       config = {
         Cmd = [ hello "--all" ];
@@ -189,7 +189,7 @@ in
     expected.Cmd = [ (plain "${hello}") "--all" ];
   }
   {
-    name = "volumes and ports that are null are there, and what says nothing of an image is not";
+    name = "volumes and ports with the value null are kept, and empty fields of a container are dropped";
     actual = (specOf {
       config = {
         Volumes."/data" = null;
@@ -240,7 +240,7 @@ in
     expected = [ "copy" [ "--uid" "7" "--gid" "8" ] ];
   }
   {
-    name = "buildImage keeps links to folders when it is told to";
+    name = "buildImage keeps links to directories with keepContentsDirlinks";
     actual = (rootOf (buildImage (tagged // { copyToRoot = hello; keepContentsDirlinks = true; }))).how;
     expected = "dirlinks";
   }
@@ -310,7 +310,7 @@ in
     expected = [ "user" "entrypoint" "healthcheck" "architecture" "interpreter" ];
   }
   {
-    name = "cooper's own arguments stand beside nixpkgs'";
+    name = "cooper's additional arguments are accepted";
     actual = (specOf {
       directories."/data" = { mode = "0750"; uid = 1000; };
       presets = [ "tmp" ];
@@ -370,12 +370,12 @@ in
     expected = 2;
   }
   (throws "an archive of someone else's cannot be merged" (dockerTools.mergeImages [ hello ]))
-  (throws "passthru that is no set is refused" (buildLayeredImage (tagged // { passthru = 3; })).imageName)
+  (throws "passthru that is not a set is refused" (buildLayeredImage (tagged // { passthru = 3; })).imageName)
   (throws "… of a stream, too" (streamLayeredImage (tagged // { passthru = 3; })).imageName)
-  (throws "a function that is not there says so" (dockerTools.exportImage { }))
+  (throws "an unsupported function is refused" (dockerTools.exportImage { }))
   (throws "images of one name and tag cannot be merged" (dockerTools.mergeImages [ (buildImage tagged) (buildLayeredImage tagged) ]))
   (throws "no images cannot be merged" (dockerTools.mergeImages [ ]))
-  (throws "contents and copyToRoot at once are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
+  (throws "contents and copyToRoot together are refused" (buildImage (tagged // { contents = hello; copyToRoot = hello; })).drvPath)
   (throws "a mistyped key of config is refused" (specOf { config.entrypont = [ ]; }))
   (throws "a layering of a wrong type is refused, with maxLayers too" (specOf { layering = 3; maxLayers = 5; }))
   (throws "checks of a wrong type are refused, without store paths too" (specOf { checks = 3; includeStorePaths = false; }))

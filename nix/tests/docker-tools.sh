@@ -73,7 +73,7 @@ docker_tools_stream() {
     tar -xOf "$work/streamed.tar" manifest.json | grep -qF '"streamed:v1"'
 }
 
-# The base's layers are there, then one more.
+# The base's layers come first, then one more.
 docker_tools_based() {
     docker_tools based || return 1
     diff <(top_layer) <(echo "-rw-r--r-- 0/0 above") && diff <(stored) <(printf '%s\n' first second)
@@ -86,7 +86,7 @@ docker_tools_merged() {
         grep -qF '"copied:v1"' <<<"$manifest"
 }
 
-# A flake beside which the lock of an image is that the tests' registry holds.
+# A flake with the lock of an image in the tests' registry.
 locked_base() {
     start_registry
     build -o "$work/cooper" "${on_debian[@]}" "$flake#cooper" && docker_tools linked || return 1

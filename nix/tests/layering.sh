@@ -1,4 +1,4 @@
-# Sourced by run: layers that a set shares, that a lock keeps, and that history tells of.
+# Sourced by run: layers of sets, of locks and of the history of locks.
 
 # Images of a set that are planned together want one `layering`.
 unlike_layering() {
@@ -49,18 +49,18 @@ layers_lock() {
     [ "$layers" = 1 ] || { echo "the lock was not kept: $layers layers"; return 1; }
     grep -q -- --repack "$work/warning" || { echo "no warning: $(cat "$work/warning")"; return 1; }
     cooper build "$work/kept" -o "$work/built.tar" --cache none || return 1
-    (cd "$work" && DOCKER_HOST=unix:///nowhere "$work/load/bin/load-locked" --cache none --or-save saved) || return 1
+    (cd "$work" && DOCKER_HOST=unix:///missing "$work/load/bin/load-locked" --cache none --or-save saved) || return 1
     cmp "$work/archive" "$work/built.tar" && cmp "$work/archive" "$work/saved/locked.tar"
 }
 
-# The history of a lock, in a real repository: a commit that touches no lock is no version, one
+# The history of a lock, in a real repository: a commit that does not change the lock is not a version, one
 # that does not evaluate is left out by name.
 lock_history() {
     local repository=$work/history revision
     flake_of history '{ image = lib.buildImage {
         name = "history";
         files."/lock".source = "${./nix/debian/lock.json}";
-        files."/words".source = "${./words}";
+        files."/terms".source = "${./terms}";
       }; }'
     mkdir -p "$repository/nix/debian"
     git -C "$repository" init -q
@@ -68,16 +68,16 @@ lock_history() {
         git -C "$repository" add -A &&
             git -C "$repository" -c user.name=a -c user.email=a@example.org commit -qm "$1"
     }
-    echo 'long ago' >"$repository/words" && echo '{"at":1}' >"$repository/nix/debian/lock.json" && committed one &&
-        echo 'yesterday' >"$repository/words" && committed words &&
-        echo '{"at":2}' >"$repository/nix/debian/lock.json" && mv "$repository/words" "$repository/word" && committed broken &&
+    echo 'long ago' >"$repository/terms" && echo '{"at":1}' >"$repository/nix/debian/lock.json" && committed one &&
+        echo 'yesterday' >"$repository/terms" && committed terms &&
+        echo '{"at":2}' >"$repository/nix/debian/lock.json" && mv "$repository/terms" "$repository/moved" && committed broken &&
         revision=$(git -C "$repository" rev-parse --short=12 HEAD) &&
-        mv "$repository/word" "$repository/words" && echo '{"at":3}' >"$repository/nix/debian/lock.json" && committed three || return 1
+        mv "$repository/moved" "$repository/terms" && echo '{"at":3}' >"$repository/nix/debian/lock.json" && committed three || return 1
     built cooper "$flake#cooper" || return 1
     local arguments=()
     for argument in "${with_inputs[@]}"; do arguments+=("--nix-argument=$argument"); done
     cooper simulate --flake "$repository#image" "${arguments[@]}" >"$work/table" 2>"$work/left" || { cat "$work/left"; return 1; }
-    grep -q "^warning: left out $revision of .*words" "$work/left" && [ "$(wc -l <"$work/left")" = 1 ] || { cat "$work/left"; return 1; }
+    grep -q "^warning: left out $revision of .*terms" "$work/left" && [ "$(wc -l <"$work/left")" = 1 ] || { cat "$work/left"; return 1; }
     grep -q '^cooper ' "$work/table" && grep -q '^popularity ' "$work/table" || { cat "$work/table"; return 1; }
     ! cooper simulate --flake "$repository#image" --last 1 "${arguments[@]}" 2>"$work/left" &&
         grep -q '1 of 1 commits have a closure of `image`' "$work/left" || { cat "$work/left"; return 1; }

@@ -49,7 +49,7 @@ in
     expected = map digest [ "1" "2" "3" ];
   }
   {
-    name = "arm64 is v8 in a lock that says so";
+    name = "arm64 is v8 in a lock with that variant";
     actual = builtins.attrNames (base "arm64").blobs;
     expected = map digest [ "3" "4" "5" "6" ];
   }
@@ -65,7 +65,7 @@ in
     expected = true;
   }
   (throws "a platform that was not locked is refused" (base "s390x").blobs)
-  (throws "a file that is no lock is refused" (import ../lib/lock.nix ../../flake.lock).content)
+  (throws "a file that is not a lock is refused" (import ../lib/lock.nix ../../flake.lock).content)
   {
     name = "pullImage has nixpkgs' name and tag, or those that are asked for";
     actual = map (image: [ image.given.reference (plain image.name) ]) [

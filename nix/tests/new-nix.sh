@@ -7,10 +7,10 @@ newest_root=${COOPER_TEST_NEW:-}
 [ "$newest_root" != 1 ] || newest_root=$flake/target/new-root
 
 newest_nix() {
-    local folders=("$flake" "$work")
-    # A work tree of git's has its commits elsewhere.
-    [ ! -f .git ] || folders+=("$(git rev-parse --path-format=absolute --git-common-dir)")
-    unshare --pid --fork --kill-child tests/in-new-root.sh "$newest_root" "${folders[@]}" -- \
+    local directories=("$flake" "$work")
+    # The commits of a git work tree are in another directory.
+    [ ! -f .git ] || directories+=("$(git rev-parse --path-format=absolute --git-common-dir)")
+    unshare --pid --fork --kill-child tests/in-new-root.sh "$newest_root" "${directories[@]}" -- \
         env HOME="$work" NIX_CONFIG="experimental-features = nix-command flakes
 sandbox = true
 sandbox-fallback = false

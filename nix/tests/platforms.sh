@@ -42,7 +42,7 @@ unknown_machine() {
             on = pkgs // { stdenv = pkgs.stdenv // { buildPlatform.system = \"$system\"; }; };
           in { image = (cooper.lib.mkLib on).buildImage { name = \"app\"; contents = [ pkgs.tzdata ]; }; }"
         fails --no-link "path:$work/machine#image" "${with_inputs[@]}" || return 1
-        says "packages are built on $system" && says 'it has one for x86_64-linux, aarch64-linux' || return 1
+        says "the packages of mkLib are built on $system" && says 'it has one for x86_64-linux, aarch64-linux' || return 1
     done
 }
 

@@ -19,7 +19,7 @@ let
   planned = one: two: (builtins.mapAttrs (_: member: member.image.spec.layering) (set one two).images);
   refused = one: two: !(builtins.tryEval (builtins.deepSeq (planned one two) true)).success;
   # Two images of one name.
-  twins =
+  sameName =
     one: two: layering:
     !(builtins.tryEval (setOf {
       one = tagged "app" one layering;
@@ -45,15 +45,15 @@ in
   {
     name = "two images of a set have not the same name and tag";
     actual = [
-      (twins [ "v1" ] [ "v1" ] { })
-      (twins [ "v1" "latest" ] [ "v2" "latest" ] { })
-      (twins [ "v1" ] [ "debug" ] { })
+      (sameName [ "v1" ] [ "v1" ] { })
+      (sameName [ "v1" "latest" ] [ "v2" "latest" ] { })
+      (sameName [ "v1" ] [ "debug" ] { })
     ];
     expected = [ true true false ];
   }
   {
     name = "… and no name twice, if they are planned together";
-    actual = twins [ "v1" ] [ "debug" ] (together { });
+    actual = sameName [ "v1" ] [ "debug" ] (together { });
     expected = true;
   }
   {

@@ -27,8 +27,8 @@ let
     };
   exampleNames = import ../example-names.nix;
   names = builtins.attrNames flake.templates;
-  has = words: text: builtins.replaceStrings [ words ] [ "" ] text != text;
-  # What people type, as the example's README says it.
+  has = part: text: builtins.replaceStrings [ part ] [ "" ] text != text;
+  # The command in the example's README.
   command =
     name: "nix flake init -t github:betracehq/cooper" + (if name == "default" then "`" else "#${name}`");
 in

@@ -80,7 +80,7 @@ let
     fakeRootCommands = string;
     enableFakechroot =
       unsupported [ false ]
-        "there is no chroot: commands run where the image's `/` is laid out; write `./data` where they say `/data`, in `fakeRootCommands`";
+        "there is no chroot: commands run in a directory with the files of the image's `/`; write `./data` where they say `/data`, in `fakeRootCommands`";
     includeStorePaths = bool;
     layeringPipeline =
       unsupported [ null ]

@@ -1,4 +1,4 @@
-# mergeImages: several images in one archive, which `docker load` takes at once.
+# mergeImages: several images in one archive for `docker load`.
 { pkgs, cooper }:
 { images }:
 attributes:

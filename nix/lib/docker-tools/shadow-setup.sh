@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Accounts below the current folder: their files where they are missing, and shadow's programs,
-# which are in $shadow, for these files. For fakeRootCommands; `chown` knows the names too.
+# Accounts in the current directory, for fakeRootCommands: creates missing files of accounts, and defines
+# functions that run shadow's programs in $shadow on them. `chown` accepts their names too.
 accounts=$PWD
-# Else there is the day of the build in etc/shadow.
+# Without it, etc/shadow contains the day of the build.
 export SOURCE_DATE_EPOCH=1
 
 # account_file PATH TEXT: what a package brought is a link into the store, where nothing changes.
@@ -47,12 +47,12 @@ account() {
     done <"$accounts/etc/$1"
     echo "$name"
 }
-# The first word that is no option is the owner.
+# The first argument that is not an option is the owner.
 chown() {
-    local words=() owner='' user group
+    local args=() owner='' user group
     while [ $# -gt 0 ] && [[ $1 == -* ]]; do
         [[ $1 != --reference* ]] || owner=theirs
-        words+=("$1") && shift
+        args+=("$1") && shift
     done
     if [ -z "$owner" ] && [ $# -gt 0 ]; then
         user=${1%%:*} group=
@@ -61,7 +61,7 @@ chown() {
         *:*) group=:$(account group "${1#*:}" 3) ;;
         esac
         [ -z "$user" ] || user=$(account passwd "$user" 3)
-        words+=("$user$group") && shift
+        args+=("$user$group") && shift
     fi
-    command chown "${words[@]}" "$@"
+    command chown "${args[@]}" "$@"
 }

@@ -1,5 +1,5 @@
 # streamLayeredImage: a script that writes the image to standard output; no archive is
-# kept. Its layers are plain: who pipes them into a daemon has no use for compression.
+# kept. Its layers are plain: a pipe into a daemon does not benefit from compression.
 { pkgs, make }:
 arguments: attributes:
 let

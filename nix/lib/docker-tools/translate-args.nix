@@ -1,4 +1,4 @@
-# dockerTools' arguments → cooper's, all but the tag and what needs a build.
+# Translates dockerTools' arguments to cooper's, except the tag and arguments that need a build.
 arguments:
 let
   optional = condition: attributes: if condition then attributes else { };
@@ -11,8 +11,8 @@ let
     }) (builtins.filter (name: arguments ? ${name}) (import ./extra-args.nix))
   );
 
-  # Words of a command may be packages or paths. A key that is null is not there, a port or volume
-  # that is null is there, as Go reads both.
+  # Arguments of a command may be packages or paths. As in Go, a key with the value null does not exist,
+  # and a port or volume with the value null exists.
   config =
     let
       written =
@@ -30,16 +30,16 @@ let
         builtins.removeAttrs set (builtins.filter (name: set.${name} == null) (builtins.attrNames set));
       valueOf =
         name: value:
-        if builtins.elem name words && builtins.isList value then
-          map word value
+        if builtins.elem name commandKeys && builtins.isList value then
+          map toText value
         else if builtins.elem name sets && builtins.isAttrs value then
           builtins.mapAttrs (_: item: if item == null then { } else item) value
         else if name == "Healthcheck" && builtins.isAttrs value then
           withoutNull value
         else
           value;
-      word = value: if builtins.isAttrs value || builtins.isPath value then "${value}" else value;
-      words = [
+      toText = value: if builtins.isAttrs value || builtins.isPath value then "${value}" else value;
+      commandKeys = [
         "Entrypoint"
         "Cmd"
         "Shell"
@@ -64,10 +64,10 @@ let
       own;
   limit = optional (arguments ? maxLayers) { inherit (arguments) maxLayers; };
 
-  # Links into a store that is not in the image lead nowhere yet.
+  # The store is not in the image, so links into it have no target.
   skipped = given.checks.skip or [ ];
-  fine = builtins.isAttrs (given.checks or { }) && builtins.isList skipped;
-  unchecked = optional (!(arguments.includeStorePaths or true) && fine) {
+  hasValidChecks = builtins.isAttrs (given.checks or { }) && builtins.isList skipped;
+  unchecked = optional (!(arguments.includeStorePaths or true) && hasValidChecks) {
     checks = (given.checks or { }) // {
       skip = skipped ++ [
         "entrypoint"

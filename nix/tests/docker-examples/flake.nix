@@ -28,7 +28,7 @@
         in
         images
         // {
-          # Each image by its attribute, and beside it the name and tag that it says it has.
+          # Each image by its attribute, and its name and tag.
           all = pkgs.runCommand "docker-examples" {
             inherit names;
             images = map (name: images.${name}) names;

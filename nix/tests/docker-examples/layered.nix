@@ -172,7 +172,7 @@ in
     '';
     config.Cmd = [ "stat" "-c" "%u:%g" "/testfile" ];
   };
-  # … with what else only root may do, and nothing besides it.
+  # … with other operations that only root may do.
   owners-by-script-alone = buildLayeredImage {
     name = "owners-by-script-alone";
     tag = "latest";

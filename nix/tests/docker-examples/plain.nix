@@ -28,7 +28,7 @@ rec {
   bash-uncompressed = bashOf "bash-uncompressed" { compressor = "none"; };
   bash-zstd = bashOf "bash-zstd" { compressor = "zstd"; };
 
-  # Several contents at once.
+  # Several contents.
   editors = buildImage {
     name = "editors";
     tag = "latest";
@@ -68,7 +68,7 @@ rec {
     copyToRoot = foreignHello;
   };
 
-  # A folder of the flake's own, which is no package.
+  # A directory of the flake, which is not a package.
   with-path = buildImage {
     name = "with-path";
     tag = "latest";
@@ -103,7 +103,7 @@ rec {
     '';
   };
 
-  # Links to folders become folders, or stay what they are.
+  # Links to directories become directories, or stay links.
   dirlinks = buildImage {
     name = "dirlinks";
     tag = "latest";
