@@ -1,11 +1,11 @@
 //! Programs for images that hold nothing else: no shell, no C library, no coreutils.
 //!
-//! | module | comes in | goes out |
+//! | module | input | output |
 //! |---|---|---|
 //! | [`probe`] | a URL and a deadline | whether the service behind it is healthy, and why |
-//! | [`copy`] | arguments in the manner of `cp` | a tree of real files, however often it is run |
+//! | [`copy`] | arguments of `cp` | a copy that can be repeated |
 //!
-//! The binaries in `src/bin` read arguments, call one function here, print, and return the exit
+//! [`start`] is the start code of both programs. The binaries in `src/bin` read arguments, call one function here, print, and return the exit
 //! code. Only they print. The standard library is the one dependency: each program is linked
 //! statically, and what it weighs is carried by every image.
 //!
@@ -15,3 +15,4 @@
 
 pub mod copy;
 pub mod probe;
+pub mod start;

@@ -1,10 +1,8 @@
 //! `healthprobe URL`: a health check for images without a shell or curl.
 
-// Rust's own start code learns where the main thread's stack ends, for a nicer message on
-// overflow, and links glibc's scanf with its locales for that: an eighth of this program.
 #![no_main]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::io::Write;
 
 use image_programs::probe::{args, probe};
@@ -13,12 +11,7 @@ const HEALTHY: c_int = 0;
 const UNHEALTHY: c_int = 1;
 const WRONG_USE: c_int = 2;
 
-/// The C library's entry; the arguments come from the standard library all the same.
-#[expect(unsafe_code, reason = "the start code looks for this very name; nothing else has it")]
-#[unsafe(no_mangle)]
-pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
-    run()
-}
+image_programs::c_main!(run);
 
 fn run() -> c_int {
     match args::parse(std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
@@ -31,7 +24,7 @@ fn run() -> c_int {
             Err(why) => say(&format!("unhealthy: {why}"), UNHEALTHY),
         },
         Err(why) => {
-            // With standard error closed there is nobody left to tell.
+            // A closed standard error does not change the exit code.
             let _ = writeln!(std::io::stderr(), "healthprobe: {why}");
             WRONG_USE
         }

@@ -1,247 +1,190 @@
-//! The walk over one source.
+//! The walk over one source, and the replacement of single files and links.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use super::Event;
-use super::args::{Links, Options};
-use super::error::CopyError;
-use super::file::{self, Beside};
+use super::{Result, entries, failed};
 
-/// The tree that a link is inside or outside of.
-#[derive(Debug)]
-struct Tree {
-    root: PathBuf,
-    /// How far below the root the walk is, in names.
-    depth: usize,
-}
-
-impl Tree {
-    fn below(&self) -> Self {
-        Self { root: self.root.clone(), depth: self.depth + 1 }
-    }
-}
-
-/// Copies one source with what is below it.
-pub(crate) struct Copier<'a> {
-    options: &'a Options,
-    report: &'a mut dyn FnMut(Event<'_>),
-    beside: Beside,
-    /// Device and inode of each directory that the walk is inside of.
-    open: Vec<(u64, u64)>,
+/// Copies one source.
+pub(super) struct Copier<'a> {
+    report: &'a mut dyn FnMut(&str),
+    /// The number of temporary names so far. It is the same on every run, so that the next run
+    /// replaces the leftovers of a killed one.
+    temporary: u64,
+    /// Device and inode of each directory that the walk is in.
+    ancestors: Vec<(u64, u64)>,
     complete: bool,
 }
 
 impl<'a> Copier<'a> {
-    pub(crate) fn new(options: &'a Options, report: &'a mut dyn FnMut(Event<'_>)) -> Self {
-        Self { options, report, beside: Beside::default(), open: Vec::new(), complete: true }
+    pub(super) fn new(report: &'a mut dyn FnMut(&str)) -> Self {
+        Self { report, temporary: 0, ancestors: Vec::new(), complete: true }
     }
 
-    /// Copies `source` to `landing`; false when parts of it failed and were reported.
-    pub(crate) fn run(mut self, source: &Path, landing: &Path) -> Result<bool, CopyError> {
-        let kept = self.options.links == Links::Keep;
-        let about = if kept { fs::symlink_metadata(source) } else { fs::metadata(source) };
-        let about = about.map_err(CopyError::io("look at", source))?;
-        if !about.is_dir() {
-            let tree = Tree { root: PathBuf::new(), depth: 0 };
-            self.entry(source, &about, landing, &tree)?;
-            return Ok(self.complete);
+    /// Copies `source` to `target`. Returns false if parts failed, which are reported.
+    pub(super) fn run(mut self, source: &Path, target: &Path, recursive: bool) -> Result<bool> {
+        let meta = fs::metadata(source).map_err(failed("open", source))?;
+        if !meta.is_dir() {
+            return self.entry(source, &meta, target, (Path::new(""), 0)).map(|()| true);
         }
-        if !self.options.recursive {
-            return Err(CopyError::NeedsRecursive(source.to_owned()));
+        if !recursive {
+            return Err(format!("`{}` is a directory; use -r to copy it", source.display()));
         }
-        let root = fs::canonicalize(source).map_err(CopyError::io("look at", source))?;
-        refuse_inside(source, &root, landing)?;
-        let tree = Tree { root, depth: 0 };
-        if landing.exists() {
-            self.directory(source, &about, landing, &tree)?;
-            return Ok(self.complete);
-        }
-        self.new_directory(source, &about, landing, &tree)
-    }
-
-    /// Fills a directory under another name first: whoever sees `landing` sees all of it, and a
-    /// run that was killed halfway cannot be mistaken for a directory to copy into.
-    fn new_directory(
-        mut self,
-        source: &Path,
-        about: &Metadata,
-        landing: &Path,
-        tree: &Tree,
-    ) -> Result<bool, CopyError> {
-        let Some(name) = landing.file_name() else {
-            self.directory(source, about, landing, tree)?;
+        let root = fs::canonicalize(source).map_err(failed("open", source))?;
+        refuse_inside(source, &root, target)?;
+        let Some(name) = target.file_name().filter(|_| !target.exists()) else {
+            self.directory(source, &meta, target, (&root, 0))?;
             return Ok(self.complete);
         };
-        let mut partial = OsString::from(".cp-partial-");
-        partial.push(name);
-        let partial = landing.with_file_name(partial);
-        make_writable(&partial, about, true).map_err(|error| match error {
-            // The user never heard of the other name.
-            CopyError::Io(doing, _, cause) => CopyError::Io(doing, landing.to_owned(), cause),
-            other => other,
-        })?;
-        let filled = self.directory(source, about, &partial, tree);
+        // The rename shows the complete directory, and a killed run leaves none of that name.
+        let partial = target.with_file_name(format!(".cp-partial-{}", name.display()));
+        make_writable(&partial, &meta, true)?;
+        let filled = self.directory(source, &meta, &partial, (&root, 0));
         if filled.is_ok() && self.complete {
-            fs::rename(&partial, landing).map_err(CopyError::io("create", landing))?;
-            return Ok(true);
+            return fs::rename(&partial, target).map(|()| true).map_err(failed("create", target));
         }
-        // What failed is reported already; a leftover is used up by the next run.
         let _ = fs::remove_dir_all(&partial);
-        filled.and(Err(CopyError::NotCreated(landing.to_owned())))
+        filled.and(Err(format!("`{}` was not created, because parts failed", target.display())))
     }
 
+    /// Copies an entry `depth` names below `root`, which decides which links stay inside.
     fn entry(
         &mut self,
-        source: &Path,
-        about: &Metadata,
-        destination: &Path,
-        tree: &Tree,
-    ) -> Result<(), CopyError> {
-        let kind = about.file_type();
+        from: &Path,
+        meta: &Metadata,
+        to: &Path,
+        tree: (&Path, usize),
+    ) -> Result<()> {
+        let kind = meta.file_type();
         if kind.is_dir() {
-            return self.directory(source, about, destination, tree);
+            return self.directory(from, meta, to, tree);
         }
         if kind.is_symlink() {
-            return self.link(source, about, destination, tree);
+            let link = fs::read_link(from).map_err(failed("read", from))?;
+            if stays_inside(from, &link, tree) {
+                return self.replace(from, meta, to, |new| symlink(&link, new));
+            }
+            let real = fs::canonicalize(from).map_err(failed("follow", from))?;
+            let meta = fs::metadata(&real).map_err(failed("open", from))?;
+            if meta.is_dir() && !self.ancestors.contains(&(meta.dev(), meta.ino())) {
+                refuse_inside(from, &real, to)?;
+            }
+            return self.entry(from, &meta, to, (&real, 0));
         }
         if !kind.is_file() {
-            return Err(CopyError::Special(source.to_owned()));
+            return Err(format!("`{}` is not a file, directory or link", from.display()));
         }
-        file::copy(source, about, destination, self.options.preserve, &mut self.beside)?;
-        (self.report)(Event::Copied(source, destination));
-        Ok(())
-    }
-
-    fn link(
-        &mut self,
-        source: &Path,
-        about: &Metadata,
-        destination: &Path,
-        tree: &Tree,
-    ) -> Result<(), CopyError> {
-        let target = fs::read_link(source).map_err(CopyError::io("read the link", source))?;
-        let inside = stays_inside(source, &target, tree);
-        let keep = match self.options.links {
-            Links::Keep => true,
-            Links::KeepInside => inside,
-            Links::Follow => false,
-        };
-        if keep {
-            if !inside {
-                (self.report)(Event::LeavesTree(source, target));
-            }
-            let preserve = self.options.preserve;
-            file::copy_link(source, about, destination, preserve, &mut self.beside)?;
-            (self.report)(Event::Copied(source, destination));
-            return Ok(());
-        }
-        let real = fs::canonicalize(source).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => CopyError::Dangling(source.to_owned(), target),
-            _ => CopyError::Io("follow the link", source.to_owned(), error),
-        })?;
-        let about = fs::metadata(&real).map_err(CopyError::io("look at", source))?;
-        self.entry(source, &about, destination, &Tree { root: real, depth: 0 })
+        let mut reader = File::open(from).map_err(failed("open", from))?;
+        self.replace(from, meta, to, |new| {
+            let mode = meta.mode() & 0o777;
+            let mut writer =
+                OpenOptions::new().write(true).create_new(true).mode(mode).open(new)?;
+            io::copy(&mut reader, &mut writer).map(drop)
+        })
     }
 
     fn directory(
         &mut self,
-        source: &Path,
-        about: &Metadata,
-        destination: &Path,
-        tree: &Tree,
-    ) -> Result<(), CopyError> {
-        let this = (about.dev(), about.ino());
-        if self.open.contains(&this) {
-            return Err(CopyError::Loop(source.to_owned()));
+        from: &Path,
+        meta: &Metadata,
+        to: &Path,
+        (root, depth): (&Path, usize),
+    ) -> Result<()> {
+        let id = (meta.dev(), meta.ino());
+        if self.ancestors.contains(&id) {
+            return Err(format!("symlink loop at `{}`", from.display()));
         }
-        make_writable(destination, about, self.open.is_empty())?;
-        self.open.push(this);
-        let names = sorted_names(source);
-        for name in names.as_deref().unwrap_or_default() {
-            let (from, to) = (source.join(name), destination.join(name));
-            let outcome = fs::symlink_metadata(&from)
-                .map_err(CopyError::io("look at", &from))
-                .and_then(|about| self.entry(&from, &about, &to, &tree.below()));
-            if let Err(error) = outcome {
+        make_writable(to, meta, self.ancestors.is_empty())?;
+        self.ancestors.push(id);
+        let names = entries(from);
+        for name in names.as_ref().into_iter().flat_map(|names| names.keys()) {
+            let child = from.join(name);
+            let copied = fs::symlink_metadata(&child)
+                .map_err(failed("open", &child))
+                .and_then(|meta| self.entry(&child, &meta, &to.join(name), (root, depth + 1)));
+            if let Err(error) = copied {
                 self.complete = false;
-                (self.report)(Event::Failed(error));
+                (self.report)(&error);
             }
         }
-        self.open.pop();
-        names.map_err(CopyError::io("read", source))?;
-        if self.options.preserve {
-            // Last, since filling a directory changes its time.
-            File::open(destination)
-                .and_then(|handle| file::keep_metadata(destination, &handle, about))
-                .map_err(CopyError::io("keep modes of", destination))?;
+        self.ancestors.pop();
+        names.map(drop)
+    }
+
+    /// Creates a file or link under a temporary name and renames it, so that read-only files and
+    /// planted links are replaced and not written to.
+    fn replace(
+        &mut self,
+        from: &Path,
+        meta: &Metadata,
+        to: &Path,
+        create: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<()> {
+        match fs::symlink_metadata(to) {
+            Ok(old) if old.is_dir() => {
+                return Err(format!(
+                    "`{}` is a directory and not replaced by a file",
+                    to.display()
+                ));
+            }
+            Ok(old) if (old.dev(), old.ino()) == (meta.dev(), meta.ino()) => {
+                return Err(format!(
+                    "`{}` and `{}` are the same file",
+                    from.display(),
+                    to.display()
+                ));
+            }
+            _ => {}
         }
-        Ok(())
+        self.temporary += 1;
+        let new = to.with_file_name(format!(".cp-{}-{}", std::process::id(), self.temporary));
+        let _ = fs::remove_file(&new);
+        create(&new).and_then(|()| fs::rename(&new, to)).map_err(|error| {
+            let _ = fs::remove_file(&new);
+            failed("write", to)(error)
+        })
     }
 }
 
-/// Sorted, so that two runs meet, and number, their files in the same order.
-fn sorted_names(directory: &Path) -> io::Result<Vec<OsString>> {
-    let mut names = fs::read_dir(directory)?
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect::<io::Result<Vec<_>>>()?;
-    names.sort();
-    Ok(names)
-}
-
-/// Sees to a directory that this user can put files into, whatever the source's mode says.
-fn make_writable(path: &Path, about: &Metadata, top: bool) -> Result<(), CopyError> {
-    // Only the path that the user named may be a link to a directory; below it, a link in a
-    // directory's place could lead the copy to anywhere.
-    let there = if top { fs::metadata(path) } else { fs::symlink_metadata(path) };
-    match there {
-        Ok(there) if !there.is_dir() => Err(CopyError::DirectoryOverOther(path.to_owned())),
-        Ok(there) if there.mode() & 0o700 == 0o700 => Ok(()),
-        Ok(there) => {
-            let mode = fs::Permissions::from_mode(there.mode() & 0o7777 | 0o700);
-            fs::set_permissions(path, mode).map_err(CopyError::io("make writable", path))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => DirBuilder::new()
-            .mode(about.mode() & 0o777 | 0o700)
+/// Creates a directory that its owner can write to, or makes an existing one writable. Only the path
+/// of the user may be a link to a directory: one below it could lead out of the volume.
+fn make_writable(path: &Path, meta: &Metadata, is_top: bool) -> Result<()> {
+    let old = if is_top { fs::metadata(path) } else { fs::symlink_metadata(path) };
+    match old {
+        Ok(old) if !old.is_dir() => Err(format!("`{}` is not a directory", path.display())),
+        Ok(old) if old.mode() & 0o700 == 0o700 => Ok(()),
+        Ok(old) => fs::set_permissions(path, Permissions::from_mode(old.mode() & 0o7777 | 0o700))
+            .map_err(failed("make writable", path)),
+        Err(_) => DirBuilder::new()
+            .mode(meta.mode() & 0o777 | 0o700)
             .create(path)
-            .map_err(CopyError::io("create", path)),
-        Err(error) => Err(CopyError::Io("look at", path.to_owned(), error)),
+            .map_err(failed("create", path)),
     }
 }
 
-/// Whether a link still leads to the same thing after the tree around it was copied elsewhere.
-fn stays_inside(link: &Path, target: &Path, tree: &Tree) -> bool {
-    let mut depth = tree.depth.saturating_sub(1);
+/// Returns true if a link has the same target in a copy of the tree. A link to another link can leave
+/// the tree, so its real path is compared too; a link without a target is the same anywhere.
+fn stays_inside(link: &Path, target: &Path, (root, depth): (&Path, usize)) -> bool {
+    let mut depth = depth.saturating_sub(1);
     for component in target.components() {
         match component {
             Component::Normal(_) => depth += 1,
             Component::CurDir => {}
             Component::ParentDir if depth > 0 => depth -= 1,
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
+            _ => return false,
         }
     }
-    // On its way it may pass another link, which leads out; a dangling one is as good anywhere.
-    fs::canonicalize(link).map_or(true, |real| real.starts_with(&tree.root))
+    fs::canonicalize(link).map_or(true, |real| real.starts_with(root))
 }
 
-fn refuse_inside(source: &Path, root: &Path, landing: &Path) -> Result<(), CopyError> {
-    let mut existing = landing;
-    let real = loop {
-        // A relative name without a parent is in the working directory.
-        let here = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
-        match fs::canonicalize(here) {
-            Ok(real) => break real,
-            Err(_) => match existing.parent() {
-                Some(parent) => existing = parent,
-                None => return Ok(()),
-            },
-        }
-    };
-    if real.starts_with(root) {
-        return Err(CopyError::IntoItself(source.to_owned(), landing.to_owned()));
+fn refuse_inside(source: &Path, root: &Path, target: &Path) -> Result<()> {
+    // The working directory has the target of a relative name without a parent.
+    let parents: Vec<PathBuf> = target.ancestors().map(|path| Path::new(".").join(path)).collect();
+    let real = parents.iter().find_map(|path| fs::canonicalize(path).ok());
+    if real.is_some_and(|real| real.starts_with(root)) {
+        return Err(format!("`{}` cannot be copied into itself", source.display()));
     }
     Ok(())
 }
