@@ -5,23 +5,19 @@
 use std::ffi::c_int;
 use std::io::Write;
 
-use image_programs::copy::args::{Action, HELP, parse};
-use image_programs::copy::copy;
+use image_programs::copy::{args, copy};
 
 image_programs::c_main!(run);
 
 fn run() -> c_int {
-    let text = match parse(std::env::args_os().skip(1)) {
-        Ok(Action::Copy(request)) => return c_int::from(!copy(&request, &mut print_error)),
-        Ok(Action::Help) => HELP.trim_end(),
-        Ok(Action::Version) => concat!("cp (image-programs) ", env!("CARGO_PKG_VERSION")),
+    match args::parse(std::env::args_os().skip(1)) {
+        Ok(Ok(request)) => c_int::from(!copy(&request, &mut print_error)),
+        Ok(Err(text)) => c_int::from(std::io::stdout().write_all(text.as_bytes()).is_err()),
         Err(error) => {
             print_error(&error);
-            return 2;
+            2
         }
-    };
-    let _ = writeln!(std::io::stdout(), "{text}");
-    0
+    }
 }
 
 fn print_error(error: &str) {

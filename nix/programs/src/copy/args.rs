@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// The output of `--help`.
-pub const HELP: &str = "\
+const HELP: &str = "\
 Copies files and directories.
 
 Usage: cp [OPTION]... SOURCE DEST
@@ -14,51 +13,37 @@ Usage: cp [OPTION]... SOURCE DEST
   -r, -R, --recursive        copy directories with their content
   -T, --no-target-directory  DEST is the name of the copy, even if it is a directory
   -f, --force                accepted and ignored; files are always replaced
-      --help, --version
+      --help
 
 This cp is for init containers and can be repeated. Its differences from coreutils' cp:
 
-* cp -r SRC DEST updates DEST if DEST is a directory with an earlier copy of SRC: every entry at
-  the top of one of the two exists in the other. It adds SRC to any other directory under its own
-  name. Use -T if DEST may have an older version with other files.
-* Copied directories are writable by their owner. Files are written to a temporary name and
-  renamed, so a read-only file of an earlier copy is replaced, and readers see complete files.
-* A new directory appears when it is complete.
+* cp -r SRC DEST updates DEST if it is a directory with an earlier copy of SRC: every entry at the
+  top of one of the two exists in the other. Use -T if DEST has a version with other files.
+* Copied directories are writable. Files are replaced by a rename, also read-only ones, and a new
+  directory appears when it is complete.
 * -r keeps symbolic links that stay inside of SRC and copies the targets of others.
 
 Exit code: 0 everything was copied, 1 a copy failed, 2 the command line is invalid.
 ";
 
-/// A copy to make.
+/// The arguments of a copy.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are the arguments in `HELP`")]
 pub struct Request {
-    /// At least one path.
     pub sources: Vec<PathBuf>,
-    /// The last path of the command line.
     pub destination: PathBuf,
-    /// Directories are copied.
     pub recursive: bool,
-    /// The destination is the name of the copy, also if it is a directory.
     pub no_target_directory: bool,
 }
 
-/// The result of [`parse`].
-#[derive(Debug)]
-pub enum Action {
-    /// Make a copy.
-    Copy(Request),
-    /// Print the help.
-    Help,
-    /// Print the version.
-    Version,
-}
-
-/// Reads the arguments after the name of the program.
+/// Reads the arguments after the name of the program; the inner error is the help to print.
 ///
 /// # Errors
 ///
 /// A message for the user if the command line is invalid.
-pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Action, String> {
+pub fn parse(
+    arguments: impl Iterator<Item = OsString>,
+) -> Result<Result<Request, &'static str>, String> {
     let (mut recursive, mut no_target_directory, mut only_paths) = (false, false, false);
     let mut paths = Vec::new();
     for argument in arguments {
@@ -67,13 +52,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Action, String
             paths.push(PathBuf::from(argument));
             continue;
         }
+        only_paths = bytes == b"--";
         let letters: &[u8] = match bytes {
-            b"--" => {
-                only_paths = true;
-                b""
-            }
-            b"--help" => return Ok(Action::Help),
-            b"--version" => return Ok(Action::Version),
+            b"--" => b"",
+            b"--help" => return Ok(Err(HELP)),
             b"--recursive" => b"r",
             b"--no-target-directory" => b"T",
             b"--force" => b"f",
@@ -98,5 +80,5 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Action, String
     if no_target_directory && paths.len() > 1 {
         return Err("-T takes one source and one destination".to_owned());
     }
-    Ok(Action::Copy(Request { sources: paths, destination, recursive, no_target_directory }))
+    Ok(Ok(Request { sources: paths, destination, recursive, no_target_directory }))
 }

@@ -1,7 +1,6 @@
-//! A copy that can be repeated, for init containers: [`args`] reads the command line, [`copy`] copies.
-//!
-//! The differences from coreutils' cp are for sources in a Nix store (read-only modes, links to other
-//! store paths) and for pods (a restarted init container finds the copy of its first run).
+//! A copy that can be repeated. [`args::parse`] reads the command line, [`copy`] copies. It differs from
+//! coreutils' cp for sources in a Nix store (read-only modes, links to other store paths) and for pods
+//! (a restarted init container finds the copy of its first run).
 
 pub mod args;
 mod tree;
@@ -27,12 +26,10 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Str
 pub fn copy(request: &Request, report: &mut dyn FnMut(&str)) -> bool {
     let mut complete = true;
     for source in &request.sources {
+        let copier = tree::Copier { report, complete: true, temporary: 0, ancestors: Vec::new() };
         let copied = target(source, request)
-            .and_then(|target| tree::Copier::new(report).run(source, &target, request.recursive));
-        complete &= copied.unwrap_or_else(|error| {
-            report(&error);
-            false
-        });
+            .and_then(|target| copier.run(source, &target, request.recursive));
+        complete &= copied.inspect_err(|error| report(error)).unwrap_or(false);
     }
     complete
 }
@@ -41,14 +38,11 @@ pub fn copy(request: &Request, report: &mut dyn FnMut(&str)) -> bool {
 fn target(source: &Path, request: &Request) -> Result<PathBuf> {
     let destination = &request.destination;
     let alone = request.sources.len() == 1;
-    if request.no_target_directory {
-        return Ok(destination.clone());
+    let has_slash = destination.as_os_str().as_bytes().ends_with(b"/");
+    if !destination.is_dir() && (!alone || has_slash && !source.is_dir()) {
+        return Err(format!("`{}` is not a directory", destination.display()));
     }
-    if !destination.is_dir() {
-        let has_slash = destination.as_os_str().as_bytes().ends_with(b"/");
-        if !alone || has_slash && !source.is_dir() {
-            return Err(format!("`{}` is not a directory", destination.display()));
-        }
+    if request.no_target_directory || !destination.is_dir() {
         return Ok(destination.clone());
     }
     // `x/.` and `/` stand for the content of the directory.
@@ -70,8 +64,7 @@ fn is_earlier_copy(source: &Path, copy: &Path) -> Result<bool> {
     let contains = |outer: &BTreeMap<_, _>, inner: &BTreeMap<OsString, bool>| {
         !inner.is_empty() && inner.iter().all(|(name, is_dir)| outer.get(name) == Some(is_dir))
     };
-    let both_empty = source.is_empty() && copy.is_empty();
-    Ok(both_empty || contains(&copy, &source) || contains(&source, &copy))
+    Ok(source == copy || contains(&copy, &source) || contains(&source, &copy))
 }
 
 /// Returns the names in a directory, with true for directories.

@@ -135,7 +135,7 @@ fn a_link_above_itself_ends_in_an_error_and_leaves_nothing() {
     bench.fails(
         &["-r", "nest/plugin", "volume/app"],
         &[
-            "symlink loop at `nest/plugin/up/plugin`",
+            "`nest/plugin/up/plugin` is a symlink loop",
             "`nest/plugin/top` cannot be copied into itself",
         ],
     );
@@ -209,7 +209,7 @@ fn mistakes_are_told_with_their_path() {
         (&["-r", "plugin", "bin/x"], &["failed to create `bin/.cp-partial-x`", "denied"]),
         (&["-r", "plugin", "volume/file"], &["`volume/file` is not a directory"]),
         (&["-r", "plugin", "bin/cp", "volume/missing"], &["`volume/missing` is not a directory"]),
-        (&["volume/file", "volume/file"], &["are the same file"]),
+        (&["volume/file", "volume/file"], &["`volume/file` is its own source"]),
         (&["-r", "volume", "volume/in"], &["`volume` cannot be copied into itself"]),
     ];
     for (words, why) in cases {
