@@ -1,7 +1,6 @@
 //! `cp`: `cp --help` lists the differences from coreutils' cp.
 
 #![no_main]
-
 use std::ffi::c_int;
 use std::io::Write;
 
