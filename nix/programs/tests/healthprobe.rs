@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn probe(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_healthprobe")).args(words).output().unwrap()
+fn probe(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_healthprobe")).args(args).output().unwrap()
 }
 
 fn says(output: &Output) -> String {
@@ -200,9 +200,9 @@ fn an_endless_answer_is_read_only_so_far() {
 
 #[test]
 fn wrong_use_exits_with_2_and_help_with_0() {
-    for words in [&[][..], &["https://127.0.0.1/"], &["--retry", "http://127.0.0.1/"]] {
-        let output = probe(words);
-        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    for args in [&[][..], &["https://127.0.0.1/"], &["--retry", "http://127.0.0.1/"]] {
+        let output = probe(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty());
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(message.starts_with("healthprobe: "), "{message}");

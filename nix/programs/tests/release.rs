@@ -1,4 +1,4 @@
-//! What images really carry: the release build.
+//! Tests of the release build, which images contain.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // the helpers are tests, too
 
@@ -14,7 +14,7 @@ const PT_INTERP: u32 = 3;
 fn release_build() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("release-build");
     // The harness inherits neither the flags' source nor a working directory on purpose: cargo
-    // finds both beside the manifest, as it does for the images.
+    // finds both next to the manifest, as it does for the images.
     let status = Command::new(env!("CARGO"))
         .args(["build", "--release", "--bins", "--offline", "--locked", "--quiet"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::target::{self, Target};
 use super::variables::{self, Missing};
 
-/// What `--help` prints.
+/// The output of `--help`.
 pub const HELP: &str = "\
 Asks a service whether it is healthy, and says why.
 
@@ -28,10 +28,10 @@ Exit code: 0 healthy, 1 unhealthy, 2 the command line is wrong.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// What the caller wants.
+/// The result of [`parse`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Probe this, for so long at most.
+    /// Probe this target with this timeout.
     Probe(Target, Duration),
     /// The URL needs a variable that the environment lacks.
     Lacks(Missing),
@@ -97,7 +97,7 @@ fn parse_timeout(value: &str) -> Result<Duration, String> {
     });
     match parsed {
         Some(limit) if valid && !limit.is_zero() && limit <= LONGEST_TIMEOUT => Ok(limit),
-        _ => Err(format!("--timeout `{value}` is no number of seconds from 0.001 to 3600")),
+        _ => Err(format!("--timeout `{value}` is not a number of seconds from 0.001 to 3600")),
     }
 }
 
@@ -105,17 +105,17 @@ fn parse_timeout(value: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn read(words: &[&str]) -> Result<Wish, String> {
-        parse(words.iter().map(OsString::from), |_| None)
+    fn read(args: &[&str]) -> Result<Wish, String> {
+        parse(args.iter().map(OsString::from), |_| None)
     }
 
     #[test]
     fn the_timeout_may_stand_before_or_after_the_url() {
         let half = Duration::from_millis(500);
-        for words in
+        for args in
             [&["--timeout", "0.5", "tcp://127.0.0.1:1"][..], &["tcp://127.0.0.1:1", "--timeout=.5"]]
         {
-            assert!(matches!(read(words), Ok(Wish::Probe(_, limit)) if limit == half), "{words:?}");
+            assert!(matches!(read(args), Ok(Wish::Probe(_, limit)) if limit == half), "{args:?}");
         }
         let default = read(&["tcp://127.0.0.1:1"]);
         assert!(matches!(default, Ok(Wish::Probe(_, limit)) if limit == DEFAULT_TIMEOUT));
@@ -145,9 +145,9 @@ mod tests {
             (&["--retries", "3"], "unknown option `--retries`"),
             (&["gopher://a"], "scheme must be"),
         ];
-        for (words, why) in cases {
-            let message = read(words).unwrap_err();
-            assert!(message.contains(why), "{words:?}: {message}");
+        for (args, why) in cases {
+            let message = read(args).unwrap_err();
+            assert!(message.contains(why), "{args:?}: {message}");
         }
     }
 }

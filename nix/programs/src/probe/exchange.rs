@@ -12,7 +12,7 @@ const HEAD_LIMIT: usize = 16 * 1024;
 const DRAIN_LIMIT: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 
-/// The moment at which the probe gives up, whatever it is doing.
+/// The time at which the probe fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     end: Instant,
@@ -26,7 +26,7 @@ impl Deadline {
         Self { end: began + limit, limit }
     }
 
-    /// What is left; zero is no valid socket timeout, so it counts as passed.
+    /// Returns the remaining time. Zero is not a valid socket timeout, so it counts as passed.
     fn left(self, step: &'static str, at: SocketAddr) -> Result<Duration, Unhealthy> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() {

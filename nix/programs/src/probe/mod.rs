@@ -46,7 +46,7 @@ pub enum Unhealthy {
     Broken(&'static str, SocketAddr, io::Error),
     /// The connection was closed before a status line came.
     NoAnswer(SocketAddr),
-    /// The bytes that came are no HTTP status line.
+    /// The response does not start with an HTTP status line.
     NotHttp(SocketAddr),
     /// A status line came, and it is not 2xx.
     Status(u16, String),
@@ -88,7 +88,7 @@ impl std::error::Error for Unhealthy {
     }
 }
 
-/// A duration as people write it, without the weight of floating point.
+/// Formats a duration without floating point, which would enlarge the program.
 fn seconds(limit: Duration) -> String {
     match (limit.as_secs(), limit.subsec_millis()) {
         (whole, 0) => format!("{whole} s"),
@@ -96,7 +96,7 @@ fn seconds(limit: Duration) -> String {
     }
 }
 
-/// Common causes in words that do not change with the C library; the rest as the system says it.
+/// Returns a fixed text for common causes, and the text of the system for others.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
@@ -115,7 +115,7 @@ fn reason(error: &io::Error) -> String {
 ///
 /// # Errors
 ///
-/// What the first address answered, when none is healthy within `limit`.
+/// The result of the first address if none is healthy within `limit`.
 pub fn probe(target: &Target, limit: Duration) -> Result<Healthy, Unhealthy> {
     let began = Instant::now();
     let deadline = exchange::Deadline::new(began, limit);

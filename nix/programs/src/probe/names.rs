@@ -47,11 +47,11 @@ fn in_table(name: &str, table: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in table.lines() {
         let entry = line.split('#').next().unwrap_or_default();
-        let mut words = entry.split_whitespace();
-        let Some(Ok(address)) = words.next().map(str::parse) else {
+        let mut fields = entry.split_whitespace();
+        let Some(Ok(address)) = fields.next().map(str::parse) else {
             continue;
         };
-        if words.any(|alias| alias.eq_ignore_ascii_case(name)) && !found.contains(&address) {
+        if fields.any(|alias| alias.eq_ignore_ascii_case(name)) && !found.contains(&address) {
             found.push(address);
         }
     }
@@ -75,13 +75,13 @@ mod tests {
 
     #[test]
     fn localhost_is_known_even_without_a_hosts_file() {
-        let all = look_up("localhost", Path::new("/nowhere/hosts")).unwrap();
+        let all = look_up("localhost", Path::new("/missing/hosts")).unwrap();
         assert_eq!(all, [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()]);
     }
 
     #[test]
     fn other_names_are_refused_with_advice() {
-        let why = look_up("backend", Path::new("/nowhere/hosts")).unwrap_err().to_string();
+        let why = look_up("backend", Path::new("/missing/hosts")).unwrap_err().to_string();
         assert!(why.contains("`backend`") && why.contains("127.0.0.1"), "{why}");
     }
 }

@@ -1,4 +1,4 @@
-//! What to probe: `http://host[:port][/path]` or `tcp://host:port`.
+//! The target of a probe: `http://host[:port][/path]` or `tcp://host:port`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// A URL, parsed once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What is spoken after the connection is there.
+    /// The protocol on the connection.
     pub scheme: Scheme,
     /// Whom to connect to.
     pub host: Host,
@@ -57,7 +57,7 @@ impl std::error::Error for BadTarget {}
 ///
 /// # Errors
 ///
-/// When it is no URL that this probe can speak to.
+/// If it is not a URL that this probe supports.
 pub fn parse(url: &str) -> Result<Target, BadTarget> {
     let bad = |why| BadTarget { url: url.to_owned(), why };
     // A blank or control character would end the request line early and start a header.

@@ -1,4 +1,4 @@
-//! A folder of its own for one test, with the program in it, usable by nobody.
+//! A directory for one test, which contains the program and which the user `nobody` can use.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -23,7 +23,7 @@ impl Bench {
         fs::copy(env!("CARGO_BIN_EXE_cp"), at.join("bin/cp")).unwrap();
         let am_root = fs::metadata("/proc/self").unwrap().uid() == 0;
         let bench = Self { at, user: am_root.then_some(NOBODY) };
-        // Where a pod has its emptyDir volume.
+        // The emptyDir volume of a pod.
         fs::create_dir(bench.path("volume")).unwrap();
         bench.give("volume");
         bench
@@ -43,7 +43,7 @@ impl Bench {
         fs::write(&path, text).unwrap();
     }
 
-    /// A plugin as it lies in a store: nothing in it is writable.
+    /// Creates a plugin without write permissions, as in a store.
     pub(crate) fn plugin(&self) {
         self.file("plugin/plugin.json", "{}");
         self.file("plugin/module.js", "define([])");
@@ -59,9 +59,9 @@ impl Bench {
         }
     }
 
-    pub(crate) fn command(&self, program: &Path, words: &[&str]) -> Output {
+    pub(crate) fn command(&self, program: &Path, args: &[&str]) -> Output {
         let mut command = Command::new(program);
-        command.args(words).current_dir(&self.at).env_clear().env("PATH", self.path("bin"));
+        command.args(args).current_dir(&self.at).env_clear().env("PATH", self.path("bin"));
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
@@ -75,21 +75,21 @@ impl Bench {
         }
     }
 
-    pub(crate) fn cp(&self, words: &[&str]) -> Output {
-        self.command(&self.path("bin/cp"), words)
+    pub(crate) fn cp(&self, args: &[&str]) -> Output {
+        self.command(&self.path("bin/cp"), args)
     }
 
-    pub(crate) fn copies(&self, words: &[&str]) {
-        let output = self.cp(words);
-        assert!(output.status.success(), "cp {words:?}: {}", stderr(&output));
-        assert_eq!(stderr(&output), "", "cp {words:?}");
+    pub(crate) fn copies(&self, args: &[&str]) {
+        let output = self.cp(args);
+        assert!(output.status.success(), "cp {args:?}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "", "cp {args:?}");
     }
 
-    pub(crate) fn fails(&self, words: &[&str], why: &[&str]) {
-        let output = self.cp(words);
-        assert_eq!(output.status.code(), Some(1), "cp {words:?}: {}", stderr(&output));
+    pub(crate) fn fails(&self, args: &[&str], why: &[&str]) {
+        let output = self.cp(args);
+        assert_eq!(output.status.code(), Some(1), "cp {args:?}: {}", stderr(&output));
         for part in why {
-            assert!(stderr(&output).contains(part), "cp {words:?}: {}", stderr(&output));
+            assert!(stderr(&output).contains(part), "cp {args:?}: {}", stderr(&output));
         }
     }
 
@@ -131,6 +131,6 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What [`Bench::plugin`] makes, as [`Bench::tree`] tells it.
+/// The result of [`Bench::plugin`] in the form of [`Bench::tree`].
 pub(crate) const PLUGIN: [&str; 4] =
     ["img/", "img/logo.svg = <svg/>", "module.js = define([])", "plugin.json = {}"];

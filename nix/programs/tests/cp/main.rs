@@ -19,7 +19,7 @@ fn a_second_copy_gives_the_same_tree_and_does_not_nest() {
         bench.copies(&["-r", "plugin", "volume/betrace-app"]);
         assert_eq!(bench.tree("volume/betrace-app"), PLUGIN);
     }
-    assert_eq!(bench.tree("volume").len(), PLUGIN.len() + 1, "nothing is left beside the copy");
+    assert_eq!(bench.tree("volume").len(), PLUGIN.len() + 1, "only the copy is left");
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn a_planted_link_is_replaced_and_never_written_through() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_path() {
-    let bench = Bench::new("mistakes");
+fn errors_name_their_path() {
+    let bench = Bench::new("errors");
     bench.plugin();
     bench.file("volume/file", "x");
     let cases: [(&[&str], &[&str]); 8] = [
@@ -212,11 +212,11 @@ fn mistakes_are_told_with_their_path() {
         (&["volume/file", "volume/file"], &["`volume/file` is its own source"]),
         (&["-r", "volume", "volume/in"], &["`volume` cannot be copied into itself"]),
     ];
-    for (words, why) in cases {
-        bench.fails(words, why);
+    for (args, why) in cases {
+        bench.fails(args, why);
     }
     assert_eq!(bench.tree("volume"), ["file = x"]);
-    for (words, message) in [
+    for (args, message) in [
         (&["-ra", "a", "b"][..], "unknown option `-ra`; see cp --help"),
         (&["--reflink", "a", "b"], "unknown option `--reflink`; see cp --help"),
         (&["-r", "/plugin"], "missing destination after `/plugin`"),
@@ -224,8 +224,8 @@ fn mistakes_are_told_with_their_path() {
         (&["", "b"], "a path is empty"),
         (&[], "missing source; see cp --help"),
     ] {
-        let output = bench.cp(words);
-        assert_eq!(output.status.code(), Some(2), "cp {words:?}");
+        let output = bench.cp(args);
+        assert_eq!(output.status.code(), Some(2), "cp {args:?}");
         assert_eq!(stderr(&output), format!("cp: {message}\n"));
     }
 }
