@@ -1,5 +1,5 @@
-# `nix flake check`: what evaluation can test is tested by evaluating, so that
-# `--no-build` runs it too; the rest is that the images, and a user's, can be built.
+# `nix flake check`: tests that only evaluate run with `--no-build` too; the other checks build the
+# images and the examples.
 {
   pkgs,
   images,
@@ -7,8 +7,8 @@
 }:
 let
   tests = import ./tests;
-  # All that a user's flake offers, as "consumer-orders"; but for what is on a base, whose lock
-  # comes from a registry. tests/run has one.
+  # All packages of the examples, for example "consumer-orders". on-a-base is left out, because its lock
+  # comes from a registry; tests/run builds it.
   ofExamples = builtins.listToAttrs (
     builtins.concatMap (
       example:
@@ -18,7 +18,7 @@ let
       }) (builtins.attrNames examples.${example})
     ) (builtins.attrNames (builtins.removeAttrs examples [ "on-a-base" ]))
   );
-  shown = builtins.concatStringsSep "\n" (map (failure: "  - ${failure}") tests.failures);
+  list = builtins.concatStringsSep "\n" (map (failure: "  - ${failure}") tests.failures);
 in
 images
 // {
@@ -28,6 +28,6 @@ images
         echo "$count tests passed" >"$out"
       ''
     else
-      throw "${toString (builtins.length tests.failures)} of ${toString tests.count} tests of nix/lib failed:\n${shown}";
+      throw "${toString (builtins.length tests.failures)} of ${toString tests.count} tests of nix/lib failed:\n${list}";
 }
 // ofExamples

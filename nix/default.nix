@@ -1,4 +1,4 @@
-# What the flake offers on one system. `pkgs` is cut to nix/nixpkgs-attrs.nix.
+# The outputs of the flake on one system. `pkgs` has only the attributes of nix/nixpkgs-attrs.nix.
 {
   pkgs,
   mkLib,
@@ -10,7 +10,7 @@ let
   demo = import ./demo.nix { inherit pkgs; };
   onLinux = builtins.match ".*-linux" pkgs.stdenv.hostPlatform.system != null;
   images = import ./images.nix { inherit pkgs mkLib; } { };
-  # Images hold Linux programs.
+  # Images contain Linux programs.
   ofLinux = attributes: if onLinux then attributes else { };
 in
 {

@@ -1,5 +1,5 @@
-# What the images hold by default: a small real backend and a small real Grafana plugin.
-# A flake of one's own gives its own packages instead (examples/consumer).
+# The default contents of the images: a small backend and a small Grafana plugin. Other flakes replace
+# them by their packages (examples/consumer).
 { pkgs }:
 let
   plugin = builtins.fromJSON (builtins.readFile ../demo/grafana-plugin/plugin.json);
@@ -25,7 +25,7 @@ let
       select = "--package";
     };
 
-  # The hash that Nix gives a source: another one when any of its files changes, and only then.
+  # The hash of a source in its store path; it changes only with a file of the source.
   hashOf = path: builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext path));
 in
 {
@@ -35,13 +35,13 @@ in
     files = ../demo/grafana-plugin;
   } ''cp -r "$files" "$out"'';
 
-  # What the images of these packages have as their revision.
+  # The revisions of the images of these packages.
   revisions = {
     backend = hashOf (import ./rust-source.nix { inherit source workspace without; }).outPath;
     grafana-plugin = hashOf "${../demo/grafana-plugin}";
   };
 
-  # Where the package set has no Grafana; with the layout of Grafana's package.
+  # A replacement with the layout of Grafana's package, for a package set without Grafana.
   grafana-stand-in =
     let
       built = program "grafana-stand-in";

@@ -1,5 +1,5 @@
-# The images for a set of packages: `images { backend = …; grafana-plugin = …; }`. What is
-# not given is the demo's; what is given is only put into images, never built here.
+# The images for a set of packages: `images { backend = …; grafana-plugin = …; }`. The defaults are
+# packages of the demo.
 {
   pkgs,
   mkLib,
@@ -19,7 +19,7 @@
 let
   types = import ./lib/types.nix;
   package = types.nullOr types.package;
-  fine = types.throwUnlessValid "images" (
+  isValid = types.throwUnlessValid "images" (
     (types.record {
       fields = {
         backend = package;
@@ -50,8 +50,8 @@ let
   theGrafana = or' (pkgs.grafana or demo.grafana-stand-in) grafana;
 
   versionOf = package: package.version or (builtins.parseDrvName package.name).version;
-  # The revision is the caller's. The demo's packages have that of their sources: a commit that
-  # changes none of them changes no digest.
+  # The caller's revision. Without one, the demo's packages have the hash of their sources: a commit
+  # that does not change the sources does not change a digest.
   labelsOf =
     package: ofSource:
     let
@@ -66,7 +66,7 @@ let
   backendLabels = labelsOf theBackend (if backend == null then demo.revisions.backend else null);
   pluginLabels = labelsOf thePlugin (if grafana-plugin == null then demo.revisions.grafana-plugin else null);
 in
-assert fine;
+assert isValid;
 {
   backend-docker = import ./images/backend.nix {
     inherit lib tag;

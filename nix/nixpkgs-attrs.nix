@@ -1,10 +1,9 @@
 # Every attribute of nixpkgs that this flake uses, and nothing else.
 #
-# All of `nix/` gets its packages through this file, so an attribute that is not listed
-# here cannot be used, and one that is listed must be in both package sets: nixpkgs, and
-# nix/debian, which has these names with the same arguments; tests/nixpkgs-attrs.nix compares.
-# Two may be missing, for Debian has neither: a stand-in takes the place of `grafana`,
-# and without `nixfmt` the formatter leaves Nix files alone.
+# `nix/` gets its package set from this file, so attributes that are not listed here cannot be used.
+# Listed ones must exist in both package sets: nixpkgs, and nix/debian, which has the same names and
+# arguments; tests/nixpkgs-attrs.nix compares them. Two are optional, because Debian lacks them: the
+# demo has a replacement of `grafana`, and without `nixfmt` the formatter skips Nix files.
 let
   optional = {
     grafana = null;
@@ -42,7 +41,7 @@ let
     pkgs: path:
     builtins.foldl' (
       set: name:
-      set.${name} or (throw "cooper: this package set has no `${path}`; nix/nixpkgs-attrs.nix lists what is needed")
+      set.${name} or (throw "cooper: the package set lacks `${path}`; nix/nixpkgs-attrs.nix lists the required attributes")
     ) pkgs (split path);
 
   put =

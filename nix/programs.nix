@@ -1,8 +1,8 @@
-# The small static programs that images carry, a package each: an image that wants the
-# health probe should not hold the copier too.
+# The static programs for images, one package each, so that an image with the health probe does not
+# contain `cp`.
 { pkgs }:
 let
-  # RUSTFLAGS replaces what stands there, and is what every buildRustPackage minds.
+  # RUSTFLAGS replaces the flags of the file, and every buildRustPackage uses it.
   settings = builtins.fromTOML (builtins.readFile ./programs/.cargo/config.toml);
   flags = builtins.concatStringsSep " " settings.target.x86_64-unknown-linux-gnu.rustflags;
 
