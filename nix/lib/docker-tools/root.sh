@@ -25,7 +25,7 @@ limit_depth() {
 }
 
 # link_directory FROM TO DEPTH. Where one content has a directory and another one a link to a directory,
-# the files of both are there. Links name paths below the content itself: of a content that is a
+# the files of both exist. Links name paths below the content itself: of a content that is a
 # link, or that has one, nothing else may refer to the store path in which the link is.
 link_directory() {
     limit_depth "$3"
