@@ -15,6 +15,7 @@
 //!
 //! | module | provides | may import |
 //! |---|---|---|
+//! | [`error_chain`] | an error with its causes: search by type, print on one line | – |
 //! | [`digest`] | [`digest::Digest`], [`digest::DiffId`], hashers for bytes that pass | – |
 //! | [`store_path`] | [`store_path::StorePath`], [`store_path::PathInfo`], NAR hashes | – |
 //! | [`progress`] | [`progress::Reporter`], [`progress::Task`] | – |
@@ -28,7 +29,7 @@
 //! | [`layer`] | layers as blobs with their digests, built in parallel | `plan`, `rootfs`, `spec`, `digest`, `store_path`, `fs`, `progress` |
 //! | [`cache`] | layers of earlier builds, on disk | `layer`, `spec`, `digest`, `store_path`, `fs`, `progress`, `json` |
 //! | [`image`] | config, manifest and index as bytes | `spec`, `layer`, `digest`, `json` |
-//! | [`transport`] | names, sources, layouts, archives, daemons, registries | `image`, `layer`, `digest`, `cache`, `spec`, `fs`, `progress`, `json` |
+//! | [`transport`] | names, sources, layouts, archives, daemons, registries | `image`, `layer`, `digest`, `cache`, `spec`, `fs`, `progress`, `json`, `error_chain` |
 //! | [`validate`] | every mismatch of digest, size, diff id, path or link in any image | `transport` and its imports |
 //! | [`base`] | base images, read by a lock or from a file: layers, config, file system | `validate`, `transport`, `rootfs` and their imports |
 //! | [`cli`] | commands, arguments, output, exit codes | all |
@@ -58,6 +59,7 @@ pub mod check;
 pub mod cli;
 pub mod closure;
 pub mod digest;
+pub mod error_chain;
 pub mod fs;
 pub mod image;
 pub mod json;
