@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::fs;
-use crate::fs::{FileError, Lock, TempPath, TryLock, has_name};
+use crate::fs::{FileError, FileOp, Lock, TempPath, TryLock, has_name};
 
 /// What comes of asking to make a layer.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl LockAttempt {
             Ok(Some(claimed)) => Self::Granted(claimed),
             Ok(None) => Self::InUse,
             Err(source) if source.kind() == io::ErrorKind::TimedOut => {
-                Self::Late(FileError { verb: "lock", path, source })
+                Self::Late(FileError { op: FileOp::Lock, path, source })
             }
             Err(_) => Self::Unclaimed,
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{CacheError, FOLDERS, is_read_only};
 use crate::fs;
-use crate::fs::{Context, FileError, UnsafePermissions};
+use crate::fs::{Context, FileError, FileOp, UnsafePermissions};
 
 pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -14,11 +14,11 @@ pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
         let dir = home.join(name);
         // Whatever the umask: who can write here decides what is in images.
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
-        made.context("create", &dir)?;
+        made.context(FileOp::CreateDir, &dir)?;
     }
     // Permission bits do not bind root, and do not tell of a read-only mount.
     let probe = tempfile::tempfile_in(home.join("tmp"));
-    probe.map(drop).context("write to", home)
+    probe.map(drop).context(FileOp::Write, home)
 }
 
 /// What cannot even be looked at cannot be read either.
@@ -33,12 +33,12 @@ pub(super) fn refuse_exposed(path: &Path) -> Result<(), CacheError> {
 pub(super) fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, FileError> {
     if writable {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
-        return file.map(Some).context("open", path);
+        return file.map(Some).context(FileOp::Open, path);
     }
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if is_read_only(&error) || error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context("open", path),
+        Err(error) => Err(error).context(FileOp::Open, path),
     }
 }
 

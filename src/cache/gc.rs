@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::record::{self, CacheRecord};
 use super::{Cache, CacheError, Older};
 use crate::fs;
-use crate::fs::{Context, FileError, TryLock};
+use crate::fs::{Context, FileError, FileOp, TryLock};
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Cache {
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
             return Ok(freed);
         };
-        if fs::try_lock(lock).context("lock", self.dir.join("lock"))? == TryLock::InUse {
+        if fs::try_lock(lock).context(FileOp::Lock, self.dir.join("lock"))? == TryLock::InUse {
             return Ok(freed);
         }
         self.remove_temp_paths(&mut freed)?;
@@ -174,18 +174,18 @@ pub(super) fn remove(path: &Path) -> Result<(), FileError> {
     };
     match removed {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        result => result.context("remove", path),
+        result => result.context(FileOp::Remove, path),
     }
 }
 
 pub(super) fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.context("list", dir)?,
+        entries => entries.context(FileOp::List, dir)?,
     };
     let mut items = Vec::new();
     for entry in entries {
-        let path = entry.context("list", dir)?.path();
+        let path = entry.context(FileOp::List, dir)?.path();
         // What another process has just removed or renamed is not there.
         let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
         let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::gc::{list, remove};
 use super::{Cache, RemovedFiles, VERSION, name_of};
 use crate::fs;
-use crate::fs::{Context, FileError, TryLock};
+use crate::fs::{Context, FileError, FileOp, TryLock};
 
 /// The folder of an older version of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Cache {
             }
             // Out of the way first: an older cooper that starts meanwhile makes itself another.
             let gone = self.temps().join(dir.file_name().unwrap_or_default());
-            std::fs::rename(&dir, &gone).context("rename", &dir)?;
+            std::fs::rename(&dir, &gone).context(FileOp::Rename, &dir)?;
             remove(&gone)?;
             freed.files += files;
             freed.bytes += bytes;

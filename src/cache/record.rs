@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Hasher};
 use crate::fs;
-use crate::fs::{Context, FileError, FileStamp, Temp, UnsafePermissions};
+use crate::fs::{Context, FileError, FileOp, FileStamp, Temp, UnsafePermissions};
 use crate::layer::{LayerRecord, Renew};
 use crate::progress::{Reporter, Task};
 
@@ -40,7 +40,7 @@ impl Witness {
         let meta = match std::fs::symlink_metadata(path) {
             Ok(meta) => meta,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).context("read", path),
+            Err(error) => return Err(error).context(FileOp::Read, path),
         };
         let says = !boot.is_empty() && UnsafePermissions::of(&meta).is_none();
         let boot_id = says.then(|| boot.to_owned());
@@ -100,9 +100,9 @@ impl CacheRecord {
 
     /// Readers see the old record or the new one, whole, and may be other users, as a blob's may.
     pub(super) fn write(&self, path: &Path, temps: &Path) -> Result<(), FileError> {
-        let mut temp = Temp::create(temps, ("layer-", "")).context("create a file in", temps)?;
+        let mut temp = Temp::create(temps, ("layer-", "")).context(FileOp::CreateTemp, temps)?;
         let written = temp.file_mut().write_all(self.text().as_bytes());
-        written.context("write a file in", temps)?;
+        written.context(FileOp::WriteTemp, temps)?;
         temp.persist(path).map(drop)
     }
 
@@ -246,14 +246,14 @@ fn parse_seen(text: &str) -> Option<Seen> {
 
 /// Whether the file holds what the record says.
 pub(super) fn holds(path: &Path, record: &LayerRecord, task: &dyn Task) -> Result<bool, FileError> {
-    let mut file = File::open(path).context("open", path)?;
-    if file.metadata().context("read", path)?.len() != record.blob_size {
+    let mut file = File::open(path).context(FileOp::Open, path)?;
+    if file.metadata().context(FileOp::Read, path)?.len() != record.blob_size {
         return Ok(false);
     }
     let mut hasher = Hasher::new();
     let mut buf = vec![0; 1 << 18];
     loop {
-        match io::Read::read(&mut file, &mut buf).context("read", path)? {
+        match io::Read::read(&mut file, &mut buf).context(FileOp::Read, path)? {
             0 => return Ok(hasher.finish().digest() == record.digest),
             count => {
                 hasher.update(buf.get(..count).unwrap_or_default());

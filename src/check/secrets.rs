@@ -8,7 +8,7 @@ use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::{CheckError, Findings};
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Check;
 
@@ -87,7 +87,7 @@ pub(super) fn check(rootfs: &Rootfs, out: &mut Findings<'_>) -> Result<(), Check
         let bytes = match &node.kind {
             Kind::Bytes(bytes) => bytes.clone(),
             Kind::Copy(from)
-                if std::fs::metadata(from).context("read", from)?.len() <= SEARCHED =>
+                if std::fs::metadata(from).context(FileOp::Read, from)?.len() <= SEARCHED =>
             {
                 fs::read(from, SEARCHED)?
             }

@@ -1,7 +1,7 @@
 //! The budget of bytes.
 
 use super::{CheckError, Findings};
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Check;
 
@@ -15,7 +15,7 @@ pub(super) fn check(rootfs: &Rootfs, out: &mut Findings<'_>) -> Result<(), Check
     for (path, node) in &rootfs.entries {
         let size = match &node.kind {
             Kind::Bytes(bytes) => bytes.len() as u64,
-            Kind::Copy(from) => std::fs::metadata(from).context("read", from)?.len(),
+            Kind::Copy(from) => std::fs::metadata(from).context(FileOp::Read, from)?.len(),
             Kind::Directory | Kind::Symlink(_) => continue,
         };
         parts.push((size, format!("/{}", String::from_utf8_lossy(path))));

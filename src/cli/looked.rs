@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::assemble;
 use super::commands::plan::{PlannedImage, plan_spec};
 use super::ui::failure::Failure;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::image::CREATED_BY;
 use crate::json;
 use crate::rootfs::{Kind, Rootfs};
@@ -148,7 +148,7 @@ fn own_files(rootfs: &Rootfs) -> Result<Vec<PathSummary>, Failure> {
             Kind::Directory => continue,
             Kind::Bytes(bytes) => (format!("/{name}"), bytes.len() as u64),
             Kind::Copy(from) => {
-                let meta = std::fs::metadata(from).context("read", from)?;
+                let meta = std::fs::metadata(from).context(FileOp::Read, from)?;
                 (format!("/{name}"), meta.len())
             }
             Kind::Symlink(target) => (format!("/{name} -> {}", String::from_utf8_lossy(target)), 0),

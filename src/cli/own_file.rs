@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::ui::failure::Failure;
 use super::ui::output::Text;
 use super::ui::table;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::rootfs::{Kind, Node, Rootfs};
 use crate::spec::Spec;
 
@@ -41,7 +41,7 @@ pub(super) fn find(
             Kind::Symlink(target) => (0, Some(String::from_utf8_lossy(target).into_owned())),
             Kind::Bytes(bytes) => (bytes.len() as u64, None),
             Kind::Copy(from) => {
-                let meta = std::fs::metadata(from).context("read", from)?;
+                let meta = std::fs::metadata(from).context(FileOp::Read, from)?;
                 (meta.len(), Some(from.display().to_string()))
             }
         };

@@ -16,7 +16,7 @@ use super::owners::{Owned, Owners};
 use super::ui::failure::Failure;
 use super::ui::output;
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::json;
 use crate::spec::{Directory, File, Mode, Spec};
 use crate::store_path::StorePath;
@@ -63,10 +63,10 @@ pub(super) fn from_tree(args: &FromTreeArgs) -> Result<(), Failure> {
     let mut tree = Tree::default();
     let mut open = vec![args.folder.clone()];
     while let Some(dir) = open.pop() {
-        for child in std::fs::read_dir(&dir).context("list", &dir)? {
-            let path = child.context("list", &dir)?.path();
+        for child in std::fs::read_dir(&dir).context(FileOp::List, &dir)? {
+            let path = child.context(FileOp::List, &dir)?.path();
             let within = path.strip_prefix(&args.folder).unwrap_or(&path);
-            let meta = std::fs::symlink_metadata(&path).context("read", &path)?;
+            let meta = std::fs::symlink_metadata(&path).context(FileOp::Read, &path)?;
             tree.add(&path, within, &meta, owned(within, &meta)?)?;
             if meta.is_dir() {
                 open.push(path);
@@ -92,7 +92,7 @@ impl Tree {
         if meta.is_dir() {
             self.directories.insert(at, Directory { mode, uid, gid });
         } else if meta.is_symlink() {
-            let target = std::fs::read_link(path).context("read the link", path)?;
+            let target = std::fs::read_link(path).context(FileOp::ReadLink, path)?;
             self.symlinks.insert(at, text(&target)?.to_owned());
         } else if meta.is_file() {
             let source = Some(text(path)?.to_owned());

@@ -11,7 +11,8 @@ use std::sync::Mutex;
 use rustix::fs::OFlags;
 
 use super::{
-    Context, FdPath, FileError, Lock, Temp, TryLock, WritebackWriter, open, parent, sync, sync_dir,
+    Context, FdPath, FileError, FileOp, Lock, Temp, TryLock, WritebackWriter, open, parent, sync,
+    sync_dir,
 };
 
 /// How the names of temporary files start.
@@ -44,16 +45,16 @@ impl AtomicFile {
         let kind = fs::metadata(path).map(|meta| meta.file_type());
         if kind.as_ref().is_ok_and(FileTypeExt::is_block_device) {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "it is a disk");
-            return Err(error).context("write to", path);
+            return Err(error).context(FileOp::Write, path);
         }
         let through = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
         let bytes = if let Some(opened) = FdPath::at(path) {
-            Bytes::Through(opened.open(path).context("open", path)?)
+            Bytes::Through(opened.open(path).context(FileOp::Open, path)?)
         } else if through {
-            Bytes::Through(File::options().write(true).open(path).context("open", path)?)
+            Bytes::Through(File::options().write(true).open(path).context(FileOp::Open, path)?)
         } else {
             let made = temp_in_same_dir(path, |dir| Temp::create(dir, TEMP_NAMES));
-            Bytes::Beside(made.context("create a file beside", path)?)
+            Bytes::Beside(made.context(FileOp::CreateTempNextTo, path)?)
         };
         Ok(Self { bytes, path: path.into() })
     }
@@ -63,7 +64,7 @@ impl AtomicFile {
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
         let made =
             temp_in_same_dir(path, |dir| Temp::make(dir, TEMP_NAMES, |to| hard_link(from, to)));
-        Ok(Self { bytes: Bytes::Beside(made.context("link a file to", path)?), path: path.into() })
+        Ok(Self { bytes: Bytes::Beside(made.context(FileOp::HardLink, path)?), path: path.into() })
     }
 
     /// The file to write to.
@@ -91,10 +92,10 @@ impl AtomicFile {
     /// call for many files.
     pub fn commit_without_dir_sync(self) -> Result<(), FileError> {
         let Bytes::Beside(temp) = &self.bytes else { return Ok(()) };
-        sync(temp.file()).context("sync", &self.path)?;
+        sync(temp.file()).context(FileOp::Sync, &self.path)?;
         // Where the path is a name of the same file already, this does nothing and leaves both
         // names; the temporary one goes when it is dropped.
-        fs::rename(temp.path(), &self.path).context("rename a file to", &self.path)
+        fs::rename(temp.path(), &self.path).context(FileOp::Rename, &self.path)
     }
 }
 
@@ -175,7 +176,7 @@ fn remove_if_left(path: &Path) -> io::Result<()> {
 /// Writes a whole file or none.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = AtomicFile::create(path)?;
-    file.file().write_all(bytes).context("write", path)?;
+    file.file().write_all(bytes).context(FileOp::Write, path)?;
     file.commit()
 }
 
@@ -290,7 +291,7 @@ mod tests {
         std::os::unix::fs::symlink(&disk, &link).unwrap();
         for path in [&disk, &link] {
             let error = AtomicFile::create(path).unwrap_err();
-            assert!(error.to_string().starts_with("failed to write to"), "{error}");
+            assert!(error.to_string().starts_with("failed to write"), "{error}");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::lock_holder::Holders;
-use super::{Context, FileError};
+use super::{Context, FileError, FileOp};
 
 /// A wait that takes longer is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(2);
@@ -52,7 +52,7 @@ pub fn set_lock_wait(wait: LockWait) {
 /// Waits for a lock that lasts as long as the file is open. A file system that knows no locks
 /// has at most one user at a time, or users who take care of that themselves.
 pub fn lock(file: &File, path: &Path, kind: Lock) -> Result<(), FileError> {
-    wait_for(file, path, kind, WAIT.get()).context("lock", path)
+    wait_for(file, path, kind, WAIT.get()).context(FileOp::Lock, path)
 }
 
 fn wait_for(file: &File, path: &Path, kind: Lock, wait: Option<&LockWait>) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! File system calls whose errors name the path, and writes that leave a whole file or none.
 
 mod atomic;
+mod error;
 mod fd_path;
 mod lock;
 mod lock_holder;
@@ -10,9 +11,10 @@ mod writeback;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use atomic::{AtomicFile, is_temporary, remove_stale_temps, write_atomically};
+pub use error::{Context, FileError, FileOp};
 pub use fd_path::FdPath;
 pub use lock::{Lock, LockWait, TryLock, has_name, lock, set_lock_wait, try_lock};
 pub use permissions::UnsafePermissions;
@@ -22,39 +24,15 @@ pub use temp::{
 };
 pub use writeback::WritebackWriter;
 
-/// A failed call, the path that it was for, and what was tried.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to {verb} `{path}`")]
-pub struct FileError {
-    /// What was tried, as a verb: `read`, `write`, `rename`.
-    pub verb: &'static str,
-    /// The path.
-    pub path: PathBuf,
-    /// The system's answer.
-    pub source: io::Error,
-}
-
-/// Puts the path into an I/O error.
-pub trait Context<T> {
-    /// Names what was tried and on which path.
-    fn context(self, verb: &'static str, path: impl AsRef<Path>) -> Result<T, FileError>;
-}
-
-impl<T> Context<T> for io::Result<T> {
-    fn context(self, verb: &'static str, path: impl AsRef<Path>) -> Result<T, FileError> {
-        self.map_err(|source| FileError { verb, path: path.as_ref().into(), source })
-    }
-}
-
 /// Opens a regular file for reading. Anything else is refused at once: opening a FIFO would
 /// block, and a device has no end.
 pub fn open(path: &Path) -> Result<File, FileError> {
-    let meta = fs::metadata(path).context("read", path)?;
+    let meta = fs::metadata(path).context(FileOp::Read, path)?;
     if !meta.is_file() {
         let what = if meta.is_dir() { "it is a directory" } else { "it is no regular file" };
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, what)).context("read", path);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what)).context(FileOp::Read, path);
     }
-    File::open(path).context("open", path)
+    File::open(path).context(FileOp::Open, path)
 }
 
 /// Reads a regular file of at most `limit` bytes.
@@ -62,14 +40,14 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let file = open(path)?;
     let too_large = || {
         let why = format!("it is larger than {limit} bytes, the most that cooper takes here");
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, why)).context("read", path)
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, why)).context(FileOp::Read, path)
     };
     // What is too large now is not read at all; what grows is read no further than the limit.
-    if file.metadata().context("read", path)?.len() > limit {
+    if file.metadata().context(FileOp::Read, path)?.len() > limit {
         return too_large();
     }
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).context("read", path)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).context(FileOp::Read, path)?;
     if bytes.len() as u64 > limit { too_large() } else { Ok(bytes) }
 }
 
@@ -105,7 +83,7 @@ fn parent(path: &Path) -> &Path {
 
 /// A rename is durable only when its directory is.
 pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
-    File::open(dir).and_then(|dir| sync(&dir)).context("sync", dir)
+    File::open(dir).and_then(|dir| sync(&dir)).context(FileOp::Sync, dir)
 }
 
 /// Makes a file's bytes durable, where the file system knows how to.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::{Context, FileError};
+use super::{Context, FileError, FileOp};
 
 /// The mode of what is written, whatever the umask: another user may have to load the image.
 pub const MODE: u32 = 0o644;
@@ -149,7 +149,7 @@ impl Temp {
 
     /// Gives it its name, replacing what had it; on the same file system.
     pub fn persist(self, path: &Path) -> Result<File, FileError> {
-        self.file.persist(path).map_err(|e| e.error).context("rename a file to", path)
+        self.file.persist(path).map_err(|e| e.error).context(FileOp::Rename, path)
     }
 }
 
@@ -168,7 +168,7 @@ impl TempDir {
         let names = names.prefix("cooper-").disable_cleanup(true);
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         let made = TempPath::make(|| names.make_in(&parent, make), |made| made.path().into());
-        let (made, unfinished) = made.context("create a folder in", &parent)?;
+        let (made, unfinished) = made.context(FileOp::CreateTempDir, &parent)?;
         Ok(Self { path: made.path().into(), _unfinished: unfinished })
     }
 

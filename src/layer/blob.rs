@@ -10,7 +10,7 @@ use super::cache::{Before, Renew, StoredFile};
 use super::tar::{TarContent, TarReader};
 use super::{LayerError, Sink};
 use crate::digest::{Digest, Hasher};
-use crate::fs::{Context, FileError, FileStamp};
+use crate::fs::{Context, FileError, FileOp, FileStamp};
 
 const BUFFER: usize = 512 << 10;
 /// Blocks that are read before they can be written.
@@ -183,7 +183,8 @@ impl Blob {
                 let file = crate::fs::open(path).inspect_err(failed)?;
                 check = Check::Bytes(Box::default(), record.clone());
                 // Another process may have put the same blob in its place.
-                if *written && *look == FileStamp::of(&file.metadata().context("read", path)?) {
+                if *written && *look == FileStamp::of(&file.metadata().context(FileOp::Read, path)?)
+                {
                     check = Check::Written(*look);
                 }
                 (Bytes::File(file), Some(path.clone()))
@@ -327,7 +328,7 @@ impl BlobReader {
                 Err(source) => {
                     self.forget();
                     let path = self.name.clone().unwrap_or_default();
-                    return Err(FileError { verb: "read", path, source }.into());
+                    return Err(FileError { op: FileOp::Read, path, source }.into());
                 }
             },
         };

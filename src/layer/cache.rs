@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::blob::KeepAlive;
 use super::{LayerError, compress, tar};
 use crate::digest::{DiffId, Digest, Hasher};
-use crate::fs::{Context, FileError, FileStamp, Temp, TempDir};
+use crate::fs::{Context, FileError, FileOp, FileStamp, Temp, TempDir};
 use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Compression;
 use crate::store_path::{PathInfo, StorePath};
@@ -181,7 +181,7 @@ impl NewBlob {
     /// that theirs have; where that cannot be set they will have copies. Errors say that it is in
     /// `place`, which whoever runs this has named.
     pub fn create(dir: &Path, place: &Path, guard: Option<KeepAlive>) -> Result<Self, FileError> {
-        let temp = Temp::create(dir, ("blob-", "")).context("create a file in", place)?;
+        let temp = Temp::create(dir, ("blob-", "")).context(FileOp::CreateTemp, place)?;
         Ok(Self { temp, place: place.into(), guard })
     }
 
@@ -191,13 +191,13 @@ impl NewBlob {
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.temp.file_mut().write_all(bytes).context("write a file in", &self.place)
+        self.temp.file_mut().write_all(bytes).context(FileOp::WriteTemp, &self.place)
     }
 
     /// Gives the file its name, replacing what had it; on the same file system.
     pub fn persist(self, path: PathBuf) -> Result<StoredFile, FileError> {
         let written = self.temp.persist(&path)?;
-        let look = FileStamp::of(&written.metadata().context("read", &path)?);
+        let look = FileStamp::of(&written.metadata().context(FileOp::Read, &path)?);
         Ok(StoredFile { path, look, guard: self.guard, record: None })
     }
 }

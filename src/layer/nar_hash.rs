@@ -14,7 +14,7 @@ use super::LayerError;
 use super::tar::walk::{children, describe, read_some};
 use crate::digest::Hasher;
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::progress::{Reporter, Task};
 use crate::store_path::{self, PathInfo};
 
@@ -48,7 +48,7 @@ pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Resul
 fn hash_of(path: &Path) -> Result<String, LayerError> {
     let mut nar = Nar { hasher: Hasher::new(), buffer: vec![0; BUFFER] };
     nar.text(b"nix-archive-1");
-    let kind = std::fs::symlink_metadata(path).context("read", path)?.file_type();
+    let kind = std::fs::symlink_metadata(path).context(FileOp::Read, path)?.file_type();
     nar.node(path, kind)?;
     Ok(store_path::nar_hash(&nar.hasher.finish().sha256))
 }
@@ -80,7 +80,7 @@ impl Nar {
         if kind.is_dir() {
             self.directory(path)?;
         } else if kind.is_symlink() {
-            let target = std::fs::read_link(path).context("read the link", path)?;
+            let target = std::fs::read_link(path).context(FileOp::ReadLink, path)?;
             self.texts(&[b"symlink", b"target", target.as_os_str().as_bytes()]);
         } else if kind.is_file() {
             self.file(path)?;
@@ -103,14 +103,14 @@ impl Nar {
 
     fn file(&mut self, path: &Path) -> Result<(), LayerError> {
         let mut file = fs::open(path)?;
-        let meta = file.metadata().context("read", path)?;
+        let meta = file.metadata().context(FileOp::Read, path)?;
         self.text(b"regular");
         if meta.permissions().mode() & 0o100 != 0 {
             self.texts(&[b"executable", b""]);
         }
         self.text(b"contents");
         self.hasher.update(&meta.len().to_le_bytes());
-        let read = self.contents(&mut file).context("read", path)?;
+        let read = self.contents(&mut file).context(FileOp::Read, path)?;
         if read != meta.len() {
             return Err(LayerError::Changed { path: path.into(), size: meta.len(), now: read });
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 use super::cache::StoredFile;
 use super::{Blob, LayerError};
 use crate::fs;
-use crate::fs::{AtomicFile, FileStamp};
+use crate::fs::{AtomicFile, FileOp, FileStamp};
 
 impl Blob {
     /// Makes `path` a file with the blob's bytes, replacing what has that name. The bytes are
@@ -28,7 +28,7 @@ impl Blob {
         };
         let committed = file.commit_without_dir_sync();
         if let (Err(error), Some(kept)) = (&committed, self.file())
-            && error.verb == "sync"
+            && error.op == FileOp::Sync
         {
             // What the disk did not take is right in memory only. A read-only store stays as it is.
             let _ = std::fs::remove_file(&kept.path);

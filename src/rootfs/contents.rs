@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::declared::copied;
 use super::{BaseFilesystem, Kind, Node, Origin, RootfsError, Tree, collision, shown};
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::spec::Spec;
 
 /// What Nix's builders leave for other builders, of no use in an image.
@@ -26,7 +26,7 @@ pub(super) fn add(
     for path in &spec.contents {
         let root = PathBuf::from(path.as_str());
         super::check_in_store(&root)?;
-        if !std::fs::metadata(&root).context("read", &root)?.is_dir() {
+        if !std::fs::metadata(&root).context(FileOp::Read, &root)?.is_dir() {
             return Err(RootfsError::ContentIsFile(root));
         }
         if !roots.contains(&root) {
@@ -85,7 +85,7 @@ impl Linker<'_> {
         source: PathBuf,
         places: &mut Places,
     ) -> Result<(), RootfsError> {
-        let real = std::fs::canonicalize(&source).context("read", &source)?;
+        let real = std::fs::canonicalize(&source).context(FileOp::Read, &source)?;
         let place = places.entry(at.clone()).or_default();
         place.above.extend(self.above.keys().cloned());
         // A package whose `lib64` is a link to its `lib` has one directory.
@@ -97,8 +97,8 @@ impl Linker<'_> {
             return Ok(());
         }
         self.enter(&real);
-        for child in std::fs::read_dir(&source).context("list", &source)? {
-            let child = child.context("list", &source)?;
+        for child in std::fs::read_dir(&source).context(FileOp::List, &source)? {
+            let child = child.context(FileOp::List, &source)?;
             let path = joined(&at, child.file_name().as_bytes());
             if let Some(place) = self.place_in_base(&path, &child.path()) {
                 super::check_in_store(&child.path())?;
@@ -145,8 +145,8 @@ impl Linker<'_> {
         real.iter().for_each(|real| self.enter(real));
         let mut children: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
         for source in sources {
-            for child in std::fs::read_dir(source).context("list", source)? {
-                let child = child.context("list", source)?;
+            for child in std::fs::read_dir(source).context(FileOp::List, source)? {
+                let child = child.context(FileOp::List, source)?;
                 if !self.gathered.contains(&child.path()) {
                     children.entry(child.file_name()).or_default().push(child.path());
                 }
@@ -191,7 +191,7 @@ impl Linker<'_> {
         if self.link && (is_only || !self.leads_up(origin)) {
             return Ok(link_to(origin));
         }
-        let kind = std::fs::symlink_metadata(origin).context("read", origin)?.file_type();
+        let kind = std::fs::symlink_metadata(origin).context(FileOp::Read, origin)?.file_type();
         copied(&shown(path), origin, kind)
     }
 

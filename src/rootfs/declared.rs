@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Kind, Node, Origin, RootfsError};
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::spec::{File, FileSource, Spec};
 
 pub(super) type Entries = BTreeMap<Vec<u8>, (Node, Origin)>;
@@ -79,7 +79,7 @@ fn add_file(entries: &mut Entries, path: &str, file: &File) -> Result<(), Rootfs
         None => return Ok(()),
     };
     super::check_in_store(origin)?;
-    let meta = std::fs::metadata(origin).context("read", origin)?;
+    let meta = std::fs::metadata(origin).context(FileOp::Read, origin)?;
     if meta.is_dir() {
         if !file.capabilities.is_empty() {
             return Err(RootfsError::CapabilitiesOfTree(path.into()));
@@ -114,12 +114,12 @@ fn add_tree(
 ) -> Result<(), RootfsError> {
     let directory = owned(Node::new(Kind::Directory, 0o755), file);
     insert(entries, at.to_vec(), directory, field("files", path))?;
-    for child in std::fs::read_dir(origin).context("list", origin)? {
-        let child = child.context("list", origin)?;
+    for child in std::fs::read_dir(origin).context(FileOp::List, origin)? {
+        let child = child.context(FileOp::List, origin)?;
         let mut below = at.to_vec();
         below.push(b'/');
         below.extend_from_slice(child.file_name().as_bytes());
-        let kind = child.file_type().context("read", child.path())?;
+        let kind = child.file_type().context(FileOp::Read, child.path())?;
         if kind.is_dir() {
             add_tree(entries, path, &below, &child.path(), file)?;
         } else {
@@ -133,13 +133,13 @@ fn add_tree(
 /// A file or link of the store as an entry, with the mode that its executable bit asks for.
 pub(super) fn copied(path: &str, origin: &Path, kind: FileType) -> Result<Node, RootfsError> {
     if kind.is_symlink() {
-        let target = std::fs::read_link(origin).context("read the link", origin)?;
+        let target = std::fs::read_link(origin).context(FileOp::ReadLink, origin)?;
         return Ok(Node::new(Kind::Symlink(target.as_os_str().as_bytes().to_vec()), 0o777));
     }
     if !kind.is_file() {
         return Err(RootfsError::Special { path: path.into(), origin: origin.into() });
     }
-    let meta = std::fs::metadata(origin).context("read", origin)?;
+    let meta = std::fs::metadata(origin).context(FileOp::Read, origin)?;
     let mode = if meta.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
     Ok(Node::new(Kind::Copy(origin.into()), mode))
 }

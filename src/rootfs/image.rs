@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::{Kind, Rootfs};
 use crate::fs;
-use crate::fs::{Context, FileError};
+use crate::fs::{Context, FileError, FileOp};
 use crate::spec::Spec;
 use crate::store_path::PathInfo;
 
@@ -111,10 +111,10 @@ impl Content {
         let mut bytes = Vec::new();
         match &self.source {
             Source::Bytes(all) => {
-                all.as_slice().take(limit).read_to_end(&mut bytes).context("read", "/")
+                all.as_slice().take(limit).read_to_end(&mut bytes).context(FileOp::Read, "/")
             }
             Source::Path(path) => {
-                fs::open(path)?.take(limit).read_to_end(&mut bytes).context("read", path)
+                fs::open(path)?.take(limit).read_to_end(&mut bytes).context(FileOp::Read, path)
             }
         }?;
         Ok(bytes)
@@ -231,8 +231,8 @@ impl<'a> Image<'a> {
         names.extend(children(at, |from| self.store_paths.range(from..).next()));
         if self.is_in_store(at) {
             let dir = on_disk(at);
-            for child in std::fs::read_dir(&dir).context("list", &dir)? {
-                names.insert(child.context("list", &dir)?.file_name().as_bytes().to_vec());
+            for child in std::fs::read_dir(&dir).context(FileOp::List, &dir)? {
+                names.insert(child.context(FileOp::List, &dir)?.file_name().as_bytes().to_vec());
             }
         }
         let mut listed = Vec::new();
@@ -307,10 +307,10 @@ fn stored(at: &[u8]) -> Result<Option<Entry>, FileError> {
     let meta = match std::fs::symlink_metadata(&path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).context("read", path),
+        Err(error) => return Err(error).context(FileOp::Read, path),
     };
     if meta.is_symlink() {
-        let target = std::fs::read_link(&path).context("read the link", &path)?;
+        let target = std::fs::read_link(&path).context(FileOp::ReadLink, &path)?;
         return Ok(Some(Entry::Link(target.as_os_str().as_bytes().to_vec())));
     }
     if meta.is_dir() {

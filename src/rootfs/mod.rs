@@ -18,7 +18,7 @@ mod on_base;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::fs::FileError;
+use crate::fs::{FileError, FileOp};
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
@@ -228,9 +228,9 @@ fn check_in_store(origin: &Path) -> Result<(), RootfsError> {
     let Ok((root, _)) = StorePath::parse_prefix(&text) else {
         return Err(RootfsError::OutsideStore { origin: origin.into(), target: origin.into() });
     };
-    let target = std::fs::canonicalize(origin).context("read", origin)?;
+    let target = std::fs::canonicalize(origin).context(FileOp::Read, origin)?;
     // The store itself may be reached through a link.
-    let store = std::fs::canonicalize(root.store_dir()).context("read", root.store_dir())?;
+    let store = std::fs::canonicalize(root.store_dir()).context(FileOp::Read, root.store_dir())?;
     match target.starts_with(&store) {
         true => Ok(()),
         false => Err(RootfsError::OutsideStore { origin: origin.into(), target }),

@@ -18,7 +18,7 @@ pub mod source;
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::FileError;
+use crate::fs::{FileError, FileOp};
 use crate::layer::LayerError;
 
 pub use name::{familiar, full_name, references};
@@ -139,7 +139,7 @@ impl TransportError {
     fn of_file(self, path: &Path) -> Self {
         match self {
             Self::Stream(source) | Self::Layer(LayerError::Sink(source)) => {
-                FileError { verb: "write", path: path.into(), source }.into()
+                FileError { op: FileOp::Write, path: path.into(), source }.into()
             }
             error => error,
         }

@@ -14,7 +14,7 @@ use super::{location, spec_input};
 use crate::cli::commands::build::Format;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output::is_stdout;
-use crate::fs::{Context, FdPath};
+use crate::fs::{Context, FdPath, FileOp};
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 use crate::transport::layout;
@@ -51,7 +51,7 @@ pub(in crate::cli) fn check_output(path: &Path, format: Format) -> Result<(), Fa
 
 /// The temporary file has another name, so what is wrong with this one would show at the end.
 fn check_name(path: &Path) -> Result<(), Failure> {
-    match std::fs::symlink_metadata(path).context("write", path) {
+    match std::fs::symlink_metadata(path).context(FileOp::Write, path) {
         Err(error) if error.source.kind() == io::ErrorKind::InvalidFilename => {
             Err(Failure::input(error))
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::location::ImageLocation;
 use crate::cli::ui::failure::Failure;
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::progress::Reporter;
 use crate::spec::{self, Spec, SpecError, Tag};
 
@@ -53,7 +53,7 @@ pub(in crate::cli) fn read(word: &OsStr) -> Result<Input, Failure> {
 fn starts_with_brace(path: &Path) -> Result<bool, Failure> {
     let mut start = Vec::new();
     let file = fs::open(path)?;
-    file.take(512).read_to_end(&mut start).context("read", path)?;
+    file.take(512).read_to_end(&mut start).context(FileOp::Read, path)?;
     let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
     Ok(first.is_none_or(|byte| *byte == b'{'))
 }

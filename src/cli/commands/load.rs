@@ -14,7 +14,7 @@ use crate::cli::ui::summary;
 use crate::cli::ui::summary::Row;
 use crate::cli::ui::{output, progress};
 use crate::cli::{GlobalArgs, assemble};
-use crate::fs::{AtomicFile, Context};
+use crate::fs::{AtomicFile, Context, FileOp};
 use crate::image::Image;
 use crate::spec::{Spec, Tag};
 use crate::transport::TransportError;
@@ -98,7 +98,7 @@ pub(in crate::cli) fn run(global: &GlobalArgs, args: &LoadArgs) -> Result<(), Fa
     } else if let Some(dir) = &args.or_save {
         let paths = saved_paths(dir, &specs)?;
         let is_new = !dir.exists();
-        std::fs::create_dir_all(dir).context("create", dir)?;
+        std::fs::create_dir_all(dir).context(FileOp::CreateDir, dir)?;
         let mut files = Vec::new();
         let saved = specs.iter().zip(paths).try_for_each(|(spec, path)| {
             let spec = std::slice::from_ref(spec);

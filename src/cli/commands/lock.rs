@@ -13,7 +13,7 @@ use crate::cli::args::registry::RegistryArgs;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::{output, progress};
 use crate::digest::Digest;
-use crate::fs::{AtomicFile, Context};
+use crate::fs::{AtomicFile, Context, FileOp};
 use crate::image::Descriptor;
 use crate::json;
 use crate::progress::Task;
@@ -92,7 +92,7 @@ pub(in crate::cli) fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Result<(),
     }
     let path = &args.output;
     let mut file = AtomicFile::create(path)?;
-    let write = |bytes: &[u8]| Ok(file.file().write_all(bytes).context("write", path)?);
+    let write = |bytes: &[u8]| Ok(file.file().write_all(bytes).context(FileOp::Write, path)?);
     pass_on(&source, descriptor, write, &*task)?;
     Ok(file.commit()?)
 }

@@ -8,7 +8,7 @@ use crate::cli::Cli;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 
 /// Print cooper's manual page, or write a page a verb
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(in crate::cli) fn run(args: &ManArgs) -> Result<(), Failure> {
     let Some(dir) = &args.dir else {
         return output::raw(&page(command)?);
     };
-    std::fs::create_dir_all(dir).context("create", dir)?;
+    std::fs::create_dir_all(dir).context(FileOp::CreateDir, dir)?;
     for (name, bytes) in pages(&command)? {
         fs::write_atomically(&dir.join(name), &bytes)?;
     }

@@ -14,7 +14,7 @@ use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output::Text;
 use crate::cli::ui::{output, progress, table};
 use crate::closure::Closure;
-use crate::fs::{Context, FileError};
+use crate::fs::{Context, FileError, FileOp};
 use crate::plan::cost;
 use crate::plan::cost::{Layers, TransferCost, Version};
 use crate::plan::{Request, plan_image};
@@ -148,8 +148,8 @@ fn steps(versions: usize, from_first: bool) -> Steps {
 /// The graphs of a folder, the base first.
 fn fan(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut graphs = Vec::new();
-    for entry in std::fs::read_dir(dir).context("read", dir)? {
-        let path = entry.context("read", dir)?.path();
+    for entry in std::fs::read_dir(dir).context(FileOp::Read, dir)? {
+        let path = entry.context(FileOp::Read, dir)?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
             graphs.push(path);
         }

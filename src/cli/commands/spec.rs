@@ -12,7 +12,7 @@ use crate::cli::tree;
 use crate::cli::ui::failure::Failure;
 use crate::closure::Closure;
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::json;
 use crate::spec::{self, Config, Spec, SpecError};
 use crate::store_path::PathInfo;
@@ -78,7 +78,7 @@ fn from_attrs(args: &FromAttrsArgs) -> Result<(), Failure> {
         serde_json::from_slice(&bytes).map_err(|e| Failure::input(e).during(unread()))?;
     let bytes = spec_of(&attrs, unread)?;
     let out = attrs.outputs.out;
-    std::fs::create_dir_all(&out).context("create", &out)?;
+    std::fs::create_dir_all(&out).context(FileOp::CreateDir, &out)?;
     Ok(fs::write_atomically(&out.join("spec.json"), &bytes)?)
 }
 

@@ -187,19 +187,21 @@ impl From<crate::fs::FileError> for Failure {
             return Self::environment(error).hint(TEMPORARY);
         }
         match error.source.kind() {
-            K::NotFound if error.verb == "create a file beside" => {
+            K::NotFound if error.op == crate::fs::FileOp::CreateTempNextTo => {
                 Self::input(error).hint("its folder is not there; make it first")
             }
-            K::TimedOut if error.verb == "lock" => {
+            K::TimedOut if error.op == crate::fs::FileOp::Lock => {
                 let hint = "wait until that process has ended, or allow a longer wait with `--lock-timeout`";
                 Self::environment(error).hint(hint)
             }
             // A decoder's own errors have no number of the system's: the bytes are damaged.
-            _ if error.verb == "decompress" && error.source.raw_os_error().is_none() => {
+            _ if error.op == crate::fs::FileOp::Decompress
+                && error.source.raw_os_error().is_none() =>
+            {
                 Self::input(error)
             }
             // What a process may write at most is no matter of what it was given.
-            K::FileTooLarge if error.verb == "write" => Self::environment(error),
+            K::FileTooLarge if error.op == crate::fs::FileOp::Write => Self::environment(error),
             K::NotFound
             | K::InvalidInput
             | K::NotADirectory

@@ -15,7 +15,7 @@ use self::header::{BLOCK, Meta};
 use self::walk::{Entry, Kind, RootfsWalk, StoreWalk, read_some};
 use super::LayerError;
 use crate::digest::{Digest, Hasher};
-use crate::fs::{Context, FileError, FileStamp};
+use crate::fs::{Context, FileError, FileOp, FileStamp};
 use crate::rootfs::Rootfs;
 use crate::store_path::StorePath;
 
@@ -183,7 +183,7 @@ impl TarReader {
         let Content { file, path, size, left, .. } = &mut content;
         let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.len());
         let count = read_some(file, buf.get_mut(..most).unwrap_or_default())
-            .map_err(|source| FileError { verb: "read", path: path.clone(), source })?;
+            .map_err(|source| FileError { op: FileOp::Read, path: path.clone(), source })?;
         if count == 0 {
             let now = *size - *left;
             return Err(LayerError::Changed { path: content.path, size: content.size, now });
@@ -197,11 +197,11 @@ impl TarReader {
     /// way: what was read may be of two minds.
     fn end_file(&mut self, mut content: Content) -> Result<(), LayerError> {
         let Content { file, path, look, size, .. } = &mut content;
-        let meta = file.metadata().context("read", &*path)?;
+        let meta = file.metadata().context(FileOp::Read, &*path)?;
         let stamp = stamp(&meta);
         self.seen.update(stamp.as_flattened());
         let more = read_some(file, &mut [0]).map_err(|source| FileError {
-            verb: "read",
+            op: FileOp::Read,
             path: path.clone(),
             source,
         })?;
@@ -267,7 +267,7 @@ impl TarReader {
 type Stamp = [[u8; 8]; 7];
 
 fn stamp_at(file: &File, path: &Path) -> Result<Stamp, FileError> {
-    Ok(stamp(&file.metadata().context("read", path)?))
+    Ok(stamp(&file.metadata().context(FileOp::Read, path)?))
 }
 
 fn stamp(meta: &Metadata) -> Stamp {

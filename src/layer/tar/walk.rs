@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::{Context, FileError, FileStamp};
+use crate::fs::{Context, FileError, FileOp, FileStamp};
 use crate::layer::LayerError;
 use crate::rootfs::{self, Rootfs};
 use crate::store_path::StorePath;
@@ -111,7 +111,7 @@ impl StoreWalk {
             return Ok(Entry::directory(name, 0o555));
         }
         if kind.is_symlink() {
-            let target = std::fs::read_link(&path).context("read the link", &path)?;
+            let target = std::fs::read_link(&path).context(FileOp::ReadLink, &path)?;
             let target = target.into_os_string();
             return Ok(Entry::store(name, Kind::Symlink(target.as_bytes().to_vec()), 0o777));
         }
@@ -150,7 +150,7 @@ impl StoreWalk {
 }
 
 fn look_at(path: &Path) -> Result<(FileStamp, FileType), FileError> {
-    let meta = std::fs::symlink_metadata(path).context("read", path)?;
+    let meta = std::fs::symlink_metadata(path).context(FileOp::Read, path)?;
     Ok((FileStamp::of(&meta), meta.file_type()))
 }
 
@@ -173,9 +173,9 @@ impl Iterator for StoreWalk {
 /// A directory's children, the last one first, so that the next one is popped.
 pub(in crate::layer) fn children(dir: &Path) -> Result<Vec<(OsString, FileType)>, FileError> {
     let mut children = Vec::new();
-    for child in std::fs::read_dir(dir).context("list", dir)? {
-        let child = child.context("list", dir)?;
-        let kind = child.file_type().context("read", child.path())?;
+    for child in std::fs::read_dir(dir).context(FileOp::List, dir)? {
+        let child = child.context(FileOp::List, dir)?;
+        let kind = child.file_type().context(FileOp::Read, child.path())?;
         children.push((child.file_name(), kind));
     }
     children.sort_unstable_by(|a, b| b.0.cmp(&a.0));
@@ -196,8 +196,8 @@ fn open_file(
     let flags = flags | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = file.context("read", path)?;
-    let meta = file.metadata().context("read", path)?;
+    let file = file.context(FileOp::Read, path)?;
+    let meta = file.metadata().context(FileOp::Read, path)?;
     match meta.is_file() {
         true => Ok((file, meta)),
         false => Err(LayerError::Special { what: describe(meta.file_type()), path: path.into() }),

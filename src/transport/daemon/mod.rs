@@ -22,7 +22,7 @@ use super::progress_io::ProgressWriter;
 use super::source::Archive;
 use super::{TransportError, archive};
 use crate::digest::Digest;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::image::Image;
 use crate::layer::Sink;
 use crate::progress;
@@ -144,10 +144,10 @@ pub fn export(
     reporter: &dyn Reporter,
 ) -> Result<Archive, TransportError> {
     let place = format!("{reference} in {}", daemon.label());
-    let mut file = tempfile::tempfile().context("create a temporary file in", env::temp_dir())?;
+    let mut file = tempfile::tempfile().context(FileOp::CreateTemp, env::temp_dir())?;
     let task = reporter.start(&format!("reading {place}"), None);
     daemon.save(reference, &mut ProgressWriter { to: &mut file, task: &*task })?;
-    file.rewind().context("read", env::temp_dir())?;
+    file.rewind().context(FileOp::Read, env::temp_dir())?;
     Ok(Archive::read(Path::new(&place), file)?)
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::Daemon;
 use crate::digest::Digest;
 use crate::fs;
-use crate::fs::{Context, FileError, Lock, TryLock, has_name};
+use crate::fs::{Context, FileError, FileOp, Lock, TryLock, has_name};
 use crate::image::Image;
 use crate::spec::{NameError, Tag};
 use crate::transport::TransportError;
@@ -179,12 +179,12 @@ impl TagLock {
         let path = dir.join(format!("load-{}.lock", id.get(..20).unwrap_or_default()));
         let mut options = File::options();
         let file = options.read(true).append(true).create(true).open(&path);
-        Ok(Self { file: file.context("open", &path)?, path })
+        Ok(Self { file: file.context(FileOp::Open, &path)?, path })
     }
 
     /// The process that held the lock may have removed its file.
     fn is_held(&self) -> Result<bool, FileError> {
-        has_name(&self.file, &self.path).context("read", &self.path)
+        has_name(&self.file, &self.path).context(FileOp::Read, &self.path)
     }
 
     /// Waits for the process that holds it.

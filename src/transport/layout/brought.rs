@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{BLOBS, INDEX, INDEX_LIMIT, OCI_LAYOUT, OCI_LAYOUT_FILE, check, write_if_other};
 use crate::digest::Digest;
 use crate::fs;
-use crate::fs::{Context, FileError, TryLock, Undo};
+use crate::fs::{Context, FileError, FileOp, TryLock, Undo};
 use crate::transport::TransportError;
 
 /// So often a folder may go while it is opened.
@@ -70,7 +70,7 @@ impl Brought {
         let mut attempts = 0..ATTEMPTS;
         loop {
             // Who gives up there takes empty folders away.
-            let made = create_dir(dir).and_then(|()| File::open(dir).context("open", dir));
+            let made = create_dir(dir).and_then(|()| File::open(dir).context(FileOp::Open, dir));
             let is_gone = |error: &FileError| error.source.kind() == io::ErrorKind::NotFound;
             let lock = match made {
                 Err(error) if is_gone(&error) && attempts.next().is_some() => continue,
@@ -187,7 +187,7 @@ pub(super) fn clear(path: &Path) -> Result<bool, FileError> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Ok(meta) if !meta.is_file() && !meta.is_dir() => {
-            std::fs::remove_file(path).context("remove", path).map(|()| true)
+            std::fs::remove_file(path).context(FileOp::Remove, path).map(|()| true)
         }
         _ => Ok(false),
     }
@@ -208,7 +208,7 @@ fn create_dir(path: &Path) -> Result<(), FileError> {
     // A signal that takes away what was made comes before all of it or after.
     fs::before_the_end(|| {
         let missing = missing(path);
-        std::fs::create_dir_all(path).context("create", path)?;
+        std::fs::create_dir_all(path).context(FileOp::CreateDir, path)?;
         for dir in missing {
             // There are file systems on which all folders have the same mode.
             let _ = std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755));

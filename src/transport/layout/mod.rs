@@ -21,7 +21,7 @@ use super::graph::{Blob, TaggedImage};
 use super::source::{IMAGE_NAME, REF_NAME};
 use super::{TransportError, full_name};
 use crate::fs;
-use crate::fs::{AtomicFile, Context, FileError, FileStamp};
+use crate::fs::{AtomicFile, Context, FileError, FileOp, FileStamp};
 use crate::image::{Descriptor, Document, Image};
 use crate::progress::{Reporter, Task};
 use crate::spec::{ImageName, Tag};
@@ -94,7 +94,7 @@ pub fn check(dir: &Path) -> Result<(), TransportError> {
     let refused = |why: &str| Err(not_a_layout(dir, why.into()));
     let meta = match std::fs::metadata(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        meta => meta.context("read", dir)?,
+        meta => meta.context(FileOp::Read, dir)?,
     };
     if !meta.is_dir() {
         return refused("it is no folder; name another path");
@@ -127,8 +127,8 @@ pub fn check(dir: &Path) -> Result<(), TransportError> {
 
 /// Whether there is nothing in a folder but what a killed process left, or another one takes away.
 fn is_empty(dir: &Path) -> Result<bool, FileError> {
-    for entry in std::fs::read_dir(dir).context("list", dir)? {
-        let entry = entry.context("list", dir)?;
+    for entry in std::fs::read_dir(dir).context(FileOp::List, dir)? {
+        let entry = entry.context(FileOp::List, dir)?;
         let is_unfinished = fs::is_temporary(&entry.file_name())
             && entry.file_type().is_ok_and(|kind| kind.is_file());
         if !is_unfinished && entry.file_name() != OCI_LAYOUT_FILE {
@@ -241,7 +241,7 @@ impl Bytes<'_> {
             Self::Blob(blob) => blob.write_file(path, task),
             Self::Document(document) => {
                 let mut file = AtomicFile::create(path)?;
-                file.file().write_all(&document.bytes).context("write", path)?;
+                file.file().write_all(&document.bytes).context(FileOp::Write, path)?;
                 task.advance(document.bytes.len() as u64);
                 Ok(file.commit_without_dir_sync()?)
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::documents::{IndexEntry, parse_index};
 use super::{MANIFEST_LIMIT, Source, SourceError, warnings};
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::image::Descriptor;
 
 /// A layout that was there when it was opened.
@@ -76,7 +76,7 @@ impl Source for Layout {
                 wanted_by: "its index or a manifest names".into(),
             }),
             found => {
-                found.context("read", &path)?;
+                found.context(FileOp::Read, &path)?;
                 Ok(Box::new(fs::open(&path)?))
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use crate::fs::{Context, TempDir};
+use crate::fs::{Context, FileOp, TempDir};
 use crate::transport::TransportError;
 
 /// A socket that leads to the far daemon for as long as this lives.
@@ -27,7 +27,7 @@ impl SshTunnel {
         let dir = TempDir::new()?;
         let mut tunnel = Self { dir, closed: Arc::default(), door: None };
         let path = tunnel.socket();
-        let listener = UnixListener::bind(&path).context("listen on", &path)?;
+        let listener = UnixListener::bind(&path).context(FileOp::Bind, &path)?;
         let (url, closed) = (url.to_owned(), Arc::clone(&tunnel.closed));
         tunnel.door = Some(thread::spawn(move || {
             let is_open = |_: &UnixStream| !closed.load(Ordering::Acquire);

@@ -17,7 +17,7 @@ use super::encoding::{
 use super::tar::{Entry, Kind, TarError, TarReader};
 use super::{MANIFEST_LIMIT, Source, SourceError, layout, warnings};
 use crate::fs;
-use crate::fs::Context;
+use crate::fs::{Context, FileOp};
 use crate::image::Descriptor;
 
 /// Archives with more entries are no images: an image has at most some hundred blobs.
@@ -53,21 +53,20 @@ impl Archive {
     /// As [`open`](Archive::open), of a file that is open already; messages call it `path`.
     pub fn read(path: &Path, mut file: File) -> Result<Self, SourceError> {
         let mut start = [0; MAGIC_LENGTH];
-        let count = file.read_at(&mut start, 0).context("read", path)?;
+        let count = file.read_at(&mut start, 0).context(FileOp::Read, path)?;
         let start = start.get(..count).unwrap_or_default();
         let file = match Magic::of(start) {
             Magic::Layer(Encoding::Plain) => file,
             magic => {
-                let size = file.metadata().context("read", path)?.len();
+                let size = file.metadata().context(FileOp::Read, path)?.len();
                 let most = most_inflated(size, MAX_INFLATED);
                 let plain = tempfile::tempfile();
-                let mut plain =
-                    plain.context("create a temporary file in", std::env::temp_dir())?;
+                let mut plain = plain.context(FileOp::CreateTemp, std::env::temp_dir())?;
                 let inflated = inflate(&mut file, magic, most, &mut plain);
                 let is_full = |e: &io::Error| e.kind() == io::ErrorKind::StorageFull;
                 match inflated.as_ref().is_err_and(is_full) {
-                    true => inflated.context("write a file in", std::env::temp_dir())?,
-                    false => inflated.context("decompress", path)?,
+                    true => inflated.context(FileOp::WriteTemp, std::env::temp_dir())?,
+                    false => inflated.context(FileOp::Decompress, path)?,
                 }
                 plain
             }
@@ -215,7 +214,7 @@ impl Members {
             }
         }
         let file = Arc::new(reader.into_inner().into_inner());
-        let length = file.metadata().context("read", path)?.len();
+        let length = file.metadata().context(FileOp::Read, path)?.len();
         for member in by_name.values() {
             if let Member::File { offset, size } = member
                 && offset.saturating_add(*size) > length
@@ -285,7 +284,7 @@ impl Members {
             return Err(self.unusable(format!("its `{name}` is larger than {limit} bytes")));
         }
         let mut bytes = Vec::new();
-        section.read_to_end(&mut bytes).context("read", &self.path)?;
+        section.read_to_end(&mut bytes).context(FileOp::Read, &self.path)?;
         Ok(bytes)
     }
 }
