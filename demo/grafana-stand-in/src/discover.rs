@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::plugin::Refusal;
+use crate::types::{Folder, Refusal};
 
 /// The file that makes a directory a plugin.
 pub(crate) const PLUGIN_JSON: &str = "plugin.json";
@@ -16,15 +16,6 @@ const DIST: &str = "dist";
 const SKIPPED: &str = "node_modules";
 /// Links may form a circle; no plugin lies this deep.
 const DEEPEST: usize = 32;
-
-/// A folder that says it is a plugin.
-#[derive(Debug)]
-pub(crate) struct Folder {
-    /// Where it really is, as Grafana resolves links before it looks at files.
-    pub(crate) path: PathBuf,
-    /// The plugin that it lies in, if it lies in one.
-    pub(crate) parent: Option<PathBuf>,
-}
 
 /// The plugin folders below `top`, parents before their children.
 pub(crate) fn find(top: &Path) -> Vec<Result<Folder, Refusal>> {

@@ -16,6 +16,7 @@
 //! | [`datasources`] | provisioned datasources, with variables filled in |
 //! | [`data`] | the data directory, which has to be writable |
 //! | [`routes`] | the answers |
+//! | [`types`] | types that `discover`, `plugin` and `manifest` share |
 //!
 //! One thing differs, besides what is absent: a signature's key is not checked, so a plugin whose
 //! files match its manifest has the signature `unchecked` where Grafana says `valid`.
@@ -30,6 +31,7 @@ mod manifest;
 mod plugin;
 mod preinstall;
 mod routes;
+mod types;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -11,32 +11,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::plugin::Signature;
+use crate::types::{ManifestError, Signature};
 
 const FILE: &str = "MANIFEST.txt";
 /// Grafana takes anything shorter for no manifest at all.
 const SHORTEST: usize = 10;
 const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const END: &str = "-----BEGIN PGP SIGNATURE-----";
-
-/// Why a manifest does not fit its plugin.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ManifestError {
-    #[error("MANIFEST.txt cannot be read")]
-    Unreadable(#[source] io::Error),
-    #[error("MANIFEST.txt is not a signed message")]
-    NotSigned,
-    #[error("MANIFEST.txt is not the JSON of a manifest")]
-    NotJson(#[source] serde_json::Error),
-    #[error("MANIFEST.txt is for `{0}` in version `{1}`")]
-    OtherPlugin(String, String),
-    #[error("`{0}` is in MANIFEST.txt and cannot be read")]
-    Missing(String, #[source] io::Error),
-    #[error("`{0}` is not the file that was signed")]
-    Modified(String),
-    #[error("`{0}` is not in MANIFEST.txt")]
-    Extra(PathBuf),
-}
 
 #[derive(Deserialize)]
 struct Manifest {

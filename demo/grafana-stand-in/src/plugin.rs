@@ -1,53 +1,12 @@
 //! One folder with a `plugin.json`: is it a plugin, and may it be loaded?
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::discover::Folder;
 use crate::manifest;
-
-/// The kinds that Grafana knows.
-const TYPES: [&str; 5] = ["app", "datasource", "panel", "renderer", "secretsmanager"];
-
-/// Why a folder is not loaded.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("cannot read `{0}`")]
-    Unreadable(PathBuf, #[source] io::Error),
-    #[error("`{0}` is not JSON")]
-    NotJson(PathBuf, #[source] serde_json::Error),
-    #[error("`{0}`: `{1}` is missing or no text")]
-    NoField(PathBuf, &'static str),
-    #[error("`{0}`: the type `{1}` is none of {types}", types = TYPES.join(", "))]
-    BadType(PathBuf, String),
-    #[error("`{0}`: the plugin `{1}` is loaded already, from `{2}`")]
-    Twice(PathBuf, String, PathBuf),
-    #[error(
-        "`{0}` is a link out of the plugin's folder; Grafana loads no plugin with such files, so \
-         copy them, or link the folder as a whole"
-    )]
-    LeavesFolder(PathBuf),
-    #[error(
-        "`{0}` is unsigned; add `{0}` to GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS to load it \
-         all the same"
-    )]
-    Unsigned(String),
-    #[error("the signature of `{0}` is no good")]
-    BadSignature(String, #[source] manifest::ManifestError),
-}
-
-/// What is known about a plugin's signature; Grafana's words, but for the one it never says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Signature {
-    Unsigned,
-    /// The files are those of the manifest; whose the manifest is has not been checked.
-    Unchecked,
-}
+use crate::types::{Folder, Refusal, Signature, TYPES};
 
 /// A loaded plugin.
 #[derive(Debug)]
