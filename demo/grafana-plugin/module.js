@@ -1,5 +1,5 @@
 // The whole plugin, as Grafana loads it: an AMD module whose dependencies Grafana itself brings.
-// There is no build step, so what lies here is what runs.
+// There is no build step, so Grafana runs this file as it is.
 define(["@grafana/data", "@grafana/runtime", "react"], function (data, runtime, react) {
   "use strict";
 
@@ -21,7 +21,7 @@ define(["@grafana/data", "@grafana/runtime", "react"], function (data, runtime, 
     return String(Math.round(Number(value)));
   }
 
-  // Prometheus answers {status, data: {result: [{value: [time, text]}]}}; no result is no answer.
+  // Prometheus answers {status, data: {result: [{value: [time, text]}]}}; without a result there is no value.
   function firstValue(answer) {
     var result = answer && answer.data && answer.data.result;
     return result && result.length > 0 && result[0].value ? result[0].value[1] : undefined;

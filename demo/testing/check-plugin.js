@@ -1,5 +1,5 @@
-// Loads module.js as Grafana does, with stand-ins for what Grafana brings, and renders its page.
-// `node check-plugin.js FOLDER`; nothing but Node is needed.
+// Loads module.js as Grafana does, with fakes of the modules that Grafana provides, and renders
+// the page. Usage: node check-plugin.js DIR
 "use strict";
 
 const assert = require("node:assert");
@@ -7,8 +7,8 @@ const fs = require("node:fs");
 const path = require("node:path");
 const vm = require("node:vm");
 
-const folder = path.resolve(process.argv[2] || ".");
-const meta = JSON.parse(fs.readFileSync(path.join(folder, "plugin.json"), "utf8"));
+const dir = path.resolve(process.argv[2] || ".");
+const meta = JSON.parse(fs.readFileSync(path.join(dir, "plugin.json"), "utf8"));
 
 class AppPlugin {
   setRootPage(page) {
@@ -17,8 +17,8 @@ class AppPlugin {
   }
 }
 
-// Just enough React for one page: an element is data, a state keeps its place, and effects run
-// after each rendering whose dependencies are new.
+// A minimal React: elements are data, states are found by position, and effects run after a
+// rendering that changed their dependencies.
 function makeReact() {
   const states = [];
   const effects = [];
@@ -50,11 +50,11 @@ function load(react, get) {
   let loaded;
   const define = (names, body) => {
     const missing = names.filter((name) => !(name in brought));
-    // Compared as text: an array from inside of the context is no Array out here.
+    // Compared as text, because an array of the other context is not an `Array` here.
     assert.strictEqual(missing.join(), "", "module.js asks for what Grafana does not bring");
     loaded = body(...names.map((name) => brought[name]));
   };
-  vm.runInNewContext(fs.readFileSync(path.join(folder, "module.js"), "utf8"), { define, Promise, Number, Math, String });
+  vm.runInNewContext(fs.readFileSync(path.join(dir, "module.js"), "utf8"), { define, Promise, Number, Math, String });
   assert.ok(loaded, "module.js does not call define");
   return loaded.plugin;
 }
@@ -77,7 +77,7 @@ async function shown(get) {
 async function main() {
   for (const field of ["id", "type", "name"]) assert.ok(meta[field], `plugin.json: ${field} is missing`);
   assert.match(meta.info.version, /^\d+\.\d+\.\d+/, "plugin.json: info.version");
-  for (const logo of Object.values(meta.info.logos)) assert.ok(fs.existsSync(path.join(folder, logo)), logo);
+  for (const logo of Object.values(meta.info.logos)) assert.ok(fs.existsSync(path.join(dir, logo)), logo);
 
   const asked = [];
   const answer = (value) => ({ status: "success", data: { result: [{ value: [0, value] }] } });

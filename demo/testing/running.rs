@@ -1,4 +1,4 @@
-//! A program that really runs, and questions to it. Each program's tests include this file.
+//! A running program and requests to it. The tests of each program include this file.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -41,7 +41,7 @@ impl Program {
         program
     }
 
-    /// The first log line, said already or still to come, that contains `part`.
+    /// Waits for a log line that contains `part`, and returns it.
     pub(crate) fn await_log(&mut self, part: &str) -> String {
         if let Some(line) = self.seen.iter().find(|line| line.contains(part)) {
             return line.clone();
@@ -79,7 +79,7 @@ impl Program {
         }
     }
 
-    /// Everything it said, once it has ended.
+    /// Returns the whole log after the program has ended.
     pub(crate) fn whole_log(&mut self) -> Vec<String> {
         loop {
             match self.log.recv_timeout(PATIENCE) {
@@ -104,7 +104,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// One request on a connection of its own.
+/// Sends a request on a new connection.
 pub(crate) fn request(at: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

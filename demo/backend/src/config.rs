@@ -1,4 +1,4 @@
-//! What the environment says, checked before anything starts.
+//! Settings from environment variables, checked before the backend starts.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use demo_service::{BadVariable, port};
 
 const DEFAULT_PORT: u16 = 8080;
 
-/// The settings, as they are meant.
+/// The settings, parsed.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Where to listen; 0 lets the system choose.
+    /// The port to listen on; 0 lets the system choose.
     pub(crate) port: u16,
-    /// How long requests may go on after the signal to stop.
+    /// The time that open requests get after the signal to stop.
     pub(crate) drain: Duration,
-    /// Where spans go, as host and port, if anywhere.
+    /// Host and port of the collector for spans.
     pub(crate) spans_to: Option<String>,
-    /// Where profiles would go, as host and port.
+    /// Host and port of the server for profiles.
     pub(crate) pyroscope: Option<String>,
 }
 
 impl Config {
-    /// Reads the settings with `look_up`, which is the environment's outside of tests.
+    /// Reads the settings through `look_up`.
     pub(crate) fn read(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
-        // Compose files pass on variables that nobody has set as empty ones.
+        // Compose files pass unset variables on as empty ones.
         let set = |name| look_up(name).filter(|value| !value.trim().is_empty());
         let drain = match set("DRAIN_SECONDS") {
             None => DEFAULT_DRAIN,
@@ -42,14 +42,14 @@ impl Config {
 }
 
 fn seconds(name: &'static str, value: String) -> Result<Duration, BadVariable> {
-    let why = "is no number of seconds from 0 to 3600";
+    let why = "is not a number of seconds from 0 to 3600";
     match value.trim().parse() {
         Ok(seconds @ 0..=3600) => Ok(Duration::from_secs(seconds)),
         _ => Err(BadVariable { name, value, why }),
     }
 }
 
-/// Host and port of a URL; a user name or password in it is nothing to show on a page.
+/// Returns host and port of a URL, without the credentials: `/v1/health` shows them.
 fn address(name: &'static str, value: Option<String>) -> Result<Option<String>, BadVariable> {
     let Some(value) = value else {
         return Ok(None);
@@ -61,12 +61,12 @@ fn address(name: &'static str, value: Option<String>) -> Result<Option<String>, 
                 return Ok(Some(host.to_owned()));
             }
             (Some("https"), Some(_)) => {
-                "asks for TLS, which this backend does not speak; write the http:// address of a \
-                 collector beside it"
+                "has the scheme https, and this backend does not support TLS; write the http:// address \
+                 of a collector in the same network"
             }
-            _ => "is no URL; write one like http://tempo:4318",
+            _ => "is not a URL; write one like http://tempo:4318",
         },
-        Err(_) => "is no URL; write one like http://tempo:4318",
+        Err(_) => "is not a URL; write one like http://tempo:4318",
     };
     Err(BadVariable { name, value, why })
 }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_gives_the_defaults_and_so_does_everything_empty() {
+    fn unset_and_empty_variables_give_defaults() {
         let empty =
             [("PORT", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("PYROSCOPE_SERVER_ADDRESS", " ")];
         for variables in [&[][..], &empty] {
@@ -94,20 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn passwords_in_an_endpoint_are_not_kept() {
+    fn endpoint_with_password_keeps_host_and_port() {
         let config = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:pw@tempo:4318/x")]).unwrap();
         assert_eq!(config.spans_to.as_deref(), Some("tempo:4318"));
     }
 
     #[test]
-    fn wrong_values_name_the_variable_and_what_to_write() {
+    fn invalid_value_names_variable_and_fix() {
         let cases = [
-            ("PORT", "http", "is no port"),
-            ("PORT", "70000", "is no port"),
+            ("PORT", "http", "is not a port"),
+            ("PORT", "70000", "is not a port"),
             ("DRAIN_SECONDS", "-1", "number of seconds"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "tempo:4318", "http://tempo:4318"),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://tempo:4318", "TLS"),
-            ("PYROSCOPE_SERVER_ADDRESS", "/pyroscope", "is no URL"),
+            ("PYROSCOPE_SERVER_ADDRESS", "/pyroscope", "is not a URL"),
         ];
         for (name, value, why) in cases {
             let message = read(&[(name, value)]).unwrap_err().to_string();

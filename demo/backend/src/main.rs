@@ -1,14 +1,14 @@
-//! A small backend, to show what the image of one has to carry.
+//! A small backend that needs what a typical service needs from its image.
 //!
-//! | module | what it is for |
+//! | module | provides |
 //! |---|---|
-//! | [`config`] | the environment, read once and checked before anything starts |
+//! | [`config`] | settings from the environment, checked at the start |
 //! | [`routes`] | the pages, and the layer that counts, times and traces each request |
 //! | [`metrics`] | `/metrics`, in Prometheus' text format |
-//! | [`tracing`] | spans, sent over OTLP in batches, never in a request's way |
+//! | [`tracing`] | spans, sent over OTLP in batches, without delaying requests |
 //!
-//! Listening, logging and stopping are `demo-service`'s. Deliberately absent: TLS (a proxy or mesh
-//! in front does it), a profiler (see `/v1/health`), and state: any number may run side by side.
+//! `demo-service` listens, logs and stops. There is no TLS (a proxy or a mesh provides it), no
+//! profiler (see `/v1/health`), and no state: any number of instances can run in parallel.
 
 mod config;
 mod metrics;
@@ -28,12 +28,12 @@ use metrics::Metrics;
 use routes::App;
 use tracing::Tracing;
 
-/// Why the backend did not start, or did not end well.
+/// Errors that end the backend.
 #[derive(Debug, thiserror::Error)]
 enum BackendError {
     #[error(transparent)]
     Arguments(#[from] UnknownArgument),
-    #[error("the environment is wrong")]
+    #[error("invalid environment variable")]
     Config(#[from] BadVariable),
     #[error("cannot set up metrics")]
     Metrics(#[from] prometheus::Error),
@@ -60,7 +60,7 @@ fn run() -> Result<(), BackendError> {
         Tracing::start(&config, &metrics)?
     };
     let served = runtime.block_on(serve(config, metrics, tracing.clone()));
-    // The runtime still turns its wheels for this: the spans travel over it.
+    // Spans are sent by tasks of the runtime, so it must still run.
     tracing.flush();
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(served?)
@@ -72,7 +72,7 @@ async fn serve(config: Config, metrics: Metrics, tracing: Tracing) -> Result<(),
         log::info(&format!("spans go to {to}"));
     }
     if let Some(to) = &config.pyroscope {
-        log::info(&format!("no profiles go to {to}: there is no profiler in this program"));
+        log::info(&format!("no profiles are sent to {to}: this program has no profiler"));
     }
     let drain = config.drain;
     let app = App { config, metrics, tracing, began: Instant::now() };

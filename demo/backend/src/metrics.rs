@@ -1,4 +1,4 @@
-//! What `/metrics` shows, in Prometheus' text format.
+//! Metrics in Prometheus' text format, for `/metrics`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use prometheus::{
     TextEncoder,
 };
 
-/// The backend's counters; a clone counts into the same.
+/// The backend's counters; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -41,19 +41,19 @@ impl Metrics {
         Ok(Self { registry, requests, duration, in_flight, spans_lost })
     }
 
-    /// Counts a request as begun until the guard is dropped, also when its client hangs up.
+    /// Counts a request as in flight until the guard is dropped, also if its client disconnects.
     pub(crate) fn begin(&self) -> InFlight {
         self.in_flight.inc();
         InFlight(self.in_flight.clone())
     }
 
-    /// Counts an answer. `path` is a route and not what the client wrote: of those there is no end.
+    /// Counts a response. `path` is the route, because clients could create any number of labels.
     pub(crate) fn answered(&self, method: &str, path: &str, status: u16, took: Duration) {
         self.requests.with_label_values(&[method, path, &status.to_string()]).inc();
         self.duration.with_label_values(&[method, path]).observe(took.as_secs_f64());
     }
 
-    /// Counts a batch of spans that did not arrive.
+    /// Counts a batch of spans that could not be sent.
     pub(crate) fn spans_lost(&self) {
         self.spans_lost.inc();
     }

@@ -1,4 +1,4 @@
-//! The pages, and what happens around every request.
+//! Routes, and the layer that observes every request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::tracing::Tracing;
 
-const MOST_WORK: Duration = Duration::from_secs(30);
+const MAX_WORK: Duration = Duration::from_secs(30);
 
-/// What every page may look at.
+/// The state that every route can read.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) config: Config,
@@ -26,7 +26,7 @@ pub(crate) struct App {
     pub(crate) began: Instant,
 }
 
-/// All pages, each counted, timed and traced.
+/// Returns all routes; each request is counted, timed and traced.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(index))
@@ -34,7 +34,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/health", get(health))
         .route("/v1/work", get(work))
         .route("/metrics", get(metrics))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; / lists them\n") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "page not found; / lists the pages\n") })
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }
@@ -45,9 +45,9 @@ async fn index() -> &'static str {
         env!("CARGO_PKG_VERSION"),
         ", a small service to put into a container\n",
         "\n",
-        "/health         ok, as long as it answers at all\n",
-        "/v1/health      the same in JSON, and where telemetry goes\n",
-        "/v1/work?ms=N   answers after N milliseconds, 200 if not said, 30000 at most\n",
+        "/health         ok while the server responds\n",
+        "/v1/health      the same in JSON, with the telemetry servers\n",
+        "/v1/work?ms=N   responds after N milliseconds (default 200, at most 30000)\n",
         "/metrics        for Prometheus\n",
     )
 }
@@ -62,7 +62,7 @@ struct Health<'a> {
     profiling: Outlet<'a>,
 }
 
-/// Where one kind of telemetry is configured to go, and whether it does.
+/// The server for one kind of telemetry, and whether data is sent to it.
 #[derive(Serialize)]
 struct Outlet<'a> {
     server: Option<&'a str>,
@@ -76,8 +76,7 @@ async fn health(State(app): State<Arc<App>>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.began.elapsed().as_secs(),
         tracing: Outlet { server: app.config.spans_to.as_deref(), sending: app.tracing.is_on() },
-        // There is no profiler in this program; the address is shown so that its way from a
-        // compose file into the container can be seen.
+        // There is no profiler; the address shows that the compose file's variable arrived.
         profiling: Outlet { server: app.config.pyroscope.as_deref(), sending: false },
     };
     Json(health).into_response()
@@ -93,7 +92,7 @@ async fn work(query: Result<Query<Work>, axum::extract::rejection::QueryRejectio
         Ok(Query(work)) => Duration::from_millis(work.ms.unwrap_or(200)),
         Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
     };
-    if asked > MOST_WORK {
+    if asked > MAX_WORK {
         return (StatusCode::BAD_REQUEST, "ms must not be above 30000\n").into_response();
     }
     tokio::time::sleep(asked).await;
@@ -124,7 +123,7 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     response
 }
 
-/// A client may invent methods without end; labels and span names must not follow.
+/// Maps unknown methods to one name, so that clients cannot create labels and span names.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

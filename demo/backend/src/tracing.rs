@@ -63,7 +63,7 @@ impl Tracing {
         Ok(Self { on: Some((provider, tracer)) })
     }
 
-    /// Whether spans are sent.
+    /// Returns true if spans are sent.
     pub(crate) fn is_on(&self) -> bool {
         self.on.is_some()
     }
@@ -86,7 +86,7 @@ impl Tracing {
         RequestSpan(Some(Context::new().with_span(span)))
     }
 
-    /// Sends what is left. Blocks, for two seconds at most.
+    /// Sends the remaining spans. Blocks for at most 2 s.
     pub(crate) fn flush(self) {
         if let Some((provider, _)) = self.on
             && let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT)
@@ -96,12 +96,12 @@ impl Tracing {
     }
 }
 
-/// A request's span; it ends when this is dropped, also when its client hangs up.
+/// A request's span; it ends on drop, also if the client disconnects.
 #[derive(Debug)]
 pub(crate) struct RequestSpan(Option<Context>);
 
 impl RequestSpan {
-    /// Notes how the request was answered.
+    /// Records the status of the response.
     pub(crate) fn answered(&self, status: u16) {
         let Some(context) = &self.0 else {
             return;
@@ -122,7 +122,7 @@ impl Drop for RequestSpan {
     }
 }
 
-/// Sends from the runtime whatever the SDK's own thread asks for, and tells of failures.
+/// Sends the requests of the SDK's own thread from the runtime, and logs failures.
 #[derive(Clone, Debug)]
 struct Delivery {
     inner: HyperClient,
@@ -137,17 +137,19 @@ impl Delivery {
         let outcome = self.inner.send_bytes(request).await;
         let failure = match &outcome {
             Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Ok(answer) => Some(format!("status {}", answer.status())),
             Err(error) => Some(in_full(error.as_ref())),
         };
         let failed_before = self.failing.swap(failure.is_some(), Ordering::Relaxed);
         match (failure, failed_before) {
             (Some(why), known) => {
                 self.metrics.spans_lost();
-                // Once for each time that it breaks: a collector may be away for days.
+                // One warning for each outage, as a collector can be unreachable for days.
                 if !known {
                     let to = &self.to;
-                    log::warn(&format!("spans are dropped, {to} does not take them: {why}"));
+                    log::warn(&format!(
+                        "spans are dropped: {to} is not reachable or refuses them: {why}"
+                    ));
                 }
             }
             (None, true) => log::info(&format!("spans reach {} again", self.to)),
@@ -157,7 +159,7 @@ impl Delivery {
     }
 }
 
-// What `async_trait`, in which the SDK declares this trait, makes of `async fn send_bytes`.
+// The signature that `async_trait`, which the SDK uses, expands `async fn send_bytes` to.
 impl HttpClient for Delivery {
     fn send_bytes<'a, 'b>(
         &'a self,
@@ -167,7 +169,7 @@ impl HttpClient for Delivery {
         'a: 'b,
         Self: 'b,
     {
-        // The SDK's thread has no reactor to wait on sockets with; the runtime has.
+        // The SDK's thread has no reactor for sockets.
         let sending = self.runtime.spawn(self.clone().deliver(request));
         Box::pin(async move { sending.await? })
     }

@@ -22,7 +22,7 @@ pub(crate) enum ArgumentError {
 /// The arguments of the command `server`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Args {
-    /// The directory with `conf` and `public`; the working directory when it is not given.
+    /// The directory with `conf` and `public`; the default is the working directory.
     pub(crate) homepath: Option<PathBuf>,
 }
 
@@ -30,8 +30,8 @@ impl Args {
     /// Reads the arguments after the program's name.
     ///
     /// Grafana's options have one dash or two. `--packaging` goes into usage statistics, which
-    /// this program does not collect, and a `cfg:` setting has no effect here: all settings that
-    /// are honoured are variables.
+    /// this program does not collect. `cfg:` settings have no effect: only environment variables
+    /// are supported.
     pub(crate) fn parse(
         mut arguments: impl Iterator<Item = OsString>,
     ) -> Result<Self, ArgumentError> {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn homepath_is_read_in_each_of_grafanas_spellings() {
+    fn homepath_in_each_spelling_is_read() {
         let homepath = Some(PathBuf::from("/share/grafana"));
         for arguments in [
             &["server", "--homepath", "/share/grafana"][..],
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_are_unknown_or_incomplete_are_named() {
+    fn unknown_or_incomplete_argument_is_named() {
         for (arguments, named) in [
             (&[][..], "the command is missing"),
             (&["sh"], "`sh`"),

@@ -1,4 +1,4 @@
-//! The `GF_*` variables that are honoured, with Grafana's defaults.
+//! The supported `GF_*` variables, with Grafana's defaults.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -6,24 +6,24 @@ use std::path::PathBuf;
 use axum::http::Uri;
 use demo_service::{BadVariable, port};
 
-/// The catalog of plugins that Grafana asks when no other is set.
+/// The default plugin catalog of Grafana.
 const CATALOG: &str = "https://grafana.com";
 /// The values that Grafana's configuration takes for true.
 const TRUE: [&str; 12] =
     ["1", "t", "T", "TRUE", "true", "True", "YES", "yes", "Yes", "y", "ON", "on"];
 
-/// The settings, as they are meant.
+/// The settings, parsed.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Where plugins are looked for.
+    /// The plugins directory.
     pub(crate) plugins: PathBuf,
-    /// Where `datasources/*.yaml` lie.
+    /// The directory that has `datasources/*.yaml`.
     pub(crate) provisioning: PathBuf,
-    /// Where state is kept.
+    /// The data directory.
     pub(crate) data: PathBuf,
-    /// Where to listen.
+    /// The address to listen on.
     pub(crate) address: IpAddr,
-    /// Where to listen; 0 lets the system choose.
+    /// The port to listen on; 0 lets the system choose.
     pub(crate) port: u16,
     /// Ids of plugins that need no signature.
     pub(crate) allow_unsigned: Vec<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads the settings with `look_up`.
+    /// Reads the settings through `look_up`.
     pub(crate) fn read(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
         let set = |name| look_up(name).filter(|value| !value.trim().is_empty());
         let path = |name, default| set(name).map_or_else(|| PathBuf::from(default), PathBuf::from);
@@ -41,7 +41,7 @@ impl Config {
             Some(value) => value.trim().parse().map_err(|_| BadVariable {
                 name: "GF_SERVER_HTTP_ADDR",
                 value,
-                why: "is no address; write one like 127.0.0.1",
+                why: "is not an IP address; write one like 127.0.0.1",
             })?,
         };
         let allowed = set("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The data directory. Grafana cannot start without writing to its own, so neither does this.
+//! The data directory. Like Grafana, the stand-in does not start if it cannot write to it.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 const FILE: &str = "grafana-stand-in.json";
 
-/// Why there is no usable data directory.
+/// Errors of the data directory.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} `{path}`; GF_PATHS_DATA must name a directory that this user can write to")]
 pub(crate) struct DataError {
@@ -17,9 +17,9 @@ pub(crate) struct DataError {
     source: io::Error,
 }
 
-/// What outlives a restart.
+/// The state that is kept over a restart.
 #[derive(Debug, Default, Deserialize, Serialize)]
-struct Kept {
+struct SavedState {
     starts: u64,
 }
 
@@ -27,18 +27,18 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct State {
     file: PathBuf,
-    /// How often this directory was started with.
+    /// Number of starts with this directory, including this one.
     pub(crate) starts: u64,
 }
 
 impl State {
-    /// Whether what was written can be read back.
+    /// Returns true if the state that was written can be read back.
     pub(crate) fn is_ok(&self) -> bool {
         read(&self.file).is_ok_and(|kept| kept.starts == self.starts)
     }
 }
 
-/// Makes `directory` if need be, and counts this start in it.
+/// Creates `directory` if it is missing, and counts this start in it.
 pub(crate) fn open(directory: &Path) -> Result<State, DataError> {
     let file = directory.join(FILE);
     let failed = |doing, path: &Path| {
@@ -47,10 +47,10 @@ pub(crate) fn open(directory: &Path) -> Result<State, DataError> {
     };
     fs::create_dir_all(directory).map_err(failed("create", directory))?;
     let before = match read(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => SavedState::default(),
         other => other.map_err(failed("read", &file))?,
     };
-    let kept = Kept { starts: before.starts.saturating_add(1) };
+    let kept = SavedState { starts: before.starts.saturating_add(1) };
     let new = file.with_extension("new");
     serde_json::to_vec(&kept)
         .map_err(io::Error::from)
@@ -60,6 +60,6 @@ pub(crate) fn open(directory: &Path) -> Result<State, DataError> {
     Ok(State { file, starts: kept.starts })
 }
 
-fn read(file: &Path) -> io::Result<Kept> {
+fn read(file: &Path) -> io::Result<SavedState> {
     Ok(serde_json::from_slice(&fs::read(file)?)?)
 }

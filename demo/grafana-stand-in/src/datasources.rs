@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::manifest::hex;
 
-/// Why provisioning stops the start, as it does Grafana's.
+/// Errors in provisioning files; Grafana does not start with them either.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProvisioningError {
     #[error("cannot read `{0}`")]
@@ -19,7 +19,7 @@ pub(crate) enum ProvisioningError {
     NotYaml(PathBuf, #[source] Box<serde_saphyr::Error>),
     #[error("`{0}`: datasource {1}: `{2}` is missing")]
     NoField(PathBuf, usize, &'static str),
-    #[error("`{0}`: `{1}` is marked as default, but another datasource is already")]
+    #[error("`{0}`: `{1}` is marked as default, but another datasource is the default already")]
     TwoDefaults(PathBuf, String),
     #[error("`{0}`: two datasources have the name or uid of `{1}`")]
     Twice(PathBuf, String),
@@ -50,13 +50,14 @@ struct Entry {
     json_data: Map<String, Value>,
 }
 
-/// The datasources below `folder`, in the form of `/api/datasources`. No folder, no datasources.
+/// Returns the datasources below `dir` in the form of `/api/datasources`; none if `dir` does not
+/// exist.
 pub(crate) fn read(
-    folder: &Path,
+    dir: &Path,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Value>, ProvisioningError> {
     let mut all: Vec<Value> = Vec::new();
-    for file in files(folder)? {
+    for file in files(dir)? {
         let text = fs::read_to_string(&file)
             .map_err(|error| ProvisioningError::Unreadable(file.clone(), error))?;
         let parsed: File = serde_saphyr::from_str(&text)
@@ -82,9 +83,9 @@ pub(crate) fn read(
     Ok(all)
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>, ProvisioningError> {
-    let unreadable = |error| ProvisioningError::Unreadable(folder.to_owned(), error);
-    let entries = match fs::read_dir(folder) {
+fn files(dir: &Path) -> Result<Vec<PathBuf>, ProvisioningError> {
+    let unreadable = |error| ProvisioningError::Unreadable(dir.to_owned(), error);
+    let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(unreadable)?,
     };
@@ -119,7 +120,7 @@ fn describe(entry: Entry, id: usize, variable: &impl Fn(&str) -> Option<String>)
     })
 }
 
-/// A uid for a datasource that was given none; the same for the same name.
+/// Returns the uid of a datasource that has none in its file, derived from its name.
 fn uid_of(name: &str) -> String {
     let digits = hex(&Sha256::digest(name.as_bytes())).to_uppercase();
     format!("P{}", digits.get(..16).unwrap_or_default())
@@ -134,8 +135,8 @@ fn fill_in_deep(value: &mut Value, variable: &impl Fn(&str) -> Option<String>) {
     }
 }
 
-/// Replaces `$NAME`, `${NAME}` and `$__env{NAME}`; a variable that is not set gives nothing, and
-/// `$$` gives one dollar sign.
+/// Replaces `$NAME`, `${NAME}` and `$__env{NAME}`. An unset variable becomes the empty text, and
+/// `$$` becomes `$`.
 fn fill_in(text: &str, variable: &impl Fn(&str) -> Option<String>) -> String {
     let mut filled = String::new();
     let mut rest = text;
@@ -174,7 +175,7 @@ mod tests {
             ("http://$HOST:3200", "http://tempo:3200"),
             ("${HOST}x", "tempox"),
             ("$__env{HOST}", "tempo"),
-            ("$NOBODY", ""),
+            ("$UNSET", ""),
             ("5 $$ $", "5 $ $"),
             ("${HOST", "${HOST"),
         ] {

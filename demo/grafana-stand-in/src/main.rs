@@ -1,25 +1,25 @@
 //! A stand-in for Grafana, for machines where Grafana itself cannot be had.
 //!
-//! It answers one question: would Grafana load the plugins in this image, and find its datasources?
-//! It has no dashboards, no users and no pages, and it never claims to be Grafana: its name is in
-//! every answer's `Server` header, in `/api/health` and on `/`.
+//! It shows if Grafana would load the plugins of an image and find its datasources. It has no
+//! dashboards, users or pages. Its own name is in the `Server` header of every response, in
+//! `/api/health` and on `/`.
 //!
-//! | module | what it is for |
+//! | module | provides |
 //! |---|---|
 //! | [`args`] | the command line of `grafana server` |
 //! | [`config`] | the `GF_*` variables that it honours |
 //! | [`homepath`] | the directory with Grafana's defaults and the plugins that come with it |
 //! | [`preinstall`] | the plugins that Grafana fetches at each start, unless that is disabled |
-//! | [`discover`] | folders with a `plugin.json`, found by Grafana's rules |
-//! | [`plugin`] | one such folder: is it a plugin, and may it be loaded |
-//! | [`manifest`] | what a `MANIFEST.txt` says about a plugin's files |
+//! | [`discover`] | directories with a `plugin.json`, found by Grafana's rules |
+//! | [`plugin`] | loading or refusing one plugin |
+//! | [`manifest`] | the comparison of a plugin's files with `MANIFEST.txt` |
 //! | [`datasources`] | provisioned datasources, with variables filled in |
 //! | [`data`] | the data directory, which has to be writable |
-//! | [`routes`] | the answers |
+//! | [`routes`] | the HTTP responses |
 //! | [`types`] | types that `discover`, `plugin` and `manifest` share |
 //!
-//! One thing differs, besides what is absent: a signature's key is not checked, so a plugin whose
-//! files match its manifest has the signature `unchecked` where Grafana says `valid`.
+//! The key of a signature is not checked: a plugin whose files match its manifest has the signature
+//! `unchecked`, where Grafana reports `valid`.
 
 mod args;
 mod config;
@@ -46,12 +46,12 @@ use config::Config;
 use preinstall::Preinstall;
 use routes::App;
 
-/// Why the stand-in did not start, or did not end well.
+/// Errors that end the stand-in.
 #[derive(Debug, thiserror::Error)]
 enum StandInError {
     #[error(transparent)]
     Arguments(#[from] args::ArgumentError),
-    #[error("the environment is wrong")]
+    #[error("invalid environment variable")]
     Config(#[from] BadVariable),
     #[error(transparent)]
     Homepath(#[from] homepath::NoDefaults),
@@ -77,7 +77,7 @@ fn run() -> Result<(), StandInError> {
     let datasources = datasources::read(&config.provisioning.join("datasources"), variable)?;
     log::info(&format!("{} datasources provisioned", datasources.len()));
     let plugins = load(&config);
-    warn_of_missing(&datasources, &core, &plugins);
+    warn_missing_types(&datasources, &core, &plugins);
     let preinstall = Preinstall::new(config.preinstall_from);
     let app = Arc::new(App { state, plugins, datasources, preinstall });
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -90,19 +90,19 @@ fn run() -> Result<(), StandInError> {
         tokio::spawn(async move { background.preinstall.run().await });
         server.serve(routes::router(app), DEFAULT_DRAIN).await
     });
-    // A connection that is being tried must not hold the end.
+    // A connection attempt must not delay the exit.
     runtime.shutdown_background();
     Ok(served?)
 }
 
-/// Loads what may be loaded and says what was refused, and why.
+/// Loads the plugins, and logs each refusal with its reason.
 fn load(config: &Config) -> Vec<plugin::Plugin> {
     let mut loaded = Vec::new();
     for found in discover::find(&config.plugins) {
-        match found.and_then(|folder| plugin::load(folder, &loaded, &config.allow_unsigned)) {
+        match found.and_then(|dir| plugin::load(dir, &loaded, &config.allow_unsigned)) {
             Ok(plugin) => {
-                let (id, folder) = (&plugin.id, plugin.folder.display());
-                log::info(&format!("plugin {id} loaded from {folder}"));
+                let (id, dir) = (&plugin.id, plugin.dir.display());
+                log::info(&format!("plugin {id} loaded from {dir}"));
                 for warning in &plugin.warnings {
                     log::warn(&format!("plugin {id}: {warning}"));
                 }
@@ -116,8 +116,8 @@ fn load(config: &Config) -> Vec<plugin::Plugin> {
     loaded
 }
 
-/// Logs which data sources cannot be queried, as neither Grafana nor a loaded plugin has them.
-fn warn_of_missing(
+/// Logs datasources whose type is neither built into Grafana nor a loaded plugin.
+fn warn_missing_types(
     datasources: &[serde_json::Value],
     core: &BTreeSet<String>,
     plugins: &[plugin::Plugin],

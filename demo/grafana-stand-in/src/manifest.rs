@@ -1,7 +1,7 @@
 //! `MANIFEST.txt`: the hashes of a plugin's files, signed as clear text.
 //!
-//! Whether the files are those of the manifest is checked here. Whether the manifest is from whom
-//! it says would need Grafana's key and `OpenPGP`, and is not.
+//! The files are compared with the manifest. The signature itself is not checked: that would need
+//! Grafana's key and `OpenPGP`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::types::{ManifestError, Signature};
 
 const FILE: &str = "MANIFEST.txt";
-/// Grafana takes anything shorter for no manifest at all.
-const SHORTEST: usize = 10;
+/// Grafana treats a shorter file as a missing manifest.
+const MIN_BYTES: usize = 10;
 const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const END: &str = "-----BEGIN PGP SIGNATURE-----";
 
@@ -26,18 +26,18 @@ struct Manifest {
     files: BTreeMap<String, String>,
 }
 
-/// Checks the plugin in `folder`, which is `files`, against its manifest, if it has one.
+/// Compares the `files` of the plugin in `dir` with its manifest, if it has one.
 pub(crate) fn check(
-    folder: &Path,
+    dir: &Path,
     id: &str,
     version: &str,
     files: &[PathBuf],
 ) -> Result<Signature, ManifestError> {
-    let bytes = match fs::read(folder.join(FILE)) {
+    let bytes = match fs::read(dir.join(FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Signature::Unsigned),
         other => other.map_err(ManifestError::Unreadable)?,
     };
-    if bytes.len() < SHORTEST {
+    if bytes.len() < MIN_BYTES {
         return Ok(Signature::Unsigned);
     }
     let manifest: Manifest =
@@ -46,7 +46,7 @@ pub(crate) fn check(
         return Err(ManifestError::OtherPlugin(manifest.plugin, manifest.version));
     }
     for (name, hash) in &manifest.files {
-        let bytes = fs::read(folder.join(name))
+        let bytes = fs::read(dir.join(name))
             .map_err(|error| ManifestError::Missing(name.clone(), error))?;
         if hex(&Sha256::digest(&bytes)) != *hash {
             return Err(ManifestError::Modified(name.clone()));
@@ -62,13 +62,13 @@ pub(crate) fn check(
     }
 }
 
-/// The text between the two armour lines, after the blank line that ends the armour's headers.
+/// Returns the text between the two armour lines, after the armour headers.
 fn signed_text(bytes: &[u8]) -> Result<String, ManifestError> {
     let whole = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
     let after = whole.split_once(BEGIN).ok_or(ManifestError::NotSigned)?.1;
     let message = after.split_once("\n\n").ok_or(ManifestError::NotSigned)?.1;
     let text = message.split_once(END).ok_or(ManifestError::NotSigned)?.0;
-    // Lines that begin with a dash are escaped in such messages.
+    // OpenPGP escapes lines that begin with a dash (RFC 9580, section 7.2).
     Ok(text
         .lines()
         .map(|line| line.strip_prefix("- ").unwrap_or(line))
@@ -76,7 +76,7 @@ fn signed_text(bytes: &[u8]) -> Result<String, ManifestError> {
         .join("\n"))
 }
 
-/// Lower-case hexadecimal digits.
+/// Formats bytes as lowercase hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut digits = String::new();
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! One folder with a `plugin.json`: is it a plugin, and may it be loaded?
+//! Loads a plugin from its directory, or refuses it, by Grafana's rules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,34 +6,34 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::manifest;
-use crate::types::{Folder, Refusal, Signature, TYPES};
+use crate::types::{PluginDir, Refusal, Signature, TYPES};
 
 /// A loaded plugin.
 #[derive(Debug)]
 pub(crate) struct Plugin {
     pub(crate) id: String,
-    pub(crate) folder: PathBuf,
+    pub(crate) dir: PathBuf,
     pub(crate) signature: Signature,
     /// All of `plugin.json`.
     pub(crate) json: Value,
-    /// What works worse than it should.
+    /// Problems that do not prevent loading.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Plugin {
-    /// A text in `plugin.json`.
+    /// Returns a string of `plugin.json`, or the empty text.
     pub(crate) fn text(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
-/// Loads the plugin in `folder`, beside those that are `loaded`.
+/// Loads the plugin in `dir`; `loaded` has the plugins that were loaded before.
 pub(crate) fn load(
-    folder: Folder,
+    dir: PluginDir,
     loaded: &[Plugin],
     allow_unsigned: &[String],
 ) -> Result<Plugin, Refusal> {
-    let file = folder.path.join("plugin.json");
+    let file = dir.path.join("plugin.json");
     let bytes = fs::read(&file).map_err(|error| Refusal::Unreadable(file.clone(), error))?;
     let json: Value =
         serde_json::from_slice(&bytes).map_err(|error| Refusal::NotJson(file.clone(), error))?;
@@ -48,11 +48,11 @@ pub(crate) fn load(
         return Err(Refusal::BadType(file, kind));
     }
     if let Some(first) = loaded.iter().find(|plugin| plugin.id == id) {
-        return Err(Refusal::Twice(file, id, first.folder.clone()));
+        return Err(Refusal::Twice(file, id, first.dir.clone()));
     }
-    let files = files_of(&folder.path)?;
-    let parent = folder.parent.and_then(|path| loaded.iter().find(|one| one.folder == path));
-    let signature = match manifest::check(&folder.path, &id, &version, &files) {
+    let files = files_of(&dir.path)?;
+    let parent = dir.parent.and_then(|path| loaded.iter().find(|one| one.dir == path));
+    let signature = match manifest::check(&dir.path, &id, &version, &files) {
         Ok(Signature::Unsigned) => parent.map_or(Signature::Unsigned, |parent| parent.signature),
         Ok(signed) => signed,
         Err(error) => return Err(Refusal::BadSignature(id, error)),
@@ -61,16 +61,16 @@ pub(crate) fn load(
         return Err(Refusal::Unsigned(id));
     }
     let mut warnings = Vec::new();
-    if kind != "renderer" && !folder.path.join("module.js").is_file() {
-        warnings.push("module.js is missing, so a browser cannot load it".to_owned());
+    if kind != "renderer" && !dir.path.join("module.js").is_file() {
+        warnings.push("module.js is missing; browsers cannot load the plugin".to_owned());
     }
-    Ok(Plugin { id, folder: folder.path, signature, json, warnings })
+    Ok(Plugin { id, dir: dir.path, signature, json, warnings })
 }
 
-/// The plugin's files, as paths below its folder; an error if one of them is elsewhere.
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
+/// Returns the plugin's files as paths relative to `dir`. A link that leaves `dir` is an error.
+fn files_of(dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
     let mut files = Vec::new();
-    let mut open = vec![folder.to_owned()];
+    let mut open = vec![dir.to_owned()];
     while let Some(path) = open.pop() {
         let unreadable = |error| Refusal::Unreadable(path.clone(), error);
         for entry in fs::read_dir(&path).map_err(unreadable)? {
@@ -79,14 +79,14 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
             if kind.is_symlink() {
                 let real = fs::canonicalize(&path)
                     .map_err(|error| Refusal::Unreadable(path.clone(), error))?;
-                if !real.starts_with(folder) {
-                    return Err(Refusal::LeavesFolder(path));
+                if !real.starts_with(dir) {
+                    return Err(Refusal::LinkLeavesDir(path));
                 }
             }
             if kind.is_dir() {
                 open.push(path);
             } else if path.is_file()
-                && let Ok(below) = path.strip_prefix(folder)
+                && let Ok(below) = path.strip_prefix(dir)
             {
                 files.push(below.to_owned());
             }

@@ -1,8 +1,8 @@
 //! The plugins that Grafana, from 11.3 on, fetches in the background at each start, unless
 //! `GF_PLUGINS_PREINSTALL_DISABLED` is set.
 //!
-//! This program asks the same host for them and installs none. So an image that is not closed
-//! fails in the same way, and reports it in its log and in `/api/health`.
+//! The stand-in connects to the same host and installs nothing. An image that depends on the
+//! network therefore fails in the same way, and shows it in its log and in `/api/health`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use demo_service::log;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The apps of Grafana's default list.
+/// The plugins on Grafana's default list.
 const APPS: [&str; 4] = [
     "grafana-exploretraces-app",
     "grafana-lokiexplore-app",
@@ -29,7 +29,7 @@ pub(crate) struct Preinstall {
 }
 
 impl Preinstall {
-    /// An installation from `catalog`; none when it is disabled.
+    /// Creates an installation from `catalog`; `None` disables it.
     pub(crate) fn new(catalog: Option<Uri>) -> Self {
         Self { catalog, ended: AtomicBool::new(false) }
     }
@@ -43,13 +43,14 @@ impl Preinstall {
         }
     }
 
-    /// Tries to reach the catalog, once a plugin.
+    /// Connects to the catalog, once for each plugin.
     pub(crate) async fn run(&self) {
         let Some(catalog) = &self.catalog else { return };
         for plugin in APPS {
             log::info(&format!("Installing plugin pluginId={plugin}"));
             let why = match reach(catalog).await {
-                Ok(()) => "the catalog answers, but this stand-in installs nothing".to_owned(),
+                Ok(()) => "the catalog is reachable, but this stand-in does not install plugins"
+                    .to_owned(),
                 Err(why) => why,
             };
             log::error(&format!("Failed to install plugin pluginId={plugin} error={why:?}"));

@@ -1,4 +1,4 @@
-//! The answers: a few of Grafana's API, and the plugins' own files.
+//! HTTP responses: a part of Grafana's API, and the files of plugins.
 
 use std::fs;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::preinstall::Preinstall;
 const SERVER: &str = concat!("grafana-stand-in/", env!("CARGO_PKG_VERSION"));
 const VERSION: &str = concat!("stand-in ", env!("CARGO_PKG_VERSION"));
 
-/// What every answer may look at.
+/// The state that every response can read.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) state: data::State,
@@ -27,7 +27,7 @@ pub(crate) struct App {
     pub(crate) preinstall: Preinstall,
 }
 
-/// All answers, each with this program's name on it.
+/// Returns all routes. Every response has the program's name in its `Server` header.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(index))
@@ -36,7 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/plugins/{id}/settings", get(settings))
         .route("/api/datasources", get(datasources))
         .route("/public/plugins/{id}/{*file}", get(asset))
-        .fallback(|| async { missing("this stand-in has no such page; / lists those it has") })
+        .fallback(|| async { missing("page not found; / lists the pages of this stand-in") })
         .layer(middleware::from_fn(sign))
         .with_state(app)
 }
@@ -51,7 +51,7 @@ async fn index(State(app): State<Arc<App>>) -> String {
     let plugins: Vec<&str> = app.plugins.iter().map(|plugin| plugin.id.as_str()).collect();
     format!(
         "{SERVER}: this is not Grafana.\n\
-         It stands in for it where it cannot be had, and loads plugins by its rules.\n\n\
+         It loads plugins by Grafana's rules, where Grafana itself is not available.\n\n\
          started {} times with this data directory\n\
          plugins: {}\n\n\
          /api/health\n/api/plugins\n/api/plugins/ID/settings\n/api/datasources\n\
@@ -80,13 +80,13 @@ async fn settings(State(app): State<Arc<App>>, Path(id): Path<String>) -> Respon
     let Some(plugin) = app.plugins.iter().find(|plugin| plugin.id == id) else {
         return missing("plugin not found, no installed plugin with that id");
     };
-    let mut told = describe(plugin);
-    if let Some(fields) = told.as_object_mut() {
+    let mut settings = describe(plugin);
+    if let Some(fields) = settings.as_object_mut() {
         let base = format!("public/plugins/{}", plugin.id);
         fields.insert("module".to_owned(), json!(format!("{base}/module.js")));
         fields.insert("baseUrl".to_owned(), json!(base));
     }
-    Json(told).into_response()
+    Json(settings).into_response()
 }
 
 fn describe(plugin: &Plugin) -> Value {
@@ -113,10 +113,9 @@ async fn asset(State(app): State<Arc<App>>, Path((id, file)): Path<(String, Stri
     let Some(plugin) = app.plugins.iter().find(|plugin| plugin.id == id) else {
         return missing("plugin not found, no installed plugin with that id");
     };
-    // Resolved first, since `..` and links could lead anywhere.
-    let real = fs::canonicalize(plugin.folder.join(&file)).ok();
-    match real.filter(|real| real.starts_with(&plugin.folder)).and_then(|real| fs::read(real).ok())
-    {
+    // `..` and links can leave the directory, so the path is resolved before the check.
+    let real = fs::canonicalize(plugin.dir.join(&file)).ok();
+    match real.filter(|real| real.starts_with(&plugin.dir)).and_then(|real| fs::read(real).ok()) {
         Some(bytes) => ([(header::CONTENT_TYPE, kind_of(&file))], bytes).into_response(),
         None => missing("the plugin has no such file"),
     }

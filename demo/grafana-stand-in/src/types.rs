@@ -5,55 +5,52 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// The kinds that Grafana knows.
+/// The plugin types that Grafana supports.
 pub(crate) const TYPES: [&str; 5] = ["app", "datasource", "panel", "renderer", "secretsmanager"];
 
-/// A folder that says it is a plugin.
+/// A directory with a `plugin.json`.
 #[derive(Debug)]
-pub(crate) struct Folder {
-    /// Where it really is, as Grafana resolves links before it looks at files.
+pub(crate) struct PluginDir {
+    /// The path without links; Grafana resolves them before it reads files.
     pub(crate) path: PathBuf,
-    /// The plugin that it lies in, if it lies in one.
+    /// The plugin that contains this one.
     pub(crate) parent: Option<PathBuf>,
 }
 
-/// Why a folder is not loaded.
+/// Reasons not to load a plugin.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("cannot read `{0}`")]
     Unreadable(PathBuf, #[source] io::Error),
     #[error("`{0}` is not JSON")]
     NotJson(PathBuf, #[source] serde_json::Error),
-    #[error("`{0}`: `{1}` is missing or no text")]
+    #[error("`{0}`: `{1}` is missing or not a string")]
     NoField(PathBuf, &'static str),
-    #[error("`{0}`: the type `{1}` is none of {types}", types = TYPES.join(", "))]
+    #[error("`{0}`: unknown type `{1}`; expected one of {types}", types = TYPES.join(", "))]
     BadType(PathBuf, String),
     #[error("`{0}`: the plugin `{1}` is loaded already, from `{2}`")]
     Twice(PathBuf, String, PathBuf),
     #[error(
-        "`{0}` is a link out of the plugin's folder; Grafana loads no plugin with such files, so \
-         copy them, or link the folder as a whole"
+        "`{0}` is a link out of the plugin's directory, which Grafana refuses; copy the file, or link \
+         the whole directory"
     )]
-    LeavesFolder(PathBuf),
-    #[error(
-        "`{0}` is unsigned; add `{0}` to GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS to load it \
-         all the same"
-    )]
+    LinkLeavesDir(PathBuf),
+    #[error("`{0}` is unsigned; add `{0}` to GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS to load it")]
     Unsigned(String),
-    #[error("the signature of `{0}` is no good")]
+    #[error("the signature of `{0}` is invalid")]
     BadSignature(String, #[source] ManifestError),
 }
 
-/// What is known about a plugin's signature; Grafana's words, but for the one it never says.
+/// The state of a plugin's signature. The texts are Grafana's, except `unchecked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Signature {
     Unsigned,
-    /// The files are those of the manifest; whose the manifest is has not been checked.
+    /// The files match the manifest; the key that signed the manifest was not checked.
     Unchecked,
 }
 
-/// Why a manifest does not fit its plugin.
+/// Differences between a manifest and its plugin.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
     #[error("MANIFEST.txt cannot be read")]

@@ -1,10 +1,10 @@
-//! What a program does because it runs in a container, whatever it serves.
+//! Behaviour that both demo programs need as containers.
 //!
-//! | module | comes in | goes out |
-//! |---|---|---|
-//! | [`log`] | a message | a line in logfmt on standard error; only it prints |
-//! | [`serve`] | an open port and its pages | the end: a signal came, and what was being answered is answered |
-//! | [`port`], [`no_arguments`], [`in_full`], [`ended`] | the small change of a `main` | |
+//! | item | provides |
+//! |---|---|
+//! | [`log`] | lines in logfmt on standard error |
+//! | [`serve`] | an HTTP server that finishes its open requests when a signal stops it |
+//! | [`port`], [`no_arguments`], [`in_full`], [`ended`] | arguments, variables and the exit code of `main` |
 
 pub mod log;
 pub mod serve;
@@ -13,25 +13,25 @@ use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-/// A variable that cannot be meant as it stands.
+/// An invalid environment variable.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}=`{value}` {why}")]
 pub struct BadVariable {
     /// The variable.
     pub name: &'static str,
-    /// What it is set to.
+    /// The value.
     pub value: String,
-    /// What is wrong with that, and what to write.
+    /// The reason, and the value to write instead.
     pub why: &'static str,
 }
 
-/// The port that `value` names, `default` when there is no value; 0 lets the system choose.
+/// Parses a port. `None` gives `default`, and 0 lets the system choose.
 ///
 /// # Errors
 ///
-/// When it is no port.
+/// If `value` is not a port.
 pub fn port(name: &'static str, value: Option<String>, default: u16) -> Result<u16, BadVariable> {
-    let why = "is no port; write a number from 0 to 65535";
+    let why = "is not a port; write a number from 0 to 65535";
     match value {
         None => Ok(default),
         Some(value) => value.trim().parse().map_err(|_| BadVariable { name, value, why }),
@@ -47,24 +47,24 @@ pub struct UnknownArgument {
 }
 
 impl UnknownArgument {
-    /// The error for `argument`; `usage` says what the program takes.
+    /// Creates the error for `argument`; `usage` describes the accepted arguments.
     #[must_use]
     pub fn new(argument: &OsStr, usage: &'static str) -> Self {
         Self { argument: argument.to_string_lossy().into_owned(), usage }
     }
 }
 
-/// Checks that a program that takes no arguments got none: `arguments` are those after its name.
+/// Checks that there are no arguments after the program's name.
 ///
 /// # Errors
 ///
-/// When there is one.
+/// If there is one.
 pub fn no_arguments(mut arguments: impl Iterator<Item = OsString>) -> Result<(), UnknownArgument> {
-    let usage = "this program takes no arguments: its settings are environment variables";
+    let usage = "this program has no arguments; its settings are environment variables";
     arguments.next().map_or(Ok(()), |argument| Err(UnknownArgument::new(&argument, usage)))
 }
 
-/// An error with all its causes, in one line.
+/// Formats an error with all its causes in one line.
 #[must_use]
 pub fn in_full(error: &(dyn Error + 'static)) -> String {
     let mut message = error.to_string();
@@ -76,7 +76,7 @@ pub fn in_full(error: &(dyn Error + 'static)) -> String {
     message
 }
 
-/// The exit code of a program that ended with `outcome`, after logging how.
+/// Logs `outcome` and returns the exit code for it.
 pub fn ended<E: Error + 'static>(outcome: Result<(), E>) -> ExitCode {
     match outcome {
         Ok(()) => {

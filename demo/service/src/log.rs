@@ -2,22 +2,22 @@
 
 use std::io::Write;
 
-/// Something worth knowing.
+/// Logs an event.
 pub fn info(message: &str) {
     line("info", message);
 }
 
-/// Something that works worse than it should.
+/// Logs a problem that does not end the program.
 pub fn warn(message: &str) {
     line("warn", message);
 }
 
-/// The reason for giving up.
+/// Logs the reason why the program ends.
 pub fn error(message: &str) {
     line("error", message);
 }
 
 fn line(level: &str, message: &str) {
-    // Losing a line is better than dying for it.
+    // A failed write of a log line must not end the program.
     let _ = writeln!(std::io::stderr().lock(), "level={level} msg={message:?}");
 }

@@ -1,4 +1,4 @@
-//! From the open port to the last finished request.
+//! An HTTP server that finishes its open requests when a signal stops it.
 
 use std::future::IntoFuture;
 use std::io;
@@ -12,25 +12,25 @@ use tokio::sync::oneshot;
 
 use crate::log;
 
-/// How long the last requests may take after SIGTERM; Docker waits ten seconds in all.
+/// The time that open requests get after SIGTERM; Docker kills after 10 s.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(8);
 
-/// Why serving did not start, or did not end well.
+/// Errors of the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The system gives no threads or no event queue.
+    /// The system refused threads or an event queue.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
     /// Without its signals the program could not be stopped cleanly.
     #[error("cannot watch for signals")]
     Signals(#[source] io::Error),
-    /// The address is taken or not this machine's.
+    /// The address is in use or does not belong to this machine.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// The port broke while it was being served.
+    /// Accepting connections failed.
     #[error("serving failed")]
     Serve(#[source] io::Error),
-    /// Stopping took too long.
+    /// Open requests did not finish in time.
     #[error("requests were cut off, as they took longer than {} s to finish", .0.as_secs())]
     CutOff(Duration),
 }
@@ -48,10 +48,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// If the system refuses.
     pub async fn open(address: IpAddr, port: u16) -> Result<Self, ServeError> {
-        // Before the port is open: as process 1 of a container, a signal without a handler is
-        // lost, and whoever sees the port may send one.
+        // Before the port opens: for process 1 of a container, the kernel drops a signal
+        // without a handler, and another process can send one as soon as it sees the port.
         let terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
         let wanted = SocketAddr::from((address, port));
@@ -61,16 +61,15 @@ impl Server {
         Ok(Self { listener, terminate, interrupt })
     }
 
-    /// Serves `pages` until SIGTERM or SIGINT, and until what was being answered then is
-    /// answered, for as long as `drain` allows.
+    /// Serves `pages` until SIGTERM or SIGINT, then finishes open requests for at most `drain`.
     ///
     /// # Errors
     ///
-    /// When the port breaks, or requests had to be cut off.
+    /// If accepting fails, or if requests are still open after `drain`.
     pub async fn serve(mut self, pages: Router, drain: Duration) -> Result<(), ServeError> {
         let (stop, stopping) = oneshot::channel::<()>();
         let serving = axum::serve(self.listener, pages).with_graceful_shutdown(async move {
-            // An error means that the sender is gone, which ends the program just as well.
+            // An error means that the sender was dropped, which also ends the server.
             let _ = stopping.await;
         });
         let mut serving = tokio::spawn(serving.into_future());
@@ -82,8 +81,8 @@ impl Server {
             _ = self.interrupt.recv() => "SIGINT",
             ended = &mut serving => return served(ended),
         };
-        log::info(&format!("{name}: finishing what is being answered"));
-        // The receiver can be gone only when serving has ended, which is what is wanted.
+        log::info(&format!("{name}: finishing open requests"));
+        // Sending fails only if the server has ended already.
         let _ = stop.send(());
         match tokio::time::timeout(drain, serving).await {
             Ok(ended) => served(ended),

@@ -1,4 +1,4 @@
-//! The stack that these services run in, as `compose/` declares it.
+//! The compose stack and the pod of `compose/`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // the helpers are tests, too
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// What this project builds itself; their health checks are part of the images.
+/// Services with images of this project, which have health checks of their own.
 const OWN: &str = "betrace-";
 
 /// The variable without which Grafana fetches plugins at every start.
@@ -33,7 +33,7 @@ fn texts(list: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_core_profile_needs_no_image_from_outside() {
+fn core_profile_needs_only_own_images() {
     let mut core = BTreeSet::new();
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap();
@@ -49,7 +49,7 @@ fn the_core_profile_needs_no_image_from_outside() {
 }
 
 #[test]
-fn grafana_fetches_no_plugins_wherever_it_is_started() {
+fn every_grafana_disables_preinstall() {
     let (_, grafana) = services().into_iter().find(|(name, _)| name == "grafana").unwrap();
     assert_eq!(grafana["environment"][PREINSTALL_DISABLED], "true");
     let chart =
@@ -64,7 +64,7 @@ fn grafana_fetches_no_plugins_wherever_it_is_started() {
 }
 
 #[test]
-fn images_from_outside_are_pinned_and_asked_by_their_own_programs() {
+fn foreign_images_are_pinned_and_probed_by_own_programs() {
     let mut outside = BTreeSet::new();
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap();
@@ -86,7 +86,7 @@ fn images_from_outside_are_pinned_and_asked_by_their_own_programs() {
 }
 
 #[test]
-fn nothing_listens_beyond_loopback_and_no_password_has_a_default() {
+fn ports_bind_loopback_and_passwords_have_no_default() {
     for (name, service) in services() {
         for port in texts(&service["ports"]) {
             assert!(port.starts_with("${BIND_ADDRESS:-127.0.0.1}:${"), "{name}: {port}");
@@ -100,7 +100,7 @@ fn nothing_listens_beyond_loopback_and_no_password_has_a_default() {
 }
 
 #[test]
-fn a_service_waits_only_for_what_starts_in_all_its_profiles() {
+fn service_depends_only_on_services_of_its_profiles() {
     let all = services();
     for (name, service) in &all {
         for (needed, how) in service["depends_on"].as_object().into_iter().flatten() {
@@ -114,7 +114,7 @@ fn a_service_waits_only_for_what_starts_in_all_its_profiles() {
 }
 
 #[test]
-fn mounted_files_are_there_and_volumes_are_declared() {
+fn mounted_files_exist_and_volumes_are_declared() {
     let stack = yaml("docker-compose.yml");
     for (name, service) in services() {
         for volume in texts(&service["volumes"]) {
@@ -131,21 +131,21 @@ fn mounted_files_are_there_and_volumes_are_declared() {
 }
 
 #[test]
-fn every_variable_of_the_stack_is_explained_with_its_default() {
+fn every_variable_is_in_env_example_with_default() {
     let stack = fs::read_to_string(compose().join("docker-compose.yml")).unwrap();
     let example = fs::read_to_string(compose().join(".env.example")).unwrap();
     let mut seen = 0;
     for use_of in stack.split("${").skip(1) {
         let (variable, default) = use_of.split('}').next().unwrap().split_once('-').unwrap();
         let line = format!("#{}={default}", variable.trim_end_matches(':'));
-        assert!(example.lines().any(|told| told == line), "{line} in .env.example");
+        assert!(example.lines().any(|other| other == line), "{line} in .env.example");
         seen += 1;
     }
     assert!(seen > 10, "the variables were found");
 }
 
 #[test]
-fn the_pod_fills_the_volume_that_grafana_reads_and_nobody_is_root() {
+fn pod_fills_grafanas_volume_without_root() {
     let pod = yaml("kubernetes/pod.yaml");
     let spec = &pod["spec"];
     let (init, main) = (&spec["initContainers"][0], &spec["containers"][0]);
@@ -167,7 +167,7 @@ fn the_pod_fills_the_volume_that_grafana_reads_and_nobody_is_root() {
     assert_eq!(main["env"][1]["value"], "true");
     assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
     for container in [init, main] {
-        // Kubernetes cannot tell of a name whether it is root.
+        // Kubernetes cannot check a user name for `runAsNonRoot`.
         assert!(container["securityContext"]["runAsUser"].as_u64().unwrap() > 0);
         assert_eq!(container["imagePullPolicy"], "IfNotPresent");
     }

@@ -1,4 +1,4 @@
-//! The backend as a container runs it: started for real, asked over TCP, stopped by a signal.
+//! The backend as a container runs it: a process, TCP connections, signals.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // the helpers are tests, too
 
@@ -21,7 +21,7 @@ fn start(variables: &[(&str, &str)]) -> Program {
 }
 
 #[test]
-fn every_page_answers_and_the_rest_is_404() {
+fn known_routes_respond_and_others_are_404() {
     let backend = start(&[]);
     for (path, part) in
         [("/", "/v1/health"), ("/health", "ok"), ("/v1/work?ms=1", "worked for 1 ms")]
@@ -30,14 +30,14 @@ fn every_page_answers_and_the_rest_is_404() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.body.contains(part), "{path}: {}", answer.body);
     }
-    assert_eq!(backend.get("/nowhere").status, 404);
+    assert_eq!(backend.get("/missing").status, 404);
     assert_eq!(backend.get("/v1/work?ms=many").status, 400);
     assert_eq!(backend.get("/v1/work?ms=30001").status, 400);
     assert_eq!(request(backend.at, "POST", "/health", "Content-Length: 0\r\n").status, 405);
 }
 
 #[test]
-fn argument_that_is_unknown_ends_the_start_by_its_name() {
+fn unknown_argument_ends_start_and_is_named() {
     for arguments in [&["sh"][..], &["--port", "8081"], &["-h"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_demo-backend"))
             .env_clear()
@@ -53,7 +53,7 @@ fn argument_that_is_unknown_ends_the_start_by_its_name() {
 }
 
 #[test]
-fn v1_health_tells_where_telemetry_goes_and_whether_it_does() {
+fn v1_health_lists_telemetry_servers() {
     let backend = start(&[]);
     let plain: serde_json::Value = serde_json::from_str(&backend.get("/v1/health").body).unwrap();
     assert_eq!(plain["status"], "ok");
@@ -68,15 +68,15 @@ fn v1_health_tells_where_telemetry_goes_and_whether_it_does() {
     ]);
     let answer = backend.get("/v1/health");
     assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
-    let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    assert_eq!(told["tracing"]["server"], collector.to_string());
-    assert_eq!(told["tracing"]["sending"], true);
-    assert_eq!(told["profiling"]["server"], "pyroscope:4040");
-    assert_eq!(told["profiling"]["sending"], false, "it has no profiler and must not claim one");
+    let health: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(health["tracing"]["server"], collector.to_string());
+    assert_eq!(health["tracing"]["sending"], true);
+    assert_eq!(health["profiling"]["server"], "pyroscope:4040");
+    assert_eq!(health["profiling"]["sending"], false, "there is no profiler");
 }
 
 #[test]
-fn metrics_count_requests_by_route_and_status_and_time_them() {
+fn metrics_count_requests_by_route_and_status() {
     let backend = start(&[]);
     backend.get("/health");
     backend.get("/health");
@@ -101,12 +101,12 @@ fn metrics_count_requests_by_route_and_status_and_time_them() {
             r#""} 1"#
         ),
     ] {
-        assert!(answer.body.lines().any(|told| told == line), "{line} in\n{}", answer.body);
+        assert!(answer.body.lines().any(|other| other == line), "{line} in\n{}", answer.body);
     }
 }
 
 #[test]
-fn a_request_becomes_a_span_in_the_trace_of_its_caller() {
+fn request_becomes_span_in_trace_of_caller() {
     let (collector, spans) = collector();
     let mut backend = start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{collector}")),
@@ -138,7 +138,7 @@ fn a_request_becomes_a_span_in_the_trace_of_its_caller() {
 }
 
 #[test]
-fn an_unreachable_collector_costs_a_warning_and_no_request() {
+fn unreachable_collector_gives_one_warning() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut backend = start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{free}")),
@@ -158,7 +158,7 @@ fn an_unreachable_collector_costs_a_warning_and_no_request() {
 }
 
 #[test]
-fn a_silent_collector_does_not_hold_up_the_end() {
+fn silent_collector_does_not_delay_exit() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let mut backend = start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
@@ -170,8 +170,7 @@ fn a_silent_collector_does_not_hold_up_the_end() {
     assert!(backend.whole_log().iter().any(|line| line.contains("may be lost")));
 }
 
-/// Only once a request is being answered is there something to finish or cut off; the question
-/// itself is the other one.
+/// Waits until two requests are in flight: the slow one, and this request for metrics.
 fn await_second_request(backend: &Program) {
     let in_flight = "http_requests_in_flight 2";
     while !backend.get("/metrics").body.contains(in_flight) {
@@ -180,7 +179,7 @@ fn await_second_request(backend: &Program) {
 }
 
 #[test]
-fn sigterm_lets_a_request_finish_and_takes_no_new_one() {
+fn sigterm_finishes_open_requests_and_accepts_no_new_ones() {
     let mut backend = start(&[]);
     let at = backend.at;
     let slow = thread::spawn(move || request(at, "GET", "/v1/work?ms=1500", ""));
@@ -199,7 +198,7 @@ fn sigterm_lets_a_request_finish_and_takes_no_new_one() {
 }
 
 #[test]
-fn a_request_without_end_is_cut_off_and_told_of() {
+fn request_beyond_drain_time_is_cut_off_with_error() {
     let mut backend = start(&[("DRAIN_SECONDS", "1")]);
     let mut stream = std::net::TcpStream::connect(backend.at).unwrap();
     let head = "GET /v1/work?ms=30000 HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -211,13 +210,13 @@ fn a_request_without_end_is_cut_off_and_told_of() {
 }
 
 #[test]
-fn a_wrong_environment_is_told_at_once() {
+fn invalid_environment_is_reported_at_start() {
     let taken = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (name, value, why) in [
-        ("PORT", "eighty", "PORT=`eighty` is no port"),
+        ("PORT", "eighty", "PORT=`eighty` is not a port"),
         ("PORT", port.as_str(), "cannot listen on 0.0.0.0"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://tempo:4318", "asks for TLS"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://tempo:4318", "does not support TLS"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_demo-backend"))
             .env_clear()

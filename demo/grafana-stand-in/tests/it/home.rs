@@ -1,4 +1,4 @@
-//! A folder of its own for one test, with what an image would bring.
+//! A directory for one test, with the files that an image would have.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -30,10 +30,10 @@ impl Home {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let id = std::process::id();
-        let folder = std::env::temp_dir().join(format!("stand-in-{id}-{number}-{name}"));
-        fs::create_dir_all(folder.join("plugins")).unwrap();
-        // Resolved, since the log names plugins by where they really are.
-        Self(fs::canonicalize(folder).unwrap())
+        let dir = std::env::temp_dir().join(format!("stand-in-{id}-{number}-{name}"));
+        fs::create_dir_all(dir.join("plugins")).unwrap();
+        // Without links, because the log has resolved paths.
+        Self(fs::canonicalize(dir).unwrap())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -49,19 +49,19 @@ impl Home {
         symlink(target, self.path(name)).unwrap();
     }
 
-    pub(crate) fn plugin(&self, folder: &str, id: &str) {
+    pub(crate) fn plugin(&self, dir: &str, id: &str) {
         let kind = id.rsplit('-').next().unwrap();
         let json = format!(r#"{{"id":"{id}","type":"{kind}","info":{{"version":"1.2.3"}}}}"#);
-        self.file(&format!("{folder}/plugin.json"), &json);
-        self.file(&format!("{folder}/module.js"), "define([])");
-        self.file(&format!("{folder}/img/logo.svg"), "<svg/>");
+        self.file(&format!("{dir}/plugin.json"), &json);
+        self.file(&format!("{dir}/module.js"), "define([])");
+        self.file(&format!("{dir}/img/logo.svg"), "<svg/>");
     }
 
-    /// Writes the manifest that a signer would have written, with a signature that nobody made.
-    pub(crate) fn sign(&self, folder: &str, id: &str) {
+    /// Writes a correct manifest with an invalid signature.
+    pub(crate) fn sign(&self, dir: &str, id: &str) {
         let hashes: Vec<String> = ["plugin.json", "module.js", "img/logo.svg"]
             .map(|name| {
-                let bytes = fs::read(self.path(folder).join(name)).unwrap();
+                let bytes = fs::read(self.path(dir).join(name)).unwrap();
                 let hash: [u8; 32] = Sha256::digest(&bytes).into();
                 let (high, low) = hash.split_at(16);
                 let half = |half: &[u8]| u128::from_be_bytes(half.try_into().unwrap());
@@ -74,7 +74,7 @@ impl Home {
              -----BEGIN PGP SIGNATURE-----\n\nnone\n-----END PGP SIGNATURE-----\n",
             hashes.join(",\n")
         );
-        self.file(&format!("{folder}/MANIFEST.txt"), &text);
+        self.file(&format!("{dir}/MANIFEST.txt"), &text);
     }
 
     fn variables(&self) -> Vec<(String, String)> {
@@ -99,7 +99,7 @@ impl Home {
         Program::start(&entrypoint(homepath), &all)
     }
 
-    /// Its log, when it refuses to start.
+    /// Returns the log of a start that must fail.
     pub(crate) fn fails(&self, more: &[(&str, &str)]) -> String {
         self.fails_with(&entrypoint(HOMEPATH), more)
     }
@@ -129,7 +129,7 @@ pub(crate) fn json(grafana: &Program, path: &str) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-/// The ids of the loaded plugins, sorted.
+/// Returns the ids of the loaded plugins, sorted.
 pub(crate) fn ids(grafana: &Program) -> Vec<String> {
     let plugins = json(grafana, "/api/plugins");
     let ids = plugins.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());

@@ -1,4 +1,4 @@
-//! The stand-in as a container runs it, with plugins laid out in the ways that images do it.
+//! The stand-in as a container runs it, with plugins in the layouts that images use.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // the helpers are tests, too
 
@@ -20,20 +20,20 @@ const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../grafana-plugin");
 const PROVISIONING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../compose/provisioning");
 
 #[test]
-fn it_says_that_it_is_a_stand_in_wherever_it_is_asked() {
+fn every_response_names_the_stand_in() {
     let home = Home::new("name");
     let grafana = home.start(&[]);
     let health = grafana.get("/api/health");
-    let told: serde_json::Value = serde_json::from_str(&health.body).unwrap();
-    assert_eq!(told["database"], "ok");
-    assert!(told["version"].as_str().unwrap().starts_with("stand-in "));
+    let received: serde_json::Value = serde_json::from_str(&health.body).unwrap();
+    assert_eq!(received["database"], "ok");
+    assert!(received["version"].as_str().unwrap().starts_with("stand-in "));
     assert!(health.head.contains("server: grafana-stand-in/"), "{}", health.head);
     assert!(grafana.get("/").body.contains("this is not Grafana"));
     assert_eq!(grafana.get("/login").status, 404);
 }
 
 #[test]
-fn our_plugin_is_listed_when_its_id_is_allowed() {
+fn own_plugin_with_allowed_id_is_listed() {
     let home = Home::new("ours");
     home.link(OURS, "plugins/betrace-app");
     let grafana =
@@ -53,7 +53,7 @@ fn our_plugin_is_listed_when_its_id_is_allowed() {
 }
 
 #[test]
-fn our_plugin_loads_and_renders_as_in_a_browser() {
+fn own_plugin_in_node_renders() {
     if std::env::var_os("WITHOUT_NODE").is_some() {
         return;
     }
@@ -64,7 +64,7 @@ fn our_plugin_loads_and_renders_as_in_a_browser() {
 }
 
 #[test]
-fn an_unsigned_plugin_is_refused_with_the_variable_to_set() {
+fn unsigned_plugin_is_refused_with_variable_to_set() {
     let home = Home::new("unsigned");
     home.link(OURS, "plugins/betrace-app");
     let mut grafana = home.start(&[]);
@@ -97,7 +97,7 @@ fn plugins_are_found_where_grafana_finds_them() {
 }
 
 #[test]
-fn folders_that_are_no_plugins_are_refused_with_file_and_field() {
+fn invalid_plugin_is_refused_with_file_and_field() {
     let home = Home::new("refused");
     let cases = [
         ("broken", "{", "/plugins/broken/plugin.json` is not JSON"),
@@ -105,7 +105,7 @@ fn folders_that_are_no_plugins_are_refused_with_file_and_field() {
         ("noid", r#"{"type":"app","info":{"version":"1"}}"#, "`id` is missing"),
         ("notype", r#"{"id":"notype-app","info":{"version":"1"}}"#, "`type` is missing"),
         ("nover", r#"{"id":"nover-app","type":"app","info":{}}"#, "`info.version` is missing"),
-        ("kind", r#"{"id":"kind","type":"theme","info":{"version":"1"}}"#, "the type `theme`"),
+        ("kind", r#"{"id":"kind","type":"theme","info":{"version":"1"}}"#, "unknown type `theme`"),
     ];
     for (name, json, _) in cases {
         home.file(&format!("plugins/{name}/plugin.json"), json);
@@ -123,7 +123,7 @@ fn folders_that_are_no_plugins_are_refused_with_file_and_field() {
 }
 
 #[test]
-fn a_plugin_linked_file_by_file_out_of_its_folder_is_refused() {
+fn plugin_with_file_links_out_of_its_directory_is_refused() {
     let home = Home::new("linked");
     home.plugin("store/x-app", "x-app");
     home.plugin("plugins/x-app", "x-app");
@@ -132,11 +132,11 @@ fn a_plugin_linked_file_by_file_out_of_its_folder_is_refused() {
     let mut grafana = home.start(&[("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS", "x-app")]);
     assert!(home::ids(&grafana).is_empty());
     let line = grafana.await_log("plugin refused");
-    assert!(line.contains("module.js` is a link out of the plugin's folder"), "{line}");
+    assert!(line.contains("module.js` is a link out of the plugin's directory"), "{line}");
 }
 
 #[test]
-fn a_plugin_without_its_module_is_loaded_with_a_warning() {
+fn plugin_without_module_js_loads_with_warning() {
     let home = Home::new("module");
     home.file("plugins/minimal/plugin.json", MINIMAL);
     let mut grafana = home.start(&[("GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS", "minimal-app")]);
@@ -145,7 +145,7 @@ fn a_plugin_without_its_module_is_loaded_with_a_warning() {
 }
 
 #[test]
-fn a_manifest_holds_a_plugin_to_its_files() {
+fn plugin_that_differs_from_manifest_is_refused() {
     let home = Home::new("manifest");
     for name in ["good", "modified", "extra", "older", "junk", "short"] {
         home.plugin(&format!("plugins/{name}"), &format!("{name}-app"));
@@ -155,7 +155,7 @@ fn a_manifest_holds_a_plugin_to_its_files() {
     home.file("plugins/extra/more.js", "evil()");
     let older = home.path("plugins/older/MANIFEST.txt");
     fs::write(&older, fs::read_to_string(&older).unwrap().replace("1.2.3", "1.2.2")).unwrap();
-    home.file("plugins/junk/MANIFEST.txt", "signed by me, believe it");
+    home.file("plugins/junk/MANIFEST.txt", "not a manifest");
     home.file("plugins/short/MANIFEST.txt", "tiny");
     let mut grafana = home.start(&[]);
     let plugins = home::json(&grafana, "/api/plugins");
@@ -173,7 +173,7 @@ fn a_manifest_holds_a_plugin_to_its_files() {
 }
 
 #[test]
-fn files_outside_of_a_plugin_are_not_served() {
+fn file_outside_plugin_is_not_served() {
     let home = Home::new("traversal");
     home.plugin("plugins/x-app", "x-app");
     home.file("plugins/secret.txt", "secret");
@@ -185,18 +185,18 @@ fn files_outside_of_a_plugin_are_not_served() {
 }
 
 #[test]
-fn the_provisioning_of_this_project_gives_its_four_datasources() {
+fn own_provisioning_gives_four_datasources() {
     let home = Home::new("provisioning");
     let grafana = home.start(&[("GF_PATHS_PROVISIONING", PROVISIONING)]);
     let all = home::json(&grafana, "/api/datasources");
-    let told: Vec<(&str, &str, &str)> = all
+    let received: Vec<(&str, &str, &str)> = all
         .as_array()
         .unwrap()
         .iter()
         .map(|one| ["uid", "type", "url"].map(|key| one[key].as_str().unwrap()).into())
         .collect();
     assert_eq!(
-        told,
+        received,
         [
             ("prometheus", "prometheus", "http://prometheus:9090"),
             ("tempo", "tempo", "http://tempo:3200"),
@@ -209,7 +209,7 @@ fn the_provisioning_of_this_project_gives_its_four_datasources() {
 }
 
 #[test]
-fn data_sources_without_a_plugin_are_named() {
+fn datasource_without_plugin_is_logged() {
     let home = Home::new("types");
     for (at, id) in [
         ("public/app/plugins/datasource/loki", "loki"),
@@ -234,7 +234,7 @@ fn data_sources_without_a_plugin_are_named() {
 }
 
 #[test]
-fn plugins_are_fetched_at_the_start_unless_that_is_disabled() {
+fn preinstall_at_start_can_be_disabled() {
     let home = Home::new("preinstall");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let catalog = format!("http://{closed}");
@@ -258,17 +258,17 @@ fn plugins_are_fetched_at_the_start_unless_that_is_disabled() {
 }
 
 #[test]
-fn command_lines_that_grafana_refuses_are_refused_by_name() {
+fn invalid_command_line_is_refused_by_name() {
     let home = Home::new("arguments");
     let program = env!("CARGO_BIN_EXE_grafana");
-    let nowhere = home.path("nowhere");
+    let missing = home.path("missing");
     for (command, why) in [
         (&[program][..], "the command is missing"),
         (&[program, "sh"], "unknown argument `sh`"),
         (&[program, "server", "--home", "/"], "unknown argument `--home`"),
         (
-            &[program, "server", "--homepath", nowhere.to_str().unwrap()],
-            "nowhere/conf/defaults.ini",
+            &[program, "server", "--homepath", missing.to_str().unwrap()],
+            "missing/conf/defaults.ini",
         ),
     ] {
         let log = home.fails_with(command, &[]);
@@ -277,7 +277,7 @@ fn command_lines_that_grafana_refuses_are_refused_by_name() {
 }
 
 #[test]
-fn wrong_provisioning_stops_the_start_and_names_the_file() {
+fn invalid_provisioning_stops_start_and_names_file() {
     let entry = |name: &str, uid: &str, default: bool| {
         format!("- {{name: {name}, uid: {uid}, type: loki, isDefault: {default}}}\n")
     };
@@ -298,7 +298,7 @@ fn wrong_provisioning_stops_the_start_and_names_the_file() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_written_stops_the_start() {
+fn unwritable_data_directory_stops_start() {
     let home = Home::new("data");
     home.file("data", "a file where a directory should be");
     let output = home.fails(&[]);
@@ -306,7 +306,7 @@ fn a_data_directory_that_cannot_be_written_stops_the_start() {
 }
 
 #[test]
-fn health_fails_when_the_data_is_gone() {
+fn health_without_data_fails() {
     let home = Home::new("gone");
     let grafana = home.start(&[]);
     fs::remove_dir_all(home.path("data")).unwrap();
@@ -316,7 +316,7 @@ fn health_fails_when_the_data_is_gone() {
 }
 
 #[test]
-fn what_was_written_outlives_a_restart_and_sigterm_ends_it_cleanly() {
+fn state_survives_restart_and_sigterm_ends_cleanly() {
     let home = Home::new("restart");
     for times in ["started 1 times", "started 2 times"] {
         let mut grafana: Program = home.start(&[]);
