@@ -9,6 +9,7 @@ mod cli_conventions;
 mod daemon;
 mod diff;
 mod docker_archive;
+mod docs;
 mod exit_codes;
 mod foreign_blobs;
 mod foreign_indexes;
