@@ -110,9 +110,14 @@ fn spec_page() -> String {
     write_fields(&mut page, &schema);
     let types: BTreeMap<String, Value> = serde_json::from_value(schema["$defs"].clone()).unwrap();
     for (name, kind) in &types {
-        write!(page, "\n## {name}\n\n{}\n", meaning(kind)).unwrap();
-        if let Some(pattern) = kind["pattern"].as_str() {
-            write!(page, "\nA string that matches\n\n```text\n{pattern}\n```\n").unwrap();
+        write!(page, "\n## {name}\n").unwrap();
+        if kind.get("description").is_some() {
+            write!(page, "\n{}\n", meaning(kind)).unwrap();
+        }
+        for (form, schema) in [("A string", kind), ("A list of strings", &kind["items"])] {
+            if let Some(pattern) = schema["pattern"].as_str() {
+                write!(page, "\n{form} of the form\n\n```text\n{pattern}\n```\n").unwrap();
+            }
         }
         if let Some(variants) = kind["oneOf"].as_array() {
             write_variants(&mut page, variants);
