@@ -23,7 +23,7 @@ pub struct Config {
     /// `NAME=value`, in the order given; the last of a name wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
-    /// What is run, with the command's words after it.
+    /// The program that runs, with its first arguments; those of `Cmd` follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
     /// The entrypoint's default arguments, or what is run if there is none.

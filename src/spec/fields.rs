@@ -108,10 +108,10 @@ pub struct Group {
 pub struct Layering {
     /// Whether the plan minds the other images of the set.
     pub mode: LayeringMode,
-    /// At most so many layers, the base's and the image's own files included.
+    /// Maximum number of layers, including the base image's and the layer of own files.
     #[schemars(range(min = 1, max = 125))]
     pub max_layers: u32,
-    /// Layers under so many bytes (sum of nar sizes) are merged for good.
+    /// Minimum size of a layer in bytes (sum of NAR sizes); smaller layers are merged.
     pub min_layer_size: u64,
     /// Names of packages that change often: `python3.12-numpy`.
     pub changes_often: Vec<String>,
@@ -198,7 +198,7 @@ impl Default for Compression {
     }
 }
 
-/// The image that this one is put on: a file or folder by `path`, or what a lock names.
+/// The base image: an archive or layout at `path`, or the image that a lock names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Base {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the image runs on, in OCI's words (image-spec, image-index.md, `platform`).
+/// The platform of an image, with the fields of OCI (image-spec, image-index.md, `platform`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {

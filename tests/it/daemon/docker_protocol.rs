@@ -118,7 +118,7 @@ fn load_incomplete_image_error_keeps_old_tag() {
     daemon::load(&right, std::slice::from_ref(&one), &NullReporter).unwrap();
     let wrong = faulty_docker(&docker, true, true);
     let error = daemon::load(&wrong, &[two], &NullReporter).unwrap_err();
-    assert!(matches!(error, TransportError::NotWhole { .. }), "{error}");
+    assert!(matches!(error, TransportError::IncompleteImage { .. }), "{error}");
     assert_eq!(right.id_at("a:v1").unwrap(), Some(right.id_of(&one)));
     assert_eq!(tags(&docker), "a:v1\n");
 }

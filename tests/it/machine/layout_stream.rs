@@ -65,7 +65,9 @@ fn layout_failure_stops_taking_layers() {
 #[test]
 fn layout_complete_builds_no_layers() {
     let sandbox = Sandbox::new();
-    layout::LayerWriter::new(&sandbox.path("layout")).write(std::iter::empty(), &NullReporter).unwrap();
+    layout::LayerWriter::new(&sandbox.path("layout"))
+        .write(std::iter::empty(), &NullReporter)
+        .unwrap();
     assert_eq!(sandbox.leftovers(), [""; 0]);
 }
 
