@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::record::{self, CacheRecord};
-use super::{Cache, CacheError, Older};
+use super::{Cache, CacheError};
 use crate::fs;
 use crate::fs::{Context, FileError, FileOp, TryLock};
 
@@ -23,8 +23,6 @@ pub struct Info {
     pub bytes: u64,
     /// The size that it is kept below.
     pub limit: u64,
-    /// What older versions left beside it, oldest first; counts for no limit.
-    pub older: Vec<Older>,
 }
 
 /// What was removed.
@@ -41,7 +39,6 @@ pub struct RemovedFiles {
 pub(super) struct Item {
     pub(super) path: PathBuf,
     pub(super) size: u64,
-    pub(super) is_dir: bool,
     used: SystemTime,
 }
 
@@ -58,19 +55,16 @@ impl Cache {
             blobs: blobs.len(),
             bytes,
             limit: self.limit(),
-            older: self.older()?,
         })
     }
 
-    /// Removes what was used least recently until the rest is within the limit, what processes
-    /// left behind that were killed, and what older versions did. Waits for those who use the
-    /// cache; what an older cooper is using stays.
+    /// Removes the least recently used layers until the rest is within the limit, and the
+    /// temporary files of killed processes. Waits until no other process uses the cache.
     pub fn gc(&self) -> Result<RemovedFiles, CacheError> {
         self.with_exclusive_lock(|| {
             let mut freed = RemovedFiles::default();
             self.remove_temp_paths(&mut freed)?;
             self.remove_least_used(self.limit(), &mut freed)?;
-            self.remove_older(&mut freed)?;
             Ok(freed)
         })
     }
@@ -88,9 +82,9 @@ impl Cache {
         Ok(done?)
     }
 
-    /// As [`gc`](Cache::gc), unless somebody is using the cache, and only in this version's folder:
-    /// older coopers may be needed still. This comes after every build that made a layer or was asked
-    /// for a limit, so no record is read while there is room for all.
+    /// Does the work of [`gc`](Cache::gc), unless another process uses the cache. This runs after
+    /// every build that added a layer or was given a limit, so no record is read while the cache is
+    /// within the limit.
     pub(super) fn trim_to_limit(&self) -> Result<RemovedFiles, CacheError> {
         let mut freed = RemovedFiles::default();
         let Some(lock) = self.lock.as_ref().filter(|lock| Arc::strong_count(lock) == 1) else {
@@ -189,7 +183,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
         // What another process has just removed or renamed is not there.
         let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
         let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        items.push(Item { path, size: meta.len(), is_dir: meta.is_dir(), used });
+        items.push(Item { path, size: meta.len(), used });
     }
     Ok(items)
 }

@@ -28,7 +28,6 @@ mod build_lock;
 mod dir;
 mod gc;
 mod lookup;
-mod older;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -41,7 +40,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub use gc::{Info, RemovedFiles};
-pub use older::Older;
 pub use verify::Verified;
 
 use crate::fs;
@@ -66,11 +64,7 @@ const FOLDERS: [&str; 3] = ["layers", "blobs", "tmp"];
 /// The folder of the cache in `dir` that this cooper uses, and no cooper whose records look
 /// different.
 pub fn folder(dir: &Path) -> PathBuf {
-    dir.join(name_of(VERSION))
-}
-
-fn name_of(version: u32) -> String {
-    format!("v{version}")
+    dir.join(format!("v{VERSION}"))
 }
 
 /// Why a cache cannot be used.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::cache::{self, Cache};
+use crate::cache::Cache;
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::output;
 use crate::cli::ui::output::Text;
@@ -19,8 +19,7 @@ pub(in crate::cli) enum CacheVerb {
     Info,
     /// Remove what was used least recently, until the cache is below its size
     ///
-    /// Also what older versions of cooper kept, whose layers this one cannot use. Waits for
-    /// processes that are using the cache. `--cache-size 0` empties it.
+    /// Waits for processes that are using the cache. `--cache-size 0` empties it.
     Gc,
     /// Hash every blob, and remove what is damaged
     ///
@@ -65,14 +64,6 @@ struct Info {
     blobs: usize,
     bytes: u64,
     limit: u64,
-    older: Vec<Older>,
-}
-
-#[derive(Serialize)]
-struct Older {
-    dir: String,
-    files: usize,
-    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -107,21 +98,8 @@ fn info(global: &GlobalArgs, cache: &Cache) -> Result<(), Failure> {
     text.line(&dir);
     let (layers, blobs) = (count(info.layers, "layer"), count(info.blobs, "blob"));
     text.line(format_args!("{layers}, {blobs}; {bytes} of {limit}"));
-    let mut older = Vec::new();
-    for cache::Older { dir, files, bytes } in info.older {
-        let dir = dir.display().to_string();
-        let size = table::bytes(bytes);
-        text.line(format_args!("{dir}: {size}, of an older version; `cooper cache gc` removes it"));
-        older.push(Older { dir, files, bytes });
-    }
-    let data = Info {
-        dir,
-        layers: info.layers,
-        blobs: info.blobs,
-        bytes: info.bytes,
-        limit: info.limit,
-        older,
-    };
+    let data =
+        Info { dir, layers: info.layers, blobs: info.blobs, bytes: info.bytes, limit: info.limit };
     print(global, &data, &text)
 }
 
