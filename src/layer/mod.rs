@@ -16,145 +16,42 @@
 //! [`Sink`] that is a pipe gets their large files from the kernel.
 
 mod blob;
+mod blob_reader;
 mod build;
 mod cache;
 mod compress;
+mod ephemeral;
+mod error;
+mod key;
 mod nar_hash;
 mod reflink;
 mod sink;
+mod stored_file;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use blob::{Blob, BlobOpener, KeepAlive};
+pub use blob::{Blob, BlobOpener};
 #[cfg(test)]
 pub(crate) use build::build_with;
-pub use build::{OnLayerDone, build, build_with_callback};
-pub use cache::{
-    Before, BuildLock, CachedBytes, EphemeralCache, LayerBytes, LayerCache, LayerKey, LayerRecord,
-    Lookup, NewBlob, Renew, StoredFile,
-};
+pub use build::{build, build_with_callback};
+pub use cache::{BuildLock, CachedBytes, LayerBytes, LayerCache, LayerRecord, Lookup};
+pub use ephemeral::EphemeralCache;
+pub use error::LayerError;
+pub use key::LayerKey;
 pub use nar_hash::verify;
 pub use sink::Sink;
+pub use stored_file::{KeepAlive, NewBlob, StoredFile};
+pub use trust::{Before, Renew};
 
 use crate::digest::{DiffId, Digest};
-use crate::fs::FileError;
 use crate::rootfs::Rootfs;
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
-
-/// Why a layer could not be made or read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayerError {
-    /// A blob that lies outside of the store.
-    #[error("failed to read blob {digest}")]
-    BlobOpener {
-        /// The blob.
-        digest: Digest,
-        /// Why.
-        source: io::Error,
-    },
-    /// Which layer the cause is about.
-    #[error("failed to write layer {number} of {of} ({name})")]
-    Write {
-        /// Its place from the bottom, starting at 1.
-        number: usize,
-        /// How many layers there are.
-        of: usize,
-        /// What is in it.
-        name: String,
-        /// What happened.
-        source: Box<LayerError>,
-    },
-    /// The file system.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// What an image cannot carry.
-    #[error("`{path}` is {what}; an image holds files, directories and links")]
-    Special {
-        /// Where it is.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
-    /// A name that would delete files of the layers below.
-    #[error("`{0}` has a name that starts with `.wh.`, which in an image deletes a file")]
-    Whiteout(PathBuf),
-    /// An extended attribute that has no place in an image.
-    #[error("`{path}` has the extended attribute `{name}`, which no image can carry")]
-    Xattr {
-        /// The path in the image.
-        path: PathBuf,
-        /// The attribute.
-        name: String,
-    },
-    /// A file that grew or shrank.
-    #[error("`{path}` changed while it was read: it had {size} bytes, then {now}")]
-    Changed {
-        /// The file.
-        path: PathBuf,
-        /// Its size when it was opened.
-        size: u64,
-        /// What there was at the end.
-        now: u64,
-    },
-    /// A file that was written to, or a folder in which something came or went.
-    #[error("`{0}` changed while it was read")]
-    ModifiedWhileRead(PathBuf),
-    /// The store's content is no longer what was hashed.
-    #[error("the store paths of layer {0} changed after they were read; start again")]
-    StoreChanged(Digest),
-    /// A store path that is not what its closure says.
-    #[error("`{path}` was changed: its nar hash is {actual}, and {registered} is registered")]
-    HashMismatch {
-        /// The store path.
-        path: String,
-        /// What Nix knows.
-        registered: String,
-        /// What it is.
-        actual: String,
-    },
-    /// A file that should hold a blob and holds something else.
-    #[error("`{path}` is not blob {digest}: it is damaged; start again")]
-    DamagedBlob {
-        /// The file.
-        path: PathBuf,
-        /// What it should be.
-        digest: Digest,
-    },
-    /// A compressor that refuses; a mistake of cooper's.
-    #[error("failed to compress with {0}: {1}")]
-    Compress(&'static str, String),
-    /// Threads could not be started.
-    #[error("failed to start threads")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// Whoever takes the bytes does not.
-    #[error("failed to pass on a layer's bytes")]
-    Sink(#[source] std::io::Error),
-    /// A store of layers that takes none, and the place for those that it does not take.
-    #[error(
-        "a layer can be kept neither in `{store}`, which {}, nor in `{fallback}`",
-        if *.is_full { "has no room" } else { "cannot be written" }
-    )]
-    NoStorage {
-        /// The store.
-        store: PathBuf,
-        /// Whether it takes none because its disk has no room.
-        is_full: bool,
-        /// The other place.
-        fallback: PathBuf,
-        /// What happened there.
-        source: FileError,
-    },
-    /// The place where layers are kept.
-    #[error("failed to use the store of layers")]
-    LayerCache(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
 
 /// A layer to be made.
 #[derive(Debug, Clone)]
@@ -178,6 +75,19 @@ pub enum Content<'a> {
     /// copied from; without that, the layer is made every time.
     Rootfs(&'a Arc<Rootfs>, &'a [PathInfo]),
 }
+
+impl Content<'_> {
+    /// Roughly how large the tar will be, in bytes; not known of own files.
+    pub(crate) fn nar_size(self) -> Option<u64> {
+        match self {
+            Self::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
+            Self::Rootfs(..) => None,
+        }
+    }
+}
+
+/// Hears of finished layers. An error says that nobody wants more of them.
+pub type OnLayerDone<'a> = dyn Fn(&Layer) -> io::Result<()> + Sync + 'a;
 
 /// A finished layer.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::cache::StoredFile;
+use super::stored_file::StoredFile;
 use super::{Blob, LayerError};
 use crate::fs;
 use crate::fs::{AtomicFile, FileOp, FileStamp};
@@ -55,7 +55,7 @@ fn hard_link(kept: &StoredFile, path: &Path) -> Option<AtomicFile> {
     may_share(kept, to.file()).then_some(to)
 }
 
-/// Stricter than [`UnsafePermissions`](fs::Exposed): what is linked keeps its owner and its mode, and in a
+/// Stricter than [`UnsafePermissions`](fs::UnsafePermissions): what is linked keeps its owner and its mode, and in a
 /// layout they are to be those of a copy.
 fn may_share(kept: &StoredFile, file: &File) -> bool {
     let user = rustix::process::geteuid().as_raw();

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::ordered_delivery::nar_size;
 use super::pipeline::{Pipeline, Shared};
-use crate::layer::blob::Seen;
-use crate::layer::cache::{
-    BuildLock, CachedBytes, LayerBytes, LayerCache, LayerKey, LayerRecord, Lookup,
-};
+use crate::layer::cache::{BuildLock, CachedBytes, LayerBytes, LayerCache, LayerRecord, Lookup};
+use crate::layer::key::LayerKey;
 use crate::layer::tar::{TarContent, TarReader};
+use crate::layer::trust::Seen;
 use crate::layer::{Blob, Content, Layer, LayerError, Request};
 use crate::progress::{Reporter, Task};
 use crate::spec::Compression;
@@ -50,7 +48,7 @@ impl BuildContext<'_> {
         let found = key.map(|key| self.store.get(&key, may_wait)).transpose()?;
         let claim = match found.unwrap_or(Lookup::Miss(None)) {
             Lookup::Hit(record, had) => {
-                self.reporter.skip(nar_size(request.content).unwrap_or_default());
+                self.reporter.skip(request.content.nar_size().unwrap_or_default());
                 let (digest, size) = (record.digest, record.blob_size);
                 let blob = match had {
                     CachedBytes::Blob(kept) => Blob::kept(kept, digest, size, false),
@@ -68,7 +66,7 @@ impl BuildContext<'_> {
                 claim
             }
         };
-        let task = self.reporter.start(&request.name, nar_size(request.content));
+        let task = self.reporter.start(&request.name, request.content.nar_size());
         let plain = matches!(request.compression, Compression::None {});
         let file = if plain { None } else { Some(self.store.create()?) };
         let pipeline = Pipeline::new(request.compression, &self.shared, file);

@@ -6,19 +6,15 @@ pub(in crate::layer) mod layer_build;
 pub(in crate::layer) mod ordered_delivery;
 pub(in crate::layer) mod pipeline;
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::layer_build::{BuildContext, BuildStart, LayerBuild};
 use self::ordered_delivery::{OrderedDelivery, Queue, QueuedLayer};
 use self::pipeline::Shared;
-use super::{Layer, LayerCache, LayerError, Request};
+use super::{Layer, LayerCache, LayerError, OnLayerDone, Request};
 use crate::digest::Hasher;
 use crate::fs::FileError;
 use crate::progress::Reporter;
-
-/// Hears of finished layers. An error says that nobody wants more of them.
-pub type OnLayerDone<'a> = dyn Fn(&Layer) -> io::Result<()> + Sync + 'a;
 
 /// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
 /// of the requests.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::OnLayerDone;
-use crate::layer::{Content, Layer, LayerError, Request};
+use crate::layer::{Layer, LayerError, OnLayerDone, Request};
 
 /// Layers that wait to be made: the largest one is begun first, as it takes longest, then the
 /// others from the smallest on, so that whoever wants finished layers has some at once.
@@ -26,7 +25,7 @@ pub(in crate::layer) struct QueuedLayer<'a> {
 impl<'a> Queue<'a> {
     pub(in crate::layer) fn new(requests: &'a [Request<'a>]) -> Self {
         let mut requests: Vec<_> = requests.iter().enumerate().collect();
-        requests.sort_by_key(|(index, request)| (nar_size(request.content), *index));
+        requests.sort_by_key(|(index, request)| (request.content.nar_size(), *index));
         Self { requests, next: AtomicUsize::new(0) }
     }
 
@@ -64,13 +63,5 @@ impl<'a> OrderedDelivery<'a> {
             *turn += 1;
         }
         Ok(layer)
-    }
-}
-
-/// Roughly how large the tar will be, in bytes; not known of own files.
-pub(in crate::layer) fn nar_size(content: Content<'_>) -> Option<u64> {
-    match content {
-        Content::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
-        Content::Rootfs(..) => None,
     }
 }
