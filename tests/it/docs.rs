@@ -174,3 +174,16 @@ fn links_between_pages_lead_to_files() {
         }
     }
 }
+
+#[test]
+fn architecture_map_lists_the_modules_of_the_crate() {
+    let page = read("docs/architecture.md");
+    let section = page.split("## Modules").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut rows: Vec<&str> = rows.collect();
+    rows.sort_unstable();
+    let library = read("src/lib.rs");
+    let modules =
+        library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    assert_eq!(rows, modules.collect::<Vec<_>>());
+}
