@@ -13,7 +13,7 @@ pub trait Reporter: Debug + Send + Sync {
 
     /// Work that is made of other work starts, as an image is of its layers: what starts in the
     /// answer is part of it, and is told of as any work. None where a whole is not told of.
-    fn whole(&self, what: &str, bytes: u64) -> Option<Box<dyn Reporter>> {
+    fn group(&self, what: &str, bytes: u64) -> Option<Box<dyn Reporter>> {
         let _ = (what, bytes);
         None
     }
@@ -44,7 +44,7 @@ pub trait Task: Debug + Send + Sync {
 
 /// What hears of several images: together they are a whole, one alone is not.
 pub fn images(reporter: &dyn Reporter, count: usize, bytes: u64) -> GroupReporter<'_> {
-    let whole = (count > 1).then(|| reporter.whole(&format!("{count} images"), bytes)).flatten();
+    let whole = (count > 1).then(|| reporter.group(&format!("{count} images"), bytes)).flatten();
     GroupReporter { whole, reporter }
 }
 

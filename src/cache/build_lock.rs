@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::fs;
-use crate::fs::{FileError, FileOp, Lock, TempPath, TryLock, has_name};
+use crate::fs::{FileError, FileOp, LockMode, TempPath, TryLock, has_name};
 
 /// What comes of asking to make a layer.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl LockAttempt {
 #[derive(Debug)]
 pub(super) struct HeldBuildLock {
     path: PathBuf,
-    _unfinished: TempPath,
+    _temp_path: TempPath,
     file: File,
 }
 
@@ -59,7 +59,7 @@ impl HeldBuildLock {
             };
             match TempPath::make(locked, |_| path.clone()) {
                 Ok((file, unfinished)) => {
-                    return Ok(Some(Self { path, file, _unfinished: unfinished }));
+                    return Ok(Some(Self { path, file, _temp_path: unfinished }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
@@ -67,7 +67,7 @@ impl HeldBuildLock {
                 Err(_) => match options.open(&path) {
                     // Its maker is done, or has gone.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    file => fs::lock(&file?, &path, Lock::Exclusive).map_err(|e| e.source)?,
+                    file => fs::lock(&file?, &path, LockMode::Exclusive).map_err(|e| e.source)?,
                 },
             }
         }

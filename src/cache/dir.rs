@@ -4,13 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::{CacheError, FOLDERS, is_read_only};
+use super::{CacheError, DIRS, is_read_only};
 use crate::fs;
 use crate::fs::{Context, FileError, FileOp, UnsafePermissions};
 
-pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
+pub(super) fn create_dirs(home: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
-    for name in FOLDERS {
+    for name in DIRS {
         let dir = home.join(name);
         // Whatever the umask: who can write here decides what is in images.
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
@@ -22,7 +22,7 @@ pub(super) fn make_folders(home: &Path) -> Result<(), FileError> {
 }
 
 /// What cannot even be looked at cannot be read either.
-pub(super) fn refuse_exposed(path: &Path) -> Result<(), CacheError> {
+pub(super) fn check_permissions(path: &Path) -> Result<(), CacheError> {
     match std::fs::metadata(path).ok().as_ref().and_then(UnsafePermissions::of) {
         Some(why) => Err(CacheError::UnsafePermissions { path: path.into(), why }),
         None => Ok(()),

@@ -76,9 +76,9 @@ impl Cache {
     ) -> Result<T, CacheError> {
         let Some(lock) = &self.lock else { return Ok(T::default()) };
         let path = self.dir.join("lock");
-        fs::lock(lock, &path, fs::Lock::Exclusive)?;
+        fs::lock(lock, &path, fs::LockMode::Exclusive)?;
         let done = act();
-        fs::lock(lock, &path, fs::Lock::Shared)?;
+        fs::lock(lock, &path, fs::LockMode::Shared)?;
         Ok(done?)
     }
 
@@ -120,7 +120,7 @@ impl Cache {
         // Newest first: a blob that several layers have stays as long as the last of them.
         let mut kept = BTreeMap::new();
         for layer in layers.iter().rev() {
-            if let record::Read::CacheRecord(entry) = CacheRecord::read(&layer.path)? {
+            if let record::Read::Found(entry) = CacheRecord::read(&layer.path)? {
                 let blob = self.blob_path(&entry.record.digest.hex());
                 kept.entry(blob).or_insert(&layer.path);
             }
@@ -138,7 +138,7 @@ impl Cache {
             let record = CacheRecord::read(&layer.path)?;
             total = total.saturating_sub(layer.size);
             freed.remove(layer)?;
-            let record::Read::CacheRecord(entry) = record else { continue };
+            let record::Read::Found(entry) = record else { continue };
             let blob = self.blob_path(&entry.record.digest.hex());
             if kept.get(&blob) == Some(&&layer.path)
                 && let Some(item) = blobs.get(&blob)

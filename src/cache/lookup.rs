@@ -26,10 +26,10 @@ impl Cache {
             return Ok(Lookup::Miss(None));
         }
         let entry = match CacheRecord::read(&path)? {
-            record::Read::CacheRecord(entry) if self.verified && !entry.verified => {
+            record::Read::Found(entry) if self.verified && !entry.verified => {
                 return Ok(Lookup::Miss(None));
             }
-            record::Read::CacheRecord(entry) => entry,
+            record::Read::Found(entry) => entry,
             record::Read::Absent => return Ok(Lookup::Miss(None)),
             record::Read::Damaged => {
                 return Ok(Lookup::Damaged(format!("`{}` is damaged", path.display()), None));

@@ -50,7 +50,7 @@ use crate::layer::{
 };
 use crate::progress::{NullReporter, Reporter};
 use build_lock::LockAttempt;
-use dir::{boot_id, make_folders, open_lock, refuse_exposed};
+use dir::{boot_id, check_permissions, create_dirs, open_lock};
 use record::{CacheRecord, Evicted, Seen, Witness};
 
 /// How many bytes a cache holds unless told otherwise.
@@ -59,7 +59,7 @@ const DEFAULT_LIMIT: u64 = 20 << 30;
 /// Of this form of the cache: another form gets the next number.
 const VERSION: u32 = 3;
 
-const FOLDERS: [&str; 3] = ["layers", "blobs", "tmp"];
+const DIRS: [&str; 3] = ["layers", "blobs", "tmp"];
 
 /// The folder of the cache in `dir` that this cooper uses, and no cooper whose records look
 /// different.
@@ -89,24 +89,24 @@ pub enum CacheError {
 pub struct Cache {
     dir: PathBuf,
     /// The size that it is kept below, if somebody asked for one.
-    asked: Option<u64>,
+    size_limit: Option<u64>,
     /// Nothing in a read-only cache that nobody ever locked can go away.
     lock: Option<Arc<File>>,
     writable: bool,
     /// Whether its disk has no room.
     full: AtomicBool,
     /// Whether somebody has removed it, or taken it away, since it was opened.
-    gone: AtomicBool,
+    removed: AtomicBool,
     /// Whether all store paths are what is registered of them: what was made of others is passed
     /// over then.
     verified: bool,
     /// Whether something may have to go: something was added, or whoever uses it asked for a limit.
     /// Else nobody looks how full it is, which takes a look at every file: a cache that others let
     /// grow stays as it is until there is more of it.
-    above: AtomicBool,
+    gc_on_drop: AtomicBool,
     boot: String,
     /// Takes new blobs when the cache cannot.
-    elsewhere: OnceLock<EphemeralCache>,
+    fallback: OnceLock<EphemeralCache>,
     /// Entries whose bytes were wrong when they were read.
     evicted: Arc<Evicted>,
     /// Hears of what is hashed and of what is waited for.
@@ -117,37 +117,37 @@ impl Cache {
     /// Opens the cache in `dir`, making it if there is none; it is kept below as many bytes as are
     /// asked for, by default 20 GiB. Who asks has it made smaller by using it, and others only by
     /// adding to it.
-    pub fn open(dir: &Path, asked: Option<u64>) -> Result<Self, CacheError> {
+    pub fn open(dir: &Path, size_limit: Option<u64>) -> Result<Self, CacheError> {
         let home = folder(dir);
-        let (writable, full) = match make_folders(&home) {
+        let (writable, full) = match create_dirs(&home) {
             Ok(()) => (true, false),
             Err(error) if is_read_only(&error.source) || is_full(&error) => {
                 (false, is_full(&error))
             }
             Err(error) => return Err(error.into()),
         };
-        refuse_exposed(dir)?;
-        for folder in FOLDERS.map(|name| home.join(name)).iter().chain([&home]) {
-            refuse_exposed(folder)?;
+        check_permissions(dir)?;
+        for folder in DIRS.map(|name| home.join(name)).iter().chain([&home]) {
+            check_permissions(folder)?;
         }
         let (writable, full, lock) = match open_lock(&home.join("lock"), writable) {
             Err(error) if is_full(&error) => (false, true, None),
             lock => (writable, full, lock?),
         };
         if let Some(lock) = &lock {
-            fs::lock(lock, &home.join("lock"), fs::Lock::Shared)?;
+            fs::lock(lock, &home.join("lock"), fs::LockMode::Shared)?;
         }
         Ok(Self {
             dir: home,
-            asked,
+            size_limit,
             lock: lock.map(Arc::new),
             writable,
             full: AtomicBool::new(full),
-            gone: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
             verified: false,
-            above: AtomicBool::new(false),
+            gc_on_drop: AtomicBool::new(false),
             boot: boot_id(),
-            elsewhere: OnceLock::new(),
+            fallback: OnceLock::new(),
             evicted: Arc::default(),
             reporter: Arc::new(NullReporter),
         })
@@ -155,10 +155,10 @@ impl Cache {
 
     /// Tells of what takes long: hashing blobs, and waiting for other processes.
     #[must_use]
-    pub fn telling(mut self, reporter: Arc<dyn Reporter>) -> Self {
+    pub fn with_reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporter = reporter;
         if self.full.load(Ordering::Relaxed) {
-            self.reporter.warn(&self.no_room());
+            self.reporter.warn(&self.no_space());
         }
         self
     }
@@ -171,7 +171,7 @@ impl Cache {
         self
     }
 
-    fn no_room(&self) -> String {
+    fn no_space(&self) -> String {
         let dir = self.dir.display();
         format!(
             "there is no room for the cache in `{dir}`; `cooper cache gc` with a smaller \
@@ -180,12 +180,12 @@ impl Cache {
     }
 
     /// Whether new blobs go elsewhere.
-    fn takes_nothing(&self) -> bool {
-        !self.writable || self.full.load(Ordering::Relaxed) || self.gone.load(Ordering::Relaxed)
+    fn is_read_only(&self) -> bool {
+        !self.writable || self.full.load(Ordering::Relaxed) || self.removed.load(Ordering::Relaxed)
     }
 
     fn limit(&self) -> u64 {
-        self.asked.unwrap_or(DEFAULT_LIMIT)
+        self.size_limit.unwrap_or(DEFAULT_LIMIT)
     }
 
     fn layer_path(&self, key: &str) -> PathBuf {
@@ -204,16 +204,16 @@ impl Cache {
         self.lock.as_ref().map(|lock| Arc::clone(lock) as KeepAlive)
     }
 
-    fn elsewhere(&self) -> Result<&EphemeralCache, LayerError> {
-        if let Some(store) = self.elsewhere.get() {
+    fn fallback(&self) -> Result<&EphemeralCache, LayerError> {
+        if let Some(store) = self.fallback.get() {
             return Ok(store);
         }
         let store = EphemeralCache::new()?;
-        Ok(self.elsewhere.get_or_init(|| store))
+        Ok(self.fallback.get_or_init(|| store))
     }
 
     /// What became of what was to be kept elsewhere, as this takes nothing.
-    fn nowhere<T>(&self, kept: Result<T, LayerError>) -> Result<T, LayerError> {
+    fn fallback_error<T>(&self, kept: Result<T, LayerError>) -> Result<T, LayerError> {
         kept.map_err(|error| match error {
             LayerError::File(source) => LayerError::NoStorage {
                 store: self.dir.clone(),
@@ -241,7 +241,7 @@ impl Cache {
         }
     }
 
-    fn keep(
+    fn store(
         &self,
         key: Option<&LayerKey>,
         record: &LayerRecord,
@@ -250,20 +250,20 @@ impl Cache {
         let path = self.blob_path(&record.digest.hex());
         let (kept, seen) = match bytes {
             LayerBytes::Blob(blob) => {
-                make_way(&path)?;
+                remove_dir_at(&path)?;
                 let kept = blob.persist(path.clone())?;
                 (Some(kept), Witness::of(&path, &self.boot)?.map(Seen::Blob))
             }
             LayerBytes::Plain(digest) => (None, Some(Seen::of_plain(digest, &self.boot))),
         };
-        self.above.store(true, Ordering::Relaxed);
+        self.gc_on_drop.store(true, Ordering::Relaxed);
         if let (Some(key), Some(seen)) = (key, seen) {
             let path = self.layer_path(&key.hex());
-            make_way(&path)?;
+            remove_dir_at(&path)?;
             let entry = CacheRecord { record: *record, seen, verified: self.verified };
             match entry.write(&path, &self.temps()) {
                 Err(error) if is_full(&error) => self.full.store(true, Ordering::Relaxed),
-                Err(error) if is_gone(&error) => self.gone.store(true, Ordering::Relaxed),
+                Err(error) if is_removed(&error) => self.removed.store(true, Ordering::Relaxed),
                 written => written?,
             }
             self.evicted.remove(&path);
@@ -276,14 +276,14 @@ impl LayerCache for Cache {
     fn get(&self, key: &LayerKey, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
         // Only who uses the cache makes it smaller, and not who looks at it.
-        self.above.fetch_or(self.asked.is_some(), Ordering::Relaxed);
+        self.gc_on_drop.fetch_or(self.size_limit.is_some(), Ordering::Relaxed);
         if let found @ Lookup::Hit(..) = self.look_up(&key) {
             return Ok(found);
         }
         let claim: BuildLock = match self.claim(&key, may_wait) {
             LockAttempt::Granted(claimed) => Some(Box::new(claimed)),
             LockAttempt::Unclaimed => None,
-            LockAttempt::InUse => return Ok(Lookup::BlobOpener),
+            LockAttempt::InUse => return Ok(Lookup::InProgress),
             LockAttempt::Late(error) => return Err(error.into()),
         };
         // Somebody else may have made or mended it meanwhile.
@@ -295,8 +295,8 @@ impl LayerCache for Cache {
     }
 
     fn create(&self) -> Result<NewBlob, LayerError> {
-        if self.takes_nothing() {
-            return self.nowhere(self.elsewhere().and_then(LayerCache::create));
+        if self.is_read_only() {
+            return self.fallback_error(self.fallback().and_then(LayerCache::create));
         }
         let temps = self.temps();
         Ok(NewBlob::create(&temps, &temps, self.guard())?)
@@ -308,11 +308,12 @@ impl LayerCache for Cache {
         record: &LayerRecord,
         bytes: LayerBytes,
     ) -> Result<Option<StoredFile>, LayerError> {
-        let is_elsewhere = matches!(&bytes, LayerBytes::Blob(blob) if blob.place() != self.temps());
-        if !self.writable || is_elsewhere {
-            return self.nowhere(self.elsewhere().and_then(|store| store.put(key, record, bytes)));
+        let in_fallback = matches!(&bytes, LayerBytes::Blob(blob) if blob.place() != self.temps());
+        if !self.writable || in_fallback {
+            return self
+                .fallback_error(self.fallback().and_then(|store| store.put(key, record, bytes)));
         }
-        Ok(self.keep(key, record, bytes)?)
+        Ok(self.store(key, record, bytes)?)
     }
 
     fn has_evicted(&self) -> bool {
@@ -322,14 +323,14 @@ impl LayerCache for Cache {
     fn fallback_reason(&self, error: FileError) -> Result<String, LayerError> {
         if is_full(&error) && error.path.starts_with(&self.dir) {
             self.full.store(true, Ordering::Relaxed);
-            return Ok(self.no_room());
+            return Ok(self.no_space());
         }
-        if is_gone(&error) && error.path.starts_with(&self.dir) {
-            self.gone.store(true, Ordering::Relaxed);
+        if is_removed(&error) && error.path.starts_with(&self.dir) {
+            self.removed.store(true, Ordering::Relaxed);
             return Ok(format!("somebody took the cache in `{}` away", self.dir.display()));
         }
-        match self.elsewhere.get() {
-            Some(_) if error.path == std::env::temp_dir() => self.nowhere(Err(error.into())),
+        match self.fallback.get() {
+            Some(_) if error.path == std::env::temp_dir() => self.fallback_error(Err(error.into())),
             _ => Err(error.into()),
         }
     }
@@ -337,7 +338,7 @@ impl LayerCache for Cache {
 
 /// A file is replaced by the rename that puts another there, so that who reads it meanwhile has the
 /// one or the other. A folder is not.
-fn make_way(path: &Path) -> Result<(), FileError> {
+fn remove_dir_at(path: &Path) -> Result<(), FileError> {
     if path.is_dir() { gc::remove(path) } else { Ok(()) }
 }
 
@@ -346,7 +347,7 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 /// What was there, or could be written to, when the cache was opened.
-fn is_gone(error: &FileError) -> bool {
+fn is_removed(error: &FileError) -> bool {
     error.source.kind() == io::ErrorKind::NotFound || is_read_only(&error.source)
 }
 
@@ -356,7 +357,7 @@ fn is_full(error: &FileError) -> bool {
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        if self.writable && self.above.load(Ordering::Relaxed) {
+        if self.writable && self.gc_on_drop.load(Ordering::Relaxed) {
             // Somebody else is using the cache, or is cleaning it: the next process will.
             let _ = self.trim_to_limit();
         }

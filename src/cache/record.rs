@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Hasher};
 use crate::fs;
-use crate::fs::{Context, FileError, FileOp, FileStamp, Temp, UnsafePermissions};
+use crate::fs::{Context, FileError, FileOp, FileStamp, TempFile, UnsafePermissions};
 use crate::layer::{LayerRecord, Renew};
 use crate::progress::{Reporter, Task};
 
@@ -76,7 +76,7 @@ pub(super) struct CacheRecord {
 
 /// What was found where a record should be.
 pub(super) enum Read {
-    CacheRecord(CacheRecord),
+    Found(CacheRecord),
     Absent,
     Damaged,
 }
@@ -89,7 +89,7 @@ impl CacheRecord {
             return Ok(Read::Damaged);
         }
         match fs::read(path, LIMIT) {
-            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::CacheRecord)),
+            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Read::Damaged, Read::Found)),
             Err(error) => match error.source.kind() {
                 io::ErrorKind::NotFound => Ok(Read::Absent),
                 io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => Ok(Read::Damaged),
@@ -100,7 +100,8 @@ impl CacheRecord {
 
     /// Readers see the old record or the new one, whole, and may be other users, as a blob's may.
     pub(super) fn write(&self, path: &Path, temps: &Path) -> Result<(), FileError> {
-        let mut temp = Temp::create(temps, ("layer-", "")).context(FileOp::CreateTemp, temps)?;
+        let mut temp =
+            TempFile::create(temps, ("layer-", "")).context(FileOp::CreateTemp, temps)?;
         let written = temp.file_mut().write_all(self.text().as_bytes());
         written.context(FileOp::WriteTemp, temps)?;
         temp.persist(path).map(drop)
@@ -220,8 +221,7 @@ impl Renew for Renewal {
             self.reporter.warn(&format!("{what}; its entry is removed from the cache"));
         }
         // Another process may have made the layer again.
-        if matches!(CacheRecord::read(&self.path), Ok(Read::CacheRecord(entry)) if entry == self.entry)
-        {
+        if matches!(CacheRecord::read(&self.path), Ok(Read::Found(entry)) if entry == self.entry) {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -79,10 +79,8 @@ impl Cache {
             match CacheRecord::read(&path)
                 .or_else(|error| self.unreadable(error, record::Read::Damaged))?
             {
-                record::Read::CacheRecord(CacheRecord { seen: Seen::Plain(_), .. }) => {
-                    checked.whole += 1
-                }
-                record::Read::CacheRecord(CacheRecord { record, .. }) => {
+                record::Read::Found(CacheRecord { seen: Seen::Plain(_), .. }) => checked.whole += 1,
+                record::Read::Found(CacheRecord { record, .. }) => {
                     let blob = self.blob_path(&record.digest.hex());
                     let claims = || BlobRecords { path: blob, record, records: Vec::new() };
                     let of = blobs.entry((record.digest, record.blob_size));
@@ -226,7 +224,7 @@ mod tests {
         blobs.iter().for_each(|blob| damage(blob));
         let heard = Heard::default();
         heard.0.0.lock().unwrap().threads = jobs;
-        let cache = house.cache().telling(Arc::new(heard.clone()));
+        let cache = house.cache().with_reporter(Arc::new(heard.clone()));
         let verified = cache.verify(jobs).unwrap();
         drop(cache);
         let told = std::mem::take(&mut *heard.0.0.lock().unwrap());

@@ -83,7 +83,7 @@ pub(super) fn cache(
     new.map_or(Ok(()), output_path::refuse_store)?;
     let limit = global.cache_size.map(|size| size.0);
     let cache = dir.map(|dir| Cache::open(&dir, limit)).transpose()?;
-    Ok(cache.map(|cache| cache.telling(Arc::clone(reporter))))
+    Ok(cache.map(|cache| cache.with_reporter(Arc::clone(reporter))))
 }
 
 /// The XDG base directory specification's cache folder; none without a home, as in Nix's
@@ -136,7 +136,7 @@ pub(super) fn assemble_and_tell(
             count => format!("{} of {count}: {}", number + 1, spec.name),
         };
         let named = |f: Failure| f.during(format!("failed to assemble `{}`", spec.name));
-        let whole = all.reporter().whole(&name, *bytes);
+        let whole = all.reporter().group(&name, *bytes);
         let layers = whole.as_deref().unwrap_or(reporter);
         let image = one(global, spec, store, Reporters { reporter, layers }, ignore_broken_pipe);
         image.map(|image| (image, since.elapsed())).map_err(named)

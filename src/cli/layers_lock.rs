@@ -87,7 +87,7 @@ pub(super) fn lock(path: &Path) -> Result<Option<File>, Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A directory that is not there is reported by the write.
     let Ok(file) = File::open(dir) else { return Ok(None) };
-    fs::lock(&file, path, fs::Lock::Exclusive)?;
+    fs::lock(&file, path, fs::LockMode::Exclusive)?;
     Ok(Some(file))
 }
 

@@ -170,7 +170,7 @@ pub struct Hasher {
 
 #[derive(Clone)]
 enum Sha256 {
-    Exclusive(sha::Context),
+    Single(sha::Context),
     Lane(lanes::Lane),
 }
 
@@ -183,7 +183,7 @@ impl Default for Hasher {
 impl Hasher {
     /// Starts at zero bytes.
     pub fn new() -> Self {
-        Self { sha256: Sha256::Exclusive(sha::Context::new(&SHA256)), size: 0 }
+        Self { sha256: Sha256::Single(sha::Context::new(&SHA256)), size: 0 }
     }
 
     /// How many streams are best hashed at once, by [`update_all`](Hasher::update_all): two where
@@ -202,7 +202,7 @@ impl Hasher {
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.sha256 {
-            Sha256::Exclusive(context) => context.update(bytes),
+            Sha256::Single(context) => context.update(bytes),
             Sha256::Lane(lane) => lane.update(bytes),
         }
         self.size += bytes.len() as u64;
@@ -214,7 +214,7 @@ impl Hasher {
         let mut together = Vec::new();
         for (hasher, bytes) in streams {
             match &mut hasher.sha256 {
-                Sha256::Exclusive(context) => context.update(bytes),
+                Sha256::Single(context) => context.update(bytes),
                 Sha256::Lane(lane) => together.push((lane, bytes)),
             }
             hasher.size += bytes.len() as u64;
@@ -230,7 +230,7 @@ impl Hasher {
     /// What there was, in all.
     pub fn finish(self) -> Hashed {
         let sha256 = match self.sha256 {
-            Sha256::Exclusive(context) => sha256_of(&context.finish()),
+            Sha256::Single(context) => sha256_of(&context.finish()),
             Sha256::Lane(lane) => lane.finish(self.size),
         };
         Hashed { sha256, size: self.size }

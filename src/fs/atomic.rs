@@ -11,8 +11,8 @@ use std::sync::Mutex;
 use rustix::fs::OFlags;
 
 use super::{
-    Context, FdPath, FileError, FileOp, Lock, Temp, TryLock, WritebackWriter, open, parent, sync,
-    sync_dir,
+    Context, FdPath, FileError, FileOp, LockMode, TempFile, TryLock, WritebackWriter, open, parent,
+    sync, sync_dir,
 };
 
 /// How the names of temporary files start.
@@ -33,7 +33,7 @@ pub struct AtomicFile {
 
 #[derive(Debug)]
 enum Bytes {
-    Beside(Temp),
+    Beside(TempFile),
     Through(File),
 }
 
@@ -53,7 +53,7 @@ impl AtomicFile {
         } else if through {
             Bytes::Through(File::options().write(true).open(path).context(FileOp::Open, path)?)
         } else {
-            let made = temp_in_same_dir(path, |dir| Temp::create(dir, TEMP_NAMES));
+            let made = temp_in_same_dir(path, |dir| TempFile::create(dir, TEMP_NAMES));
             Bytes::Beside(made.context(FileOp::CreateTempNextTo, path)?)
         };
         Ok(Self { bytes, path: path.into() })
@@ -63,7 +63,7 @@ impl AtomicFile {
     /// on the same file system. It is not to be written to.
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
         let made =
-            temp_in_same_dir(path, |dir| Temp::make(dir, TEMP_NAMES, |to| hard_link(from, to)));
+            temp_in_same_dir(path, |dir| TempFile::make(dir, TEMP_NAMES, |to| hard_link(from, to)));
         Ok(Self { bytes: Bytes::Beside(made.context(FileOp::HardLink, path)?), path: path.into() })
     }
 
@@ -100,7 +100,10 @@ impl AtomicFile {
 }
 
 /// A temporary file in the folder of a path, where those that killed processes left go.
-fn temp_in_same_dir(path: &Path, make: impl Fn(&Path) -> io::Result<Temp>) -> io::Result<Temp> {
+fn temp_in_same_dir(
+    path: &Path,
+    make: impl Fn(&Path) -> io::Result<TempFile>,
+) -> io::Result<TempFile> {
     let dir = parent(path);
     sweep_once(dir);
     loop {
@@ -126,8 +129,8 @@ fn hard_link(from: &Path, to: &Path) -> io::Result<File> {
 
 /// Locks a file that is to be written, which says that its process lives; false if another process
 /// removed it before. Shared, as a link is the same file as other links.
-fn is_held(temp: &Temp) -> io::Result<bool> {
-    super::lock(temp.file(), temp.path(), Lock::Shared).map_err(|error| error.source)?;
+fn is_held(temp: &TempFile) -> io::Result<bool> {
+    super::lock(temp.file(), temp.path(), LockMode::Shared).map_err(|error| error.source)?;
     super::has_name(temp.file(), temp.path())
 }
 

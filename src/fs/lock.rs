@@ -21,7 +21,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(25);
 
 /// The kind of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lock {
+pub enum LockMode {
     /// With others who share it.
     Shared,
     /// Without any other holder.
@@ -51,11 +51,11 @@ pub fn set_lock_wait(wait: LockWait) {
 
 /// Waits for a lock that lasts as long as the file is open. A file system that knows no locks
 /// has at most one user at a time, or users who take care of that themselves.
-pub fn lock(file: &File, path: &Path, kind: Lock) -> Result<(), FileError> {
+pub fn lock(file: &File, path: &Path, kind: LockMode) -> Result<(), FileError> {
     wait_for(file, path, kind, WAIT.get()).context(FileOp::Lock, path)
 }
 
-fn wait_for(file: &File, path: &Path, kind: Lock, wait: Option<&LockWait>) -> io::Result<()> {
+fn wait_for(file: &File, path: &Path, kind: LockMode, wait: Option<&LockWait>) -> io::Result<()> {
     let since = Instant::now();
     let timeout = wait.and_then(|wait| wait.timeout);
     let mut pause = Duration::from_millis(1);
@@ -91,11 +91,11 @@ fn wait_for(file: &File, path: &Path, kind: Lock, wait: Option<&LockWait>) -> io
 }
 
 /// Waits in the kernel, which hands a lock on at the moment that it is free.
-fn block(file: &File, kind: Lock) -> io::Result<()> {
+fn block(file: &File, kind: LockMode) -> io::Result<()> {
     loop {
         let locked = match kind {
-            Lock::Shared => file.lock_shared(),
-            Lock::Exclusive => file.lock(),
+            LockMode::Shared => file.lock_shared(),
+            LockMode::Exclusive => file.lock(),
         };
         match locked {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -118,14 +118,14 @@ pub enum TryLock {
 
 /// Locks a file alone, unless it is locked already. Waits for nothing.
 pub fn try_lock(file: &File) -> io::Result<TryLock> {
-    try_kind(file, Lock::Exclusive)
+    try_kind(file, LockMode::Exclusive)
 }
 
-fn try_kind(file: &File, kind: Lock) -> io::Result<TryLock> {
+fn try_kind(file: &File, kind: LockMode) -> io::Result<TryLock> {
     loop {
         let locked = match kind {
-            Lock::Shared => file.try_lock_shared(),
-            Lock::Exclusive => file.try_lock(),
+            LockMode::Shared => file.try_lock_shared(),
+            LockMode::Exclusive => file.try_lock(),
         };
         return match locked {
             Ok(()) => Ok(TryLock::Locked),
@@ -180,7 +180,8 @@ mod tests {
         File::create(&path).unwrap();
         let file = File::open(&path).unwrap();
         let wait = |timeout| LockWait { timeout: Some(timeout), report: Box::new(|_| ()) };
-        for (held, kind) in [("-x", Lock::Exclusive), ("-x", Lock::Shared), ("-s", Lock::Exclusive)]
+        for (held, kind) in
+            [("-x", LockMode::Exclusive), ("-x", LockMode::Shared), ("-s", LockMode::Exclusive)]
         {
             let mut child = holder(&path, held);
             let over = wait_for(&file, &path, kind, Some(&wait(Duration::ZERO))).unwrap_err();
@@ -209,7 +210,7 @@ mod tests {
             drop(stdin.lock().unwrap().take());
         };
         let wait = LockWait { timeout: None, report: Box::new(report) };
-        wait_for(&file, &path, Lock::Exclusive, Some(&wait)).unwrap();
+        wait_for(&file, &path, LockMode::Exclusive, Some(&wait)).unwrap();
         let shown = path.display();
         let says = format!(
             "the lock `{shown}` is held by process {} (`flock`), which is waited for",
@@ -229,7 +230,7 @@ mod tests {
         let file = File::open(&path).unwrap();
         let wait = LockWait { timeout: Some(Duration::ZERO), report: Box::new(|_| ()) };
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&file, &path, Lock::Exclusive, Some(&wait)));
+            let waiting = scope.spawn(|| wait_for(&file, &path, LockMode::Exclusive, Some(&wait)));
             // Long enough for some looks; the result is the same however long it is.
             sleep(MAX_PAUSE);
             drop(held);

@@ -16,11 +16,11 @@ use std::path::Path;
 pub use atomic::{AtomicFile, is_temporary, remove_stale_temps, write_atomically};
 pub use error::{Context, FileError, FileOp};
 pub use fd_path::FdPath;
-pub use lock::{Lock, LockWait, TryLock, has_name, lock, set_lock_wait, try_lock};
+pub use lock::{LockMode, LockWait, TryLock, has_name, lock, set_lock_wait, try_lock};
 pub use permissions::UnsafePermissions;
 pub use temp::{
-    MODE, Temp, TempDir, TempPath, Undo, before_the_end, remove_temp_paths,
-    remove_unfinished_at_once, undo_at_a_signal,
+    MODE, TempDir, TempFile, TempPath, Undo, before_the_end, remove_temp_paths,
+    remove_temp_paths_without_waiting, undo_at_a_signal,
 };
 pub use writeback::WritebackWriter;
 

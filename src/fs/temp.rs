@@ -15,20 +15,20 @@ use super::{Context, FileError, FileOp};
 pub const MODE: u32 = 0o644;
 
 /// Temporary files that are being written, so that a signal can remove them.
-static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static TEMP_PATHS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Removes every temporary file of this process, for a signal that ends it; nothing can be
 /// committed afterwards. Waits for one that is just being made.
 pub fn remove_temp_paths() {
-    if let Ok(unfinished) = UNFINISHED.lock() {
+    if let Ok(unfinished) = TEMP_PATHS.lock() {
         remove_all(unfinished);
     }
 }
 
 /// As [`remove_temp_paths`], for a thread that panics: it may be the very one that is just making a
 /// file, so nothing is waited for. What stays goes when the next file is made there.
-pub fn remove_unfinished_at_once() {
-    if let Ok(unfinished) = UNFINISHED.try_lock() {
+pub fn remove_temp_paths_without_waiting() {
+    if let Ok(unfinished) = TEMP_PATHS.try_lock() {
         remove_all(unfinished);
     }
 }
@@ -68,7 +68,7 @@ pub fn undo_at_a_signal(work: &Arc<dyn Undo>) {
 /// Does what must be known to [`remove_temp_paths`]: it is done before that, or never. Within it no
 /// file is to be made by this module.
 pub fn before_the_end<T>(work: impl FnOnce() -> T) -> T {
-    let _unfinished = UNFINISHED.lock();
+    let _temp_path = TEMP_PATHS.lock();
     work()
 }
 
@@ -82,7 +82,7 @@ impl TempPath {
         make: impl FnOnce() -> io::Result<T>,
         path: impl FnOnce(&T) -> PathBuf,
     ) -> io::Result<(T, Self)> {
-        let unfinished = UNFINISHED.lock();
+        let unfinished = TEMP_PATHS.lock();
         let made = make()?;
         let path = path(&made);
         if let Ok(mut unfinished) = unfinished {
@@ -94,7 +94,7 @@ impl TempPath {
 
 impl Drop for TempPath {
     fn drop(&mut self) {
-        if let Ok(mut unfinished) = UNFINISHED.lock() {
+        if let Ok(mut unfinished) = TEMP_PATHS.lock() {
             unfinished.remove(&self.0);
         }
     }
@@ -103,13 +103,13 @@ impl Drop for TempPath {
 /// A file that has a name of its own until it gets the one that it is for. Dropped before, it is
 /// gone. No error of it says that name, which nobody has asked for.
 #[derive(Debug)]
-pub struct Temp {
+pub struct TempFile {
     // Dropped in this order: once the file is renamed or gone, its name means nothing.
     file: NamedTempFile,
-    _unfinished: TempPath,
+    _temp_path: TempPath,
 }
 
-impl Temp {
+impl TempFile {
     /// A new file with [`MODE`], where its file system has modes.
     pub fn create(dir: &Path, (prefix, suffix): (&str, &str)) -> io::Result<Self> {
         Self::make(dir, (prefix, suffix), |path| {
@@ -129,7 +129,7 @@ impl Temp {
         let mut names = Builder::new();
         let names = names.prefix(prefix).suffix(suffix);
         let made = TempPath::make(|| names.make_in(dir, make), |file| file.path().into());
-        made.map(|(file, unfinished)| Self { file, _unfinished: unfinished })
+        made.map(|(file, unfinished)| Self { file, _temp_path: unfinished })
     }
 
     /// Where it is until then.
@@ -157,7 +157,7 @@ impl Temp {
 #[derive(Debug)]
 pub struct TempDir {
     path: PathBuf,
-    _unfinished: TempPath,
+    _temp_path: TempPath,
 }
 
 impl TempDir {
@@ -169,7 +169,7 @@ impl TempDir {
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         let made = TempPath::make(|| names.make_in(&parent, make), |made| made.path().into());
         let (made, unfinished) = made.context(FileOp::CreateTempDir, &parent)?;
-        Ok(Self { path: made.path().into(), _unfinished: unfinished })
+        Ok(Self { path: made.path().into(), _temp_path: unfinished })
     }
 
     /// Where it is.
@@ -197,7 +197,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("named");
         for is_kept in [false, true] {
-            let temp = Temp::create(dir.path(), NAMES).unwrap();
+            let temp = TempFile::create(dir.path(), NAMES).unwrap();
             let name = temp.path().file_name().unwrap().to_str().unwrap();
             assert!(name.starts_with("before-") && name.ends_with("-after"), "{name}");
             assert_eq!(fs::metadata(temp.path()).unwrap().mode() & 0o7777, MODE);
@@ -215,8 +215,8 @@ mod tests {
     fn an_error_about_a_temporary_file_does_not_say_its_name() {
         // fault 104
         let nowhere = Path::new("/nowhere");
-        let made = Temp::make(nowhere, NAMES, |_| Err(io::ErrorKind::StorageFull.into()));
-        for error in [Temp::create(nowhere, NAMES).unwrap_err(), made.unwrap_err()] {
+        let made = TempFile::make(nowhere, NAMES, |_| Err(io::ErrorKind::StorageFull.into()));
+        for error in [TempFile::create(nowhere, NAMES).unwrap_err(), made.unwrap_err()] {
             assert!(!error.to_string().contains("before-"), "{error}");
         }
     }

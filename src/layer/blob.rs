@@ -28,7 +28,7 @@ enum BlobSource {
     /// A file, and whether this process has just written and hashed it.
     File { file: StoredFile, written: bool },
     /// Bytes that another room knows how to get.
-    BlobOpener(Arc<dyn BlobOpener>),
+    Opener(Arc<dyn BlobOpener>),
     /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
     /// hashed, if that is known.
     Tar { source: TarContent, mtime: u64, seen: Seen },
@@ -44,11 +44,11 @@ pub trait BlobOpener: std::fmt::Debug + Send + Sync {
 impl Blob {
     /// A blob that lies elsewhere.
     pub fn from_opener(place: Arc<dyn BlobOpener>, digest: Digest, size: u64) -> Self {
-        Self { digest, size, origin: BlobSource::BlobOpener(place) }
+        Self { digest, size, origin: BlobSource::Opener(place) }
     }
 
     /// A file in a store; `written` if this process has just written and hashed it.
-    pub(super) fn kept(file: StoredFile, digest: Digest, size: u64, written: bool) -> Self {
+    pub(super) fn from_file(file: StoredFile, digest: Digest, size: u64, written: bool) -> Self {
         Self { digest, size, origin: BlobSource::File { file, written } }
     }
 
@@ -75,7 +75,7 @@ impl Blob {
     pub(super) fn file(&self) -> Option<&StoredFile> {
         match &self.origin {
             BlobSource::File { file, .. } => Some(file),
-            BlobSource::Tar { .. } | BlobSource::BlobOpener(_) => None,
+            BlobSource::Tar { .. } | BlobSource::Opener(_) => None,
         }
     }
 
@@ -102,10 +102,10 @@ impl Blob {
                 check = seen.check(source, *mtime);
                 (Bytes::Tar(Box::new(source.open(*mtime))), None)
             }
-            BlobSource::BlobOpener(place) => {
+            BlobSource::Opener(place) => {
                 let opened = place.open();
-                let failed = |source| LayerError::BlobOpener { digest: self.digest, source };
-                (Bytes::BlobOpener(opened.map_err(failed)?), None)
+                let failed = |source| LayerError::ReadBlob { digest: self.digest, source };
+                (Bytes::Opener(opened.map_err(failed)?), None)
             }
             BlobSource::File { file: StoredFile { path, look, record, .. }, written } => {
                 let failed = |_: &FileError| record.iter().for_each(|record| record.forget());

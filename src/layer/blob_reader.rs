@@ -24,7 +24,7 @@ const MIN_SPLICE_BYTES: u64 = 64 << 10;
 
 pub(super) enum Bytes {
     File(File),
-    BlobOpener(Box<dyn Read + Send>),
+    Opener(Box<dyn Read + Send>),
     Tar(Box<TarReader>),
 }
 
@@ -121,15 +121,15 @@ impl BlobReader {
             let file = match &self.bytes {
                 Bytes::Tar(reader) => reader.file(large),
                 Bytes::File(file) if self.left >= large => Some((file, self.left)),
-                Bytes::File(_) | Bytes::BlobOpener(_) => None,
+                Bytes::File(_) | Bytes::Opener(_) => None,
             };
-            let lent = file.map_or(Ok(0), |(file, left)| to.splice(file, left.min(free)));
-            let lent = lent.map_err(LayerError::Sink)?;
-            if lent > 0 {
+            let spliced = file.map_or(Ok(0), |(file, left)| to.splice(file, left.min(free)));
+            let spliced = spliced.map_err(LayerError::Sink)?;
+            if spliced > 0 {
                 unread = true;
-                self.left = self.left.saturating_sub(lent);
+                self.left = self.left.saturating_sub(spliced);
                 if let Bytes::Tar(reader) = &mut self.bytes {
-                    reader.mark_spliced(lent);
+                    reader.mark_spliced(spliced);
                 }
                 continue;
             }
@@ -157,9 +157,9 @@ impl BlobReader {
     fn pull_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
         let count = match &mut self.bytes {
             Bytes::Tar(reader) => reader.fill_before(buf, large)?,
-            Bytes::BlobOpener(reader) => reader
+            Bytes::Opener(reader) => reader
                 .read(buf)
-                .map_err(|source| LayerError::BlobOpener { digest: self.digest, source })?,
+                .map_err(|source| LayerError::ReadBlob { digest: self.digest, source })?,
             Bytes::File(file) => match read_some(file, buf) {
                 Ok(count) => count,
                 Err(source) => {
@@ -200,9 +200,9 @@ impl BlobReader {
 
     fn wrong(&self) -> LayerError {
         self.forget();
-        if matches!(self.bytes, Bytes::BlobOpener(_)) {
+        if matches!(self.bytes, Bytes::Opener(_)) {
             let source = io::Error::other("its bytes are not those that it was named by");
-            return LayerError::BlobOpener { digest: self.digest, source };
+            return LayerError::ReadBlob { digest: self.digest, source };
         }
         match &self.name {
             Some(path) => LayerError::DamagedBlob { path: path.clone(), digest: self.digest },

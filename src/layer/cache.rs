@@ -51,7 +51,7 @@ pub enum Lookup {
     /// It was made before, but what is left of it is broken: says what.
     Damaged(String, BuildLock),
     /// Another process or thread is making it.
-    BlobOpener,
+    InProgress,
 }
 
 /// Whatever keeps others from making the same layer meanwhile; to be held until it is put into

@@ -12,7 +12,7 @@ use crate::fs::FileError;
 pub enum LayerError {
     /// A blob that lies outside of the store.
     #[error("failed to read blob {digest}")]
-    BlobOpener {
+    ReadBlob {
         /// The blob.
         digest: Digest,
         /// Why.
@@ -112,5 +112,5 @@ pub enum LayerError {
     },
     /// The place where layers are kept.
     #[error("failed to use the store of layers")]
-    LayerCache(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::trust::Renew;
-use crate::fs::{Context, FileError, FileOp, FileStamp, Temp};
+use crate::fs::{Context, FileError, FileOp, FileStamp, TempFile};
 
 /// Whatever has to live as long as a blob's file shall.
 pub type KeepAlive = Arc<dyn std::fmt::Debug + Send + Sync>;
@@ -26,7 +26,7 @@ pub struct StoredFile {
 /// A blob that is being written. Dropped before it is put into its store, it is gone.
 #[derive(Debug)]
 pub struct NewBlob {
-    temp: Temp,
+    temp: TempFile,
     place: PathBuf,
     guard: Option<KeepAlive>,
 }
@@ -36,7 +36,7 @@ impl NewBlob {
     /// that theirs have; where that cannot be set they will have copies. Errors say that it is in
     /// `place`, which whoever runs this has named.
     pub fn create(dir: &Path, place: &Path, guard: Option<KeepAlive>) -> Result<Self, FileError> {
-        let temp = Temp::create(dir, ("blob-", "")).context(FileOp::CreateTemp, place)?;
+        let temp = TempFile::create(dir, ("blob-", "")).context(FileOp::CreateTemp, place)?;
         Ok(Self { temp, place: place.into(), guard })
     }
 

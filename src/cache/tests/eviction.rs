@@ -13,7 +13,7 @@ fn read(layer: &Layer) -> Result<Vec<u8>, String> {
 /// A cache, and a record of its warnings.
 fn recorded(house: &House) -> (Cache, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
-    (house.cache().telling(Arc::clone(&heard) as Arc<dyn Reporter>), heard)
+    (house.cache().with_reporter(Arc::clone(&heard) as Arc<dyn Reporter>), heard)
 }
 
 #[test]

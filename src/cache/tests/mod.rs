@@ -167,7 +167,7 @@ fn who_may_not_wait_hears_that_a_layer_is_being_made() {
     let key = LayerKey::new(&[house.info("one", "sha256:b")], Compression::None {}, 1);
     let (cache, other) = (house.cache(), house.cache());
     let Lookup::Miss(claim) = cache.get(&key, false).unwrap() else { panic!("nobody made it") };
-    assert!(matches!(other.get(&key, false).unwrap(), Lookup::BlobOpener));
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::InProgress));
     let (digest, diff_id) = (Digest::of(b"tar"), crate::digest::DiffId::of(b"tar"));
     let record = LayerRecord { digest, diff_id, blob_size: 3, tar_size: 3 };
     std::thread::scope(|scope| {
@@ -188,7 +188,7 @@ fn what_is_damaged_stays_where_it_is_until_it_is_replaced() {
     let key = LayerKey::new(&[house.info("one", "sha256:a")], Compression::default(), 1);
     let (cache, other) = (house.cache(), house.cache());
     let Lookup::Damaged(_, claim) = cache.get(&key, false).unwrap() else { panic!("it is not") };
-    assert!(matches!(other.get(&key, false).unwrap(), Lookup::BlobOpener));
+    assert!(matches!(other.get(&key, false).unwrap(), Lookup::InProgress));
     assert!(blob.exists() && record.exists());
     drop(claim);
     house.gzip(&cache);

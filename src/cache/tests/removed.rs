@@ -73,7 +73,7 @@ fn who_waits_for_another_that_makes_a_layer_tells_of_it() {
         panic!("it is made by nobody")
     };
     let heard = Arc::new(Heard::default());
-    let waiting = house.cache().telling(Arc::clone(&heard) as Arc<dyn Reporter>);
+    let waiting = house.cache().with_reporter(Arc::clone(&heard) as Arc<dyn Reporter>);
     std::thread::scope(|scope| {
         let waited = scope.spawn(|| waiting.get(&key, true).unwrap());
         let is_told = || {

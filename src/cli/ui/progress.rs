@@ -118,7 +118,7 @@ impl Reporter for Bars {
         Box::new(Bar(self.bar(what, bytes)))
     }
 
-    fn whole(&self, what: &str, bytes: u64) -> Option<Box<dyn Reporter>> {
+    fn group(&self, what: &str, bytes: u64) -> Option<Box<dyn Reporter>> {
         let whole = Some(self.bar(what, Some(bytes)));
         Some(Box::new(Self { multi: self.multi.clone(), whole, patience: self.patience }))
     }
@@ -314,7 +314,7 @@ mod tests {
             term.contents().lines().map(line).collect::<Vec<_>>().join("\n")
         };
         let all = progress::images(&bars, 2, 3_000_000);
-        let image = all.reporter().whole("1 of 2: app", 1_000_000).unwrap();
+        let image = all.reporter().group("1 of 2: app", 1_000_000).unwrap();
         let layer = image.start("glibc", Some(600_000));
         assert_eq!(shown(), "", "nothing is done yet");
         layer.advance(300_000);

@@ -44,7 +44,7 @@ fn ignored() -> u64 {
 pub(in crate::cli) fn install_hook(json: bool) {
     std::panic::set_hook(Box::new(move |panic| {
         Failure::bug(panic.to_string().replace('\n', " ")).tell(json);
-        fs::remove_unfinished_at_once();
+        fs::remove_temp_paths_without_waiting();
         signal_hook::low_level::exit(exit::BUG.into());
     }));
 }

@@ -1,8 +1,8 @@
-//! Hashing the tars and blobs of all layers under way, each a chain of blocks.
+//! Hashing the tars and blobs of all layers under way, each a stream of blocks.
 //!
-//! A chain's blocks are hashed in order, one after the other; chains do not wait for each other.
+//! A stream's blocks are hashed in order, one after the other; streams do not wait for each other.
 //! Where the CPU hashes several streams faster at once, their blocks are put together: a task
-//! starts when there are as many chains with a block to hash as go at once, or as there are layers
+//! starts when there are as many streams with a block to hash as go at once, or as there are layers
 //! under way, so that the last layer is hashed while it is compressed. A thread that waits and
 //! finds no task hashes what there is, so that no block waits for company that never comes.
 
@@ -20,7 +20,7 @@ pub(in crate::layer) struct HasherPool {
     /// How many layers are under way.
     layers: AtomicUsize,
     /// Chains that have a block and are not being hashed.
-    ready: Mutex<VecDeque<Arc<Chain>>>,
+    ready: Mutex<VecDeque<Arc<HashStream>>>,
 }
 
 /// A layer under way, as long as this lives.
@@ -46,30 +46,30 @@ impl HasherPool {
     }
 
     /// Starts a tar or a blob.
-    pub(in crate::layer) fn chain(&self) -> Arc<Chain> {
+    pub(in crate::layer) fn stream(&self) -> Arc<HashStream> {
         let hasher = if self.at_once > 1 { Hasher::interleaved() } else { Hasher::new() };
-        Arc::new(Chain {
+        Arc::new(HashStream {
             hasher: Mutex::new(hasher),
             queue: Mutex::default(),
             hashed: Watch::new(0),
         })
     }
 
-    /// Adds a block to a chain; it is hashed by a task of the pool that this is called in.
-    pub(in crate::layer) fn push(self: &Arc<Self>, chain: &Arc<Chain>, block: Arc<Block>) {
-        let mut queue = lock(&chain.queue);
+    /// Adds a block to a stream; it is hashed by a task of the pool that this is called in.
+    pub(in crate::layer) fn push(self: &Arc<Self>, stream: &Arc<HashStream>, block: Arc<Block>) {
+        let mut queue = lock(&stream.queue);
         queue.blocks.push_back(block);
         if std::mem::replace(&mut queue.ready, true) {
             return;
         }
         drop(queue);
-        self.offer(Arc::clone(chain));
+        self.offer(Arc::clone(stream));
     }
 
-    /// Has a chain hashed that has a block, when it is enough company for others or for itself.
-    fn offer(self: &Arc<Self>, chain: Arc<Chain>) {
+    /// Has a stream hashed that has a block, when it is enough company for others or for itself.
+    fn offer(self: &Arc<Self>, stream: Arc<HashStream>) {
         let mut ready = lock(&self.ready);
-        ready.push_back(chain);
+        ready.push_back(stream);
         let enough = self.enough();
         if ready.len() >= enough {
             let hashing = Arc::clone(self);
@@ -79,14 +79,14 @@ impl HasherPool {
         }
     }
 
-    /// So many chains are not kept waiting for more.
+    /// So many streams are not kept waiting for more.
     fn enough(&self) -> usize {
         self.at_once.min(self.layers.load(Ordering::Relaxed)).max(1)
     }
 
-    /// Waits until so many blocks of the chain are hashed.
-    pub(in crate::layer) fn wait(self: &Arc<Self>, chain: &Chain, count: u64) {
-        chain.hashed.wait(|hashed| (*hashed >= count).then_some(()), || self.any());
+    /// Waits until so many blocks of the stream are hashed.
+    pub(in crate::layer) fn wait(self: &Arc<Self>, stream: &HashStream, count: u64) {
+        stream.hashed.wait(|hashed| (*hashed >= count).then_some(()), || self.any());
     }
 
     /// Hashes what there is, in company or alone; whether there was anything.
@@ -94,28 +94,28 @@ impl HasherPool {
         self.step(1)
     }
 
-    /// Hashes a block of each of several chains, if there are at least so many.
+    /// Hashes a block of each of several streams, if there are at least so many.
     fn step(self: &Arc<Self>, at_least: usize) -> bool {
         let mut ready = lock(&self.ready);
         if ready.len() < at_least {
             return false;
         }
         let count = ready.len().min(self.at_once);
-        let chains: Vec<Arc<Chain>> = ready.drain(..count).collect();
+        let streams: Vec<Arc<HashStream>> = ready.drain(..count).collect();
         drop(ready);
-        let blocks: Vec<_> = chains.iter().map(|chain| chain.next()).collect();
-        let mut hashers: Vec<_> = chains.iter().map(|chain| lock(&chain.hasher)).collect();
-        let streams = hashers.iter_mut().zip(&blocks);
-        Hasher::update_all(streams.map(|(hasher, block)| {
+        let blocks: Vec<_> = streams.iter().map(|stream| stream.next()).collect();
+        let mut hashers: Vec<_> = streams.iter().map(|stream| lock(&stream.hasher)).collect();
+        let pairs = hashers.iter_mut().zip(&blocks);
+        Hasher::update_all(pairs.map(|(hasher, block)| {
             (&mut **hasher, block.as_ref().map_or(&[][..], |block| block.bytes()))
         }));
         drop((hashers, blocks));
-        for chain in chains {
+        for stream in streams {
             // Before anybody wakes up: who does may find it there.
-            if chain.is_ready() {
-                self.offer(Arc::clone(&chain));
+            if stream.is_ready() {
+                self.offer(Arc::clone(&stream));
             }
-            chain.hashed.set(|hashed| *hashed += 1);
+            stream.hashed.set(|hashed| *hashed += 1);
         }
         true
     }
@@ -123,7 +123,7 @@ impl HasherPool {
 
 /// A tar or a blob on its way.
 #[derive(Debug)]
-pub(in crate::layer) struct Chain {
+pub(in crate::layer) struct HashStream {
     hasher: Mutex<Hasher>,
     queue: Mutex<Queue>,
     hashed: Watch<u64>,
@@ -136,7 +136,7 @@ struct Queue {
     ready: bool,
 }
 
-impl Chain {
+impl HashStream {
     fn next(&self) -> Option<Arc<Block>> {
         lock(&self.queue).blocks.pop_front()
     }
@@ -158,28 +158,31 @@ impl Chain {
 mod tests {
     use super::*;
 
-    /// Lets so many layers be under way and gives so many chains three blocks each; how many of
+    /// Lets so many layers be under way and gives so many streams three blocks each; how many of
     /// those are hashed when all tasks are done, and nobody waited.
-    fn hashed(layers: usize, chains: usize) -> Vec<u64> {
+    fn hashed(layers: usize, streams: usize) -> Vec<u64> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         pool.install(|| {
             let hashing = Arc::new(HasherPool::new(2));
             let finished = hashing.layer();
-            let _under_way: Vec<_> = (0..layers).map(|_| hashing.layer()).collect();
+            let _active: Vec<_> = (0..layers).map(|_| hashing.layer()).collect();
             drop(finished);
-            let chains: Vec<_> = (0..chains).map(|_| hashing.chain()).collect();
+            let streams: Vec<_> = (0..streams).map(|_| hashing.stream()).collect();
             for _ in 0..3 {
-                for chain in &chains {
-                    hashing.push(chain, Block::of_blob(vec![1; 100]));
+                for stream in &streams {
+                    hashing.push(stream, Block::of_blob(vec![1; 100]));
                 }
             }
             while rayon::yield_now() == Some(rayon::Yield::Executed) {}
-            chains.iter().map(|chain| chain.hashed.wait(|count| Some(*count), || false)).collect()
+            streams
+                .iter()
+                .map(|stream| stream.hashed.wait(|count| Some(*count), || false))
+                .collect()
         })
     }
 
     #[test]
-    fn the_only_layer_under_way_is_hashed_without_company() {
+    fn the_only_layer_active_is_hashed_without_company() {
         assert_eq!(hashed(1, 1), [3]);
     }
 

@@ -21,10 +21,10 @@ pub(in crate::layer) struct BuildContext<'a> {
 /// What a layer's beginning comes to.
 pub(in crate::layer) enum BuildStart<'a> {
     /// It was made before.
-    OnLayerDone(Box<Layer>),
-    LayerBuild(Box<LayerBuild<'a>>),
+    Cached(Box<Layer>),
+    Started(Box<LayerBuild<'a>>),
     /// Somebody else is making it.
-    BlobOpener,
+    InProgress,
 }
 
 impl BuildContext<'_> {
@@ -51,14 +51,14 @@ impl BuildContext<'_> {
                 self.reporter.skip(request.content.nar_size().unwrap_or_default());
                 let (digest, size) = (record.digest, record.blob_size);
                 let blob = match had {
-                    CachedBytes::Blob(kept) => Blob::kept(kept, digest, size, false),
+                    CachedBytes::Blob(kept) => Blob::from_file(kept, digest, size, false),
                     CachedBytes::Plain(before) => {
                         Blob::tar(source, request.mtime, digest, size, Seen::Before(before))
                     }
                 };
-                return Ok(BuildStart::OnLayerDone(Box::new(layer(request, record, blob))));
+                return Ok(BuildStart::Cached(Box::new(layer(request, record, blob))));
             }
-            Lookup::BlobOpener => return Ok(BuildStart::BlobOpener),
+            Lookup::InProgress => return Ok(BuildStart::InProgress),
             Lookup::Miss(claim) => claim,
             Lookup::Damaged(why, claim) => {
                 let name = &request.name;
@@ -71,7 +71,7 @@ impl BuildContext<'_> {
         let file = if plain { None } else { Some(self.store.create()?) };
         let pipeline = Pipeline::new(request.compression, &self.shared, file);
         let reader = source.open(request.mtime);
-        Ok(BuildStart::LayerBuild(Box::new(LayerBuild {
+        Ok(BuildStart::Started(Box::new(LayerBuild {
             request,
             source,
             key,
@@ -119,7 +119,7 @@ impl LayerBuild<'_> {
         let seen = self.reader.seen();
         let bytes = finished.file.map_or(LayerBytes::Plain(seen), LayerBytes::Blob);
         let blob = if let Some(kept) = store.put(self.key.as_ref(), &record, bytes)? {
-            Blob::kept(kept, digest, size, true)
+            Blob::from_file(kept, digest, size, true)
         } else {
             Blob::tar(self.source, self.request.mtime, digest, size, Seen::Now(seen))
         };

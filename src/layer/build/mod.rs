@@ -34,9 +34,9 @@ pub fn build_with_callback(
     store: &dyn LayerCache,
     jobs: usize,
     reporter: &dyn Reporter,
-    told: &OnLayerDone<'_>,
+    on_done: &OnLayerDone<'_>,
 ) -> Result<Vec<Layer>, LayerError> {
-    build_with(requests, store, jobs, reporter, told, Hasher::streams_at_once())
+    build_with(requests, store, jobs, reporter, on_done, Hasher::streams_at_once())
 }
 
 /// As [`build_with_callback`], with tars of so many layers hashed at once.
@@ -45,7 +45,7 @@ pub(crate) fn build_with(
     store: &dyn LayerCache,
     jobs: usize,
     reporter: &dyn Reporter,
-    told: &OnLayerDone<'_>,
+    on_done: &OnLayerDone<'_>,
     at_once: usize,
 ) -> Result<Vec<Layer>, LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
@@ -53,20 +53,20 @@ pub(crate) fn build_with(
     let shared = Shared::new(requests, threads, at_once);
     let work = BuildContext { store, reporter, shared };
     let queue = Queue::new(requests);
-    let in_order = OrderedDelivery::new(told);
+    let delivery = OrderedDelivery::new(on_done);
     let failed = AtomicBool::new(false);
     let made = pool.broadcast(|thread| {
         // A thread that is done here takes the others' tasks.
         let most = work.shared.at_a_time(thread.index());
         let open = VecDeque::with_capacity(most);
         let waits = Vec::new();
-        let mut driver = Worker { work: &work, queue: &queue, most, open, waits };
+        let mut worker = Worker { work: &work, queue: &queue, most, open, waits };
         let mut made = Vec::new();
         // None after a failure.
         while !failed.load(Ordering::Relaxed)
-            && let Some((next, layer)) = driver.next()
+            && let Some((next, layer)) = worker.next()
         {
-            let layer = layer.and_then(|layer| in_order.finished(next.place, layer));
+            let layer = layer.and_then(|layer| delivery.finished(next.place, layer));
             let layer = layer.map_err(|source| LayerError::Write {
                 number: next.index + 1,
                 of: requests.len(),
@@ -91,7 +91,7 @@ struct Worker<'a> {
     /// So many at a time; fewer when there are no more to begin.
     most: usize,
     open: VecDeque<(QueuedLayer<'a>, Box<LayerBuild<'a>>)>,
-    /// Those that somebody else is making. While this thread holds claims itself it waits for
+    /// Those that somebody else is build. While this thread holds claims itself it waits for
     /// nobody's, so that no two wait for each other.
     waits: Vec<QueuedLayer<'a>>,
 }
@@ -103,15 +103,15 @@ impl<'a> Worker<'a> {
             return Some(done);
         }
         loop {
-            let (next, mut making) = self.open.pop_front()?;
-            let made = match making.step() {
+            let (next, mut build) = self.open.pop_front()?;
+            let made = match build.step() {
                 Ok(true) => {
-                    self.open.push_back((next, making));
+                    self.open.push_back((next, build));
                     continue;
                 }
-                Ok(false) => making.finish(self.work.store),
+                Ok(false) => build.finish(self.work.store),
                 Err(error) => {
-                    drop(making);
+                    drop(build);
                     Err(error)
                 }
             };
@@ -135,9 +135,9 @@ impl<'a> Worker<'a> {
         let name = &next.request.name;
         self.work.reporter.warn(&format!("the layer of {name} is made again: {why}"));
         match self.work.begin(next.request, self.open.is_empty())? {
-            BuildStart::OnLayerDone(layer) => return Ok(Some(*layer)),
-            BuildStart::LayerBuild(making) => self.open.push_back((next, making)),
-            BuildStart::BlobOpener => self.waits.push(next),
+            BuildStart::Cached(layer) => return Ok(Some(*layer)),
+            BuildStart::Started(build) => self.open.push_back((next, build)),
+            BuildStart::InProgress => self.waits.push(next),
         }
         Ok(None)
     }
@@ -165,9 +165,9 @@ impl<'a> Worker<'a> {
                         return Some((next, made));
                     }
                 }
-                Ok(BuildStart::OnLayerDone(layer)) => return Some((next, Ok(*layer))),
-                Ok(BuildStart::LayerBuild(making)) => self.open.push_back((next, making)),
-                Ok(BuildStart::BlobOpener) => {
+                Ok(BuildStart::Cached(layer)) => return Some((next, Ok(*layer))),
+                Ok(BuildStart::Started(build)) => self.open.push_back((next, build)),
+                Ok(BuildStart::InProgress) => {
                     self.waits.push(next);
                     return None;
                 }

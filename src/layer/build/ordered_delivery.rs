@@ -40,14 +40,14 @@ impl<'a> Queue<'a> {
 
 /// Tells of layers in the order of the queue, whichever is finished first.
 pub(in crate::layer) struct OrderedDelivery<'a> {
-    told: &'a OnLayerDone<'a>,
+    on_done: &'a OnLayerDone<'a>,
     /// The place whose turn it is, and finished layers that wait for theirs.
     state: Mutex<(usize, BTreeMap<usize, Layer>)>,
 }
 
 impl<'a> OrderedDelivery<'a> {
-    pub(in crate::layer) fn new(told: &'a OnLayerDone<'a>) -> Self {
-        Self { told, state: Mutex::default() }
+    pub(in crate::layer) fn new(on_done: &'a OnLayerDone<'a>) -> Self {
+        Self { on_done, state: Mutex::default() }
     }
 
     pub(in crate::layer) fn finished(
@@ -59,7 +59,7 @@ impl<'a> OrderedDelivery<'a> {
         let (turn, waiting) = &mut *state;
         waiting.insert(place, layer.clone());
         while let Some(layer) = waiting.remove(turn) {
-            (self.told)(&layer).map_err(LayerError::Sink)?;
+            (self.on_done)(&layer).map_err(LayerError::Sink)?;
             *turn += 1;
         }
         Ok(layer)

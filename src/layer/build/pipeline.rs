@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block_pool::{Block, BlockPool, Watch};
-use super::hasher_pool::{ActiveLayer, Chain, HasherPool};
+use super::hasher_pool::{ActiveLayer, HashStream, HasherPool};
 use crate::digest::Hashed;
 use crate::layer::{LayerError, NewBlob, Request, compress};
 use crate::spec::Compression;
@@ -37,7 +37,7 @@ pub(in crate::layer) struct Shared {
     /// Blocks that a layer may have under way, whatever the others have.
     own_blocks: usize,
     /// So many threads have layers under way; the others compress and hash.
-    drivers: usize,
+    workers: usize,
     /// So many layers they share.
     open: usize,
     at_once: usize,
@@ -48,22 +48,22 @@ impl Shared {
     pub(in crate::layer) fn new(requests: &[Request<'_>], threads: usize, at_once: usize) -> Self {
         let sizes = requests.iter().map(|request| compress::block_size(request.compression));
         let size = sizes.max().unwrap_or(OPEN_BYTES);
-        let drivers = threads.min(OPEN);
-        let open = OPEN.min(OPEN_BYTES / size).max(drivers);
-        let most = open.div_ceil(drivers).min(at_once);
+        let workers = threads.min(OPEN);
+        let open = OPEN.min(OPEN_BYTES / size).max(workers);
+        let most = open.div_ceil(workers).min(at_once);
         let own_blocks = BLOCKS.min(BYTES / size / 2).div_ceil(most).max(1);
         let blocks = BlockPool::new(threads * own_blocks);
         let hashing = Arc::new(HasherPool::new(at_once));
-        Self { blocks, hashing, own_blocks, drivers, open, at_once }
+        Self { blocks, hashing, own_blocks, workers, open, at_once }
     }
 
     /// How many layers a thread of the pool has under way: as many as are hashed at once, if so
     /// many files and blocks may be open.
     pub(in crate::layer) fn at_a_time(&self, thread: usize) -> usize {
-        if thread >= self.drivers {
+        if thread >= self.workers {
             return 0;
         }
-        (self.open - thread).div_ceil(self.drivers).min(self.at_once)
+        (self.open - thread).div_ceil(self.workers).min(self.at_once)
     }
 
     /// Leaves the blocks of a layer that nobody will begin to whichever layers are under way.
@@ -88,13 +88,13 @@ struct InFlightBlock {
 pub(in crate::layer) struct Pipeline {
     compression: Compression,
     shared: Shared,
-    flights: VecDeque<InFlightBlock>,
-    tar: Arc<Chain>,
-    _under_way: ActiveLayer,
+    in_flight: VecDeque<InFlightBlock>,
+    tar: Arc<HashStream>,
+    _active: ActiveLayer,
     /// How many blocks are done.
     retired: u64,
     /// The blob of a layer that is compressed.
-    packed: Option<(NewBlob, Arc<Chain>)>,
+    packed: Option<(NewBlob, Arc<HashStream>)>,
 }
 
 /// What became of a layer's tar.
@@ -116,11 +116,11 @@ impl Pipeline {
     ) -> Self {
         Self {
             compression,
-            flights: VecDeque::new(),
-            tar: shared.hashing.chain(),
-            _under_way: shared.hashing.layer(),
+            in_flight: VecDeque::new(),
+            tar: shared.hashing.stream(),
+            _active: shared.hashing.layer(),
             retired: 0,
-            packed: blob.map(|blob| (blob, shared.hashing.chain())),
+            packed: blob.map(|blob| (blob, shared.hashing.stream())),
             shared: shared.clone(),
         }
     }
@@ -139,7 +139,7 @@ impl Pipeline {
     ) -> Result<u64, LayerError> {
         let mut done = 0;
         let mut extra = false;
-        while self.flights.iter().filter(|flight| !flight.extra).count() >= self.shared.own_blocks {
+        while self.in_flight.iter().filter(|block| !block.extra).count() >= self.shared.own_blocks {
             extra = self.shared.blocks.take_extra();
             if extra {
                 break;
@@ -149,51 +149,51 @@ impl Pipeline {
         let block = Block::of_tar(buffer, len, &self.shared.blocks);
         self.shared.hashing.push(&self.tar, Arc::clone(&block));
         let packed = self.packed.is_some().then(|| compress_soon(self.compression, block));
-        self.flights.push_back(InFlightBlock { packed, size: len, extra });
+        self.in_flight.push_back(InFlightBlock { packed, size: len, extra });
         Ok(done)
     }
 
     /// Waits for the oldest block and hands it on.
     fn retire(&mut self) -> Result<u64, LayerError> {
-        let Some(flight) = self.flights.pop_front() else { return Ok(0) };
+        let Some(block) = self.in_flight.pop_front() else { return Ok(0) };
         let hashing = &self.shared.hashing;
-        let packed = flight.packed.map(|packed| packed.wait(Option::take, || hashing.any()));
+        let packed = block.packed.map(|packed| packed.wait(Option::take, || hashing.any()));
         hashing.wait(&self.tar, self.retired + 1);
-        if flight.extra {
+        if block.extra {
             self.shared.blocks.give_extra();
         }
-        if let (Some(packed), Some((blob, chain))) = (packed, &mut self.packed) {
+        if let (Some(packed), Some((blob, stream))) = (packed, &mut self.packed) {
             let packed = packed?;
             blob.write_all(&packed)?;
             // One is waited for while the next is compressed.
-            hashing.wait(chain, self.retired);
-            hashing.push(chain, Block::of_blob(packed));
+            hashing.wait(stream, self.retired);
+            hashing.push(stream, Block::of_blob(packed));
         }
         self.retired += 1;
-        Ok(flight.size as u64)
+        Ok(block.size as u64)
     }
 
     pub(in crate::layer) fn finish(mut self) -> Result<Finished, LayerError> {
         let mut done = 0;
-        while !self.flights.is_empty() {
+        while !self.in_flight.is_empty() {
             done += self.retire()?;
         }
         let tar = self.tar.hashed();
-        let Some((file, chain)) = self.packed else {
+        let Some((file, stream)) = self.packed else {
             return Ok(Finished { tar, blob: tar, file: None, done });
         };
-        self.shared.hashing.wait(&chain, self.retired);
-        Ok(Finished { tar, blob: chain.hashed(), file: Some(file), done })
+        self.shared.hashing.wait(&stream, self.retired);
+        Ok(Finished { tar, blob: stream.hashed(), file: Some(file), done })
     }
 }
 
 fn compress_soon(compression: Compression, block: Arc<Block>) -> Arc<Packed> {
     let packed = Arc::new(Packed::new(None));
-    let promise = Arc::clone(&packed);
+    let watch = Arc::clone(&packed);
     rayon::spawn_fifo(move || {
         let result = compress::block(compression, block.bytes());
         drop(block);
-        promise.set(|packed| *packed = Some(result));
+        watch.set(|packed| *packed = Some(result));
     });
     packed
 }
@@ -219,7 +219,7 @@ mod tests {
             let mut most_after = |pushes: usize| {
                 let under_way = (0..pushes).map(|_| {
                     pipeline.push(pipeline.buffer(), 10).unwrap();
-                    pipeline.flights.len()
+                    pipeline.in_flight.len()
                 });
                 under_way.collect::<Vec<_>>()
             };

@@ -43,7 +43,7 @@ impl TarContent {
             body: Body::None,
             ended: false,
             seen: Hasher::new(),
-            lent: Vec::new(),
+            spliced: Vec::new(),
         }
     }
 }
@@ -65,7 +65,7 @@ struct Content {
     size: u64,
     left: u64,
     /// Whether some of it was passed on unread.
-    lent: bool,
+    spliced: bool,
 }
 
 /// The tar's bytes.
@@ -79,7 +79,7 @@ pub(super) struct TarReader {
     ended: bool,
     seen: Hasher,
     /// Files that were passed on unread, and how they looked then.
-    lent: Vec<(PathBuf, Stamp)>,
+    spliced: Vec<(PathBuf, Stamp)>,
 }
 
 impl TarReader {
@@ -139,7 +139,7 @@ impl TarReader {
     pub(super) fn mark_spliced(&mut self, count: u64) {
         if let Body::File(content) = &mut self.body {
             content.left = content.left.saturating_sub(count);
-            content.lent = true;
+            content.spliced = true;
         }
     }
 
@@ -148,7 +148,7 @@ impl TarReader {
         let same = |(path, before): &(PathBuf, Stamp)| {
             std::fs::metadata(path).is_ok_and(|meta| stamp(&meta) == *before)
         };
-        self.lent.iter().all(same)
+        self.spliced.iter().all(same)
     }
 
     fn take(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
@@ -212,8 +212,8 @@ impl TarReader {
         if FileStamp::of(&meta) != *look {
             return Err(LayerError::ModifiedWhileRead(content.path));
         }
-        if content.lent {
-            self.lent.push((content.path, stamp));
+        if content.spliced {
+            self.spliced.push((content.path, stamp));
         }
         Ok(())
     }
@@ -251,7 +251,7 @@ impl TarReader {
             Kind::Bytes(bytes) => Body::Bytes(bytes),
             Kind::File { file, path, meta } => {
                 let (look, size) = (FileStamp::of(&meta), meta.len());
-                Body::File(Content { file, path, look, size, left: size, lent: false })
+                Body::File(Content { file, path, look, size, left: size, spliced: false })
             }
         };
         Ok(())

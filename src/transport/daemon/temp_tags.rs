@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::Daemon;
 use crate::digest::Digest;
 use crate::fs;
-use crate::fs::{Context, FileError, FileOp, Lock, TryLock, has_name};
+use crate::fs::{Context, FileError, FileOp, LockMode, TryLock, has_name};
 use crate::image::Image;
 use crate::spec::{NameError, Tag};
 use crate::transport::TransportError;
@@ -191,7 +191,7 @@ impl TagLock {
     fn new(dir: &Path, reference: &str) -> Result<Self, FileError> {
         loop {
             let lock = Self::open(dir, reference)?;
-            fs::lock(&lock.file, &lock.path, Lock::Exclusive)?;
+            fs::lock(&lock.file, &lock.path, LockMode::Exclusive)?;
             if lock.is_held()? {
                 return Ok(lock);
             }

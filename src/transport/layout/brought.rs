@@ -58,10 +58,10 @@ impl Brought {
     }
 
     /// Makes the layout if there is none and locks it.
-    pub(super) fn open(&self, kind: fs::Lock) -> Result<Arc<File>, TransportError> {
+    pub(super) fn open(&self, kind: fs::LockMode) -> Result<Arc<File>, TransportError> {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let held = || self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if kind == fs::Lock::Shared
+        if kind == fs::LockMode::Shared
             && let Some(lock) = held().upgrade()
         {
             return Ok(lock);
@@ -114,7 +114,7 @@ impl Brought {
         }
         // Not as for writing: on a full disk nothing can be made.
         let Ok(lock) = File::open(&self.dir) else { return };
-        if fs::lock(&lock, &self.dir, fs::Lock::Exclusive).is_ok() {
+        if fs::lock(&lock, &self.dir, fs::LockMode::Exclusive).is_ok() {
             self.take_away(&lock);
         }
     }

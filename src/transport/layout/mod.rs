@@ -69,7 +69,7 @@ fn add(
     let dir = layers.brought.dir();
     let blobs = dir.join(BLOBS);
     // Held until the end: another process must not read the index before ours is in it.
-    let _lock = layers.brought.open(fs::Lock::Exclusive)?;
+    let _lock = layers.brought.open(fs::LockMode::Exclusive)?;
     // What killed processes left.
     fs::remove_stale_temps(dir);
     fs::remove_stale_temps(&blobs);

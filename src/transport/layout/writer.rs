@@ -41,7 +41,7 @@ impl LayerWriter {
             |layer: &Layer| !has_blob(&path(layer), layer.blob_size, layer.blob.look());
         write_all(layers.filter(is_missing), |layer| {
             // For one blob: whoever has images to name shall not wait for layers to be made.
-            let _lock = self.brought.open(fs::Lock::Shared)?;
+            let _lock = self.brought.open(fs::LockMode::Shared)?;
             let task = task.get_or_init(|| reporter.start(&writing(dir), None));
             let path = path(&layer);
             self.brought.bring(&path, || {
