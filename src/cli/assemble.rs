@@ -124,7 +124,7 @@ pub(super) fn assemble_and_tell(
     specs: &[Spec],
     store: &dyn layer::LayerCache,
     reporter: &dyn Reporter,
-    ignore_broken_pipe: &layer::OnLayerDone<'_>,
+    on_layer: &layer::OnLayerDone<'_>,
 ) -> Result<(Vec<Image>, Vec<Duration>), Failure> {
     let bytes: Vec<u64> = specs.iter().map(stored_bytes).collect();
     let all =
@@ -138,7 +138,7 @@ pub(super) fn assemble_and_tell(
         let named = |f: Failure| f.during(format!("failed to assemble `{}`", spec.name));
         let whole = all.reporter().group(&name, *bytes);
         let layers = whole.as_deref().unwrap_or(reporter);
-        let image = one(global, spec, store, Reporters { reporter, layers }, ignore_broken_pipe);
+        let image = one(global, spec, store, Reporters { reporter, layers }, on_layer);
         image.map(|image| (image, since.elapsed())).map_err(named)
     };
     specs.iter().enumerate().zip(&bytes).map(timed).collect()
@@ -162,7 +162,7 @@ fn one(
     spec: &Spec,
     store: &dyn layer::LayerCache,
     Reporters { reporter, layers }: Reporters<'_>,
-    ignore_broken_pipe: &layer::OnLayerDone<'_>,
+    on_layer: &layer::OnLayerDone<'_>,
 ) -> Result<Image, Failure> {
     let closure = Closure::new(spec.stored()).map_err(Failure::input)?;
     let base = base::find(spec)?;
@@ -175,8 +175,7 @@ fn one(
     let rootfs = Arc::new(checked_files(spec, base.as_ref(), reporter)?);
     let infos = layer_infos(&plan, &closure);
     let requests = requests(spec, &plan, &infos, &rootfs);
-    let layers =
-        layer::build_with_callback(&requests, store, global.jobs(), layers, ignore_broken_pipe)?;
+    let layers = layer::build_with_callback(&requests, store, global.jobs(), layers, on_layer)?;
     let layers = base.iter().flat_map(|base| base.layers.clone()).chain(layers).collect();
     image::build(spec, base.as_ref().map(|base| &base.lower), layers).map_err(|error| match error {
         ImageError::BaseConfig { .. } | ImageError::TooLarge { .. } => Failure::input(error),

@@ -18,14 +18,14 @@ const BLOCKS: usize = 2_000;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum MoveScope {
     /// None.
-    Exclusive,
+    Single,
     /// Those that are exposed to all that it is exposed to.
     Above,
     /// Those that are exposed to nothing else.
     Below,
 }
 
-const REACHES: [MoveScope; 3] = [MoveScope::Exclusive, MoveScope::Above, MoveScope::Below];
+const REACHES: [MoveScope; 3] = [MoveScope::Single, MoveScope::Above, MoveScope::Below];
 
 /// Layers over the rows of a table. Their `members` are rows here, not items.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl<'a> Search<'a> {
         }
         let width = self.layers.len() + self.rows.len() / self.layers.len();
         let rounds = (BUDGET / (self.rows.len() * width)).clamp(1, ROUNDS);
-        let reaches = if self.rows.len() > BLOCKS { &[MoveScope::Exclusive][..] } else { &REACHES };
+        let reaches = if self.rows.len() > BLOCKS { &[MoveScope::Single][..] } else { &REACHES };
         for _ in 0..rounds {
             let mut moved = false;
             for row in 0..self.rows.len() {
@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
                 _ => lead.exposed.is_subset(&other.exposed),
             })
         };
-        if reach == MoveScope::Exclusive {
+        if reach == MoveScope::Single {
             let block = PathSet { members: vec![row], ..(*lead).clone() };
             return (layer.members.len() > 1).then_some(block);
         }

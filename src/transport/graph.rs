@@ -150,7 +150,7 @@ pub struct Blob {
 enum BlobBytes {
     Here(Arc<[u8]>),
     Layer(layer::Blob),
-    BlobOpener(Arc<dyn Source>),
+    Source(Arc<dyn Source>),
 }
 
 impl Blob {
@@ -163,7 +163,7 @@ impl Blob {
     pub(super) fn here(&self) -> Option<&[u8]> {
         match &self.bytes {
             BlobBytes::Here(bytes) => Some(bytes),
-            BlobBytes::Layer(_) | BlobBytes::BlobOpener(_) => None,
+            BlobBytes::Layer(_) | BlobBytes::Source(_) => None,
         }
     }
 
@@ -173,7 +173,7 @@ impl Blob {
         match &self.bytes {
             BlobBytes::Here(bytes) => to.write_all(bytes).map_err(TransportError::Stream),
             BlobBytes::Layer(blob) => Ok(blob.write_to(to)?),
-            BlobBytes::BlobOpener(source) => {
+            BlobBytes::Source(source) => {
                 let mut reader = VerifyingReader::new(&**source, &self.descriptor)?;
                 let mut buf = vec![0; BUFFER];
                 loop {
@@ -204,7 +204,7 @@ impl Blob {
     pub fn look(&self) -> Option<FileStamp> {
         match &self.bytes {
             BlobBytes::Layer(blob) => blob.look(),
-            BlobBytes::Here(_) | BlobBytes::BlobOpener(_) => None,
+            BlobBytes::Here(_) | BlobBytes::Source(_) => None,
         }
     }
 
@@ -227,7 +227,7 @@ impl Blob {
         Ok(match &self.bytes {
             BlobBytes::Here(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
             BlobBytes::Layer(blob) => blob.open().map_err(io::Error::other)?,
-            BlobBytes::BlobOpener(source) => {
+            BlobBytes::Source(source) => {
                 let checked = VerifyingReader::new(&**source, &self.descriptor);
                 Box::new(checked.map_err(io::Error::other)?)
             }
@@ -324,10 +324,10 @@ impl Graph {
                 }
             }
             Manifest::Artifact { blobs, .. } => {
-                blobs.into_iter().for_each(|blob| self.from_opener(source, blob));
+                blobs.into_iter().for_each(|blob| self.add_from_source(source, blob));
             }
             Manifest::Image { config, layers } => {
-                self.from_opener(source, config);
+                self.add_from_source(source, config);
                 for layer in layers {
                     self.layer(source, layer)?;
                 }
@@ -345,7 +345,7 @@ impl Graph {
         depth: usize,
     ) -> Result<(), SourceError> {
         if is_blob(entry) {
-            self.from_opener(source, entry.clone());
+            self.add_from_source(source, entry.clone());
             return Ok(());
         }
         // Indexes that name the same one again and again would never end.
@@ -383,11 +383,11 @@ impl Graph {
                 read => drop(read?),
             }
         }
-        self.from_opener(source, layer.descriptor);
+        self.add_from_source(source, layer.descriptor);
         Ok(())
     }
 
-    fn from_opener(&mut self, source: &Arc<dyn Source>, blob: Descriptor) {
-        self.blob(blob, BlobBytes::BlobOpener(Arc::clone(source)));
+    fn add_from_source(&mut self, source: &Arc<dyn Source>, blob: Descriptor) {
+        self.blob(blob, BlobBytes::Source(Arc::clone(source)));
     }
 }

@@ -199,7 +199,7 @@ impl List<'_> {
             return None;
         }
         match path::place(&entry.path, b"") {
-            Place::GroupReporter(path) => Some(path),
+            Place::Inside(path) => Some(path),
             // Unpackers that replace the root directory write outside of it from then on.
             Place::Root if entry.kind != tar::Kind::Directory => {
                 let message = format!(
@@ -265,7 +265,7 @@ impl List<'_> {
     fn link(&mut self, entry: &tar::Entry, id: PathId, path: &[u8]) -> Result<PathId, OutOfMemory> {
         match entry.kind {
             tar::Kind::HardLink => {
-                let Place::GroupReporter(target) = path::place(&entry.link, b"") else {
+                let Place::Inside(target) = path::place(&entry.link, b"") else {
                     self.scan.path(path, "it is a hard link that leaves the image");
                     return Ok(NONE);
                 };

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// Below the root.
-    GroupReporter(Vec<u8>),
+    Inside(Vec<u8>),
     /// The root itself.
     Root,
     /// Outside, by way of `..`.
@@ -28,7 +28,7 @@ pub(super) fn place(path: &[u8], from: &[u8]) -> Place {
     }
     match parts.is_empty() {
         true => Place::Root,
-        false => Place::GroupReporter(parts.join(&b'/')),
+        false => Place::Inside(parts.join(&b'/')),
     }
 }
 

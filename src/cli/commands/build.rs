@@ -203,9 +203,8 @@ fn assemble_while_writing<T: Send>(
             .spawn_scoped(scope, move || write(layers.into_iter()))
             .map_err(no_thread)?;
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        let ignore_broken_pipe = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
-        let assembled =
-            assemble::assemble_and_tell(global, specs, store, reporter, &ignore_broken_pipe);
+        let on_layer = |layer: &Layer| finished.send(layer.clone()).map_err(gone);
+        let assembled = assemble::assemble_and_tell(global, specs, store, reporter, &on_layer);
         drop(finished);
         // When the writer has failed, that is why the rest has.
         let written = writer.join().unwrap_or_else(|panic| resume_unwind(panic));

@@ -100,13 +100,13 @@ struct Running {
     since: Instant,
     interval: Duration,
     done: AtomicU64,
-    ignore_broken_pipe: AtomicU64,
+    reported: AtomicU64,
 }
 
 impl Running {
     fn new(task: u64, interval: Duration) -> Self {
-        let (done, ignore_broken_pipe) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { task, since: Instant::now(), interval, done, ignore_broken_pipe }
+        let (done, reported) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { task, since: Instant::now(), interval, done, reported }
     }
 
     /// What there is to tell of so many more bytes.
@@ -114,7 +114,7 @@ impl Running {
         let bytes_done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let intervals = self.since.elapsed().as_nanos() / self.interval.as_nanos().max(1);
         let intervals = u64::try_from(intervals).unwrap_or(u64::MAX);
-        let is_due = self.ignore_broken_pipe.fetch_max(intervals, Ordering::Relaxed) < intervals;
+        let is_due = self.reported.fetch_max(intervals, Ordering::Relaxed) < intervals;
         is_due.then_some(Event::Progress { task: self.task, bytes_done })
     }
 }
@@ -147,7 +147,7 @@ mod tests {
         running.done.store(5, Ordering::Relaxed);
         let event = running.progress(3).unwrap();
         assert_eq!(event.text(), r#"{"bytesDone":8,"event":"progress","task":7}"#);
-        running.ignore_broken_pipe.store(u64::MAX, Ordering::Relaxed);
+        running.reported.store(u64::MAX, Ordering::Relaxed);
         assert!(running.progress(3).is_none(), "that has been told of");
     }
 }

@@ -65,10 +65,10 @@ mod tests {
         command.arg("20").arg(std::env::current_exe().unwrap());
         command.args([name.split_once("::").unwrap().1, "--nocapture"]).env(HOW, how);
         let output = command.output().unwrap();
-        let ignore_broken_pipe = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(exit::BUG.into()), "{ignore_broken_pipe}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit::BUG.into()), "{stderr}");
         for part in ["panicked", "on purpose", "this is a mistake in cooper", "/issues"] {
-            assert!(ignore_broken_pipe.contains(part), "{ignore_broken_pipe}");
+            assert!(stderr.contains(part), "{stderr}");
         }
         output
     }

@@ -174,7 +174,7 @@ fn send(
 ) -> Result<Vec<u64>, TransportError> {
     let omit = daemon
         .present_layers(images, whole)
-        .map(|present_layers| dispensable(images, &present_layers))
+        .map(|present| dispensable(images, &present))
         .unwrap_or_default();
     if !omit.is_empty() {
         match attempt(daemon, images, &omit, reporter) {
@@ -218,17 +218,14 @@ fn attempt(
 }
 
 /// Blobs that no image of the archive needs.
-fn dispensable(images: &[Image], present_layers: &[BTreeSet<Digest>]) -> BTreeSet<Digest> {
+fn dispensable(images: &[Image], present: &[BTreeSet<Digest>]) -> BTreeSet<Digest> {
     let layers = || {
-        images.iter().zip(present_layers).flat_map(|(image, present_layers)| {
-            image
-                .layers
-                .iter()
-                .map(move |layer| (layer.digest, present_layers.contains(&layer.digest)))
+        images.iter().zip(present).flat_map(|(image, present)| {
+            image.layers.iter().map(move |layer| (layer.digest, present.contains(&layer.digest)))
         })
     };
     let needed: BTreeSet<Digest> =
-        layers().filter(|(_, present_layers)| !present_layers).map(|(digest, _)| digest).collect();
+        layers().filter(|(_, is_present)| !is_present).map(|(digest, _)| digest).collect();
     layers().map(|(digest, _)| digest).filter(|digest| !needed.contains(digest)).collect()
 }
 

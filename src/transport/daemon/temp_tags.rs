@@ -264,11 +264,11 @@ mod tests {
                 });
             }
         });
-        let present_layers = TagLock::new(dir.path(), "a:v1").unwrap();
+        let held = TagLock::new(dir.path(), "a:v1").unwrap();
         let other = TagLock::new(dir.path(), "b:v1").unwrap();
         assert!(TagLock::try_new(dir.path(), "a:v1").is_none());
         assert_eq!(locks(), 2);
-        drop((present_layers, other));
+        drop((held, other));
         assert_eq!(locks(), 0);
     }
 }

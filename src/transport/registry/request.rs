@@ -70,7 +70,7 @@ impl Registry {
                 Ok(answer) => match self.next(request, &url, &answer, &mut proved).await? {
                     Next::Done => return Ok(answer),
                     Next::Again => continue,
-                    Next::BlobOpener(to) => {
+                    Next::Redirect(to) => {
                         hops += 1;
                         if hops > MOST_HOPS {
                             let why = format!("more than {MOST_HOPS} redirects");
@@ -127,7 +127,7 @@ impl Registry {
         }
         let follows = [Method::GET, Method::HEAD].contains(&request.method);
         if status.is_redirection() && follows {
-            return self.location(answer, request.what).map(Next::BlobOpener);
+            return self.location(answer, request.what).map(Next::Redirect);
         }
         Ok(if retry::is_retryable(status) { Next::Later } else { Next::Done })
     }
@@ -297,7 +297,7 @@ impl Registry {
 enum Next {
     Done,
     Again,
-    BlobOpener(Url),
+    Redirect(Url),
     Later,
 }
 
