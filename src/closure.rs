@@ -16,7 +16,7 @@ use crate::store_path::{PathInfo, StorePath};
 #[non_exhaustive]
 pub enum ClosureError {
     /// Not JSON.
-    #[error("the references graph is no JSON")]
+    #[error("the references graph is not valid JSON")]
     Json(#[from] serde_json::Error),
     /// Neither an array nor an object.
     #[error("the references graph is of no known form; {REMEDY}")]
@@ -334,7 +334,7 @@ mod tests {
             (format!(r#"{{"{A}":null}}"#), "is not valid in the store"),
             (r#"{"version":3,"info":{}}"#.to_owned(), "version 3"),
             (format!("[{},{}]", huge(A), huge(B)), "more than any disk holds"),
-            ("{,".to_owned(), "is no JSON"),
+            ("{,".to_owned(), "is not valid JSON"),
             ("7".to_owned(), "no known form; write it with `nix path-info --recursive --json"),
             (r#"{"version":1}"#.to_owned(), "no field `info` that is an object"),
             (r#"{"version":2,"info":[]}"#.to_owned(), "no field `info` that is an object"),

@@ -174,7 +174,7 @@ impl Cache {
     fn no_space(&self) -> String {
         let dir = self.dir.display();
         format!(
-            "there is no room for the cache in `{dir}`; `cooper cache gc` with a smaller \
+            "no space left for the cache in `{dir}`; `cooper cache gc` with a smaller \
              `--cache-size` makes some, `--cache` names another folder"
         )
     }
@@ -327,7 +327,10 @@ impl LayerCache for Cache {
         }
         if is_removed(&error) && error.path.starts_with(&self.dir) {
             self.removed.store(true, Ordering::Relaxed);
-            return Ok(format!("somebody took the cache in `{}` away", self.dir.display()));
+            return Ok(format!(
+                "the cache directory `{}` was removed while in use",
+                self.dir.display()
+            ));
         }
         match self.fallback.get() {
             Some(_) if error.path == std::env::temp_dir() => self.fallback_error(Err(error.into())),

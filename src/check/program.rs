@@ -100,7 +100,7 @@ fn find(image: &Image<'_>, named: &Named<'_>, out: &mut Findings<'_>) -> Result<
             out.problem(
                 check,
                 format!(
-                    "{field} starts `{word}`, which is in no folder of PATH ({}); write its whole \
+                    "{field} starts `{word}`, which is not in any directory of PATH ({}); write its whole \
                      path or add its package to `contents`",
                     search_path(image)
                 ),

@@ -148,7 +148,7 @@ fn the_program_is_found_through_links_as_a_kernel_finds_it() {
     store.finds(with("/bin"), "entrypoint", "is a directory");
     store.finds(with("/bin/app/x"), "entrypoint", "which is a file");
     store.finds(with("./app/y"), "entrypoint", "`/./app/y`, which leads through `");
-    store.finds(with("other"), "entrypoint", "in no folder of PATH (/usr/local/sbin:");
+    store.finds(with("other"), "entrypoint", "not in any directory of PATH (/usr/local/sbin:");
     store.finds(with(""), "entrypoint", "empty word");
 }
 

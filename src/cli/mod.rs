@@ -45,8 +45,7 @@ pub mod exit {
 
 /// Assembles OCI images from Nix store paths, without a daemon.
 ///
-/// SPEC is a spec.json, or a folder or derivation output that holds one; `-` reads it from standard
-/// input.
+/// SPEC is a spec.json, or a directory or derivation output with one; `-` reads standard input.
 #[derive(Debug, Parser)]
 #[command(version, name = "cooper", max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 the input is wrong, 2 the environment failed \
@@ -64,29 +63,28 @@ struct GlobalArgs {
     /// Print nothing but data and errors
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Threads that read, hash and compress [default: one a core]
+    /// Number of threads that read, hash and compress [default: number of cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// Print data as JSON, and progress, warnings and errors on standard error as one JSON object
     /// a line
     #[arg(long, global = true)]
     json: bool,
-    /// Where layers already made are kept; `none` keeps nothing
-    /// [default: `$XDG_CACHE_HOME/cooper`]
+    /// Layer cache directory; `none` disables the cache [default: `$XDG_CACHE_HOME/cooper`]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<std::path::PathBuf>,
-    /// How large the cache may grow, such as 500MB [default: 20GiB]
+    /// Maximum size of the cache, such as 500MB [default: 20GiB]
     #[arg(long, global = true, value_name = "SIZE")]
     cache_size: Option<commands::cache::Size>,
     /// Longest wait for a lock that another process holds [default: none]
     #[arg(long, global = true, value_name = "SECONDS")]
     lock_timeout: Option<u64>,
-    /// Memory for the paths and documents of images that are read, by `validate`, `inspect` and
-    /// as a base, such as 1GiB [default: 256MiB]
+    /// Memory limit for paths and documents of images that are read (`validate`, `inspect`, base
+    /// images), such as 1GiB [default: 256MiB]
     #[arg(long, global = true, value_name = "SIZE")]
     memory_limit: Option<commands::cache::Size>,
-    /// Bytes that the layers of such an image may decompress to; 300 times the size of its blobs,
-    /// if that is more [default: 64GiB]
+    /// Limit of the decompressed layers of such an image; 300 times its blobs' size, if that is
+    /// more [default: 64GiB]
     #[arg(long, global = true, value_name = "SIZE")]
     inflate_limit: Option<commands::cache::Size>,
 }
@@ -271,8 +269,8 @@ fn unreadable_word() -> ui::failure::Failure {
     let words = std::env::args_os().skip(1).filter(|word| word.to_str().is_none());
     let words: Vec<String> = words.map(|word| format!("`{}`", word.display())).collect();
     let what = match words.len() {
-        1 => "this argument is no UTF-8",
-        _ => "one of these arguments is no UTF-8",
+        1 => "this argument is not UTF-8",
+        _ => "one of these arguments is not UTF-8",
     };
     ui::failure::Failure::input(format!("{what}, as all but paths must be: {}", words.join(", ")))
 }

@@ -43,7 +43,7 @@ impl Owners {
             let (kind, name, owned) = parse(record).ok_or_else(failed)?;
             if !matches!(kind, b"f" | b"d" | b"l") {
                 return Err(Failure::input(format!(
-                    "`{}` is no file, directory or link",
+                    "`{}` is not a file, directory or link",
                     name.display()
                 ))
                 .hint("leave it out: a runtime makes the devices that a container needs"));
@@ -56,7 +56,7 @@ impl Owners {
     /// What is said of the entry of that path in the folder.
     pub(super) fn get(&self, path: &Path) -> Result<Owned, Failure> {
         self.0.get(path).copied().ok_or_else(|| {
-            Failure::input(format!("the list of owners has nothing of `{}`", path.display()))
+            Failure::input(format!("the list of owners has no entry for `{}`", path.display()))
                 .hint("write it when the folder is finished")
         })
     }

@@ -26,19 +26,19 @@ const DOCUMENT_LIMIT: u64 = 256 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct FromTreeArgs {
-    /// The folder
+    /// Directory to record
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// The document that is written; the folder must stay beside it, and `-` is standard output
+    /// Document to write; the tree must stay next to it. `-` is standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// The owner of all that is in it
+    /// Owner of every entry
     #[arg(long, default_value_t = 0)]
     uid: u32,
-    /// The group of all that is in it
+    /// Group of every entry
     #[arg(long, default_value_t = 0)]
     gid: u32,
-    /// Owners and modes that fakeroot made up, as `find -printf '%y %m %U %G %P\0'` lists them
+    /// Owners and modes under fakeroot, as `find -printf '%y %m %U %G %P\0'` lists them
     #[arg(long, value_name = "FILE", conflicts_with_all = ["uid", "gid"])]
     owners: Option<PathBuf>,
 }
@@ -99,7 +99,7 @@ impl Tree {
             let capabilities = crate::spec::Capabilities::default();
             self.files.insert(at, File { text: None, source, mode, uid, gid, capabilities });
         } else {
-            let what = format!("`{}` is no file, directory or link", path.display());
+            let what = format!("`{}` is not a file, directory or link", path.display());
             return Err(Failure::input(what).hint("remove it where the tree is made"));
         }
         Ok(())

@@ -201,7 +201,7 @@ impl BlobReader {
     fn wrong(&self) -> LayerError {
         self.forget();
         if matches!(self.bytes, Bytes::Opener(_)) {
-            let source = io::Error::other("its bytes are not those that it was named by");
+            let source = io::Error::other("its digest differs from its name");
             return LayerError::ReadBlob { digest: self.digest, source };
         }
         match &self.name {

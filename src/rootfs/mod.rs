@@ -55,7 +55,7 @@ pub enum RootfsError {
     #[error("`{0}` in contents is a file; name it in `files` with the path that it should get")]
     ContentIsFile(PathBuf),
     /// A source that no image can carry.
-    #[error("files.\"{path}\" has the source `{origin}`, which is no file, directory or link")]
+    #[error("files.\"{path}\" has the source `{origin}`, which is not a file, directory or link")]
     Special {
         /// The path in the image.
         path: String,

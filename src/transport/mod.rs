@@ -38,7 +38,7 @@ pub enum TransportError {
     #[error("failed to write the archive")]
     Stream(#[source] std::io::Error),
     /// What is there already is no layout that cooper may add to.
-    #[error("`{path}` is no OCI layout: {why}")]
+    #[error("`{path}` is not an OCI image layout: {why}")]
     NotALayout {
         /// The folder.
         path: PathBuf,

@@ -68,7 +68,7 @@ pub(super) fn push_some(
     }
     match findings.get_mut(most) {
         None => {
-            let message = "there is more, which is not listed".into();
+            let message = "more findings omitted".into();
             findings.push(Finding { place: String::new(), message, ..finding() });
         }
         Some(last) if last.severity == Severity::Error => {}

@@ -186,12 +186,15 @@ fn location_non_utf8_path_is_accepted() {
     // The error names the invalid argument.
     cooper(&[name(b"inspect"), name(b"n\xff")]).assert_failure(
         1,
-        &["error: `n\u{fffd}` is no file or folder that is there", "is no UTF-8"],
+        &[
+            "error: `n\u{fffd}` is neither an existing file nor a registry reference",
+            "is not UTF-8",
+        ],
     );
     cooper(&[name(b"history"), name(b"oci:l:\xff")])
-        .assert_failure(1, &["error: the name `\u{fffd}` is no UTF-8"]);
+        .assert_failure(1, &["error: the name `\u{fffd}` is not UTF-8"]);
     cooper(&[name(b"build"), spec, name(b"-o"), archive, name(b"--tag=v\xff")])
-        .assert_failure(1, &["is no UTF-8, as all but paths must be", "`--tag=v\u{fffd}`"]);
+        .assert_failure(1, &["is not UTF-8, as all but paths must be", "`--tag=v\u{fffd}`"]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn archive_to_terminal_is_refused() {
         let output = run_on_terminal(&test_dir, &[], &format!("{subcommand} -o -"));
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.starts_with("error: an archive is nothing for a terminal"), "{text}");
+        assert!(text.starts_with("error: refusing to write an archive to a terminal"), "{text}");
         assert!(text.contains("hint: "), "{text}");
     }
 }

@@ -53,13 +53,13 @@ fn output_by_descriptor_path_is_written_in_place() {
 fn archive_to_terminal_by_any_path_is_refused() {
     let test_dir = test_dir();
     let terminal = ["build", "spec.json", "-o", "/dev/ptmx"];
-    test_dir.cooper(&terminal).assert_failure(1, &["an archive is nothing for a terminal"]);
+    test_dir.cooper(&terminal).assert_failure(1, &["refusing to write an archive to a terminal"]);
     let terminal = File::options().read(true).write(true).open("/dev/ptmx").unwrap();
     for to in ["-", "/proc/self/fd/1"] {
         let mut command = test_dir.command(&["build", "spec.json", "-o", to]);
         let result =
             CommandOutput::new(command.stdout(terminal.try_clone().unwrap()).output().unwrap());
-        result.assert_failure(1, &["an archive is nothing for a terminal"]);
+        result.assert_failure(1, &["refusing to write an archive to a terminal"]);
     }
 }
 

@@ -183,7 +183,7 @@ fn json_usage_error_is_an_event() {
     let mut command = test_dir.command(&["plan", "--json", "--max-layers"]);
     command.arg(std::ffi::OsStr::from_bytes(b"\xff"));
     let event = errors(&CommandOutput::new(command.output().unwrap()), 1).remove(0);
-    assert!(event["message"].as_str().unwrap().contains("is no UTF-8"), "{event}");
+    assert!(event["message"].as_str().unwrap().contains("is not UTF-8"), "{event}");
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn checks_failed_image_lists_all_findings() {
             "the image does not pass 2 checks",
             "entrypoint: config.Entrypoint starts `/bin/app`, which is not in the image",
             "user: config.User is `app`, which is not in the image's `/etc/passwd`",
-            "hint: if it is meant so: checks.skip = [ \"entrypoint\" \"user\" ]",
+            "hint: fix the image, or set `checks.skip = [ \"entrypoint\" \"user\" ]` to skip the checks",
         ],
     );
     let key = format!("-----BEGIN {} KEY-----\n{}", "PRIVATE", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
@@ -365,7 +365,10 @@ fn output_unwritable_archive_is_named() {
         .assert_failure(2, &["failed to write to `/dev/full`", "No space left on device"]);
     to("dir").assert_failure(1, &["`dir` is a folder", "hint: name a file in it"]);
     let missing = to("none/out.tar");
-    missing.assert_failure(1, &["file beside `none/out.tar`", "hint: its folder is not there"]);
+    missing.assert_failure(
+        1,
+        &["temporary file next to `none/out.tar`", "hint: its folder is not there"],
+    );
     test_dir.build_archive();
     let copy = |to: &str| test_dir.cooper(&["copy", "image.tar", to]);
     copy("archive:/dev/full").assert_failure(2, &["failed to write to `/dev/full`"]);

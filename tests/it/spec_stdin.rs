@@ -57,7 +57,7 @@ fn spec_on_stdin_errors_name_standard_input() {
         let result = test_dir.run_with_stdin(twice, SPEC);
         result.assert_failure(
             1,
-            &["standard input is to be read twice", "hint: write what is wanted again"],
+            &["standard input can be read only once", "hint: write what is wanted again"],
         );
     }
     assert!(!test_dir.path("out").exists());

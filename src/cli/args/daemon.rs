@@ -12,9 +12,9 @@ use crate::transport::daemon::podman::Podman;
 /// A kind of daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Kind {
-    /// Docker, where its own client finds it
+    /// Docker, at the address of the `docker` client
     Docker,
-    /// podman, through its own program
+    /// podman, through the `podman` program
     Podman,
     /// containerd, through `ctr`
     Containerd,
@@ -24,11 +24,11 @@ pub(in crate::cli) enum Kind {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Daemon options")]
 pub(in crate::cli) struct DaemonArgs {
-    /// containerd's namespace: `k8s.io` for k3s and kind [default: ctr's own]
+    /// Namespace of containerd: `k8s.io` for k3s and kind [default: that of ctr]
     #[arg(long, value_name = "NS")]
     namespace: Option<String>,
-    /// The program that speaks to podman or containerd, with its first arguments: `k3s ctr`,
-    /// `docker exec -i kind-control-plane ctr`
+    /// Client program of podman or containerd with its first arguments: `k3s ctr`, `docker exec -i
+    /// kind-control-plane ctr`
     #[arg(long, value_name = "COMMAND")]
     client: Option<String>,
 }

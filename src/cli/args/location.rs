@@ -60,11 +60,9 @@ impl ImageLocation {
         }
         let nowhere = |why: &dyn fmt::Display| {
             let word = word.display();
-            format!(
-                "`{word}` is no file or folder that is there, and no image in a registry: {why}"
-            )
+            format!("`{word}` is neither an existing file nor a registry reference: {why}")
         };
-        let text = word.to_str().ok_or_else(|| nowhere(&"its name is no UTF-8"))?;
+        let text = word.to_str().ok_or_else(|| nowhere(&"its name is not UTF-8"))?;
         if let Some(rest) = text.strip_prefix("docker://") {
             return rest.parse().map(Self::Registry).map_err(|e| e.to_string());
         }
@@ -125,7 +123,8 @@ fn path_and_name(word: &OsStr, rest: &[u8]) -> Result<(PathBuf, Option<String>),
         return Err(format!("`{}` names no path", word.display()));
     }
     let name = OsStr::from_bytes(name.strip_prefix(b":").unwrap_or_default());
-    let name = name.to_str().ok_or_else(|| format!("the name `{}` is no UTF-8", name.display()))?;
+    let name =
+        name.to_str().ok_or_else(|| format!("the name `{}` is not UTF-8", name.display()))?;
     let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     Ok((OsStr::from_bytes(path).into(), name))
 }

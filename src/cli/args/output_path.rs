@@ -68,7 +68,7 @@ fn looks_like_a_folder(path: &Path) -> bool {
 /// What nobody reads by eye is no data for a terminal.
 pub(in crate::cli) fn refuse_terminal(path: &Path, what: &str) -> Result<(), Failure> {
     match leads_to_terminal(path) {
-        true => Err(Failure::input(format!("{what} is nothing for a terminal"))
+        true => Err(Failure::input(format!("refusing to write {what} to a terminal"))
             .hint("name a file with `-o`, or pipe it to who reads it")),
         false => Ok(()),
     }
@@ -119,7 +119,7 @@ pub(in crate::cli) fn refuse_store(path: &Path) -> Result<(), Failure> {
     let is_of_store = folder.to_str().is_some_and(|folder| StorePath::parse_prefix(folder).is_ok());
     match is_of_store && std::fs::metadata(folder).is_ok_and(|meta| meta.permissions().readonly()) {
         true => Err(Failure::input(format!(
-            "`{}` would lie in `{}`, and nobody may write there, as to all in a Nix store",
+            "`{}` is inside `{}`, which is in the Nix store and read-only",
             path.display(),
             folder.display()
         ))
@@ -158,7 +158,7 @@ pub(in crate::cli) fn refuse_inputs(
     let mut stored = specs.iter().flat_map(|spec| &spec.closure).map(|info| &info.path);
     match stored.find(|stored| is_in(stored)) {
         Some(stored) => Err(Failure::input(format!(
-            "`{}` would lie in `{stored}`, which goes into the image",
+            "`{}` is inside `{stored}`, which is part of the image",
             path.display()
         ))
         .hint("name another folder")),

@@ -22,44 +22,45 @@ const TOKEN_LIMIT: u64 = 1 << 20;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry options")]
 pub(in crate::cli) struct RegistryArgs {
-    /// Trust the certificate authorities in this PEM file too; may be given again
+    /// Trust the certificate authorities in this PEM file too (repeatable)
     ///
-    /// They vouch for the registry and for every host that it leads to.
+    /// They count for the registry and for every host that it redirects to.
     #[arg(long = "ca-file", value_name = "FILE")]
     ca_files: Vec<PathBuf>,
-    /// Take certificates from this folder: *.crt of authorities, *.cert with *.key to show
+    /// Certificate directory: *.crt of authorities, *.cert with *.key of the client
     ///
-    /// Otherwise from ~/.config/containers, /etc/containers or /etc/docker, of these the first
-    /// that has a folder certs.d/HOST[:PORT]. What lies there counts for the registry alone, and
-    /// for a proxy before it that is spoken to over TLS; a host that it leads to has a folder
-    /// certs.d/HOST[:PORT] of its own, or none.
+    /// The default is the first directory certs.d/HOST[:PORT] in ~/.config/containers,
+    /// /etc/containers and /etc/docker. Its certificates count for the registry alone, and for an
+    /// HTTPS proxy in front of it. A host that the registry redirects to has its own directory
+    /// certs.d/HOST[:PORT], or none.
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
-    /// Speak plain HTTP with this host; may be given again. This machine needs no leave
+    /// Use plain HTTP for this host (repeatable). Loopback is always allowed
     ///
-    /// No other host is spoken to without TLS, also none to which a registry redirects.
+    /// All other hosts need TLS, also those that a registry redirects to.
     #[arg(long, value_name = "HOST[:PORT]")]
     insecure_http: Vec<String>,
     /// Read a bearer token for the registry from standard input
     #[arg(long)]
     registry_token_stdin: bool,
-    /// Give credentials to this host when the registry sends there for a token; may be given again
+    /// Host that gets the credentials if the registry names it for tokens (repeatable)
     #[arg(long = "token-host", value_name = "HOST")]
     token_hosts: Vec<String>,
-    /// Seconds of silence after which a request to a registry fails
+    /// Idle timeout for registry requests
     ///
     /// A body must also move at least 10 kB/s over 30 s, or over this time if it is shorter.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=3600))]
     registry_timeout: u64,
-    /// Number of retries of a request that failed
+    /// Number of retries of a failed request
     ///
-    /// That is after a broken connection, silence, 408, 425, 429 or 5xx but 501 and 505. Each pause is reported.
+    /// Retried are broken connections, idle timeouts, 408, 425, 429 and 5xx, except 501 and 505.
+    /// Each pause is reported.
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(0..=20))]
     registry_retries: u32,
-    /// Seconds that the pauses between the tries of one request may last in sum
+    /// Maximum sum of the pauses between retries of one request
     ///
-    /// A registry that asks for a longer pause by `Retry-After` ends the command with the
-    /// registry's own text.
+    /// If a registry asks for a longer pause with `Retry-After`, the command fails and prints the
+    /// registry's text.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(0..=86400))]
     registry_wait: u64,
     #[arg(skip)]

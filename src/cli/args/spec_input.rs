@@ -69,7 +69,7 @@ pub(in crate::cli) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Failure>
 /// Reads all of standard input, which can be done once.
 pub(in crate::cli) fn stdin(limit: u64) -> Result<Vec<u8>, Failure> {
     if TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(Failure::input("standard input is to be read twice, and can be only once")
+        return Err(Failure::input("standard input can be read only once")
             .hint("write what is wanted again into a file, and name that"));
     }
     let mut bytes = Vec::new();

@@ -39,23 +39,23 @@ const PIPE: usize = 1 << 20;
 
 /// Assemble images into an archive or a layout
 ///
-/// The archive is an OCI layout and a Docker archive in one: `docker load`, `podman load`,
-/// `skopeo copy oci-archive:` and `ctr image import` all take it.
+/// The archive is an OCI layout and a Docker archive in one file. `docker load`, `podman load`,
+/// `skopeo copy oci-archive:` and `ctr image import` read it.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BuildArgs {
-    /// What to assemble
+    /// SPEC of an image
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
-    /// Where the result goes; `-` streams one archive to standard output
+    /// Output path; `-` writes one archive to standard output
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
-    /// What is written
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
-    /// Compare every store path with its registered nar hash first; takes reading all of them
+    /// Compare every store path with its registered NAR hash first; reads all store paths
     #[arg(long)]
     verify_store: bool,
-    /// Tags instead of the spec's; may be given again
+    /// Tag to use instead of the spec's tags (repeatable)
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
 }
@@ -63,9 +63,9 @@ pub(in crate::cli) struct BuildArgs {
 /// What images are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Format {
-    /// One tar that every consumer takes
+    /// One tar file for all consumers
     Archive,
-    /// A folder of blobs with an index; images are added to what is there
+    /// An OCI layout directory; images are added to an existing one
     Layout,
 }
 

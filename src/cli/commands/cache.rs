@@ -12,18 +12,19 @@ use crate::cli::ui::output::Text;
 use crate::cli::ui::{progress, table};
 use crate::cli::{GlobalArgs, assemble};
 
-/// Look at the layers that are kept, check them, or remove some
+/// Inspect, verify or shrink the layer cache
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum CacheVerb {
-    /// Show where the cache is, what it holds and how large it may grow
+    /// Show the cache's directory, content and maximum size
     Info,
-    /// Remove what was used least recently, until the cache is below its size
+    /// Remove the least recently used layers until the cache is below its maximum size
     ///
     /// Waits for processes that are using the cache. `--cache-size 0` empties it.
     Gc,
-    /// Hash every blob, and remove what is damaged
+    /// Hash every blob and remove damaged ones
     ///
-    /// Exits with 1 if anything was. Waits for processes that are using the cache before it removes something.
+    /// Exits with 1 if a blob was damaged. Waits for processes that use the cache before it removes
+    /// files.
     Verify,
 }
 

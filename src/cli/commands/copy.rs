@@ -20,48 +20,47 @@ use crate::transport::name::reference::Reference;
 use crate::transport::source::{MANIFEST_LIMIT, read_document};
 use crate::transport::source::{Source, choose, images};
 
-/// Copy an image as it is, between layouts, archives, registries and daemons
+/// Copy images unchanged between layouts, archives, registries and daemons
 ///
-/// Every byte stays what it was, and so does the digest; an index goes with all that it names.
-/// Only podman, and Docker by its older store, hand out layers in other bytes than they took: the
-/// same config and files, but another manifest, and so another digest than in a registry.
-/// Charts, attestations and build caches are copied too, and a foreign layer without its blob.
-/// What refers to it, such as a signature or an SBOM in the registry, stays behind: copy that by
-/// its own tag or digest.
-/// Places are written as in skopeo: `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`,
-/// `docker-daemon:NAME:TAG`, `podman:NAME:TAG`, `containerd:NAME:TAG`; or plainly as a folder, a
-/// file or REGISTRY/NAME:TAG. A plain FILE or DIR holds all of FROM.
+/// Bytes and digests are preserved. An index is copied with all its manifests. Podman, and Docker
+/// with its older image store, export layers with other bytes than they received: config and files
+/// are the same, the manifest and its digest differ. Charts, attestations and build caches are
+/// copied too; foreign layers without their blobs. Referrers, such as a signature or an SBOM in the
+/// registry, are not copied: copy them by their own tag or digest. Places are written as in skopeo:
+/// `oci:DIR:NAME`, `oci-archive:FILE:NAME`, `docker://REF`, `docker-daemon:NAME:TAG`,
+/// `podman:NAME:TAG`, `containerd:NAME:TAG`; or as a directory, a file or REGISTRY/NAME:TAG. A
+/// plain FILE or DIR holds all of FROM.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CopyArgs {
-    /// Where the image is
+    /// Source of the image
     from: ImageLocation,
-    /// Where it goes
+    /// Destination of the image
     to: ImageLocation,
-    /// Of an index, only the image for this platform, such as linux/arm64, or for the highest variant
-    /// that runs there
+    /// Copy only the image of an index for this platform, such as linux/arm64, or its highest
+    /// compatible variant
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]
     reach: ConnectOptions,
 }
 
-/// Read images from anywhere and save them in one archive or layout
+/// Save images of any source in one archive or layout
 ///
 /// The archive is an OCI layout and a Docker archive in one, as `cooper build` writes it. An image
-/// that several places have is saved once.
+/// in several sources is saved once.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SaveArgs {
-    /// Where the images are
+    /// Sources of the images
     #[arg(required = true, value_name = "PLACE")]
     places: Vec<ImageLocation>,
-    /// Where they go; `-` streams an archive to standard output
+    /// Output path; `-` writes an archive to standard output
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
-    /// What is written
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     format: Format,
-    /// Of an index, only the image for this platform, such as linux/arm64, or for the highest variant
-    /// that runs there
+    /// Copy only the image of an index for this platform, such as linux/arm64, or its highest
+    /// compatible variant
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     #[command(flatten)]

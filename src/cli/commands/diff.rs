@@ -16,19 +16,18 @@ use crate::plan::{FetchedLayer, ImagePlan, Planned, fetches};
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
-/// Show what a client of OLD has to fetch for NEW, layer by layer, and which path caused it
+/// Show the layers that a client of OLD downloads for NEW, and the paths that cause it
 ///
-/// Sizes are those before compression: of the store paths as Nix counts them, of the base's
-/// layers and the image's own files as tars, of the config as it is.
+/// Sizes are uncompressed: NAR sizes of store paths, tar sizes of base layers and own files.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArgs {
-    /// The SPEC that clients have
+    /// SPEC of the image that clients have
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The SPEC that they are to get
+    /// SPEC of the new image
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Fail when it is more than so many bytes
+    /// Exit with an error if the download exceeds N bytes
     #[arg(long, value_name = "N")]
     max_bytes: Option<u64>,
 }

@@ -14,15 +14,14 @@ use crate::cli::looked::{HistoryStep, ImageSummary};
 use crate::cli::ui::failure::Failure;
 use crate::cli::ui::{output, progress, table};
 
-/// Show an image's history: a line a layer, the top one first
+/// Show an image's history: one line for each layer, top layer first
 ///
-/// Of a SPEC, as `docker history` shows it of the loaded image, but before anything is built:
-/// sizes are those of the store, uncompressed. IMAGE may also be built: an archive, a layout or
-/// an image in a registry. Then sizes are those of its blobs, and nothing but its documents is
-/// read.
+/// IMAGE is a SPEC, an archive, a layout or an image in a registry. A SPEC is not built: its sizes
+/// are NAR sizes, uncompressed. For other images, only documents are read, and sizes are those of
+/// blobs.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct HistoryArgs {
-    /// What to look at
+    /// Image or SPEC to show
     #[arg(value_name = "IMAGE")]
     image: OsString,
     #[command(flatten)]

@@ -20,27 +20,27 @@ use crate::progress::Reporter;
 use crate::spec::{Spec, Tag};
 use crate::transport::graph::TaggedImage;
 
-/// Assemble an image for several platforms and put them under one index
+/// Assemble an image for several platforms, with an index
 ///
-/// Each SPEC is the image for one platform; all have the same name. The index goes up after its
+/// Each SPEC is the image for one platform; all have the same name. The index is pushed after its
 /// images.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("where").required(true))]
 pub(in crate::cli) struct IndexArgs {
-    /// The image for each platform
+    /// SPEC of the image for each platform
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
-    /// Push it to this registry
+    /// Registry to push to
     #[arg(long, value_name = "REGISTRY[/NAMESPACE]", group = "where", value_parser = super::push::destination)]
     to: Option<super::push::Destination>,
-    /// Write it to this path; `-` streams an archive to standard output
+    /// Output path; `-` writes an archive to standard output
     #[arg(long, short, value_name = "PATH", group = "where")]
     output: Option<PathBuf>,
-    /// What is written
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Archive)]
     #[arg(conflicts_with = "to")]
     format: Format,
-    /// Tags instead of the specs'; may be given again
+    /// Tag to use instead of the specs' tags (repeatable)
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
     #[command(flatten)]

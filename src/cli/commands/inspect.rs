@@ -23,19 +23,18 @@ const SHOWN: usize = 5;
 
 /// Show an image's config, its layers as a tree, and its biggest paths
 ///
-/// IMAGE is a SPEC, of which nothing is built: sizes are those of the store (nar sizes) and of
-/// the image's own files, uncompressed. Or it is a built image: an archive, a layout, or an
-/// image in a registry, whose layers are fetched only with `--fetch`; `oci:DIR:NAME` and
-/// `archive:FILE:NAME` name one image of several.
+/// IMAGE is a SPEC, an archive, a layout or an image in a registry. Nothing is built of a SPEC: its
+/// sizes are NAR sizes and sizes of own files, uncompressed. Layers in a registry are fetched only
+/// with `--fetch`. `oci:DIR:NAME` and `archive:FILE:NAME` name one image of several.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InspectArgs {
-    /// What to look at
+    /// Image or SPEC to show
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<OsString>,
-    /// How many of the biggest paths to show
+    /// Number of the biggest paths to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     biggest: usize,
-    /// Fetch the layers of images in registries too, to look into them
+    /// Fetch layers of images in registries to list their files
     #[arg(long)]
     fetch: bool,
     #[command(flatten)]

@@ -15,12 +15,12 @@ use crate::image::Image;
 use crate::transport::daemon::Daemon;
 use crate::transport::references;
 
-/// List images, and whether a daemon has them
+/// List images and their state in a daemon
 ///
-/// An image is the same when its id is; that takes assembling it, which the cache makes short.
+/// Images are compared by id. cooper assembles each image for that; cached layers make it fast.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
-    /// What to list
+    /// SPEC of an image
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
     #[command(flatten)]

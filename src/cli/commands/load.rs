@@ -22,23 +22,23 @@ use crate::transport::daemon::{self, Daemon};
 
 /// Assemble images and put them into a daemon
 ///
-/// Only the layers that the daemon lacks are sent, under a temporary tag; the tag moves when the
-/// image is whole. Docker is found as its own client finds it: `DOCKER_HOST`, contexts, the usual
-/// socket.
+/// Only layers that the daemon lacks are sent, under a temporary tag. The tag moves when the image
+/// is complete. The Docker daemon is that of the `docker` client: `DOCKER_HOST`, contexts, the
+/// default socket.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LoadArgs {
-    /// What to load
+    /// SPEC of an image
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
     #[command(flatten)]
     target: Target,
-    /// Only the image of this name; may be given again
+    /// Only the image with this name (repeatable)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Tags instead of the specs'; may be given again
+    /// Tag to use instead of the specs' tags (repeatable)
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
-    /// When no daemon answers, write DIR/NAME.tar
+    /// Write DIR/NAME.tar if no daemon is reachable
     #[arg(long, value_name = "DIR")]
     or_save: Option<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub(in crate::cli) struct LoadArgs {
 /// Which daemon.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Target {
-    /// The kind of daemon
+    /// Kind of the daemon
     #[arg(long, value_enum, default_value_t = Kind::Docker)]
     to: Kind,
     #[command(flatten)]
@@ -143,7 +143,7 @@ pub(in crate::cli) fn put(
         let mut layers = images.iter().flat_map(|image| &image.layers);
         match refused && layers.any(|layer| layer.media_type().ends_with("+zstd")) {
             true => failure.hint(
-                "old Dockers, 20.10 is one, cannot read zstd; write `compression = \"gzip\"`",
+                "set `compression = \"gzip\"`: Docker 20.10 and older cannot read zstd layers",
             ),
             false => failure,
         }

@@ -21,10 +21,10 @@ use crate::transport::name::reference::Reference;
 use crate::transport::registry::Remote;
 use crate::transport::source::{Source, VerifyingReader};
 
-/// Pin a base image: write down the digests that its name means now, for every platform
+/// Pin a base image: write the current digests of its name, for every platform
 ///
-/// The file goes into the repository and into `base.lock` of an image. Nix then fetches each
-/// blob by its digest.
+/// Commit the file and name it in `base.lock` of an image. Nix then fetches each blob by its
+/// digest.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LockArgs {
     /// The base image, such as docker.io/grafana/grafana:13.2.2

@@ -10,10 +10,10 @@ use crate::cli::ui::output;
 use crate::fs;
 use crate::fs::{Context, FileOp};
 
-/// Print cooper's manual page, or write a page a verb
+/// Print the manual page, or write the pages of all commands
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ManArgs {
-    /// Where the pages of all verbs go, as `cooper.1`, `cooper-build.1` and so on; for example
+    /// Directory for the pages of all commands, `cooper.1`, `cooper-build.1` and so on; for example
     /// `share/man/man1`
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,

@@ -29,24 +29,24 @@ pub(in crate::cli) const GRAPH_LIMIT: u64 = 1 << 30;
 /// Show which store path goes into which layer, and why
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PlanArgs {
-    /// Whose layers to show
+    /// SPEC of an image
     #[arg(value_name = "SPEC", required_unless_present = "closure")]
     specs: Vec<PathBuf>,
-    /// Plan a bare references graph, or `{"images": {NAME: GRAPH}}`, and print
-    /// `{"layers": …}`; `-` reads standard input
+    /// Plan a references graph, or `{"images": {NAME: GRAPH}}`, and print `{"layers": …}`; `-`
+    /// reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "specs")]
     closure: Option<PathBuf>,
-    /// At most so many layers, with those of the base and of the image's own files; with --closure
-    /// for store paths alone [default with --closure: 60; else the spec's]
+    /// Maximum number of layers, including the base image's and the own-files layer; with
+    /// `--closure` of store paths alone [default: the spec's; 60 with `--closure`]
     #[arg(long, value_name = "N")]
     max_layers: Option<u32>,
-    /// Keep packages where this lock has them, instead of the spec's `layering.lock`
+    /// Layer lock to use instead of the spec's `layering.lock`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["closure", "repack"])]
     lock: Option<PathBuf>,
-    /// Forget where packages were and plan afresh
+    /// Ignore the lock and plan from scratch
     #[arg(long, conflicts_with = "closure")]
     repack: bool,
-    /// Write where packages are now; other images' entries stay. `-` prints that instead of the plan
+    /// Write the layer lock, keeping entries of other images; `-` prints it instead of the plan
     #[arg(long, value_name = "FILE", conflicts_with = "closure", num_args = 0..=1,
           require_equals = true, default_missing_value = "layers.lock.json")]
     write_lock: Option<PathBuf>,

@@ -20,21 +20,20 @@ use crate::transport::registry::{PushItem, Pushed};
 
 /// Assemble images and push them to a registry
 ///
-/// Only what the registry lacks is sent, and a tag moves last: a push that fails leaves every
-/// tag as it was. Credentials are those that `docker login` or `podman login` saved, or
-/// `REGISTRY_AUTH_FILE`.
+/// Only blobs that the registry lacks are sent. Tags move last: a failed push leaves every tag as
+/// it was. Credentials are those of `docker login`, `podman login` or `REGISTRY_AUTH_FILE`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PushArgs {
-    /// What to assemble
+    /// SPEC of an image
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
-    /// Where the images go; each gets the repository of its name below it
+    /// Registry and namespace; each image's name is its repository below them
     #[arg(long, value_name = "REGISTRY[/NAMESPACE]", value_parser = destination)]
     to: Destination,
-    /// Tags instead of the spec's; may be given again
+    /// Tag to use instead of the spec's tags (repeatable)
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
-    /// Take over blobs from this repository of the registry; may be given again
+    /// Mount existing blobs from this repository (repeatable)
     #[arg(long = "mount-from", value_name = "REPOSITORY")]
     mount_from: Vec<String>,
     #[command(flatten)]

@@ -8,8 +8,8 @@ use crate::cli::ui::output::Text;
 
 /// Print the JSON Schema of spec.json
 ///
-/// Draft 2020-12, derived from the types that read the file. Editors complete and check a
-/// spec.json that they are told it for.
+/// The schema is draft 2020-12, derived from the types that read the file. Editors use it to
+/// complete and check a spec.json.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SchemaArgs {}
 

@@ -21,35 +21,35 @@ use crate::plan::{Request, plan_image};
 use crate::progress::Reporter;
 use crate::spec::{self, Layering};
 
-/// Show what the versions of an image cost to move and to store, by cooper's plan and by others'
+/// Compare the transfer and storage cost of plans over versions of an image
 ///
-/// Each GRAPH is a references graph as Nix writes it, or a SPEC; `-` reads standard input. Given in their order, each
-/// version is compared with the one before. A folder with a `base.json` is a fan: each other
-/// graph in it is one change, compared with the base. With `--flake` the versions are those of
-/// the flake's git history in which a lock changed.
+/// Each GRAPH is a references graph as Nix writes it, or a SPEC; `-` reads standard input. Each
+/// version is compared with the previous one. In a directory with a `base.json`, each other graph
+/// is one change and is compared with that base. With `--flake`, the versions are the commits of
+/// the flake's git history that changed a lock.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SimulateArgs {
-    /// The versions
+    /// Versions of an image
     #[arg(required_unless_present = "flake", value_name = "GRAPH")]
     graphs: Vec<PathBuf>,
-    /// Take the versions of this image from the commits that touched a lock of its flake;
-    /// commits whose closure cannot be had are named and left out
+    /// Image of a flake whose versions are the commits that changed a lock; commits without an
+    /// available closure are reported and skipped
     #[arg(long, value_name = "DIR#IMAGE", conflicts_with = "graphs")]
     flake: Option<String>,
-    /// At most so many commits, the newest
+    /// Maximum number of commits, newest first
     #[arg(long, value_name = "N", default_value_t = 10, requires = "flake")]
     last: usize,
-    /// A lock whose commits count, from the flake's folder; may be given again
+    /// Lock file whose commits count, relative to the flake (repeatable)
     #[arg(long, value_name = "FILE", requires = "flake",
           default_values = ["flake.lock", "nix/debian/lock.json"])]
     lock: Vec<PathBuf>,
-    /// An argument for `nix build`, such as `--override-input`; may be given again
+    /// Argument for `nix build`, such as `--override-input` (repeatable)
     #[arg(long, value_name = "ARGUMENT", requires = "flake", allow_hyphen_values = true)]
     nix_argument: Vec<String>,
     /// Compare each version with the first instead of the one before
     #[arg(long)]
     from_first: bool,
-    /// At most so many layers for store paths
+    /// Maximum number of layers for store paths
     #[arg(long, value_name = "N", default_value_t = Layering::default().max_layers)]
     max_layers: u32,
 }

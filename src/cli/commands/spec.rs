@@ -21,18 +21,19 @@ use crate::store_path::PathInfo;
 const ATTRS_LIMIT: u64 = 256 << 20;
 const FRAGMENT_LIMIT: u64 = 1 << 20;
 
-/// Make a spec.json (called by flakes)
+/// Write a spec.json (called by flakes)
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SpecVerb {
     /// Write $out/spec.json from a derivation's structured attributes
     FromAttrs(FromAttrsArgs),
-    /// Write down a folder that shall be an image's `/`: its files, directories, links and modes
+    /// Record a directory tree as the contents of an image: files, directories, links, modes
     FromTree(tree::FromTreeArgs),
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FromAttrsArgs {
-    /// The attributes [default: `$NIX_ATTRS_JSON_FILE`, or .attrs.json where the build runs]
+    /// File with the attributes [default: `$NIX_ATTRS_JSON_FILE`, or .attrs.json in the build
+    /// directory]
     #[arg(long, value_name = "FILE")]
     attrs: Option<PathBuf>,
 }

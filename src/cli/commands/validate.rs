@@ -14,7 +14,7 @@ use crate::progress::Reporter;
 use crate::transport::source::choose;
 use crate::validate::{self, Report, Severity};
 
-/// Check an image wherever it lies: every digest, size, diff id, path and link
+/// Check digests, sizes, diff ids, paths and links of images of any source
 ///
 /// Prints everything that is wrong, and exits with 1 if anything is. Of several places all are
 /// checked, even if one cannot be opened. PLACE is a layout, an archive, or an image in a registry;
@@ -85,7 +85,7 @@ fn failures(looked: Vec<CheckedLocation>) -> Vec<Failure> {
         _ if !is_complete => failures.push(Failure::environment("not everything could be read")),
         0 => {}
         1 => failures.push(Failure::input("1 thing is wrong")),
-        count => failures.push(Failure::input(format!("{count} things are wrong"))),
+        count => failures.push(Failure::input(format!("{count} problems found"))),
     }
     failures
 }

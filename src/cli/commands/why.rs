@@ -19,14 +19,14 @@ use crate::plan::pulled_in_by;
 use crate::spec::Spec;
 use crate::store_path::StorePath;
 
-/// Show in which layer a store path or an own file is, and what brought it into the image
+/// Show the layer of a store path or an own file, and the reason why the image has it
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WhyArgs {
-    /// The image
+    /// SPEC of the image
     #[arg(value_name = "SPEC")]
     spec: PathBuf,
-    /// A store path or a path below one; a path in the image that leads to one, such as `/bin/sh`;
-    /// or a name such as `openssl`; or an own file, by its path in the image or by its name
+    /// Store path or a path in one; path in the image, such as `/bin/sh`; name of a package, such
+    /// as `openssl`; or an own file, by path or name
     #[arg(value_name = "PATH")]
     path: String,
 }

@@ -10,7 +10,7 @@ use crate::cli::exit;
 
 /// What to do about a mistake of cooper's.
 const REPORT: &str = concat!(
-    "this is a mistake in cooper; please report it with the spec at ",
+    "this is a bug in cooper; report it with the spec at ",
     env!("CARGO_PKG_REPOSITORY"),
     "/issues"
 );
@@ -188,7 +188,7 @@ impl From<crate::fs::FileError> for Failure {
         }
         match error.source.kind() {
             K::NotFound if error.op == crate::fs::FileOp::CreateTempNextTo => {
-                Self::input(error).hint("its folder is not there; make it first")
+                Self::input(error).hint("create its directory first")
             }
             K::TimedOut if error.op == crate::fs::FileOp::Lock => {
                 let hint = "wait until that process has ended, or allow a longer wait with `--lock-timeout`";
@@ -231,8 +231,10 @@ impl From<crate::check::CheckError> for Failure {
             crate::check::CheckError::File(error) => Self::from(error),
             error @ crate::check::CheckError::Patterns(_) => Self::bug(error),
             error if names.is_empty() => Self::input(error),
-            error => Self::input(error)
-                .hint(format!("if it is meant so: checks.skip = [ {} ]", names.join(" "))),
+            error => Self::input(error).hint(format!(
+                "fix the image, or set `checks.skip = [ {} ]` to skip the checks",
+                names.join(" ")
+            )),
         }
     }
 }

@@ -67,7 +67,7 @@ mod tests {
         let output = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(exit::BUG.into()), "{stderr}");
-        for part in ["panicked", "on purpose", "this is a mistake in cooper", "/issues"] {
+        for part in ["panicked", "on purpose", "this is a bug in cooper", "/issues"] {
             assert!(stderr.contains(part), "{stderr}");
         }
         output

@@ -198,7 +198,7 @@ fn a_source_that_is_a_directory_is_copied_whole_and_a_fifo_is_refused() {
     let fifo = std::path::Path::new(&a).join("p/deep/fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let error = Store::rootfs(&rest, &[]).unwrap_err().to_string();
-    assert!(error.contains("deep/fifo`, which is no file"), "{error}");
+    assert!(error.contains("deep/fifo`, which is not a file"), "{error}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub enum RegistryError {
         source: reqwest::Error,
     },
     /// Nothing came, or almost nothing.
-    #[error("`{host}` sent nothing for {seconds} s while cooper tried to {what}")]
+    #[error("timeout: no data from `{host}` for {seconds} s while trying to {what}")]
     Stalled {
         /// The registry, or where it sent us.
         host: String,
@@ -105,7 +105,7 @@ pub enum RegistryError {
         message: String,
     },
     /// An answer that contradicts the specification or the request.
-    #[error("`{host}` answered wrongly when cooper tried to {what}: {why}")]
+    #[error("unexpected response from `{host}` to a request to {what}: {why}")]
     Protocol {
         /// The registry, or where it sent us.
         host: String,

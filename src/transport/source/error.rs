@@ -42,7 +42,7 @@ pub enum SourceError {
         wanted_by: String,
     },
     /// Bytes are not those that their descriptor names.
-    #[error("blob {expected} has the digest {actual}: its bytes are not those that were meant")]
+    #[error("digest mismatch: expected {expected}, got {actual}")]
     WrongDigest {
         /// By the descriptor.
         expected: Digest,
@@ -50,7 +50,7 @@ pub enum SourceError {
         actual: Digest,
     },
     /// More or fewer bytes than a descriptor says.
-    #[error("blob {digest} has {actual} bytes, and its descriptor says {expected}")]
+    #[error("size mismatch for blob {digest}: expected {expected} bytes, got {actual}")]
     WrongSize {
         /// The blob.
         digest: Digest,

@@ -206,7 +206,7 @@ fn hostile_bases_are_refused_before_writing() {
         ("its diff id is", &|_, c| c["rootfs"]["diff_ids"][0] = json!(zeros)),
         ("2 diff ids for the 1 layers", &|_, c| c["rootfs"]["diff_ids"] = json!([zeros, zeros])),
         ("0 diff ids for the 1 layers", &|_, c| c["rootfs"]["diff_ids"] = Value::Null),
-        ("bytes, and its descriptor says", &|m, _| m["layers"][0]["size"] = json!(12)),
+        ("size mismatch for blob", &|m, _| m["layers"][0]["size"] = json!(12)),
         ("to be fetched from `http://169.254.169.254/`", &|m, _| {
             m["layers"][0]["urls"] = json!(["http://169.254.169.254/"]);
         }),

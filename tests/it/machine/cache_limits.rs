@@ -107,7 +107,9 @@ fn cache_relative_path_works_and_may_be_full() {
     };
     let full = "mount -t tmpfs -o mode=755,size=64k cooper \"$1\" || exit 9; shift; exec \"$@\"";
     let warnings = events(&built(&with_mount(full, &cache)), "warning");
-    assert!(warnings.iter().any(|warning| warning.to_string().contains("no room for the cache")));
+    assert!(
+        warnings.iter().any(|warning| warning.to_string().contains("no space left for the cache"))
+    );
     built(&[]);
     assert_eq!(fs::read_dir(sandbox.cache_path("layers")).unwrap().count(), 3);
 }

@@ -101,7 +101,7 @@ fn network_fault_cases() -> Vec<Case> {
         Case {
             name: "no response",
             rule: |request, _| fault_if(request.is("PUT", "/uploads/"), Fault::Swallow),
-            outcome: Outcome::Failure("sent nothing for"),
+            outcome: Outcome::Failure("timeout: no data from"),
             max_requests: ("PUT", "/uploads/", 12),
         },
         Case {

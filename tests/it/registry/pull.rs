@@ -65,7 +65,7 @@ fn pull_each_fault_is_a_bounded_error() {
             "stall",
             |request, _| fault_if(is_large_blob(request), Fault::Stall(1000)),
             2,
-            "sent nothing for",
+            "timeout: no data from",
         ),
         ("drip", |request, _| fault_if(is_large_blob(request), Fault::Drip), 2, "moved less than"),
         (
@@ -78,7 +78,7 @@ fn pull_each_fault_is_a_bounded_error() {
             "longer",
             |request, _| fault_if(is_large_blob(request), Fault::Resize(5000)),
             1,
-            "its descriptor says",
+            "size mismatch for blob",
         ),
         (
             "wrong manifest",

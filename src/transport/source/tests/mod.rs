@@ -292,9 +292,9 @@ fn bytes_that_are_not_those_of_their_descriptor_never_pass() {
     };
     assert_eq!(read(&memory, &good).unwrap(), b"honest bytes");
     for (bytes, expected) in [
-        (b"honest bytez".as_slice(), "has the digest"),
-        (b"honest byte", "has 11 bytes"),
-        (b"honest bytes!", "has 13 bytes"),
+        (b"honest bytez".as_slice(), "digest mismatch"),
+        (b"honest byte", "expected 12 bytes, got 11"),
+        (b"honest bytes!", "expected 12 bytes, got 13"),
     ] {
         memory.blobs.insert(good.digest, bytes.to_vec());
         let error = read(&memory, &good).unwrap_err().to_string();
