@@ -1,4 +1,7 @@
-//! Writes that leave a whole file or none.
+//! Atomic writes: a file appears complete, by a rename, or not at all.
+//!
+//! The temporary files of [`AtomicFile`] are locked while a process writes them. Those of killed
+//! processes have no lock, and the next write to the same directory removes them.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -15,16 +18,16 @@ use super::{
     sync, sync_dir,
 };
 
-/// How the names of temporary files start.
 const TEMP_PREFIX: &str = ".cooper-";
-/// And how they end: whatever else starts so may be somebody's own.
+/// Without a suffix, `remove_stale_temps` could remove a user's own `.cooper-notes`.
 const TEMP_SUFFIX: &str = ".tmp";
 const TEMP_NAMES: (&str, &str) = (TEMP_PREFIX, TEMP_SUFFIX);
 
-/// A new file beside its final path. It becomes visible only by [`AtomicFile::commit`]; dropped
-/// before, nothing is left. What takes bytes as they come, such as `/dev/null`, a terminal or a
-/// named pipe, is never replaced: the bytes go straight into it. So do they into what a process has
-/// open ([`FdPath`]). A disk is refused.
+/// A new file in the directory of its final path. [`AtomicFile::commit`] gives it that path; a drop
+/// before that removes it.
+///
+/// A path that names a device, a terminal, a named pipe or an open file of a process ([`FdPath`]) is
+/// never replaced: the bytes are written to it directly. A block device is refused.
 #[derive(Debug)]
 pub struct AtomicFile {
     bytes: Bytes,
@@ -33,15 +36,15 @@ pub struct AtomicFile {
 
 #[derive(Debug)]
 enum Bytes {
-    Beside(TempFile),
-    Through(File),
+    Temp(TempFile),
+    Direct(File),
 }
 
 impl AtomicFile {
     /// Creates the temporary file in the directory of `path`, so that the rename stays on one
     /// file system.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        // Links are followed: a pipe or a terminal loses nothing.
+        // Symbolic links are followed, so that a link to a pipe is written to and not replaced.
         let kind = fs::metadata(path).map(|meta| meta.file_type());
         if kind.as_ref().is_ok_and(FileTypeExt::is_block_device) {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "it is a disk");
@@ -49,63 +52,62 @@ impl AtomicFile {
         }
         let through = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
         let bytes = if let Some(opened) = FdPath::at(path) {
-            Bytes::Through(opened.open(path).context(FileOp::Open, path)?)
+            Bytes::Direct(opened.open(path).context(FileOp::Open, path)?)
         } else if through {
-            Bytes::Through(File::options().write(true).open(path).context(FileOp::Open, path)?)
+            Bytes::Direct(File::options().write(true).open(path).context(FileOp::Open, path)?)
         } else {
             let made = temp_in_same_dir(path, |dir| TempFile::create(dir, TEMP_NAMES));
-            Bytes::Beside(made.context(FileOp::CreateTempNextTo, path)?)
+            Bytes::Temp(made.context(FileOp::CreateTempNextTo, path)?)
         };
         Ok(Self { bytes, path: path.into() })
     }
 
-    /// As [`create`](AtomicFile::create), but another name of a regular file that is there already,
-    /// on the same file system. It is not to be written to.
+    /// Creates a hard link to the regular file `from`, on the same file system, instead of a new
+    /// file. The caller must not write to it.
     pub fn link(from: &Path, path: &Path) -> Result<Self, FileError> {
         let made =
             temp_in_same_dir(path, |dir| TempFile::make(dir, TEMP_NAMES, |to| hard_link(from, to)));
-        Ok(Self { bytes: Bytes::Beside(made.context(FileOp::HardLink, path)?), path: path.into() })
+        Ok(Self { bytes: Bytes::Temp(made.context(FileOp::HardLink, path)?), path: path.into() })
     }
 
-    /// The file to write to.
+    /// Returns the file to write to.
     pub fn file(&mut self) -> &mut File {
         match &mut self.bytes {
-            Bytes::Beside(temp) => temp.file_mut(),
-            Bytes::Through(file) => file,
+            Bytes::Temp(temp) => temp.file_mut(),
+            Bytes::Direct(file) => file,
         }
     }
 
-    /// Writes to the file from its start; for what is large.
+    /// Returns a writer for large content; see [`WritebackWriter`].
     pub fn writer(&mut self) -> WritebackWriter<'_> {
         WritebackWriter::new(self.file())
     }
 
-    /// Makes the bytes durable, then gives them their name, replacing what had it.
+    /// Makes the bytes durable and renames the file to its path, replacing an existing file.
     pub fn commit(self) -> Result<(), FileError> {
-        let named =
-            matches!(self.bytes, Bytes::Beside(_)).then(|| parent(&self.path).to_path_buf());
+        let named = matches!(self.bytes, Bytes::Temp(_)).then(|| parent(&self.path).to_path_buf());
         self.commit_without_dir_sync()?;
         named.map_or(Ok(()), |dir| sync_dir(&dir))
     }
 
-    /// As [`commit`](AtomicFile::commit), but the name is durable only after [`sync_dir`]: one
-    /// call for many files.
+    /// Does the same as [`commit`](AtomicFile::commit) without a sync of the directory. The caller
+    /// calls [`sync_dir`] once for many files.
     pub fn commit_without_dir_sync(self) -> Result<(), FileError> {
-        let Bytes::Beside(temp) = &self.bytes else { return Ok(()) };
+        let Bytes::Temp(temp) = &self.bytes else { return Ok(()) };
         sync(temp.file()).context(FileOp::Sync, &self.path)?;
-        // Where the path is a name of the same file already, this does nothing and leaves both
-        // names; the temporary one goes when it is dropped.
+        // A rename between two links to one file does nothing; the drop of `self` then removes the
+        // temporary name.
         fs::rename(temp.path(), &self.path).context(FileOp::Rename, &self.path)
     }
 }
 
-/// A temporary file in the folder of a path, where those that killed processes left go.
+/// Creates a temporary file in the directory of a path, and removes stale ones there.
 fn temp_in_same_dir(
     path: &Path,
     make: impl Fn(&Path) -> io::Result<TempFile>,
 ) -> io::Result<TempFile> {
     let dir = parent(path);
-    sweep_once(dir);
+    remove_stale_temps_once(dir);
     loop {
         let temp = make(dir)?;
         if is_held(&temp)? {
@@ -114,7 +116,7 @@ fn temp_in_same_dir(
     }
 }
 
-/// Another name of a file, opened for reading. A symbolic link would get one as it is.
+/// Creates a hard link and opens it for reading. A link to a symbolic link is refused.
 fn hard_link(from: &Path, to: &Path) -> io::Result<File> {
     fs::hard_link(from, to)?;
     let opened = match fs::symlink_metadata(to).map(|meta| meta.is_file()) {
@@ -127,56 +129,57 @@ fn hard_link(from: &Path, to: &Path) -> io::Result<File> {
     })
 }
 
-/// Locks a file that is to be written, which says that its process lives; false if another process
-/// removed it before. Shared, as a link is the same file as other links.
+/// Locks a temporary file, so that no other process takes it for stale. Returns false if another
+/// process removed it before the lock. The lock is shared because a hard link has the lock of
+/// every other link to the file.
 fn is_held(temp: &TempFile) -> io::Result<bool> {
     super::lock(temp.file(), temp.path(), LockMode::Shared).map_err(|error| error.source)?;
     super::has_name(temp.file(), temp.path())
 }
 
-/// As [`remove_stale_temps`], and reads the folder once.
-fn sweep_once(dir: &Path) {
-    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    if SWEPT.lock().is_ok_and(|mut swept| swept.insert(dir.into())) {
+/// Calls [`remove_stale_temps`] for a directory, once in a process.
+fn remove_stale_temps_once(dir: &Path) {
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if DONE.lock().is_ok_and(|mut done| done.insert(dir.into())) {
         remove_stale_temps(dir);
     }
 }
 
-/// Whether a file is called as those are that are being written.
+/// Returns true if a name is that of a temporary file of [`AtomicFile`].
 pub fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(TEMP_PREFIX.as_bytes()) && name.ends_with(TEMP_SUFFIX.as_bytes())
 }
 
-/// Removes what killed processes of this user left in a folder.
+/// Removes the temporary files of this user's killed processes from a directory.
 pub fn remove_stale_temps(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if is_temporary(&entry.file_name()) {
-            // What stays is in nobody's way.
-            let _ = remove_if_left(&entry.path());
+            // A stale file that cannot be removed does no harm.
+            let _ = remove_if_stale(&entry.path());
         }
     }
 }
 
-/// Removes a temporary file that no process holds.
-fn remove_if_left(path: &Path) -> io::Result<()> {
+/// Removes a temporary file that no process has locked.
+fn remove_if_stale(path: &Path) -> io::Result<()> {
     let user = rustix::process::geteuid().as_raw();
     let is_ours = |meta: fs::Metadata| meta.is_file() && meta.uid() == user;
     if !is_ours(fs::symlink_metadata(path)?) {
         return Ok(());
     }
-    // Whatever has taken its place since is neither followed nor waited for.
+    // Another file may have this name by now: do not follow a link, do not wait at a FIFO.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = File::options().read(true).write(true).custom_flags(flags).open(path)?;
-    let is_left = is_ours(file.metadata()?) && super::try_lock(&file)? == TryLock::Locked;
-    if is_left && super::has_name(&file, path)? {
+    let is_stale = is_ours(file.metadata()?) && super::try_lock(&file)? == TryLock::Locked;
+    if is_stale && super::has_name(&file, path)? {
         fs::remove_file(path)?;
     }
     Ok(())
 }
 
-/// Writes a whole file or none.
+/// Writes a file atomically.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = AtomicFile::create(path)?;
     file.file().write_all(bytes).context(FileOp::Write, path)?;
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_uncommitted_file_leaves_nothing_behind() {
+    fn atomic_file_dropped_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("half");
         let mut file = AtomicFile::create(&path).unwrap();
@@ -197,7 +200,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
-    /// As a process that was killed leaves a file.
+    /// Creates a file that no process has locked, as a killed process leaves it.
     fn left(dir: &Path, name: &str) -> PathBuf {
         let path = dir.join(name);
         File::create(&path).unwrap().write_all(b"half").unwrap();
@@ -205,8 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_goes_when_the_next_file_is_made_there() {
-        // fault 105
+    fn stale_temp_is_removed_by_the_next_write() {
         let dir = tempfile::tempdir().unwrap();
         for link in [false, true] {
             let dir = dir.path().join(format!("{link}"));
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lives_and_what_is_none_of_ours_is_not_swept_away() {
+    fn live_and_foreign_files_are_not_removed_as_stale() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let from = left(dir, "from");
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_replaces_what_had_it_even_where_that_is_the_same_file() {
+    fn hard_link_replaces_another_file_or_a_link_to_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         fs::File::create(&from).unwrap().write_all(b"bytes").unwrap();
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_gets_no_other_name() {
+    fn hard_link_to_a_symbolic_link_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         std::os::unix::fs::symlink("/etc/hostname", &from).unwrap();
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_or_a_device_is_written_to_and_never_replaced() {
+    fn pipe_is_written_to_and_not_replaced() {
         use std::io::Read;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipe");
@@ -282,12 +284,12 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_is_refused_through_a_link_too() {
+    fn block_device_is_refused_also_through_a_link() {
         let disk = fs::read_dir("/dev").unwrap().map(|entry| entry.unwrap().path());
         let is_disk = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|meta| meta.file_type().is_block_device())
         };
-        // A container may have none.
+        // A container may have no block device.
         let Some(disk) = disk.into_iter().find(is_disk) else { return };
         let dir = tempfile::tempdir().unwrap();
         let link = dir.path().join("link");

@@ -1,15 +1,15 @@
-//! Paths that are other names of what a process has open: `/dev/stdout`, `/dev/fd/3`.
+//! Paths that name open files of a process: `/dev/stdout`, `/dev/fd/3`.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// As many links as the kernel follows.
-const LINKS: usize = 40;
+/// The number of links that the kernel follows in one path.
+const MAX_LINKS: usize = 40;
 
-/// What a process has open. Whoever opened it decides where the next byte goes, so it is written
-/// to where it stands and never replaced, a regular file neither.
+/// An open file of a process. The process that opened it decides the position of the next byte,
+/// so cooper appends to it and never replaces it, even if it is a regular file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FdPath {
     /// This process's standard output.
@@ -21,10 +21,10 @@ pub enum FdPath {
 }
 
 impl FdPath {
-    /// What a path leads to; none where that is a file by its own name, or nothing.
+    /// Resolves a path. Returns `None` if it does not lead to an open file of a process.
     pub fn at(path: &Path) -> Option<Self> {
         let mut path = path.to_path_buf();
-        for _ in 0..LINKS {
+        for _ in 0..MAX_LINKS {
             let name = path.file_name()?;
             let dir = fs::canonicalize(super::parent(&path)).ok()?;
             if dir == Path::new("/dev/fd") || dir.starts_with("/proc") && dir.ends_with("fd") {
@@ -40,12 +40,12 @@ impl FdPath {
         None
     }
 
-    /// Opens it for writing behind what is there.
+    /// Opens it for appending.
     pub(super) fn open(self, path: &Path) -> io::Result<File> {
         match self {
             Self::Stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from),
             Self::Stderr => io::stderr().as_fd().try_clone_to_owned().map(File::from),
-            // To open a file by such a name is to begin at its start.
+            // Opening such a path gives a new offset, which starts at 0.
             Self::Other => File::options().append(true).open(path),
         }
     }
@@ -61,26 +61,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn standard_output_has_many_names() {
+    fn fd_path_recognizes_every_name_of_standard_output() {
         let dir = tempfile::tempdir().unwrap();
-        let (link, folder) = (dir.path().join("stdout"), dir.path().join("fd"));
+        let (link, fd_dir) = (dir.path().join("stdout"), dir.path().join("fd"));
         symlink("/proc/self/fd/1", &link).unwrap();
-        symlink("/proc/self/fd", &folder).unwrap();
+        symlink("/proc/self/fd", &fd_dir).unwrap();
         let (file, around) = (dir.path().join("file"), dir.path().join("around"));
         write_atomically(&file, b"").unwrap();
         symlink(&around, &around).unwrap();
-        for path in [&link, &folder.join("1"), Path::new("/proc/thread-self/fd/1")] {
+        for path in [&link, &fd_dir.join("1"), Path::new("/proc/thread-self/fd/1")] {
             assert_eq!(FdPath::at(path), Some(FdPath::Stdout), "{}", path.display());
         }
-        assert_eq!(FdPath::at(&folder.join("2")), Some(FdPath::Stderr));
-        assert_eq!(FdPath::at(&folder.join("0")), Some(FdPath::Other));
+        assert_eq!(FdPath::at(&fd_dir.join("2")), Some(FdPath::Stderr));
+        assert_eq!(FdPath::at(&fd_dir.join("0")), Some(FdPath::Other));
         for path in [&file, &around, Path::new("/dev/null"), Path::new("/proc/version")] {
             assert_eq!(FdPath::at(path), None, "{}", path.display());
         }
     }
 
     #[test]
-    fn an_open_file_is_written_to_behind_what_is_there() {
+    fn open_file_is_appended_to() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let mut file = File::create(&path).unwrap();

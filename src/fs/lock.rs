@@ -49,8 +49,8 @@ pub fn set_lock_wait(wait: LockWait) {
     let _ = WAIT.set(wait);
 }
 
-/// Waits for a lock that lasts as long as the file is open. A file system that knows no locks
-/// has at most one user at a time, or users who take care of that themselves.
+/// Waits for a lock that lasts as long as the file is open. On a file system without locks it
+/// returns immediately: the users of such a file system must not run two processes at a time.
 pub fn lock(file: &File, path: &Path, kind: LockMode) -> Result<(), FileError> {
     wait_for(file, path, kind, WAIT.get()).context(FileOp::Lock, path)
 }
@@ -105,18 +105,18 @@ fn block(file: &File, kind: LockMode) -> io::Result<()> {
     }
 }
 
-/// What became of a lock that was not waited for.
+/// The result of an attempt to lock without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryLock {
-    /// It is held.
+    /// This process holds the lock.
     Locked,
     /// Another process, or another handle of this one, has the file locked.
     InUse,
-    /// The file system knows no locks; [`lock()`] says what that means.
+    /// The file system has no locks; see [`lock()`].
     Unknown,
 }
 
-/// Locks a file alone, unless it is locked already. Waits for nothing.
+/// Locks a file exclusively, unless it is locked already. Does not wait.
 pub fn try_lock(file: &File) -> io::Result<TryLock> {
     try_kind(file, LockMode::Exclusive)
 }
@@ -139,8 +139,8 @@ fn try_kind(file: &File, kind: LockMode) -> io::Result<TryLock> {
     }
 }
 
-/// Whether an open file has that name still: who locks a file that others may remove asks that
-/// afterwards.
+/// Returns true if the path still names the open file. Call it after locking a file that other
+/// processes may remove.
 pub fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     let there = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

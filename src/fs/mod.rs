@@ -1,4 +1,7 @@
-//! File system calls whose errors name the path, and writes that leave a whole file or none.
+//! File system calls whose errors name the path, atomic writes, locks and temporary files.
+//!
+//! [`FileError`] names the operation and the path. [`AtomicFile`] replaces a file by a rename,
+//! [`lock`] waits for other processes, and [`TempPath`] is removed on drop and on a signal.
 
 mod atomic;
 mod error;
@@ -24,7 +27,7 @@ pub use temp::{
 };
 pub use writeback::WritebackWriter;
 
-/// Opens a regular file for reading. Anything else is refused at once: opening a FIFO would
+/// Opens a regular file for reading. Returns an error for everything else: opening a FIFO would
 /// block, and a device has no end.
 pub fn open(path: &Path) -> Result<File, FileError> {
     let meta = fs::metadata(path).context(FileOp::Read, path)?;
@@ -35,14 +38,14 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     File::open(path).context(FileOp::Open, path)
 }
 
-/// Reads a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes; a larger one is an error.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let file = open(path)?;
     let too_large = || {
         let why = format!("it is larger than {limit} bytes, the most that cooper takes here");
         Err(io::Error::new(io::ErrorKind::FileTooLarge, why)).context(FileOp::Read, path)
     };
-    // What is too large now is not read at all; what grows is read no further than the limit.
+    // The file may grow while it is read, so the limit is checked again afterwards.
     if file.metadata().context(FileOp::Read, path)?.len() > limit {
         return too_large();
     }
@@ -51,29 +54,29 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > limit { too_large() } else { Ok(bytes) }
 }
 
-/// Which file it is and when it was written to last: as long as that is the same, so are the bytes.
+/// The inode, size and modification time of a file. As long as they are the same, so are the bytes.
 ///
-/// The change time would say more, but it also moves when a name of the file comes or goes, and a
-/// blob gets and loses names with the layouts that share it. Whoever writes to the file moves its
-/// modification time; only its owner can set that back.
+/// The change time (`ctime`) is left out: it also moves when a hard link is added or removed, and
+/// layouts link to the blobs of a cache. A write moves the modification time, and only the owner
+/// of the file can set it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
-    /// Its number in its file system.
+    /// The inode number.
     pub inode: u64,
-    /// Its size.
+    /// The size in bytes.
     pub size: u64,
-    /// When it was written to last, in seconds since 1970 and nanoseconds.
+    /// The modification time: seconds since 1970, and nanoseconds.
     pub mtime: (i64, i64),
 }
 
 impl FileStamp {
-    /// How it looked when this was asked.
+    /// Takes the stamp from a file's metadata.
     pub fn of(meta: &fs::Metadata) -> Self {
         Self { inode: meta.ino(), size: meta.len(), mtime: (meta.mtime(), meta.mtime_nsec()) }
     }
 }
 
-/// The folder that a name is in.
+/// Returns the directory of a path; `.` for a bare name.
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -81,12 +84,12 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// A rename is durable only when its directory is.
+/// Makes the names in a directory durable, as after a rename.
 pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir).and_then(|dir| sync(&dir)).context(FileOp::Sync, dir)
 }
 
-/// Makes a file's bytes durable, where the file system knows how to.
+/// Makes a file's bytes durable; does nothing on a file system without `fsync`.
 fn sync(file: &File) -> io::Result<()> {
     use rustix::io::Errno;
     let unknown = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP].map(Errno::raw_os_error);
@@ -101,8 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_and_a_device_are_refused_before_reading() {
-        // fault 20
+    fn read_directory_or_device_is_refused() {
         for path in ["/", "/dev/zero"] {
             let error = read(Path::new(path), 10).unwrap_err();
             assert_eq!(error.to_string(), format!("failed to read `{path}`"));
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_over_the_limit_is_refused() {
+    fn read_file_over_the_limit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("big");
         write_atomically(&path, b"0123456789a").unwrap();

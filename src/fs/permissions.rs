@@ -1,30 +1,29 @@
-//! Who may change a file.
+//! A check that only the user who runs cooper, or root, can change a file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// Why somebody besides the user who runs cooper and root can change a file, or what is in a
-/// folder.
+/// The reason why another user can change a file or the entries of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnsafePermissions {
-    /// Its owner can.
+    /// The owner is another user.
     #[error("belongs to user {owner}, not to user {user} who runs cooper")]
     Foreign {
-        /// Whose it is.
+        /// The owner.
         owner: u32,
-        /// Who runs this.
+        /// The user who runs cooper.
         user: u32,
     },
-    /// Its group can, or everybody; whom an access control list names counts as the group.
+    /// The group or all users can write. Users of an access control list count as the group.
     #[error("can be written by other users (mode {mode:04o}); use `chmod -R go-w`")]
     Writable {
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
     },
 }
 
 impl UnsafePermissions {
-    /// None where nobody else can.
+    /// Returns `None` if no other user can change the file.
     pub fn of(meta: &Metadata) -> Option<Self> {
         let user = rustix::process::geteuid().as_raw();
         let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
@@ -43,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_the_users_or_roots_and_nobody_elses_to_write_is_not_exposed() {
+    fn permissions_are_safe_if_only_the_user_or_root_can_write() {
         let file = tempfile::tempfile().unwrap();
         let exposed = |mode| {
             file.set_permissions(Permissions::from_mode(mode)).unwrap();

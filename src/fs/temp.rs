@@ -1,4 +1,7 @@
-//! Files and folders that are gone when the process ends, however it does.
+//! Temporary files and directories that are removed on drop and on a signal.
+//!
+//! [`TempPath`] registers a path, [`remove_temp_paths`] removes all registered paths when a signal
+//! ends the process, and [`TempFile`] and [`TempDir`] are built on both.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -11,22 +14,22 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::{Context, FileError, FileOp};
 
-/// The mode of what is written, whatever the umask: another user may have to load the image.
+/// The mode of written files, independent of the umask: another user may have to load the image.
 pub const MODE: u32 = 0o644;
 
-/// Temporary files that are being written, so that a signal can remove them.
+/// The paths that a signal removes.
 static TEMP_PATHS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Removes every temporary file of this process, for a signal that ends it; nothing can be
-/// committed afterwards. Waits for one that is just being made.
+/// Removes every temporary path of this process, for a signal that ends it. Waits for a path that
+/// is being created. Nothing can be committed afterwards.
 pub fn remove_temp_paths() {
     if let Ok(unfinished) = TEMP_PATHS.lock() {
         remove_all(unfinished);
     }
 }
 
-/// As [`remove_temp_paths`], for a thread that panics: it may be the very one that is just making a
-/// file, so nothing is waited for. What stays goes when the next file is made there.
+/// Does the same as [`remove_temp_paths`] without waiting, for a thread that panics: it may hold
+/// the lock itself. Files that stay are removed by the next write to their directory.
 pub fn remove_temp_paths_without_waiting() {
     if let Ok(unfinished) = TEMP_PATHS.try_lock() {
         remove_all(unfinished);
@@ -35,49 +38,49 @@ pub fn remove_temp_paths_without_waiting() {
 
 fn remove_all(unfinished: MutexGuard<'_, BTreeSet<PathBuf>>) {
     for path in unfinished.iter() {
-        // The process is ending; what cannot be removed stays.
+        // The process ends; there is no use for an error.
         let _ = match path.is_dir() {
             true => fs::remove_dir_all(path),
             false => fs::remove_file(path),
         };
     }
-    // What is undone is complete: nothing gets its name any more.
+    // Nothing can be committed any more, so the work to undo cannot grow.
     let undone: Vec<_> =
         UNDONE.try_lock().iter().flat_map(|all| all.iter().filter_map(Weak::upgrade)).collect();
     undone.iter().for_each(|work| work.undo());
-    // Never unlocked again: who is about to rename a file waits until the process is gone.
+    // Never unlocked again: a thread that is about to rename a file waits until the process ends.
     std::mem::forget(unfinished);
 }
 
-/// What a signal undoes besides.
+/// The work that a signal undoes in addition.
 static UNDONE: Mutex<Vec<Weak<dyn Undo>>> = Mutex::new(Vec::new());
 
-/// Work that leaves more than a temporary file behind when the process ends in the middle of it.
+/// Work that leaves more than temporary files if the process ends in the middle of it.
 pub trait Undo: Send + Sync {
-    /// Takes away what it can without waiting for anybody.
+    /// Removes what it can without waiting for a lock.
     fn undo(&self);
 }
 
-/// Has a signal undo some work, for as long as that lives.
+/// Registers work that a signal undoes, until the work is dropped.
 pub fn undo_at_a_signal(work: &Arc<dyn Undo>) {
     let mut undone = UNDONE.lock().unwrap_or_else(PoisonError::into_inner);
     undone.retain(|work| work.strong_count() > 0);
     undone.push(Arc::downgrade(work));
 }
 
-/// Does what must be known to [`remove_temp_paths`]: it is done before that, or never. Within it no
-/// file is to be made by this module.
+/// Runs `work` completely before [`remove_temp_paths`], or not at all. `work` must not create
+/// temporary paths: that would deadlock.
 pub fn before_the_end<T>(work: impl FnOnce() -> T) -> T {
     let _temp_path = TEMP_PATHS.lock();
     work()
 }
 
-/// A temporary file or folder that a signal shall remove, for as long as this lives.
+/// A path that a signal removes, until this value is dropped. The drop itself removes nothing.
 #[derive(Debug)]
 pub struct TempPath(PathBuf);
 
 impl TempPath {
-    /// Makes it; no signal comes between that and its being known by its path.
+    /// Creates the file or directory and registers its path. A signal finds both done or neither.
     pub fn make<T>(
         make: impl FnOnce() -> io::Result<T>,
         path: impl FnOnce(&T) -> PathBuf,
@@ -100,17 +103,17 @@ impl Drop for TempPath {
     }
 }
 
-/// A file that has a name of its own until it gets the one that it is for. Dropped before, it is
-/// gone. No error of it says that name, which nobody has asked for.
+/// A file with a temporary name, which [`persist`](TempFile::persist) renames to its path. A drop
+/// before that removes it. Errors do not show the temporary name, which means nothing to users.
 #[derive(Debug)]
 pub struct TempFile {
-    // Dropped in this order: once the file is renamed or gone, its name means nothing.
+    // Fields are dropped in this order: the file is removed before its path is unregistered.
     file: NamedTempFile,
     _temp_path: TempPath,
 }
 
 impl TempFile {
-    /// A new file with [`MODE`], where its file system has modes.
+    /// Creates an empty file with [`MODE`], if the file system has modes.
     pub fn create(dir: &Path, (prefix, suffix): (&str, &str)) -> io::Result<Self> {
         Self::make(dir, (prefix, suffix), |path| {
             let mut options = File::options();
@@ -120,7 +123,7 @@ impl TempFile {
         })
     }
 
-    /// A file that somebody else makes under the name that they are given.
+    /// Creates a file with the function `make`, which gets the temporary path.
     pub fn make(
         dir: &Path,
         (prefix, suffix): (&str, &str),
@@ -132,28 +135,28 @@ impl TempFile {
         made.map(|(file, unfinished)| Self { file, _temp_path: unfinished })
     }
 
-    /// Where it is until then.
+    /// Returns the temporary path.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&self) -> &File {
         self.file.as_file()
     }
 
-    /// The file, to write to.
+    /// Returns the file for writing.
     pub fn file_mut(&mut self) -> &mut File {
         self.file.as_file_mut()
     }
 
-    /// Gives it its name, replacing what had it; on the same file system.
+    /// Renames the file to `path` on the same file system, replacing an existing file.
     pub fn persist(self, path: &Path) -> Result<File, FileError> {
         self.file.persist(path).map_err(|e| e.error).context(FileOp::Rename, path)
     }
 }
 
-/// A folder that goes with all that is in it, and that no other user may enter.
+/// A directory that no other user may enter. A drop removes it with its content.
 #[derive(Debug)]
 pub struct TempDir {
     path: PathBuf,
@@ -161,7 +164,7 @@ pub struct TempDir {
 }
 
 impl TempDir {
-    /// Makes it in the system's folder for such (`TMPDIR`).
+    /// Creates it in the directory for temporary files (`TMPDIR`).
     pub fn new() -> Result<Self, FileError> {
         let parent = std::env::temp_dir();
         let mut names = Builder::new();
@@ -172,7 +175,7 @@ impl TempDir {
         Ok(Self { path: made.path().into(), _temp_path: unfinished })
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -193,7 +196,7 @@ mod tests {
     const NAMES: (&str, &str) = ("before-", "-after");
 
     #[test]
-    fn a_temporary_file_has_its_mode_and_goes_unless_it_gets_a_name() {
+    fn temp_file_has_its_mode_and_is_removed_unless_persisted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("named");
         for is_kept in [false, true] {
@@ -212,9 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_about_a_temporary_file_does_not_say_its_name() {
-        // fault 104
-        let nowhere = Path::new("/nowhere");
+    fn temp_file_error_does_not_show_the_temporary_name() {
+        let nowhere = Path::new("/missing");
         let made = TempFile::make(nowhere, NAMES, |_| Err(io::ErrorKind::StorageFull.into()));
         for error in [TempFile::create(nowhere, NAMES).unwrap_err(), made.unwrap_err()] {
             assert!(!error.to_string().contains("before-"), "{error}");
@@ -222,12 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_folder_is_its_users_alone_and_goes_with_what_is_in_it() {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().to_path_buf();
+    fn temp_dir_is_private_and_removed_with_its_content() {
+        let temp = TempDir::new().unwrap();
+        let path = temp.path().to_path_buf();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
         File::create(path.join("file")).unwrap();
-        drop(folder);
+        drop(temp);
         assert!(!path.exists());
     }
 }

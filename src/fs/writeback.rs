@@ -1,31 +1,32 @@
-//! Writing that does not leave all of its waiting for the disk to the end.
+//! A writer that starts write-back early, so that the final sync does not wait for every byte.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// So many bytes make a disk work well, and are on their way while the next ones are made.
+/// Bytes between two starts of write-back: large enough for a disk, small enough to overlap with
+/// the production of the next bytes.
 const STEP: u64 = 8 << 20;
 
-/// Writes a file from its start, and has the kernel bring the bytes to the disk meanwhile. Whoever
-/// wants them durable then waits for the last ones only.
+/// Writes a file from its start, and starts write-back of every 8 MiB. A sync at the end waits for
+/// the last bytes only.
 #[derive(Debug)]
 pub struct WritebackWriter<'a> {
     file: &'a mut File,
     written: u64,
-    /// Up to where they are on their way.
+    /// The offset up to which write-back was started.
     begun: u64,
 }
 
 impl<'a> WritebackWriter<'a> {
-    /// Writes to a file that is empty.
+    /// Wraps an empty file.
     pub fn new(file: &'a mut File) -> Self {
         Self { file, written: 0, begun: 0 }
     }
 
     fn begin(&mut self) {
-        // Who says that bytes are not needed any more has them written; only what was written is
-        // forgotten, and these were not. Where the kernel does nothing, the end takes longer.
+        // DONTNEED starts write-back of dirty pages and drops clean ones; these pages are dirty. If
+        // the kernel ignores the advice, only the sync at the end takes longer.
         #[cfg(target_os = "linux")]
         let _ = rustix::fs::fadvise(
             &*self.file,
