@@ -1,4 +1,6 @@
-//! Where a layer's bytes lie, and how they are read without ever passing on wrong ones.
+//! [`Blob`]: the bytes of a layer, from a file, from store paths or from another module.
+//!
+//! A blob can be read any number of times, and every read is verified (`blob_reader.rs`).
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,8 +16,8 @@ use super::trust::{Check, Seen};
 use crate::digest::Digest;
 use crate::fs::{Context, FileError, FileOp, FileStamp};
 
-/// A layer's bytes, to be read any number of times. What is read is checked on the way: a blob
-/// that is not what its digest says ends in an error before its last byte is believed.
+/// The bytes of a layer. Every read verifies them: if they do not match the digest, the read ends
+/// with an error instead of its last bytes.
 #[derive(Debug, Clone)]
 pub struct Blob {
     digest: Digest,
@@ -25,29 +27,28 @@ pub struct Blob {
 
 #[derive(Debug, Clone)]
 enum BlobSource {
-    /// A file, and whether this process has just written and hashed it.
+    /// A file; `written` if this process wrote and hashed it.
     File { file: StoredFile, written: bool },
-    /// Bytes that another room knows how to get.
+    /// A source in another module.
     Opener(Arc<dyn BlobOpener>),
-    /// A plain tar, made anew from what is in the store; `seen` names how that looked when it was
-    /// hashed, if that is known.
+    /// A plain tar, generated from store paths; `seen` has their tree stamp.
     Tar { source: TarContent, mtime: u64, seen: Seen },
 }
 
-/// A place outside this room that holds a blob's bytes, such as a base image. What it gives is
-/// checked like all else.
+/// A source of a blob's bytes in another module, such as a layer of a base image. The bytes are
+/// hashed while they are read.
 pub trait BlobOpener: std::fmt::Debug + Send + Sync {
-    /// Reads the bytes from their start.
+    /// Opens the bytes from their start.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 }
 
 impl Blob {
-    /// A blob that lies elsewhere.
+    /// Returns a blob whose bytes come from an opener.
     pub fn from_opener(place: Arc<dyn BlobOpener>, digest: Digest, size: u64) -> Self {
         Self { digest, size, origin: BlobSource::Opener(place) }
     }
 
-    /// A file in a store; `written` if this process has just written and hashed it.
+    /// Returns a blob in a cache file; `written` if this process wrote and hashed it.
     pub(super) fn from_file(file: StoredFile, digest: Digest, size: u64, written: bool) -> Self {
         Self { digest, size, origin: BlobSource::File { file, written } }
     }
@@ -62,12 +63,12 @@ impl Blob {
         Self { digest, size, origin: BlobSource::Tar { source, mtime, seen } }
     }
 
-    /// The file that holds the bytes, if one does.
+    /// Returns the path of the file that holds the bytes, if there is one.
     pub fn path(&self) -> Option<&Path> {
         self.file().map(|file| &*file.path)
     }
 
-    /// How that file looked when it was last known to hold the right bytes.
+    /// Returns the stamp of that file at the time when its bytes were last known to be correct.
     pub fn look(&self) -> Option<FileStamp> {
         self.file().map(|file| file.look)
     }
@@ -79,18 +80,18 @@ impl Blob {
         }
     }
 
-    /// Starts to read. A wrong byte, or too few or too many, are an error at the end.
+    /// Opens the blob for reading. A wrong byte or a wrong size is an error at the end of the read.
     pub fn open(&self) -> Result<Box<dyn Read + Send>, LayerError> {
         Ok(Box::new(self.reader()?))
     }
 
-    /// Writes the bytes to `to`. Hashing, where it has to be done, goes on while the writer waits
-    /// for its sink; where it does not, nobody reads what goes from a large file into a pipe.
+    /// Writes the bytes to `to`. Bytes that must be hashed are hashed on a second thread; others go
+    /// from large files into a pipe with `splice(2)`.
     pub fn write_to(&self, to: &mut dyn Sink) -> Result<(), LayerError> {
         self.reader()?.write_to(to)
     }
 
-    /// As [`write_to`](Blob::write_to), into a file. The kernel copies what this process wrote.
+    /// Writes the bytes to a file. The kernel copies a blob that this process wrote.
     pub(super) fn copy_to(&self, to: &mut File) -> Result<(), LayerError> {
         self.reader()?.copy_to(to)
     }
@@ -111,7 +112,7 @@ impl Blob {
                 let failed = |_: &FileError| record.iter().for_each(|record| record.forget());
                 let file = crate::fs::open(path).inspect_err(failed)?;
                 check = Check::Bytes(Box::default(), record.clone());
-                // Another process may have put the same blob in its place.
+                // Another process may have replaced the file by the same blob.
                 if *written && *look == FileStamp::of(&file.metadata().context(FileOp::Read, path)?)
                 {
                     check = Check::Written(*look);

@@ -1,4 +1,4 @@
-//! Reading a blob's bytes, checked on the way.
+//! [`BlobReader`]: reads the bytes of a blob and verifies them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,12 +14,12 @@ use crate::digest::Digest;
 use crate::fs::{FileError, FileOp, FileStamp};
 
 const BUFFER: usize = 512 << 10;
-/// Blocks that are read before they can be written.
-const AHEAD: usize = 4;
+/// Maximum number of blocks that are read ahead of the writer.
+const MAX_BLOCKS_AHEAD: usize = 4;
 
-/// A file of so many bytes goes into a pipe unread. A smaller one is read and written: passing it
-/// on takes two more calls, because the header before it has to be written first, and slots of the
-/// pipe that are not filled. Measured from 8 to 256 KiB, this is the best by a little.
+/// Smallest file that is spliced into a pipe. Splicing costs two more system calls, because the
+/// header before the file must be written first, and it leaves slots of the pipe partly filled.
+/// Of the values from 8 to 256 KiB, this one measured best by a small margin.
 const MIN_SPLICE_BYTES: u64 = 64 << 10;
 
 pub(super) enum Bytes {
@@ -28,7 +28,7 @@ pub(super) enum Bytes {
     Tar(Box<TarReader>),
 }
 
-/// Checks what is read, at the end.
+/// Reads a blob and verifies its bytes at the end.
 pub(super) struct BlobReader {
     pub(super) bytes: Bytes,
     pub(super) name: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub(super) struct BlobReader {
 }
 
 impl BlobReader {
-    /// Writes all bytes to `to`, and hashes them on a thread of its own where they have to be.
+    /// Writes all bytes to `to`; hashes them on a second thread if they must be hashed.
     pub(super) fn write_to(mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
         if !matches!(self.check, Check::Bytes(..)) {
             return self.splice_to(to);
@@ -46,8 +46,8 @@ impl BlobReader {
         if self.left <= BUFFER as u64 {
             return self.copy_hashed(to);
         }
-        let (filled, blocks) = sync_channel::<Result<Vec<u8>, LayerError>>(AHEAD);
-        let (emptied, spare) = sync_channel::<Vec<u8>>(AHEAD + 2);
+        let (filled, blocks) = sync_channel::<Result<Vec<u8>, LayerError>>(MAX_BLOCKS_AHEAD);
+        let (emptied, spare) = sync_channel::<Vec<u8>>(MAX_BLOCKS_AHEAD + 2);
         let has_thread = std::thread::scope(|scope| -> Result<bool, LayerError> {
             let reader = &mut self;
             let read = move || read_ahead(reader, &filled, &spare);
@@ -57,7 +57,7 @@ impl BlobReader {
             for block in blocks {
                 let block = block?;
                 to.write_all(&block).map_err(LayerError::Sink)?;
-                // The reader may be done and gone.
+                // Fails if the reader has finished, which needs no more buffers.
                 let _ = emptied.send(block);
             }
             Ok(true)
@@ -65,7 +65,7 @@ impl BlobReader {
         if has_thread { Ok(()) } else { self.copy_hashed(to) }
     }
 
-    /// As [`write_to`](BlobReader::write_to), into a file. The kernel copies what this process wrote.
+    /// Writes all bytes to a file. The kernel copies a file that this process wrote.
     pub(super) fn copy_to(mut self, to: &mut File) -> Result<(), LayerError> {
         let (Check::Written(_), Bytes::File(from)) = (&self.check, &mut self.bytes) else {
             return self.write_to(to);
@@ -90,7 +90,7 @@ impl BlobReader {
         }
     }
 
-    /// Reads and writes in turns.
+    /// Reads, hashes and writes on one thread.
     fn copy_hashed(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
         let mut buf = self.buffer();
         loop {
@@ -102,16 +102,16 @@ impl BlobReader {
         }
     }
 
-    /// Room for all that is left, or for a part of it.
+    /// Returns a buffer for the remaining bytes, or for a part of them.
     fn buffer(&self) -> Vec<u8> {
         vec![0; usize::try_from(self.left).map_or(BUFFER, |left| left.clamp(1, BUFFER))]
     }
 
-    /// Writes what needs no hashing; large files go into a pipe unread.
+    /// Writes bytes that need no hashing; splices large files into a pipe.
     ///
-    /// Such bytes may still change while they lie there. So none of the last ones, as many as the
-    /// pipe holds, goes unread: when those are written all others have been taken out, and the
-    /// files that they came from are looked at once more.
+    /// Spliced bytes can still change while they are in the pipe. So the last bytes, as many as the
+    /// pipe holds, are written instead: after that write the receiver has read every spliced byte,
+    /// and the stamps of the spliced files are compared once more.
     fn splice_to(&mut self, to: &mut dyn Sink) -> Result<(), LayerError> {
         let mut buf = self.buffer();
         let mut unread = false;
@@ -144,7 +144,7 @@ impl BlobReader {
         }
         match unread && !self.is_right() {
             true => Err(self.wrong()),
-            // The last bytes were read, and that is checked.
+            // `pull_before` has verified the end.
             false => Ok(()),
         }
     }
@@ -153,7 +153,7 @@ impl BlobReader {
         self.pull_before(buf, u64::MAX)
     }
 
-    /// The next bytes, without those of a large file behind others.
+    /// Reads the next bytes; stops before a file of at least `large` bytes.
     fn pull_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
         let count = match &mut self.bytes {
             Bytes::Tar(reader) => reader.fill_before(buf, large)?,
@@ -217,7 +217,7 @@ impl Read for BlobReader {
     }
 }
 
-/// Sends block after block until the end, the first error, or until nobody listens.
+/// Sends blocks until the end, the first error, or until the receiver is dropped.
 fn read_ahead(
     reader: &mut BlobReader,
     filled: &SyncSender<Result<Vec<u8>, LayerError>>,

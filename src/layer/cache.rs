@@ -1,4 +1,4 @@
-//! What building layers asks of the place where they are kept.
+//! The [`LayerCache`] trait: where layers are stored and looked up.
 
 use std::fmt;
 
@@ -9,66 +9,64 @@ use super::trust::Before;
 use crate::digest::{DiffId, Digest};
 use crate::fs::FileError;
 
-/// What is known of a layer once it was made.
+/// The digests and sizes of a built layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerRecord {
-    /// Names the blob.
+    /// The digest of the blob.
     pub digest: Digest,
-    /// Names the tar.
+    /// The diff id of the tar.
     pub diff_id: DiffId,
-    /// The blob's size.
+    /// The size of the blob in bytes.
     pub blob_size: u64,
-    /// The tar's size.
+    /// The size of the tar in bytes.
     pub tar_size: u64,
 }
 
-/// A made layer's bytes, for a store.
+/// The bytes of a built layer, for a cache to store.
 #[derive(Debug)]
 pub enum LayerBytes {
     /// A compressed blob.
     Blob(NewBlob),
-    /// A plain tar, made of store paths that are there anyway; names how they looked when they
-    /// were hashed.
+    /// A plain tar, whose bytes the store paths hold; the digest is the tree stamp of its files.
     Plain(Digest),
 }
 
-/// A layer's bytes, from a store.
+/// The bytes of a layer from a cache.
 #[derive(Debug)]
 pub enum CachedBytes {
     /// A compressed blob.
     Blob(StoredFile),
-    /// A plain tar, to be made anew.
+    /// A plain tar, generated again from the store paths.
     Plain(Before),
 }
 
-/// What a store answers about a key.
+/// The result of a lookup.
 #[derive(Debug)]
 pub enum Lookup {
-    /// The layer was made before.
+    /// The cache has the layer.
     Hit(LayerRecord, CachedBytes),
-    /// Nothing is known.
+    /// The cache does not have the layer.
     Miss(BuildLock),
-    /// It was made before, but what is left of it is broken: says what.
+    /// The cache has a damaged entry, with the reason.
     Damaged(String, BuildLock),
-    /// Another process or thread is making it.
+    /// Another process or thread is building the layer.
     InProgress,
 }
 
-/// Whatever keeps others from making the same layer meanwhile; to be held until it is put into
-/// the store.
+/// A lock that keeps other processes from building the same layer. Hold it until
+/// [`LayerCache::put`] returns. `None` if the cache has no locks.
 pub type BuildLock = Option<Box<dyn fmt::Debug + Send>>;
 
-/// Where layers are kept. [`build`](super::build) asks it for those that were made before, and
-/// puts there what it makes.
+/// A store of layers. [`build`](super::build) looks up each layer in it and puts new ones into it.
 pub trait LayerCache: fmt::Debug + Send + Sync {
-    /// Looks a layer up. While somebody else is making it, waits if it may.
+    /// Looks up a layer. If another process is building it, waits when `may_wait` is true.
     fn get(&self, key: &LayerKey, may_wait: bool) -> Result<Lookup, LayerError>;
 
-    /// Starts a blob.
+    /// Creates the file for a new blob.
     fn create(&self) -> Result<NewBlob, LayerError>;
 
-    /// Keeps a layer: its blob, if there is one, and under its key, if it has one, what is known
-    /// of it. Gives the blob's file.
+    /// Stores the blob of a layer, if it has one, and the record under its key, if it has one.
+    /// Returns the file of the blob.
     fn put(
         &self,
         key: Option<&LayerKey>,
@@ -76,14 +74,14 @@ pub trait LayerCache: fmt::Debug + Send + Sync {
         bytes: LayerBytes,
     ) -> Result<Option<StoredFile>, LayerError>;
 
-    /// Returns true if entries were removed since the last call, because their bytes were wrong when
-    /// they were read. Work that failed at them succeeds when it is done again.
+    /// Returns true if damaged entries were removed since the last call. Work that failed because of
+    /// them succeeds when it is repeated.
     fn has_evicted(&self) -> bool {
         false
     }
 
-    /// Whether a layer that could not be written is to be begun once more, as blobs are written
-    /// elsewhere now: says why. Else the error, with what the store knows about it.
+    /// Decides what follows a failed write. Returns the reason if the cache switched to a fallback
+    /// directory and the layer must be built again; otherwise the error, with added context.
     fn fallback_reason(&self, error: FileError) -> Result<String, LayerError> {
         Err(error.into())
     }

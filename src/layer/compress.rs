@@ -1,14 +1,13 @@
-//! Compressing a tar block by block.
+//! Compresses a tar block by block.
 //!
-//! A tar is cut into blocks, and each becomes a gzip member or a zstd frame of its own; both
-//! formats say that a concatenation of those is a whole. So any number of cores may work at one
-//! layer, and the bytes depend on the content and the level alone. Tests compare what others
-//! unpack of such layers, of several members and frames each, with what went in: the programs gzip
-//! and zstd with GNU tar, skopeo (which makes one of the other), umoci, crane, podman, containerd
-//! and Docker. umoci 0.4 and Docker 20.10 know no zstd, whoever wrote it.
+//! Each block of the tar becomes one gzip member (RFC 1952, section 2.2) or one zstd frame (RFC
+//! 8878, section 3.1); both formats allow concatenation. So any number of cores can compress one
+//! layer, and the bytes depend on content and level alone. Tests unpack layers of several members
+//! and frames with gzip, zstd and GNU tar, skopeo, umoci, crane, podman, containerd and Docker.
+//! umoci 0.4 and Docker 20.10 do not support zstd.
 //!
-//! What it costs, measured on Debian's packages on one core of a machine that hashes 1,860 MB/s;
-//! libdeflate is both faster and denser than zlib-rs, because it is given whole blocks:
+//! Measured with Debian's packages on one core of a machine that hashes 1,860 MB/s. libdeflate is
+//! faster and denser than zlib-rs because it gets whole blocks:
 //!
 //! | | level | MB/s | size |
 //! |---|---|---|---|
@@ -23,30 +22,31 @@
 //! | | 9 | 72 | 0.326 |
 //! | zstd, one frame | 3 | 293 | 0.353 |
 //!
-//! zlib-ng is faster than libdeflate where it packs least and slower where it packs well: beside
-//! libdeflate's 0.359 and 0.305 on other packages it made 0.459 at level 1, 1.1 times as fast, and
-//! 0.340 at level 6, 0.6 times as fast; members of 1 MiB cost it nothing.
+//! zlib-ng is faster than libdeflate at level 1 and slower at level 6. On other packages, where
+//! libdeflate reached 0.359 and 0.305, zlib-ng reached 0.459 at level 1 with 1.1 times the speed,
+//! and 0.340 at level 6 with 0.6 times the speed. Members of 1 MiB did not slow it down.
 //!
-//! The default of gzip is 6 and not 4: a layer is made once and pulled often, and 4 is a fifth
-//! faster (elsewhere up to a half) for 2.6 % more bytes in every pull. On two cores of another
-//! machine frames of 4 MiB make 608 MB/s at level 3, and one frame with two of zstd's own threads
-//! 497, a third of a percent smaller.
+//! The default level of gzip is 6 because a layer is built once and pulled often: level 4 is 20 %
+//! faster (up to 50 % on other machines) and adds 2.6 % to every pull. On two cores of another
+//! machine, zstd at level 3 reached 608 MB/s with frames of 4 MiB, and 497 MB/s with one frame and
+//! two threads of zstd, which was 0.3 % smaller.
 
 use super::LayerError;
 use crate::spec::Compression;
 
-/// How many bytes of tar become one member. Deflate looks back 32 KiB, so more gains nothing.
+/// Bytes of tar in one gzip member. Deflate has a window of 32 KiB, so larger blocks gain nothing.
 const GZIP_BLOCK: usize = 1 << 20;
-/// How many bytes of tar become one frame. zstd looks back megabytes.
+/// Bytes of tar in one zstd frame. The window of zstd has megabytes.
 const ZSTD_BLOCK: usize = 4 << 20;
-/// Plain tars have no members; smaller blocks stay in a core's own cache from reading to hashing.
+/// Bytes of a plain tar in one block. A block of this size stays in the cache of a core between
+/// reading and hashing.
 const PLAIN_BLOCK: usize = 256 << 10;
 
-/// The libraries that make the bytes, for the cache key. A test holds them against the lock file.
+/// Versions of the compressors, for the cache key. A test compares them with `Cargo.lock`.
 pub(super) const LIBDEFLATE: &str = "1.26.1";
 pub(super) const ZSTD: &str = "2.1.2+zstd.1.5.7";
 
-/// How many bytes of tar are handled at a time.
+/// Returns the bytes of tar in one block.
 pub(super) fn block_size(compression: Compression) -> usize {
     match compression {
         Compression::None {} => PLAIN_BLOCK,
@@ -55,7 +55,7 @@ pub(super) fn block_size(compression: Compression) -> usize {
     }
 }
 
-/// Names compressor, level and block size, so that no key outlives a change of them.
+/// Returns compressor, level and block size as text, which is part of the cache key.
 pub(super) fn describe(compression: Compression) -> String {
     let block = block_size(compression);
     match compression {
@@ -76,12 +76,13 @@ pub(super) fn block(compression: Compression, bytes: &[u8]) -> Result<Vec<u8>, L
                 .map_err(|e| LayerError::Compress("zstd", e.to_string()))
         }
     }?;
-    // It had room for what cannot be compressed, and may wait for a while to be written.
+    // The buffer has the size of incompressible data, and it may wait a while to be written.
     packed.shrink_to_fit();
     Ok(packed)
 }
 
-/// libdeflate's header has no time, no name and "unknown" as the system.
+/// Compresses to one gzip member. The header of libdeflate has no time, no name, and "unknown" as
+/// the operating system.
 fn gzip(level: u32, bytes: &[u8]) -> Result<Vec<u8>, LayerError> {
     let failed = |why: String| LayerError::Compress("gzip", why);
     let level = i32::try_from(level)

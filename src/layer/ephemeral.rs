@@ -1,4 +1,4 @@
-//! A cache that lives as long as the process.
+//! [`EphemeralCache`]: blobs in a temporary directory, for one process.
 
 use std::sync::Arc;
 
@@ -8,15 +8,16 @@ use super::key::LayerKey;
 use super::stored_file::{KeepAlive, NewBlob, StoredFile};
 use crate::fs::TempDir;
 
-/// A store that lives as long as this process needs it, for machines without a home.
+/// A cache in a temporary directory. It finds no earlier layers; it is for machines without a home
+/// directory and for the library.
 #[derive(Debug)]
 pub struct EphemeralCache {
-    /// Goes away with the last blob in it.
+    /// Removed when the last blob in it is dropped.
     dir: Arc<TempDir>,
 }
 
 impl EphemeralCache {
-    /// Makes a folder in the system's folder for such (`TMPDIR`).
+    /// Creates its directory in the directory for temporary files (`TMPDIR`).
     pub fn new() -> Result<Self, LayerError> {
         Ok(Self { dir: Arc::new(TempDir::new()?) })
     }

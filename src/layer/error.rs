@@ -1,4 +1,4 @@
-//! The errors of layers.
+//! [`LayerError`]: why a layer cannot be built or read.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,45 +6,45 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 use crate::fs::FileError;
 
-/// Why a layer could not be made or read.
+/// An error while a layer is built or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// A blob that lies outside of the store.
+    /// A blob from a [`BlobOpener`](super::BlobOpener) cannot be read.
     #[error("failed to read blob {digest}")]
     ReadBlob {
-        /// The blob.
+        /// The digest of the blob.
         digest: Digest,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Which layer the cause is about.
+    /// A layer cannot be built.
     #[error("failed to write layer {number} of {of} ({name})")]
     Write {
-        /// Its place from the bottom, starting at 1.
+        /// The position from the bottom, starting at 1.
         number: usize,
-        /// How many layers there are.
+        /// The number of layers.
         of: usize,
-        /// What is in it.
+        /// The name of the layer.
         name: String,
-        /// What happened.
+        /// The cause.
         source: Box<LayerError>,
     },
-    /// The file system.
+    /// A file system call failed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What an image cannot carry.
+    /// The content has a FIFO, a socket or a device.
     #[error("`{path}` is {what}; an image holds files, directories and links")]
     Special {
-        /// Where it is.
+        /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The type of the file.
         what: &'static str,
     },
-    /// A name that would delete files of the layers below.
+    /// A name that would delete files of lower layers (image-spec, layer.md, whiteouts).
     #[error("`{0}` has a name that starts with `.wh.`, which in an image deletes a file")]
     Whiteout(PathBuf),
-    /// An extended attribute that has no place in an image.
+    /// An extended attribute that a layer cannot hold.
     #[error("`{path}` has the extended attribute `{name}`, which no image can carry")]
     Xattr {
         /// The path in the image.
@@ -52,65 +52,65 @@ pub enum LayerError {
         /// The attribute.
         name: String,
     },
-    /// A file that grew or shrank.
+    /// A file grew or shrank while it was read.
     #[error("`{path}` changed while it was read: it had {size} bytes, then {now}")]
     Changed {
         /// The file.
         path: PathBuf,
-        /// Its size when it was opened.
+        /// The size when it was opened.
         size: u64,
-        /// What there was at the end.
+        /// The size at the end.
         now: u64,
     },
-    /// A file that was written to, or a folder in which something came or went.
+    /// A file was written to, or an entry was added to or removed from a directory.
     #[error("`{0}` changed while it was read")]
     ModifiedWhileRead(PathBuf),
-    /// The store's content is no longer what was hashed.
+    /// The store paths of a plain layer differ from those that were hashed.
     #[error("the store paths of layer {0} changed after they were read; start again")]
     StoreChanged(Digest),
-    /// A store path that is not what its closure says.
+    /// A store path whose NAR hash differs from the registered one.
     #[error("`{path}` was changed: its nar hash is {actual}, and {registered} is registered")]
     HashMismatch {
         /// The store path.
         path: String,
-        /// What Nix knows.
+        /// The hash that Nix registered.
         registered: String,
-        /// What it is.
+        /// The hash of the files.
         actual: String,
     },
-    /// A file that should hold a blob and holds something else.
+    /// A blob file whose content does not match its digest.
     #[error("`{path}` is not blob {digest}: it is damaged; start again")]
     DamagedBlob {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The digest of the blob.
         digest: Digest,
     },
-    /// A compressor that refuses; a mistake of cooper's.
+    /// A compression library returned an error, which is a bug in cooper.
     #[error("failed to compress with {0}: {1}")]
     Compress(&'static str, String),
-    /// Threads could not be started.
+    /// Threads cannot be started.
     #[error("failed to start threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    /// Whoever takes the bytes does not.
+    /// The receiver of the bytes returned an error.
     #[error("failed to pass on a layer's bytes")]
     Sink(#[source] std::io::Error),
-    /// A store of layers that takes none, and the place for those that it does not take.
+    /// Neither the cache nor the directory for temporary files can store a layer.
     #[error(
         "a layer can be kept neither in `{store}`, which {}, nor in `{fallback}`",
         if *.is_full { "has no room" } else { "cannot be written" }
     )]
     NoStorage {
-        /// The store.
+        /// The cache directory.
         store: PathBuf,
-        /// Whether it takes none because its disk has no room.
+        /// True if the disk of the cache is full; false if the cache is read-only.
         is_full: bool,
-        /// The other place.
+        /// The directory for temporary files.
         fallback: PathBuf,
-        /// What happened there.
+        /// The error in the directory for temporary files.
         source: FileError,
     },
-    /// The place where layers are kept.
+    /// An error of a [`LayerCache`](super::LayerCache).
     #[error("failed to use the store of layers")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

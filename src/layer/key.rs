@@ -9,8 +9,8 @@ use crate::rootfs::{Kind, Rootfs};
 use crate::spec::Compression;
 use crate::store_path::{PathInfo, StorePath};
 
-/// Names a layer by all that decides its bytes: store paths with the hashes of their content,
-/// options, and the versions of what writes and compresses the tar.
+/// The digest of everything that decides a layer's bytes: store paths with their NAR hashes,
+/// options, and the versions of the tar format and of the compressors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayerKey(Digest);
 
@@ -19,7 +19,7 @@ impl LayerKey {
         let options = compress::describe(compression);
         let mut text = format!("cooper layer\ntar {}\n{options}\nmtime {mtime}\n", tar::VERSION);
         for info in paths {
-            // No store path and no hash has a blank or a line feed in it.
+            // Store paths and hashes contain no space and no line feed, so lines are unambiguous.
             text.push_str(info.path.as_str());
             text.push(' ');
             text.push_str(&info.nar_hash);
@@ -28,8 +28,8 @@ impl LayerKey {
         Self(Digest::of(text.as_bytes()))
     }
 
-    /// Names the layer of the image's own files. None where a file is copied from somewhere that
-    /// nothing is registered about.
+    /// Returns the key for a layer of own files; `None` if a file is copied from a path that is not
+    /// registered.
     pub(crate) fn of_files(
         rootfs: &Rootfs,
         infos: &[PathInfo],
@@ -39,7 +39,7 @@ impl LayerKey {
         let known: BTreeMap<_, _> = infos.iter().map(|info| (&info.path, info)).collect();
         let options = compress::describe(compression);
         let mut key = Hasher::new();
-        // Each part after its length, so that no two lists of parts look the same.
+        // Each part has its length before it, so that different lists of parts differ in bytes.
         let mut add = |bytes: &[u8]| {
             key.update(&(bytes.len() as u64).to_le_bytes());
             key.update(bytes);
@@ -58,7 +58,7 @@ impl LayerKey {
                 Kind::Bytes(bytes) => [&b"bytes"[..], bytes].into_iter().for_each(&mut add),
                 Kind::Symlink(target) => [&b"link"[..], target].into_iter().for_each(&mut add),
                 Kind::Copy(origin) => {
-                    // Where its links lead, and what is registered about that.
+                    // A link may lead to another store path; the hash of that one counts.
                     let target = std::fs::canonicalize(origin).ok()?;
                     let (path, below) = StorePath::parse_prefix(target.to_str()?).ok()?;
                     let info = known.get(&path)?;
@@ -71,7 +71,7 @@ impl LayerKey {
         Some(Self(key.finish().digest()))
     }
 
-    /// 64 hexadecimal digits.
+    /// Returns the key as 64 hexadecimal digits.
     pub fn hex(&self) -> String {
         self.0.hex()
     }

@@ -1,19 +1,22 @@
-//! A planned layer becomes a blob.
+//! Layers as blobs, built in parallel from store paths or from the image's own files.
 //!
-//! In come store paths or a rootfs; out go [`Layer`]s: digest, diff id, sizes, and the bytes.
-//! Reading, writing the tar, both hashes, compressing and storing are one pass over the content,
-//! and all cores work at it (`build`, `pipeline`, `hashing`). The tar's form is in `header`, its
-//! order and modes in `walk`.
+//! [`build`] turns [`Request`]s into [`Layer`]s: digest, diff id, sizes and the bytes. One pass over
+//! the content reads it, writes the tar, computes both hashes, compresses and stores (`build/`).
+//! `tar/header.rs` defines the form of the tar, `tar/walk.rs` its order and modes.
 //!
-//! A compressed layer's blob is kept in a [`LayerCache`]; a plain one is not kept anywhere, because
-//! the store paths are its bytes already: its [`Blob`] makes the tar anew, and fails if that
-//! differs from what was hashed. Names, sizes and the kernel's change times are compared and not
-//! every byte again: whoever writes to a file changes its `ctime`, and no user can set that back.
-//! Where another process hashed them, its store tells what these were, and all files are looked at
-//! before the first is read: if something differs, a name of a file that came or went perhaps,
-//! every byte is hashed. The same goes for a blob that this process has just written and hashed,
-//! but for the change time: [`crate::fs::FileStamp`] says why. So both need not even be read again: a
-//! [`Sink`] that is a pipe gets their large files from the kernel.
+//! The blob of a compressed layer is stored in a [`LayerCache`]. A plain layer has no stored blob,
+//! because the store paths hold its bytes: its [`Blob`] generates the tar on each read, and a read
+//! ends with an error if the store paths changed.
+//!
+//! Bytes that were hashed before are not always hashed again (`trust.rs`):
+//!
+//! - For a plain layer, names, sizes and times of all files are compared, including `ctime`, which
+//!   changes with each write and which no user can set back. If a cache recorded them in another
+//!   process, they are compared before the first byte is read; if they differ, for example because
+//!   a hard link was added, every byte is hashed.
+//! - For a blob that this process wrote, [`crate::fs::FileStamp`] is compared.
+//!
+//! In both cases a [`Sink`] that is a pipe gets large files from the kernel with `splice(2)`.
 
 mod blob;
 mod blob_reader;
@@ -53,31 +56,31 @@ use crate::rootfs::Rootfs;
 use crate::spec::Compression;
 use crate::store_path::PathInfo;
 
-/// A layer to be made.
+/// A layer to build.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// What is in it, as messages call it: `glibc-2.40, gcc-14-lib`.
+    /// The name for messages, made of its packages: `glibc-2.40, gcc-14-lib`.
     pub name: String,
-    /// What is in it.
+    /// The content.
     pub content: Content<'a>,
-    /// How its blob is compressed.
+    /// The compression of the blob.
     pub compression: Compression,
     /// The modification time of all entries, in seconds since 1970.
     pub mtime: u64,
 }
 
-/// What a layer is made of.
+/// The content of a layer.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
     /// Whole store paths, in ascending order.
     StorePaths(&'a [PathInfo]),
-    /// The image's own files, and what is registered about the store paths that some of them are
-    /// copied from; without that, the layer is made every time.
+    /// The image's own files, and the registered data of the store paths that some of them are
+    /// copied from. A layer with a file from an unregistered path has no cache key.
     Rootfs(&'a Arc<Rootfs>, &'a [PathInfo]),
 }
 
 impl Content<'_> {
-    /// Roughly how large the tar will be, in bytes; not known of own files.
+    /// Returns the approximate size of the tar in bytes; `None` for own files.
     pub(crate) fn nar_size(self) -> Option<u64> {
         match self {
             Self::StorePaths(infos) => Some(infos.iter().map(|info| info.nar_size).sum()),
@@ -86,30 +89,30 @@ impl Content<'_> {
     }
 }
 
-/// Hears of finished layers. An error says that nobody wants more of them.
+/// A callback for each finished layer. An error stops the build.
 pub type OnLayerDone<'a> = dyn Fn(&Layer) -> io::Result<()> + Sync + 'a;
 
 /// A finished layer.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// What is in it, as messages call it.
+    /// The name for messages.
     pub name: String,
-    /// Names the blob.
+    /// The digest of the blob.
     pub digest: Digest,
-    /// Names the tar before compression.
+    /// The diff id: the digest of the tar before compression.
     pub diff_id: DiffId,
-    /// The blob's size.
+    /// The size of the blob in bytes.
     pub blob_size: u64,
-    /// The tar's size.
+    /// The size of the tar in bytes.
     pub tar_size: u64,
-    /// How the blob is compressed.
+    /// The compression of the blob.
     pub compression: Compression,
     /// The bytes.
     pub blob: Blob,
 }
 
 impl Layer {
-    /// OCI's media type of the blob (image-spec, layer.md).
+    /// Returns the OCI media type of the blob (image-spec, layer.md).
     pub fn media_type(&self) -> &'static str {
         match self.compression {
             Compression::None {} => "application/vnd.oci.image.layer.v1.tar",

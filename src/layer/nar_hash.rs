@@ -1,7 +1,6 @@
-//! Whether store paths still hold what was registered about them.
+//! Compares the NAR hashes of store paths with the registered ones, without Nix.
 //!
-//! A store path's hash is that of its NAR, Nix's own archive format: names, contents, links and
-//! the one permission that Nix keeps. It is computed here from the files, without Nix.
+//! A NAR is Nix's archive format. It holds names, contents, link targets and the executable bit.
 
 use std::fs::{File, FileType};
 use std::os::unix::ffi::OsStrExt;
@@ -20,11 +19,11 @@ use crate::store_path::{self, PathInfo};
 
 const BUFFER: usize = 256 << 10;
 
-/// Reads store paths whole, on `jobs` threads (0: one a core), and compares them with what is
-/// registered; one that differs is the error.
+/// Hashes store paths on `jobs` threads (0: one for each core). A hash that differs from the
+/// registered one is an error.
 pub fn verify(infos: &[PathInfo], jobs: usize, reporter: &dyn Reporter) -> Result<(), LayerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
-    // Nobody has checked yet that the sizes can be summed up.
+    // The sizes come from outside, and their sum may overflow.
     let total = infos.iter().map(|info| info.nar_size).fold(0, u64::saturating_add);
     let task = std::sync::Mutex::new(reporter.start("verifying store paths", Some(total)));
     pool.install(|| {
@@ -59,7 +58,7 @@ struct Nar {
 }
 
 impl Nar {
-    /// A length, the bytes, and zeros up to a multiple of eight.
+    /// Adds a string: its length, the bytes, and zeros up to a multiple of eight.
     fn text(&mut self, bytes: &[u8]) {
         self.hasher.update(&(bytes.len() as u64).to_le_bytes());
         self.hasher.update(bytes);

@@ -1,10 +1,9 @@
-//! A blob's bytes in another folder, not copied where they can be shared.
+//! Writes a blob to a file and shares the bytes of the cache where possible.
 //!
-//! A clone where the file system can make one, an inode of its own that costs nothing; else a hard
-//! link; else a copy. Shared bytes are not read: the file looks as it did when it was last known to
-//! hold the right ones, which is asked afterwards, so that nothing can change in between. And it is
-//! the user's own and nobody else may write to it: by another name of a blob nobody gets hold of
-//! the store, nor through the store of what has that name.
+//! The file is a reflink (FICLONE) if the file system supports it, else a hard link, else a copy.
+//! Shared bytes are not read. Instead the stamp of the file is compared after the link was made, so
+//! that no write can come in between. A file is linked only if it belongs to the user and no other
+//! user can write to it: otherwise a link would let another user change the cache or the layout.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -16,8 +15,8 @@ use crate::fs;
 use crate::fs::{AtomicFile, FileOp, FileStamp};
 
 impl Blob {
-    /// Makes `path` a file with the blob's bytes, replacing what has that name. The bytes are
-    /// durable then, the name only after [`sync_dir`](fs::sync_dir).
+    /// Writes the blob to `path`, replacing an existing file. The bytes are durable afterwards, the
+    /// name only after [`sync_dir`](fs::sync_dir).
     pub fn write_file(&self, path: &Path) -> Result<(), LayerError> {
         let shared =
             self.file().and_then(|kept| try_reflink(kept, path).or_else(|| hard_link(kept, path)));
@@ -30,7 +29,8 @@ impl Blob {
         if let (Err(error), Some(kept)) = (&committed, self.file())
             && error.op == FileOp::Sync
         {
-            // What the disk did not take is right in memory only. A read-only store stays as it is.
+            // The disk did not store the bytes, so they are correct in the page cache only. In a
+            // read-only cache the removal fails, and the file stays.
             let _ = std::fs::remove_file(&kept.path);
         }
         Ok(committed?)

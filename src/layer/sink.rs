@@ -1,4 +1,4 @@
-//! Where a blob's bytes go.
+//! [`Sink`]: a writer that may also take bytes of a file with `splice(2)`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,19 +6,18 @@ use std::os::fd::AsFd;
 
 use crate::fs::WritebackWriter;
 
-/// Takes bytes, as every writer does. A pipe also takes those of a file without anybody reading
-/// them first; every other sink is content with what is written here as default.
+/// A writer for the bytes of a blob. The default methods are for writers that are not pipes.
 pub trait Sink: Write {
-    /// How many bytes can lie in the pipe that this is, written and still unread; nothing when it
-    /// is no pipe.
+    /// Returns the capacity of the pipe in bytes; `None` if this is not a pipe.
     fn capacity(&self) -> Option<u64> {
         None
     }
 
-    /// Takes up to `most` of the file's next bytes, behind all that was written before, and gives
-    /// how many. None says nothing about the file: its bytes are then to be read and written.
+    /// Moves up to `most` of the file's next bytes into the pipe, after everything written before.
+    /// Returns their number; after 0, the caller must read and write them.
     ///
-    /// What was taken is a loan. Whoever reads the pipe gets what the file has at that moment.
+    /// The pipe refers to the pages of the file: its reader gets the bytes that the file has at the
+    /// time of reading.
     fn splice(&mut self, file: &File, most: u64) -> io::Result<u64> {
         let _ = (file, most);
         Ok(0)
@@ -49,8 +48,8 @@ impl<W: Write + AsFd> Sink for BufWriter<W> {
                 Ok(count) => return Ok(count as u64),
                 Err(Errno::INTR) => {}
                 Err(error @ (Errno::PIPE | Errno::AGAIN)) => return Err(error.into()),
-                // Nothing was taken. Reading or writing will say what is wrong with the one or
-                // the other, or work: some file systems know no splice.
+                // Some file systems do not support splice. Any other error appears again when
+                // the caller reads or writes.
                 Err(_) => return Ok(0),
             }
         }

@@ -1,4 +1,4 @@
-//! Files of a cache: a blob that is being written, and a blob that is kept.
+//! Blob files of a cache: [`NewBlob`] while it is written, [`StoredFile`] afterwards.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use std::sync::Arc;
 use super::trust::Renew;
 use crate::fs::{Context, FileError, FileOp, FileStamp, TempFile};
 
-/// Whatever has to live as long as a blob's file shall.
+/// A guard that keeps a blob file in place, such as the lock of a cache or a temporary directory.
 pub type KeepAlive = Arc<dyn std::fmt::Debug + Send + Sync>;
 
-/// A file in a store, and what keeps it there while it is in use.
+/// The file of a blob in a cache.
 #[derive(Debug, Clone)]
 pub struct StoredFile {
     /// The file.
     pub path: PathBuf,
-    /// How it looked when it was last known to hold the right bytes.
+    /// The stamp at the time when the bytes were last known to be correct.
     pub look: FileStamp,
-    /// To be held as long as the file is needed.
+    /// Keeps the file in place as long as it is needed.
     pub guard: Option<KeepAlive>,
-    /// The record that names the file, if one does: it is removed when the bytes are wrong.
+    /// The cache record of the file, which is removed if the bytes are wrong.
     pub record: Option<Arc<dyn Renew>>,
 }
 
-/// A blob that is being written. Dropped before it is put into its store, it is gone.
+/// A blob that is being written. A drop before [`persist`](NewBlob::persist) removes it.
 #[derive(Debug)]
 pub struct NewBlob {
     temp: TempFile,
@@ -32,15 +32,15 @@ pub struct NewBlob {
 }
 
 impl NewBlob {
-    /// A new file in a folder of the store's. Layouts may come to share it, so it has the mode
-    /// that theirs have; where that cannot be set they will have copies. Errors say that it is in
-    /// `place`, which whoever runs this has named.
+    /// Creates a file in `dir`, a directory of the cache. Layouts may link to it, so it has the mode
+    /// of their files; if that mode cannot be set, layouts get copies. Errors name `place`, the
+    /// directory that the user knows.
     pub fn create(dir: &Path, place: &Path, guard: Option<KeepAlive>) -> Result<Self, FileError> {
         let temp = TempFile::create(dir, ("blob-", "")).context(FileOp::CreateTemp, place)?;
         Ok(Self { temp, place: place.into(), guard })
     }
 
-    /// Where errors say that it is.
+    /// Returns the directory that errors name.
     pub fn place(&self) -> &Path {
         &self.place
     }
@@ -49,7 +49,7 @@ impl NewBlob {
         self.temp.file_mut().write_all(bytes).context(FileOp::WriteTemp, &self.place)
     }
 
-    /// Gives the file its name, replacing what had it; on the same file system.
+    /// Renames the file to `path` on the same file system, replacing an existing file.
     pub fn persist(self, path: PathBuf) -> Result<StoredFile, FileError> {
         let written = self.temp.persist(&path)?;
         let look = FileStamp::of(&written.metadata().context(FileOp::Read, &path)?);

@@ -1,4 +1,4 @@
-//! How bytes that were hashed before are known to be right.
+//! Decides whether bytes that were hashed before must be hashed again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,35 +7,36 @@ use super::tar::TarContent;
 use crate::digest::{Digest, Hasher};
 use crate::fs::FileStamp;
 
-/// What a store keeps of the store paths that a plain tar is made of.
+/// The tree stamp that a cache recorded for the store paths of a plain layer.
 #[derive(Debug, Clone)]
 pub struct Before {
-    /// Names how they looked when they were hashed, if what looks so still is what it was.
+    /// The tree stamp at the time of hashing; `None` if it is from an earlier boot.
     pub seen: Option<Digest>,
-    /// Hears how they look when they had to be hashed again, and still were what they should be.
+    /// Gets the new tree stamp after the bytes were hashed again and were correct.
     pub renew: Arc<dyn Renew>,
 }
 
-/// Whatever remembers for later runs how store paths looked when they were hashed.
+/// The cache record of a layer, as readers of the layer see it.
 pub trait Renew: fmt::Debug + Send + Sync {
-    /// What looks so has the right bytes. Failing costs the next run a hash, and nothing now.
+    /// Records the tree stamp of correct bytes. A failure only costs the next run a hash.
     fn renew(&self, seen: Digest);
 
-    /// The bytes are not what they should be: the layer is made again when it is asked for again.
+    /// Removes the record, because the bytes are wrong. The next lookup of the layer misses.
     fn forget(&self);
 }
 
-/// By whom store paths were hashed, and how they looked: [`TarReader::seen`].
+/// The process that hashed the store paths, and their tree stamp
+/// ([`TarReader::seen`](super::tar::TarReader::seen)).
 #[derive(Debug, Clone)]
 pub(super) enum Seen {
-    /// This process, just now.
+    /// This process.
     Now(Digest),
-    /// Another one; they may have changed since, and the bytes be the same nevertheless.
+    /// An earlier process. A different stamp does not imply different bytes.
     Before(Before),
 }
 
 impl Seen {
-    /// How the bytes that will come from there can be known to be right.
+    /// Chooses how to verify the bytes that `source` will give.
     pub(super) fn check(&self, source: &TarContent, mtime: u64) -> Check {
         match self {
             Self::Now(seen) => Check::Seen(*seen),
@@ -45,19 +46,19 @@ impl Seen {
                 {
                     Check::Seen(*seen)
                 }
-                // Reading will say what is wrong, if something is.
+                // An error here appears again when the content is read.
                 _ => Check::Bytes(Box::default(), Some(Arc::clone(renew))),
             },
         }
     }
 }
 
-/// How it is known that the bytes are the right ones.
+/// The way in which a reader verifies its bytes.
 pub(super) enum Check {
-    /// They are hashed again, and the record of them is renewed or removed.
+    /// The bytes are hashed; their record is renewed or removed afterwards.
     Bytes(Box<Hasher>, Option<Arc<dyn Renew>>),
-    /// They come from what looks as it did when it was hashed.
+    /// The tree stamp at the end must be this one.
     Seen(Digest),
-    /// They come from a file that looked so when it was written, hashed and opened.
+    /// The stamp of the file at the end must be this one, from when it was written and hashed.
     Written(FileStamp),
 }
