@@ -1,9 +1,9 @@
-//! Blocks of tars and blobs on their way through a build, and what its threads wait for.
+//! [`BlockPool`]: reused buffers and a limit for blocks in progress; [`Watch`]: a value to wait for.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What all layers of a build share: buffers to be used again, and how many are in use.
+/// Reused buffers, and the number of blocks that any layer may take in addition to its own.
 #[derive(Debug)]
 pub(in crate::layer) struct BlockPool {
     spare: Mutex<Vec<Vec<u8>>>,
@@ -11,7 +11,7 @@ pub(in crate::layer) struct BlockPool {
 }
 
 impl BlockPool {
-    /// With so many blocks for whichever layers take them.
+    /// Creates a pool with `extra` additional blocks.
     pub(in crate::layer) fn new(extra: usize) -> Arc<Self> {
         Arc::new(Self { spare: Mutex::default(), extra: AtomicUsize::new(extra) })
     }
@@ -25,7 +25,7 @@ impl BlockPool {
         self.extra.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many bytes to be filled, in a buffer that was used before if there is one.
+    /// Returns a buffer of `size` bytes, a reused one if possible.
     pub(in crate::layer) fn buffer(&self, size: usize) -> Vec<u8> {
         let spare = lock(&self.spare).pop();
         let mut buffer = spare.unwrap_or_default();
@@ -34,12 +34,12 @@ impl BlockPool {
     }
 }
 
-/// A poisoned lock means that a thread panicked, and that the process is ending.
+/// Locks a mutex. A poisoned one means that a thread panicked and the process is ending.
 pub(in crate::layer) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A block of a tar or a blob. The buffer of a tar's goes back when nobody needs it any more.
+/// A block of a tar or of a blob. The drop returns the buffer of a tar's block to the pool.
 #[derive(Debug)]
 pub(in crate::layer) struct Block {
     buffer: Vec<u8>,
@@ -48,7 +48,7 @@ pub(in crate::layer) struct Block {
 }
 
 impl Block {
-    /// So many bytes of a buffer of `blocks`.
+    /// Wraps the first `len` bytes of a buffer of the pool.
     pub(in crate::layer) fn of_tar(
         buffer: Vec<u8>,
         len: usize,
@@ -77,7 +77,7 @@ impl Drop for Block {
 /// A value that one thread sets and another waits for.
 #[derive(Debug)]
 pub(in crate::layer) struct Watch<T> {
-    /// With how often it was set.
+    /// The value, and the number of times it was set.
     value: Mutex<(T, u64)>,
     changed: Condvar,
 }
@@ -94,8 +94,9 @@ impl<T> Watch<T> {
         self.changed.notify_all();
     }
 
-    /// Gives what `take` finds. Until then it works at other tasks of the pool, or at `more` when
-    /// there are none; with nothing to do, whoever sets this value is at work, and it sleeps.
+    /// Waits until `take` returns a value. While it waits, it runs other tasks of the pool, or
+    /// `more` if there are none. It sleeps only if there is no task: then another thread is already
+    /// running the task that sets this value.
     pub(in crate::layer) fn wait<R>(
         &self,
         mut take: impl FnMut(&mut T) -> Option<R>,

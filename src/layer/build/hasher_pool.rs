@@ -1,10 +1,10 @@
-//! Hashing the tars and blobs of all layers under way, each a stream of blocks.
+//! [`HasherPool`]: hashes the tars and blobs of all open layers, each one a [`HashStream`].
 //!
-//! A stream's blocks are hashed in order, one after the other; streams do not wait for each other.
-//! Where the CPU hashes several streams faster at once, their blocks are put together: a task
-//! starts when there are as many streams with a block to hash as go at once, or as there are layers
-//! under way, so that the last layer is hashed while it is compressed. A thread that waits and
-//! finds no task hashes what there is, so that no block waits for company that never comes.
+//! The blocks of a stream are hashed in order; streams are independent. If the CPU hashes several
+//! streams together faster, a task takes one block of each of several streams. A task starts when
+//! enough streams have a block: as many as are hashed together, or as many as layers are open, so
+//! that the last layer is hashed while it is compressed. A thread that waits and finds no task
+//! hashes the blocks that are ready, so a block does not wait for other streams forever.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,17 +13,17 @@ use std::sync::{Arc, Mutex};
 use super::block_pool::{Block, Watch, lock};
 use crate::digest::{Hashed, Hasher};
 
-/// What the layers of a build share.
+/// The hash streams of a build.
 #[derive(Debug)]
 pub(in crate::layer) struct HasherPool {
     at_once: usize,
-    /// How many layers are under way.
+    /// The number of open layers.
     layers: AtomicUsize,
-    /// Chains that have a block and are not being hashed.
+    /// Streams that have a block and are not being hashed.
     ready: Mutex<VecDeque<Arc<HashStream>>>,
 }
 
-/// A layer under way, as long as this lives.
+/// A guard that counts an open layer.
 #[derive(Debug)]
 pub(in crate::layer) struct ActiveLayer(Arc<HasherPool>);
 
@@ -34,18 +34,18 @@ impl Drop for ActiveLayer {
 }
 
 impl HasherPool {
-    /// For so many streams at once.
+    /// Creates a pool that hashes at most `at_once` streams together.
     pub(in crate::layer) fn new(at_once: usize) -> Self {
         Self { at_once, layers: AtomicUsize::new(0), ready: Mutex::default() }
     }
 
-    /// Starts a layer.
+    /// Counts a layer as open until the guard is dropped.
     pub(in crate::layer) fn layer(self: &Arc<Self>) -> ActiveLayer {
         self.layers.fetch_add(1, Ordering::Relaxed);
         ActiveLayer(Arc::clone(self))
     }
 
-    /// Starts a tar or a blob.
+    /// Starts the stream of a tar or a blob.
     pub(in crate::layer) fn stream(&self) -> Arc<HashStream> {
         let hasher = if self.at_once > 1 { Hasher::interleaved() } else { Hasher::new() };
         Arc::new(HashStream {
@@ -66,7 +66,7 @@ impl HasherPool {
         self.offer(Arc::clone(stream));
     }
 
-    /// Has a stream hashed that has a block, when it is enough company for others or for itself.
+    /// Adds a stream with a block to the ready ones, and starts a task if there are enough.
     fn offer(self: &Arc<Self>, stream: Arc<HashStream>) {
         let mut ready = lock(&self.ready);
         ready.push_back(stream);
@@ -79,22 +79,22 @@ impl HasherPool {
         }
     }
 
-    /// So many streams are not kept waiting for more.
+    /// Returns the number of ready streams that start a task.
     fn enough(&self) -> usize {
         self.at_once.min(self.layers.load(Ordering::Relaxed)).max(1)
     }
 
-    /// Waits until so many blocks of the stream are hashed.
+    /// Waits until `count` blocks of the stream are hashed.
     pub(in crate::layer) fn wait(self: &Arc<Self>, stream: &HashStream, count: u64) {
         stream.hashed.wait(|hashed| (*hashed >= count).then_some(()), || self.any());
     }
 
-    /// Hashes what there is, in company or alone; whether there was anything.
+    /// Hashes a block of each ready stream. Returns true if there was one.
     pub(in crate::layer) fn any(self: &Arc<Self>) -> bool {
         self.step(1)
     }
 
-    /// Hashes a block of each of several streams, if there are at least so many.
+    /// Hashes a block of each ready stream, if at least `at_least` streams are ready.
     fn step(self: &Arc<Self>, at_least: usize) -> bool {
         let mut ready = lock(&self.ready);
         if ready.len() < at_least {
@@ -111,7 +111,7 @@ impl HasherPool {
         }));
         drop((hashers, blocks));
         for stream in streams {
-            // Before anybody wakes up: who does may find it there.
+            // Offered before the wake-up, so that the woken thread can find the stream.
             if stream.is_ready() {
                 self.offer(Arc::clone(&stream));
             }
@@ -121,7 +121,7 @@ impl HasherPool {
     }
 }
 
-/// A tar or a blob on its way.
+/// The blocks of a tar or a blob, in order, and their hash.
 #[derive(Debug)]
 pub(in crate::layer) struct HashStream {
     hasher: Mutex<Hasher>,
@@ -132,7 +132,7 @@ pub(in crate::layer) struct HashStream {
 #[derive(Debug, Default)]
 struct Queue {
     blocks: VecDeque<Arc<Block>>,
-    /// Whether it is among the ready ones, or being hashed.
+    /// True while the stream is among the ready ones or being hashed.
     ready: bool,
 }
 
@@ -141,14 +141,14 @@ impl HashStream {
         lock(&self.queue).blocks.pop_front()
     }
 
-    /// Whether there is another block.
+    /// Returns true if there is another block.
     fn is_ready(&self) -> bool {
         let mut queue = lock(&self.queue);
         queue.ready = !queue.blocks.is_empty();
         queue.ready
     }
 
-    /// What there was, when all blocks are hashed.
+    /// Returns the hash of the blocks so far.
     pub(in crate::layer) fn hashed(&self) -> Hashed {
         lock(&self.hasher).clone().finish()
     }
@@ -158,8 +158,8 @@ impl HashStream {
 mod tests {
     use super::*;
 
-    /// Lets so many layers be under way and gives so many streams three blocks each; how many of
-    /// those are hashed when all tasks are done, and nobody waited.
+    /// Opens layers, gives each stream three blocks and runs all tasks without waiting for a stream.
+    /// Returns the number of hashed blocks of each stream.
     fn hashed(layers: usize, streams: usize) -> Vec<u64> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         pool.install(|| {
@@ -182,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn the_only_layer_active_is_hashed_without_company() {
+    fn hasher_pool_single_layer_is_hashed_alone() {
         assert_eq!(hashed(1, 1), [3]);
     }
 
     #[test]
-    fn a_layer_is_hashed_in_company_where_there_is_another() {
+    fn hasher_pool_two_layers_are_hashed_together() {
         assert_eq!(hashed(2, 1), [0]);
         assert_eq!(hashed(2, 2), [3, 3]);
     }

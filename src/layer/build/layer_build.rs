@@ -1,4 +1,4 @@
-//! One layer, from its request to its blob.
+//! [`LayerBuild`]: one layer, from its request to its blob.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use crate::layer::{Blob, Content, Layer, LayerError, Request};
 use crate::progress::{Reporter, Task};
 use crate::spec::Compression;
 
-/// What all layers of a build are made with.
+/// The cache, reporter and pools that all layers of a build share.
 pub(in crate::layer) struct BuildContext<'a> {
     pub(in crate::layer) store: &'a dyn LayerCache,
     pub(in crate::layer) reporter: &'a dyn Reporter,
     pub(in crate::layer) shared: Shared,
 }
 
-/// What a layer's beginning comes to.
+/// The result of starting a layer.
 pub(in crate::layer) enum BuildStart<'a> {
-    /// It was made before.
+    /// The cache has the layer.
     Cached(Box<Layer>),
     Started(Box<LayerBuild<'a>>),
-    /// Somebody else is making it.
+    /// Another process or thread is building the layer.
     InProgress,
 }
 
 impl BuildContext<'_> {
-    /// Looks a layer up, or begins it; waits for who is making it only if it may.
+    /// Looks up a layer, or starts to build it. Waits for another builder only if `may_wait`.
     pub(in crate::layer) fn begin<'a>(
         &self,
         request: &'a Request<'a>,
@@ -83,7 +83,7 @@ impl BuildContext<'_> {
     }
 }
 
-/// A layer under way.
+/// A layer in progress.
 pub(in crate::layer) struct LayerBuild<'a> {
     request: &'a Request<'a>,
     source: TarContent,
@@ -95,7 +95,8 @@ pub(in crate::layer) struct LayerBuild<'a> {
 }
 
 impl LayerBuild<'_> {
-    /// Reads a block of the tar and sends it on its way; whether there may be another.
+    /// Reads a block of the tar and pushes it into the pipeline. Returns true if there may be
+    /// another block.
     pub(in crate::layer) fn step(&mut self) -> Result<bool, LayerError> {
         let mut buffer = self.pipeline.buffer();
         let size = buffer.len();

@@ -1,4 +1,8 @@
-//! Making layers in parallel.
+//! Builds layers in parallel.
+//!
+//! Each thread of a pool is a [`Worker`] with several open [`LayerBuild`]s. Blocks of their tars are
+//! compressed and hashed as tasks of the same pool (`pipeline`, `hasher_pool`), and finished layers
+//! are delivered in an order that depends on the requests alone (`ordered_delivery`).
 
 pub(in crate::layer) mod block_pool;
 pub(in crate::layer) mod hasher_pool;
@@ -16,8 +20,8 @@ use crate::digest::Hasher;
 use crate::fs::FileError;
 use crate::progress::Reporter;
 
-/// Makes the layers, on `jobs` threads (0: as many as there are cores); the answer has the order
-/// of the requests.
+/// Builds the layers on `jobs` threads (0: one for each core). The result has the order of the
+/// requests.
 pub fn build(
     requests: &[Request<'_>],
     store: &dyn LayerCache,
@@ -27,8 +31,8 @@ pub fn build(
     build_with_callback(requests, store, jobs, reporter, &|_| Ok(()))
 }
 
-/// As [`build`], and tells of the layers while others are still being made: in an order that
-/// the requests alone decide, the smallest first.
+/// Does the same as [`build`], and calls `on_done` for each layer while others are in progress,
+/// the smallest layer first. The order depends on the requests alone.
 pub fn build_with_callback(
     requests: &[Request<'_>],
     store: &dyn LayerCache,
@@ -39,7 +43,7 @@ pub fn build_with_callback(
     build_with(requests, store, jobs, reporter, on_done, Hasher::streams_at_once())
 }
 
-/// As [`build_with_callback`], with tars of so many layers hashed at once.
+/// Does the same as [`build_with_callback`], and hashes at most `at_once` streams together.
 pub(crate) fn build_with(
     requests: &[Request<'_>],
     store: &dyn LayerCache,
@@ -56,13 +60,13 @@ pub(crate) fn build_with(
     let delivery = OrderedDelivery::new(on_done);
     let failed = AtomicBool::new(false);
     let made = pool.broadcast(|thread| {
-        // A thread that is done here takes the others' tasks.
+        // A thread that returns from here takes tasks of the other threads.
         let most = work.shared.at_a_time(thread.index());
         let open = VecDeque::with_capacity(most);
         let waits = Vec::new();
         let mut worker = Worker { work: &work, queue: &queue, most, open, waits };
         let mut made = Vec::new();
-        // None after a failure.
+        // No layer is started after a failure.
         while !failed.load(Ordering::Relaxed)
             && let Some((next, layer)) = worker.next()
         {
@@ -83,21 +87,20 @@ pub(crate) fn build_with(
     made.into_iter().map(|(_, layer)| layer).collect()
 }
 
-/// A thread's share of the work: as many layers at a time as are hashed together, a block of
-/// each in turn.
+/// A thread of the build. It has several layers open and reads one block of each in turn.
 struct Worker<'a> {
     work: &'a BuildContext<'a>,
     queue: &'a Queue<'a>,
-    /// So many at a time; fewer when there are no more to begin.
+    /// Maximum number of open layers; reduced when the queue is empty.
     most: usize,
     open: VecDeque<(QueuedLayer<'a>, Box<LayerBuild<'a>>)>,
-    /// Those that somebody else is build. While this thread holds claims itself it waits for
-    /// nobody's, so that no two wait for each other.
+    /// Layers that another process or thread is building. A thread that holds build locks does not
+    /// wait for another lock: two such threads could deadlock.
     waits: Vec<QueuedLayer<'a>>,
 }
 
 impl<'a> Worker<'a> {
-    /// Works until a layer is finished, or failed; none when there are no more.
+    /// Works until a layer is finished or failed. Returns `None` when no layers are left.
     fn next(&mut self) -> Option<(QueuedLayer<'a>, Result<Layer, LayerError>)> {
         if let Some(done) = self.open_more() {
             return Some(done);
@@ -125,7 +128,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Begins a layer once more if its blob is written elsewhere then.
+    /// Starts a layer again if the cache switched to its fallback directory.
     fn again(
         &mut self,
         next: QueuedLayer<'a>,
@@ -142,13 +145,13 @@ impl<'a> Worker<'a> {
         Ok(None)
     }
 
-    /// What this thread has for layers that it will not begin goes to those under way.
+    /// Gives the blocks of layers that this thread will not start to open layers.
     fn leave_rest(&mut self) {
         (self.open.len()..self.most).for_each(|_| self.work.shared.release_own_blocks());
         self.most = self.open.len();
     }
 
-    /// Gives one that needs no work, or cannot be begun.
+    /// Starts layers. Returns one that is cached or that cannot be started.
     fn open_more(&mut self) -> Option<(QueuedLayer<'a>, Result<Layer, LayerError>)> {
         loop {
             let next = self.waits.pop().or_else(|| {

@@ -1,4 +1,4 @@
-//! Which layer is made next, and which is told of next.
+//! The order in which layers are started ([`Queue`]) and delivered ([`OrderedDelivery`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,15 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::layer::{Layer, LayerError, OnLayerDone, Request};
 
-/// Layers that wait to be made: the largest one is begun first, as it takes longest, then the
-/// others from the smallest on, so that whoever wants finished layers has some at once.
+/// Layers that wait to be built. The largest is started first because it takes longest; the
+/// others follow from the smallest on, so that the callback gets its first layer early.
 pub(in crate::layer) struct Queue<'a> {
-    /// The smallest first.
+    /// Sorted by size, the smallest first, with their indexes among the requests.
     requests: Vec<(usize, &'a Request<'a>)>,
     next: AtomicUsize,
 }
 
-/// One of them: its place when they are ordered by size, and among the requests.
+/// A layer of the queue: its place in the order of size and its index among the requests.
 #[derive(Clone, Copy)]
 pub(in crate::layer) struct QueuedLayer<'a> {
     pub(in crate::layer) place: usize,
@@ -38,10 +38,10 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Tells of layers in the order of the queue, whichever is finished first.
+/// Calls the callback in the order of size, independent of the order in which layers finish.
 pub(in crate::layer) struct OrderedDelivery<'a> {
     on_done: &'a OnLayerDone<'a>,
-    /// The place whose turn it is, and finished layers that wait for theirs.
+    /// The next place to deliver, and finished layers that wait for their turn.
     state: Mutex<(usize, BTreeMap<usize, Layer>)>,
 }
 

@@ -1,11 +1,10 @@
-//! One layer's way from tar to blob, on as many cores as are idle.
+//! [`Pipeline`]: one layer from tar to blob, on all idle cores.
 //!
 //! Each block of the tar is hashed for the diff id, in order, and compressed, in any order; both
-//! are tasks that any thread of the pool takes. Compressed blocks are written in order, and
-//! hashed for the digest like the tar's. When so many blocks are under way as may be, the thread
-//! that reads the tar takes tasks itself, and it sleeps only when every task it waits for is
-//! being worked at. So with a layer a core everything of a layer happens on its core, and a
-//! layer that is left alone at the end gets all of them.
+//! are tasks of the pool. Compressed blocks are written and hashed for the digest in order. When
+//! the limit of blocks in progress is reached, the thread that reads the tar runs tasks itself. It
+//! sleeps only while other threads run every task that it waits for. So with one layer for each
+//! core, a layer stays on its core, and the last layer gets all cores.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,35 +15,34 @@ use crate::digest::Hashed;
 use crate::layer::{LayerError, NewBlob, Request, compress};
 use crate::spec::Compression;
 
-/// Blocks that a thread's layer may have under way, whatever the others have, and as many for each
-/// thread that whichever layers are under way may have beside those. Where a thread has several
-/// layers, each has its part of them, and at least one. When there are no more layers to begin, the
-/// others may have those.
+/// Blocks in progress that are reserved for the layers of one thread; the pool has the same number
+/// for each thread in addition, for any layer. Several layers of a thread share its blocks, at least
+/// one each. Reserved blocks of layers that are never started go to the pool.
 const BLOCKS: usize = 2;
-/// Bytes that the blocks of a thread take at most, if they are not larger than half of this.
+/// Maximum size of the blocks in progress for one thread, if a block is at most half of it.
 const BYTES: usize = 8 << 20;
-/// Layers that are under way at most, on however many threads: each takes up to three of the 64
-/// file descriptors that have to be enough.
+/// Maximum number of open layers, for any number of threads. Each takes up to three file
+/// descriptors, and cooper must work with 64.
 const OPEN: usize = 14;
-/// Bytes that the blocks of all may take together where a thread has several.
+/// Maximum size of the blocks of all layers if threads have several layers open.
 const OPEN_BYTES: usize = 16 << 20;
 
-/// What all layers of a build share.
+/// The pools and limits that all layers of a build share.
 #[derive(Debug, Clone)]
 pub(in crate::layer) struct Shared {
     blocks: Arc<BlockPool>,
     hashing: Arc<HasherPool>,
-    /// Blocks that a layer may have under way, whatever the others have.
+    /// Blocks in progress that are reserved for one layer.
     own_blocks: usize,
-    /// So many threads have layers under way; the others compress and hash.
+    /// Threads that open layers; the others compress and hash.
     workers: usize,
-    /// So many layers they share.
+    /// Maximum number of open layers of all threads.
     open: usize,
     at_once: usize,
 }
 
 impl Shared {
-    /// For a build on so many threads, which hashes so many streams at once.
+    /// Computes the limits for a number of threads and of streams that are hashed together.
     pub(in crate::layer) fn new(requests: &[Request<'_>], threads: usize, at_once: usize) -> Self {
         let sizes = requests.iter().map(|request| compress::block_size(request.compression));
         let size = sizes.max().unwrap_or(OPEN_BYTES);
@@ -57,8 +55,8 @@ impl Shared {
         Self { blocks, hashing, own_blocks, workers, open, at_once }
     }
 
-    /// How many layers a thread of the pool has under way: as many as are hashed at once, if so
-    /// many files and blocks may be open.
+    /// Returns the number of layers that a thread of the pool may have open: as many as are hashed
+    /// together, within the limits of open files and blocks.
     pub(in crate::layer) fn at_a_time(&self, thread: usize) -> usize {
         if thread >= self.workers {
             return 0;
@@ -66,7 +64,7 @@ impl Shared {
         (self.open - thread).div_ceil(self.workers).min(self.at_once)
     }
 
-    /// Leaves the blocks of a layer that nobody will begin to whichever layers are under way.
+    /// Moves the reserved blocks of a layer that will not be started to the pool.
     pub(in crate::layer) fn release_own_blocks(&self) {
         (0..self.own_blocks).for_each(|_| self.blocks.give_extra());
     }
@@ -75,7 +73,7 @@ impl Shared {
 /// The outcome of compressing one block.
 type Packed = Watch<Option<Result<Vec<u8>, LayerError>>>;
 
-/// A block under way.
+/// A block in progress.
 #[derive(Debug)]
 struct InFlightBlock {
     packed: Option<Arc<Packed>>,
@@ -91,24 +89,24 @@ pub(in crate::layer) struct Pipeline {
     in_flight: VecDeque<InFlightBlock>,
     tar: Arc<HashStream>,
     _active: ActiveLayer,
-    /// How many blocks are done.
+    /// The number of finished blocks.
     retired: u64,
-    /// The blob of a layer that is compressed.
+    /// The blob of a compressed layer, and its hash stream.
     packed: Option<(NewBlob, Arc<HashStream>)>,
 }
 
-/// What became of a layer's tar.
+/// The result of a pipeline.
 pub(in crate::layer) struct Finished {
     pub(in crate::layer) tar: Hashed,
     pub(in crate::layer) blob: Hashed,
-    /// The blob's bytes, unless it is the tar.
+    /// The file of the blob; `None` for a plain tar.
     pub(in crate::layer) file: Option<NewBlob>,
-    /// How many bytes of the tar were finished just now.
+    /// Bytes of the tar that were finished since the last call of `push`.
     pub(in crate::layer) done: u64,
 }
 
 impl Pipeline {
-    /// Writes to `blob`, unless the layer is a plain tar.
+    /// Creates a pipeline that writes to `blob`; `None` for a plain tar.
     pub(in crate::layer) fn new(
         compression: Compression,
         shared: &Shared,
@@ -125,13 +123,13 @@ impl Pipeline {
         }
     }
 
-    /// A buffer for the next block, to be filled to its end unless the tar ends.
+    /// Returns a buffer for the next block. Only the last block may be shorter.
     pub(in crate::layer) fn buffer(&self) -> Vec<u8> {
         self.shared.blocks.buffer(compress::block_size(self.compression))
     }
 
-    /// Sends a block on its way: so many bytes of a buffer. Returns how many bytes of the tar
-    /// were finished meanwhile.
+    /// Starts to process the first `len` bytes of a buffer. Returns the number of bytes of the tar
+    /// that were finished during the call.
     pub(in crate::layer) fn push(
         &mut self,
         buffer: Vec<u8>,
@@ -153,7 +151,7 @@ impl Pipeline {
         Ok(done)
     }
 
-    /// Waits for the oldest block and hands it on.
+    /// Waits for the oldest block, writes it, and returns its size in the tar.
     fn retire(&mut self) -> Result<u64, LayerError> {
         let Some(block) = self.in_flight.pop_front() else { return Ok(0) };
         let hashing = &self.shared.hashing;
@@ -165,7 +163,7 @@ impl Pipeline {
         if let (Some(packed), Some((blob, stream))) = (packed, &mut self.packed) {
             let packed = packed?;
             blob.write_all(&packed)?;
-            // One is waited for while the next is compressed.
+            // Waits for the block before, so that hashing overlaps with compression.
             hashing.wait(stream, self.retired);
             hashing.push(stream, Block::of_blob(packed));
         }
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_has_its_own_blocks_beside_those_of_all_and_what_others_leave() {
+    fn pipeline_uses_reserved_pool_and_released_blocks() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         pool.install(|| {
             let shared = shared(GZIP, 1);
@@ -231,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_under_way_take_eight_mebibytes_a_thread_at_most() {
+    fn blocks_in_progress_take_at_most_8_mib_a_thread() {
         let zstd = Compression::Zstd { level: 3 };
         for (compression, threads) in [(GZIP, 1), (GZIP, 64), (zstd, 4), (zstd, 8), (zstd, 64)] {
             let shared = shared(compression, threads);

@@ -1,28 +1,28 @@
-//! One tar entry's header: ustar, with a PAX record for what ustar cannot say.
+//! The header of a tar entry: ustar, with PAX records for values that ustar cannot hold.
 //!
-//! The form is fixed, so that a tree has one tar. A path of up to 100 bytes is the name; a longer
-//! one is cut at its last slash that leaves at most 155 bytes before and 100 behind, as ustar's
-//! prefix; only what cannot be cut so becomes a PAX `path`. Bytes are kept as they are, UTF-8 or
-//! not. Numbers that ustar's octal cannot hold stand twice, in base 256 and as a PAX record, so
-//! that a reader who knows only one of the two never loses its place. There are no names of users
-//! and groups, no access or change times, and no sparse files.
+//! The form is fixed, so that a tree has exactly one tar. A path of at most 100 bytes is the name. A
+//! longer one is split at the last slash that leaves at most 155 bytes for ustar's prefix and 100
+//! for the name. A path that cannot be split becomes a PAX `path`. Bytes are kept, UTF-8 or not.
+//! Numbers that do not fit in octal are written both in base 256 and as a PAX record, because some
+//! readers know only one of the two. There are no user and group names, no access or change times
+//! and no sparse files.
 
 use std::collections::BTreeMap;
 
 use tar::{EntryType, Header};
 
-/// A tar is made of blocks of so many bytes.
+/// The size of a tar block.
 pub(in crate::layer) const BLOCK: u64 = 512;
 
 const MAX_NAME: usize = 100;
 const MAX_PREFIX: usize = 155;
-/// The first id and the first size and time that octal cannot hold.
+/// The smallest id, and the smallest size or time, that do not fit in octal.
 const MAX_OCTAL_ID: u64 = 1 << 21;
 const MAX_OCTAL_NUMBER: u64 = 1 << 33;
-/// What readers that do not know PAX would call the records.
+/// The file name of the records for readers without PAX.
 const RECORDS_NAME: &[u8] = b"././@PaxHeader";
 
-/// What a header says of its entry.
+/// The metadata of an entry.
 #[derive(Debug)]
 pub(in crate::layer) struct Meta<'a> {
     /// Relative, without a slash at either end.
@@ -43,7 +43,7 @@ pub(in crate::layer) enum Kind<'a> {
     File(u64),
 }
 
-/// Appends the header, and before it the PAX records that it needs.
+/// Appends the PAX records that the entry needs, and its header.
 pub(in crate::layer) fn encode(meta: &Meta<'_>, out: &mut Vec<u8>) {
     let mut path = meta.path.to_vec();
     if matches!(meta.kind, Kind::Directory) {
@@ -76,12 +76,12 @@ pub(in crate::layer) fn encode(meta: &Meta<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(header.as_bytes());
 }
 
-/// The zero bytes after so many bytes of content.
+/// Returns the number of zero bytes after `size` bytes of content.
 pub(in crate::layer) fn padding(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK
 }
 
-/// Prefix and name, or nothing when the path does not fit in them.
+/// Splits a path into prefix and name; `None` if it does not fit.
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     if path.len() <= MAX_NAME {
         return Some((&[], path));
@@ -149,9 +149,9 @@ fn encode_records(records: &BTreeMap<Vec<u8>, Vec<u8>>, out: &mut Vec<u8>) {
     out.resize(length.next_multiple_of(512), 0);
 }
 
-/// A record's length counts its own digits.
+/// Returns the length of a record, which includes the digits of the length itself.
 fn record_length(key_and_value: usize) -> usize {
-    // A blank, an equals sign and a line feed.
+    // A space, an equals sign and a line feed.
     let rest = key_and_value + 3;
     let digits = |n: usize| n.to_string().len();
     let mut length = rest + digits(rest);
@@ -159,7 +159,7 @@ fn record_length(key_and_value: usize) -> usize {
     length
 }
 
-/// Fills the start of a field; what does not fit stands in a PAX record.
+/// Fills the start of a field. A longer value is cut; a PAX record has all of it.
 fn put(field: &mut [u8], bytes: &[u8]) {
     field.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
 }

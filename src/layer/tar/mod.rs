@@ -1,8 +1,7 @@
-//! A layer's content as the bytes of its tar, read on demand.
+//! [`TarReader`]: the content of a layer as a tar, read on demand.
 //!
-//! Pulled rather than pushed, so that one piece of code serves who hashes, who compresses and who
-//! sends: file bytes go straight into the caller's buffer. The tar ends with two blocks of zeros
-//! and nothing behind them.
+//! The reader is pulled, so that hashing, compressing and sending share it: file bytes are read
+//! directly into the caller's buffer. The tar ends with two blocks of zeros without further padding.
 
 pub(in crate::layer) mod header;
 pub(in crate::layer) mod walk;
@@ -19,10 +18,11 @@ use crate::fs::{Context, FileError, FileOp, FileStamp};
 use crate::rootfs::Rootfs;
 use crate::store_path::StorePath;
 
-/// Changes when the same content gets other bytes; part of every cache key.
+/// The version of the tar format, part of every cache key. It must change when the same content
+/// gets other bytes.
 pub(super) const VERSION: u32 = 1;
 
-/// Where a tar's content comes from; cheap to clone, can be read any number of times.
+/// The content of a tar. It is cheap to clone and can be read any number of times.
 #[derive(Debug, Clone)]
 pub(super) enum TarContent {
     StorePaths(Arc<[StorePath]>),
@@ -48,7 +48,7 @@ impl TarContent {
     }
 }
 
-/// What of the current entry is still to be read behind its header.
+/// The content of the current entry that follows its header.
 #[derive(Debug)]
 enum Body {
     None,
@@ -60,42 +60,42 @@ enum Body {
 struct Content {
     file: File,
     path: PathBuf,
-    /// How it looked when it was opened.
+    /// The stamp when it was opened.
     look: FileStamp,
     size: u64,
     left: u64,
-    /// Whether some of it was passed on unread.
+    /// True if bytes of it were spliced.
     spliced: bool,
 }
 
-/// The tar's bytes.
+/// Reads the bytes of a tar.
 pub(super) struct TarReader {
     entries: Box<dyn Iterator<Item = Result<Entry, LayerError>> + Send>,
     mtime: u64,
-    /// Headers, small contents and padding that wait to be read.
+    /// Headers, small contents and padding that are ready to be read.
     ready: Vec<u8>,
     taken: usize,
     body: Body,
     ended: bool,
     seen: Hasher,
-    /// Files that were passed on unread, and how they looked then.
+    /// Spliced files and their stamps at that time.
     spliced: Vec<(PathBuf, Stamp)>,
 }
 
 impl TarReader {
-    /// Names all that went by: every header, and how each file looked before and after it was
-    /// read. Two readings of the same content in one life of the machine give the same.
+    /// Returns the tree stamp: a digest of every header and of each file's stamps before and after
+    /// it was read. Unchanged content has the same tree stamp until the next boot.
     pub(super) fn seen(&self) -> Digest {
         self.seen.clone().finish().digest()
     }
 
-    /// What [`seen`](TarReader::seen) comes to if nothing changes until all is read; opens every
-    /// file and reads none.
+    /// Returns the tree stamp that [`seen`](TarReader::seen) will have if nothing changes. Opens
+    /// every file and reads none.
     pub(super) fn stamp_without_reading(mut self) -> Result<Digest, LayerError> {
         while !self.ended {
             self.ready.clear();
             self.advance()?;
-            // Taken out, as the end of the tar puts nothing there.
+            // `advance` does not reset `body` at the end of the tar.
             let body = std::mem::replace(&mut self.body, Body::None);
             if let Body::File(Content { file, path, .. }) = body {
                 self.seen.update(stamp_at(&file, &path)?.as_flattened());
@@ -104,13 +104,13 @@ impl TarReader {
         Ok(self.seen())
     }
 
-    /// Fills the buffer to its end, or to the tar's.
+    /// Fills the buffer, except at the end of the tar.
     pub(super) fn fill(&mut self, buf: &mut [u8]) -> Result<usize, LayerError> {
         self.fill_before(buf, u64::MAX)
     }
 
-    /// As [`fill`](TarReader::fill), but stops before a file of at least so many bytes, unless
-    /// it is the first.
+    /// Does the same as [`fill`](TarReader::fill), but stops before a file of at least `large`
+    /// bytes, unless the file comes first.
     pub(super) fn fill_before(&mut self, buf: &mut [u8], large: u64) -> Result<usize, LayerError> {
         let mut filled = 0;
         while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -125,7 +125,8 @@ impl TarReader {
         Ok(filled)
     }
 
-    /// The file whose bytes come next, if it has at least so many, and how many are left of it.
+    /// Returns the file whose bytes come next and the number of bytes left, if the file has at
+    /// least `large` bytes.
     pub(super) fn file(&self, large: u64) -> Option<(&File, u64)> {
         match &self.body {
             Body::File(content) if self.taken == self.ready.len() => Some(content)
@@ -135,7 +136,7 @@ impl TarReader {
         }
     }
 
-    /// Goes on behind bytes of [`file`](TarReader::file) that somebody else took from it.
+    /// Skips bytes that the caller spliced from [`file`](TarReader::file).
     pub(super) fn mark_spliced(&mut self, count: u64) {
         if let Body::File(content) = &mut self.body {
             content.left = content.left.saturating_sub(count);
@@ -143,7 +144,7 @@ impl TarReader {
         }
     }
 
-    /// Whether what was passed on unread still looks as it did.
+    /// Returns true if all spliced files still have their stamps.
     pub(super) fn spliced_files_unchanged(&self) -> bool {
         let same = |(path, before): &(PathBuf, Stamp)| {
             std::fs::metadata(path).is_ok_and(|meta| stamp(&meta) == *before)
@@ -193,8 +194,8 @@ impl TarReader {
         Ok(count)
     }
 
-    /// A file that has more bytes than its header says, or that was written to, has changed under
-    /// way: what was read may be of two minds.
+    /// Checks a file after its last byte. If it has more bytes than its header says, or was written
+    /// to, the bytes read may mix old and new content.
     fn end_file(&mut self, mut content: Content) -> Result<(), LayerError> {
         let Content { file, path, look, size, .. } = &mut content;
         let meta = file.metadata().context(FileOp::Read, &*path)?;
@@ -218,7 +219,7 @@ impl TarReader {
         Ok(())
     }
 
-    /// Puts the next entry's header, or the end of the tar, into `ready`.
+    /// Appends the next entry's header, or the end of the tar, to `ready`.
     fn advance(&mut self) -> Result<(), LayerError> {
         let Some(entry) = self.entries.next() else {
             self.ready.resize(2 * usize::try_from(BLOCK).unwrap_or(512), 0);
@@ -263,7 +264,7 @@ impl TarReader {
     }
 }
 
-/// Which file it is, and when it was changed last.
+/// Device, inode, size, `mtime` and `ctime` of a file.
 type Stamp = [[u8; 8]; 7];
 
 fn stamp_at(file: &File, path: &Path) -> Result<Stamp, FileError> {
@@ -288,8 +289,8 @@ impl std::fmt::Debug for TarReader {
 mod tests {
     use super::*;
 
-    /// Reads a store path of a folder with a large file in it; when half of that is read, `change`
-    /// is done to the store path. What the reading fails with.
+    /// Reads a store path with a large file, calls `change` after half of the file, and returns the
+    /// error of the rest.
     fn error_after(change: impl FnOnce(&Path)) -> LayerError {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ppalkb4fq3rl0qvhbbhvzwmh2yk9i1l1-app");
@@ -304,8 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_to_while_it_is_read_is_an_error_that_names_it() {
-        // fault 22
+    fn file_written_to_while_read_is_named() {
         let error = error_after(|path| {
             let mut file =
                 std::fs::OpenOptions::new().write(true).open(path.join("lib/large")).unwrap();
@@ -318,8 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_which_something_comes_or_goes_is_an_error_that_names_it() {
-        // fault 21
+    fn directory_that_changes_while_read_is_named() {
         let error = error_after(|path| std::fs::write(path.join("lib/new"), "").unwrap());
         assert!(error.to_string().ends_with("-app/lib` changed while it was read"), "{error}");
         let error = error_after(|path| std::fs::remove_file(path.join("lib/large")).unwrap());
@@ -327,8 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_path_that_is_gone_when_all_is_read_is_an_error_that_names_it() {
-        // fault 21
+    fn store_path_removed_while_read_is_named() {
         let error = error_after(|path| {
             std::fs::rename(path.join("lib"), path.with_file_name("lib")).unwrap();
             std::fs::rename(path, path.with_file_name("gone")).unwrap();

@@ -15,10 +15,10 @@ use crate::layer::LayerError;
 use crate::rootfs::{self, Rootfs};
 use crate::store_path::StorePath;
 
-/// What a file's name must not start with: in a layer it would delete another file.
+/// The prefix of a name that deletes a file of lower layers (image-spec, layer.md, whiteouts).
 const WHITEOUT: &[u8] = b".wh.";
 
-/// One entry of a tar, its content ready to be read.
+/// An entry of a tar; a file is already open.
 #[derive(Debug)]
 pub(in crate::layer) struct Entry {
     /// Relative, without a slash at either end.
@@ -35,7 +35,7 @@ pub(in crate::layer) enum Kind {
     Directory,
     Symlink(Vec<u8>),
     Bytes(Vec<u8>),
-    /// As it was when it was opened.
+    /// An open file, with its metadata from the time of opening.
     File {
         file: File,
         meta: std::fs::Metadata,
@@ -53,7 +53,7 @@ impl Entry {
     }
 }
 
-/// Refuses names that an image cannot carry.
+/// Refuses whiteout names.
 fn check_name(name: &[u8], path: &Path) -> Result<(), LayerError> {
     match name.starts_with(WHITEOUT) {
         true => Err(LayerError::Whiteout(path.into())),
@@ -61,31 +61,31 @@ fn check_name(name: &[u8], path: &Path) -> Result<(), LayerError> {
     }
 }
 
-/// Walks store paths: the store directory and its parents, then each path with its tree. Children
-/// are ordered by the bytes of their names, parents come first.
+/// Walks the store directory and its parents, then each store path with its tree. Parents come
+/// before children; children are sorted by the bytes of their names.
 ///
-/// Modes are Nix's canonical ones whatever the file system says, hard links are whole files, and
-/// links are never followed. No directory stays open.
+/// Modes are Nix's canonical ones, independent of the file system. Hard links become separate files,
+/// and symbolic links are not followed. No directory stays open.
 ///
-/// A directory that gains or loses a child under way is an error, and so is a store path that is
-/// gone or another one when all are read: a collector of garbage takes the files before the folder
-/// that they lie in, and half a store path must not become a layer.
+/// It is an error if a directory gains or loses an entry during the walk, or if a store path is
+/// missing or replaced at its end: a garbage collector removes files before their directory, and
+/// an incomplete store path must not become a layer.
 #[derive(Debug)]
 pub(in crate::layer) struct StoreWalk {
     paths: Arc<[StorePath]>,
-    /// How the store paths looked that were begun, in the order of `paths`.
+    /// The stamps of the store paths that were started, in the order of `paths`.
     begun: Vec<FileStamp>,
     /// Parents of the store paths that are still to come, the nearest to the root last.
     parents: Vec<Vec<u8>>,
     /// Directories on the way to the current entry.
-    open: Vec<Folder>,
+    open: Vec<OpenDir>,
     /// The directory that the last of `open` is about.
     at: PathBuf,
 }
 
 #[derive(Debug)]
-struct Folder {
-    /// How it looked before it was listed.
+struct OpenDir {
+    /// The stamp before it was listed.
     look: FileStamp,
     /// The children to come, the last one first.
     children: Vec<(OsString, FileType)>,
@@ -105,8 +105,8 @@ impl StoreWalk {
         }
         let name = relative(&path);
         if kind.is_dir() {
-            let look = look_at(&path)?.0;
-            self.open.push(Folder { look, children: children(&path)? });
+            let look = stamp_of(&path)?.0;
+            self.open.push(OpenDir { look, children: children(&path)? });
             self.at = path;
             return Ok(Entry::directory(name, 0o555));
         }
@@ -127,36 +127,36 @@ impl StoreWalk {
         if let Some(parent) = self.parents.pop() {
             return Ok(Some(Entry::directory(parent, 0o755)));
         }
-        while let Some(folder) = self.open.last_mut() {
-            if let Some((name, kind)) = folder.children.pop() {
+        while let Some(dir) = self.open.last_mut() {
+            if let Some((name, kind)) = dir.children.pop() {
                 let path = self.at.join(name);
                 return self.entry(path, kind).map(Some);
             }
-            still(&self.at, folder.look)?;
+            check_unchanged(&self.at, dir.look)?;
             self.open.pop();
             self.at.pop();
         }
         let Some(path) = self.paths.get(self.begun.len()) else {
             let mut all = self.paths.iter().zip(&self.begun);
             return all
-                .try_for_each(|(path, look)| still(Path::new(path.as_str()), *look))
+                .try_for_each(|(path, look)| check_unchanged(Path::new(path.as_str()), *look))
                 .map(|()| None);
         };
         let path = PathBuf::from(path.as_str());
-        let (look, kind) = look_at(&path)?;
+        let (look, kind) = stamp_of(&path)?;
         self.begun.push(look);
         self.entry(path, kind).map(Some)
     }
 }
 
-fn look_at(path: &Path) -> Result<(FileStamp, FileType), FileError> {
+fn stamp_of(path: &Path) -> Result<(FileStamp, FileType), FileError> {
     let meta = std::fs::symlink_metadata(path).context(FileOp::Read, path)?;
     Ok((FileStamp::of(&meta), meta.file_type()))
 }
 
-/// Whether it still looks as it did.
-fn still(path: &Path, look: FileStamp) -> Result<(), LayerError> {
-    match look_at(path)?.0 == look {
+/// Returns an error if the stamp of a path has changed.
+fn check_unchanged(path: &Path, look: FileStamp) -> Result<(), LayerError> {
+    match stamp_of(path)?.0 == look {
         true => Ok(()),
         false => Err(LayerError::ModifiedWhileRead(path.into())),
     }
@@ -170,7 +170,7 @@ impl Iterator for StoreWalk {
     }
 }
 
-/// A directory's children, the last one first, so that the next one is popped.
+/// Lists the children of a directory in descending order, so that `pop` gives the next one.
 pub(in crate::layer) fn children(dir: &Path) -> Result<Vec<(OsString, FileType)>, FileError> {
     let mut children = Vec::new();
     for child in std::fs::read_dir(dir).context(FileOp::List, dir)? {
@@ -187,8 +187,8 @@ fn relative(path: &Path) -> Vec<u8> {
     bytes.strip_prefix(b"/").unwrap_or(bytes).to_vec()
 }
 
-/// Opens what was a regular file a moment ago. Should it have become a FIFO, opening does not
-/// wait for a writer, and it is refused.
+/// Opens a regular file. If the file was replaced by a FIFO, the call does not wait for a writer and
+/// returns an error.
 fn open_file(
     path: &Path,
     flags: rustix::fs::OFlags,
@@ -214,7 +214,7 @@ pub(in crate::layer) fn describe(kind: FileType) -> &'static str {
     }
 }
 
-/// Walks the image's own files in the order that the rootfs gives them.
+/// Walks the image's own files in the order of the rootfs.
 #[derive(Debug)]
 pub(in crate::layer) struct RootfsWalk {
     rootfs: Arc<Rootfs>,
@@ -252,8 +252,8 @@ impl RootfsWalk {
     }
 }
 
-/// An attribute of overlayfs would steer the runtime's own layers; a name with an equals sign
-/// cannot be written as a PAX record.
+/// Returns true if a layer can hold the attribute. An attribute of overlayfs would change the layers
+/// of a runtime, and a name with an equals sign does not fit in a PAX record.
 fn is_portable(name: &str) -> bool {
     !name.starts_with("trusted.overlay.") && !name.contains(['=', '\0']) && !name.is_empty()
 }
@@ -273,7 +273,7 @@ impl Iterator for RootfsWalk {
     }
 }
 
-/// Reads at most what the buffer holds, again after an interruption.
+/// Reads once into the buffer; repeats the call after `EINTR`.
 pub(in crate::layer) fn read_some(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
     loop {
         match io::Read::read(file, buf) {
