@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// An object whose parts are text, by their names.
+/// An object whose values are raw JSON, by key.
 pub type Parts = BTreeMap<String, Box<RawValue>>;
 
-/// Writes a value as canonical JSON: keys in order, no blanks.
+/// Serializes a value as canonical JSON: sorted keys, no white space.
 ///
 /// # Errors
 ///
-/// Never for the types of this room; a map with keys that are no strings has no JSON.
+/// Never for the types of this crate; a map whose keys are not strings has no JSON form.
 pub fn to_bytes<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let formatter = canon_json::CanonicalFormatter::new();
@@ -21,7 +21,7 @@ pub fn to_bytes<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a value as canonical JSON that becomes a part of something else.
+/// Serializes a value as canonical JSON that becomes a part of another value.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn part<T: Serialize>(value: &T) -> serde_json::Result<Box<RawValue>> {
     RawValue::from_string(String::from_utf8_lossy(&to_bytes(value)?).into_owned())
 }
 
-/// Puts parts together, each as it stands: somebody else's numbers may have more digits than the
+/// Joins raw parts without a change: numbers of other programs may have more digits than the
 /// canonical form keeps.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_ordered_and_strings_kept_byte_for_byte() {
+    fn json_keys_are_sorted_and_strings_kept() {
         let value = serde_json::json!({"b": 30_000_000_000_u64, "a": "e\u{301}\n", "A": [{}]});
         let bytes = to_bytes(&value).unwrap();
         assert_eq!(

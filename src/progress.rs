@@ -1,55 +1,54 @@
-//! How rooms tell what they are doing. Only `cli` prints; the others call a [`Reporter`].
+//! Progress of long operations. Only `cli` prints; other modules call a [`Reporter`].
 
 use std::fmt::Debug;
 
-/// Hears what happens while an image is made or moved. Every method may be called from any
-/// thread, and the default of each does nothing.
+/// A receiver of progress and warnings. Every method may be called from any thread; the default
+/// methods do nothing.
 pub trait Reporter: Debug + Send + Sync {
-    /// A piece of work starts: `what` as people read it, `bytes` it will handle if known.
+    /// Starts a task with a description and, if known, the number of bytes that it will process.
     fn start(&self, what: &str, bytes: Option<u64>) -> Box<dyn Task> {
         let _ = (what, bytes);
         Box::new(NoTask)
     }
 
-    /// Work that is made of other work starts, as an image is of its layers: what starts in the
-    /// answer is part of it, and is told of as any work. None where a whole is not told of.
+    /// Starts a group of tasks, such as the layers of an image. Tasks that start in the returned
+    /// reporter belong to the group. Returns `None` if this reporter does not show groups.
     fn group(&self, what: &str, bytes: u64) -> Option<Box<dyn Reporter>> {
         let _ = (what, bytes);
         None
     }
 
-    /// So many bytes of a whole need no work.
+    /// Reports that `bytes` of a group need no work.
     fn skip(&self, bytes: u64) {
         let _ = bytes;
     }
 
-    /// Something that the user should know and that stops nothing.
+    /// Reports a warning.
     fn warn(&self, message: &str) {
         let _ = message;
     }
 }
 
-/// One piece of work under way; dropping it ends it.
+/// A task in progress; a drop ends it.
 pub trait Task: Debug + Send + Sync {
-    /// So many more bytes are done.
+    /// Reports that `bytes` more are processed.
     fn advance(&self, bytes: u64) {
         let _ = bytes;
     }
 
-    /// So many bytes of those that it was to handle need no work.
+    /// Reports that `bytes` of the task need no work.
     fn skip(&self, bytes: u64) {
         let _ = bytes;
     }
 }
 
-/// What hears of several images: together they are a whole, one alone is not.
+/// Returns a reporter for `count` images, which form a group if there are several.
 pub fn images(reporter: &dyn Reporter, count: usize, bytes: u64) -> GroupReporter<'_> {
     let whole = (count > 1).then(|| reporter.group(&format!("{count} images"), bytes)).flatten();
     GroupReporter { whole, reporter }
 }
 
-/// Who hears of what is part of a whole: the whole, where wholes are told of, or whoever hears of
-/// all else.
+/// A reporter for the tasks of a group, or the original one if it does not show groups.
 #[derive(Debug)]
 pub struct GroupReporter<'a> {
     whole: Option<Box<dyn Reporter>>,
@@ -57,13 +56,13 @@ pub struct GroupReporter<'a> {
 }
 
 impl GroupReporter<'_> {
-    /// The reporter for the parts.
+    /// Returns the reporter for the tasks of the group.
     pub fn reporter(&self) -> &dyn Reporter {
         self.whole.as_deref().map_or(self.reporter, |whole| whole)
     }
 }
 
-/// Hears nothing: for tests and for callers that do not care.
+/// A reporter that ignores everything.
 #[derive(Debug, Clone, Copy)]
 pub struct NullReporter;
 

@@ -1,4 +1,4 @@
-//! Who makes a layer that several need at once.
+//! Per-layer build locks: one process builds a layer, the others wait.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -7,21 +7,21 @@ use std::path::PathBuf;
 use crate::fs;
 use crate::fs::{FileError, FileOp, LockMode, TempPath, TryLock, has_name};
 
-/// What comes of asking to make a layer.
+/// The result of an attempt to take a build lock.
 #[derive(Debug)]
 pub(super) enum LockAttempt {
-    /// Nobody else makes it meanwhile.
+    /// This process holds the lock.
     Granted(HeldBuildLock),
-    /// Whoever else makes it does so too, which is only slower: there is nothing to hold.
+    /// There is no lock to hold; another process may build the same layer, which is only slower.
     Unclaimed,
-    /// Somebody else is making it, and was not waited for.
+    /// Another process or thread holds the lock.
     InUse,
-    /// Another process was waited for as long as it may be.
+    /// The wait for another process timed out.
     Late(FileError),
 }
 
 impl LockAttempt {
-    /// As in [`HeldBuildLock::get`]; without a file to lock, others cannot be kept from it.
+    /// Calls [`HeldBuildLock::get`]. If the lock file cannot be created, there is no lock.
     pub(super) fn of(path: PathBuf, may_wait: bool) -> Self {
         match HeldBuildLock::get(path.clone(), may_wait) {
             Ok(Some(claimed)) => Self::Granted(claimed),
@@ -34,7 +34,7 @@ impl LockAttempt {
     }
 }
 
-/// A layer that this process is making: it holds the lock of the file that has the layer's name.
+/// The lock of a layer that this process builds, on a file with the name of the layer's key.
 #[derive(Debug)]
 pub(super) struct HeldBuildLock {
     path: PathBuf,
@@ -43,18 +43,18 @@ pub(super) struct HeldBuildLock {
 }
 
 impl HeldBuildLock {
-    /// None while somebody else has it, unless it may wait.
+    /// Takes the lock. Returns `None` if another process holds it and `may_wait` is false.
     pub(super) fn get(path: PathBuf, may_wait: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).append(true);
         loop {
             let locked = || {
                 let file = options.clone().create(true).open(&path)?;
-                // Without locks two processes may make one layer, which is only slower.
+                // On a file system without locks two processes may build one layer.
                 if fs::try_lock(&file)? == TryLock::InUse {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                // Who had the lock has removed the file, and another may have made a new one.
+                // The last holder removed the file, and another process may have created a new one.
                 if has_name(&file, &path)? { Ok(file) } else { Err(again()) }
             };
             match TempPath::make(locked, |_| path.clone()) {
@@ -65,7 +65,7 @@ impl HeldBuildLock {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) if !may_wait => return Ok(None),
                 Err(_) => match options.open(&path) {
-                    // Its maker is done, or has gone.
+                    // The holder has released the lock.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     file => fs::lock(&file?, &path, LockMode::Exclusive).map_err(|e| e.source)?,
                 },
@@ -76,7 +76,7 @@ impl HeldBuildLock {
 
 impl Drop for HeldBuildLock {
     fn drop(&mut self) {
-        // Who emptied the cache by hand may have let another begin.
+        // If the cache was emptied by hand, the file may be the lock of another process.
         if has_name(&self.file, &self.path).unwrap_or(false) {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// Claims again and again; fails if another process has the claim at the same time.
+    /// Takes the lock repeatedly; panics if another process holds it at the same time.
     fn contend(dir: &Path) {
         let inside = dir.join("inside");
         for number in 0..2000 {
@@ -107,8 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn one_process_at_a_time_has_a_claim_however_many_wait_for_it() {
-        // fault 110
+    fn one_process_holds_a_build_lock_at_a_time() {
         if let Some(dir) = std::env::var_os("COOPER_TEST_CLAIM") {
             return contend(Path::new(&dir));
         }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_a_claim_gets_it_or_hears_who_has_it_or_that_there_are_none() {
+    fn build_lock_is_granted_in_use_or_unavailable() {
         let dir = tempfile::tempdir().unwrap();
         let asked = |path: &str| LockAttempt::of(dir.path().join(path), false);
         let claimed = asked("key.lock");
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_takes_no_other_one_with_it() {
+    fn build_lock_drop_does_not_remove_another_lock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.lock");
         let first = HeldBuildLock::get(path.clone(), false).unwrap();

@@ -1,4 +1,4 @@
-//! The folders and the lock of a cache, and the machine that it is on.
+//! The directories and the lock file of a cache, and the boot id.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,16 +12,17 @@ pub(super) fn create_dirs(home: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
     for name in DIRS {
         let dir = home.join(name);
-        // Whatever the umask: who can write here decides what is in images.
+        // Independent of the umask: a user who can write here can change images.
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
         made.context(FileOp::CreateDir, &dir)?;
     }
-    // Permission bits do not bind root, and do not tell of a read-only mount.
+    // Permission bits do not apply to root and do not show a read-only mount.
     let probe = tempfile::tempfile_in(home.join("tmp"));
     probe.map(drop).context(FileOp::Write, home)
 }
 
-/// What cannot even be looked at cannot be read either.
+/// Refuses a directory that other users can change. One without readable metadata passes: its
+/// entries cannot be read either.
 pub(super) fn check_permissions(path: &Path) -> Result<(), CacheError> {
     match std::fs::metadata(path).ok().as_ref().and_then(UnsafePermissions::of) {
         Some(why) => Err(CacheError::UnsafePermissions { path: path.into(), why }),
@@ -29,7 +30,7 @@ pub(super) fn check_permissions(path: &Path) -> Result<(), CacheError> {
     }
 }
 
-/// The lock file needs no right to write once it is there.
+/// Opens the lock file. An existing one can be locked without write permission.
 pub(super) fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, FileError> {
     if writable {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
@@ -42,8 +43,8 @@ pub(super) fn open_lock(path: &Path, writable: bool) -> Result<Option<File>, Fil
     }
 }
 
-/// What is new each time that the machine starts; nothing where the kernel does not tell, and
-/// then everything is hashed before it is believed.
+/// Returns the kernel's boot id; empty if the kernel has none, and then every blob is hashed before
+/// use.
 pub(super) fn boot_id() -> String {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let id = fs::read(path, 100).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -1,4 +1,4 @@
-//! Looking at a cache, and keeping it within its limit.
+//! Measures a cache and keeps it within its limit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use super::{Cache, CacheError};
 use crate::fs;
 use crate::fs::{Context, FileError, FileOp, TryLock};
 
-/// What a cache holds.
+/// The content of a cache in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
-    /// Where it is.
+    /// The directory.
     pub dir: PathBuf,
-    /// How many layers it knows.
+    /// The number of layers.
     pub layers: usize,
-    /// How many blobs it has. Several layers may be one, and a plain one has none.
+    /// The number of blobs. Layers may share one, and plain layers have none.
     pub blobs: usize,
-    /// The size of all its files.
+    /// The size of all files in bytes.
     pub bytes: u64,
-    /// The size that it is kept below.
+    /// The size limit in bytes.
     pub limit: u64,
 }
 
-/// What was removed.
+/// The number and size of removed files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RemovedFiles {
-    /// How many files.
+    /// The number of files.
     pub files: usize,
-    /// How many bytes; a layout that shares them has them still.
+    /// The size in bytes; a layout with a hard link keeps its file.
     pub bytes: u64,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Item {
 }
 
 impl Cache {
-    /// Counts what is there.
+    /// Measures the cache.
     pub fn info(&self) -> Result<Info, CacheError> {
         let layers = list(&self.dir.join("layers"))?;
         let blobs = list(&self.dir.join("blobs"))?;
@@ -69,7 +69,8 @@ impl Cache {
         })
     }
 
-    /// Nothing is done in a cache that nobody ever locked: it cannot be written.
+    /// Runs `act` with the exclusive lock. Does nothing in a cache without a lock file, which is
+    /// read-only.
     pub(super) fn with_exclusive_lock<T: Default>(
         &self,
         act: impl FnOnce() -> Result<T, FileError>,
@@ -96,19 +97,19 @@ impl Cache {
         self.remove_temp_paths(&mut freed)?;
         let files = [list(&self.dir.join("layers"))?, list(&self.dir.join("blobs"))?];
         if files.iter().flatten().map(|item| item.size).sum::<u64>() > self.limit() {
-            // And then so much goes that the next builds find room.
+            // Trimmed below the limit, so that not every build has to trim.
             self.remove_least_used(self.limit() / 10 * 9, &mut freed)?;
         }
         Ok(freed)
     }
 
-    /// Only for who holds the lock alone.
+    /// Removes temporary files. The caller holds the exclusive lock.
     fn remove_temp_paths(&self, freed: &mut RemovedFiles) -> Result<(), FileError> {
         list(&self.temps())?.iter().try_for_each(|item| freed.remove(item))
     }
 
-    /// Until there are at most so many bytes; blobs without a record go in any case. Only for who
-    /// holds the lock alone.
+    /// Removes blobs without a record, then the least recently used layers until at most `most`
+    /// bytes are left. The caller holds the exclusive lock.
     fn remove_least_used(&self, most: u64, freed: &mut RemovedFiles) -> Result<(), FileError> {
         let mut blobs: BTreeMap<PathBuf, Item> = BTreeMap::new();
         for item in list(&self.dir.join("blobs"))? {
@@ -117,7 +118,7 @@ impl Cache {
         let mut layers = list(&self.dir.join("layers"))?;
         layers.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
         let mut total: u64 = layers.iter().chain(blobs.values()).map(|item| item.size).sum();
-        // Newest first: a blob that several layers have stays as long as the last of them.
+        // Newest first: a shared blob stays until the last layer that uses it is removed.
         let mut kept = BTreeMap::new();
         for layer in layers.iter().rev() {
             if let record::Read::Found(entry) = CacheRecord::read(&layer.path)? {
@@ -160,7 +161,8 @@ impl RemovedFiles {
     }
 }
 
-/// Nothing to remove is as good as removed: another process may have been faster.
+/// Removes a file or a directory. A missing one is not an error: another process may have removed
+/// it.
 pub(super) fn remove(path: &Path) -> Result<(), FileError> {
     let removed = match path.is_dir() {
         true => std::fs::remove_dir_all(path),
@@ -180,7 +182,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Item>, FileError> {
     let mut items = Vec::new();
     for entry in entries {
         let path = entry.context(FileOp::List, dir)?.path();
-        // What another process has just removed or renamed is not there.
+        // Another process may have removed or renamed the file.
         let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
         let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         items.push(Item { path, size: meta.len(), used });

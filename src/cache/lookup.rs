@@ -1,4 +1,4 @@
-//! Looking up what was made before.
+//! Looks up layers in the cache and verifies their blobs.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ impl Cache {
     pub(super) fn look_up(&self, key: &str) -> Lookup {
         match self.find(key) {
             Ok(found) => found,
-            // Somebody else's, who keeps it for themselves.
+            // The record of another user in a read-only cache.
             Err(error) if !self.writable && is_read_only(&error.source) => Lookup::Miss(None),
-            // Whatever became of it, it can be made again.
+            // A record that cannot be read is rebuilt like a damaged one.
             Err(error) => Lookup::Damaged(format!("{error}: {}", error.source), None),
         }
     }
@@ -39,7 +39,7 @@ impl Cache {
             Seen::Blob(witness) => witness,
             Seen::Plain(seen) => {
                 self.touch(&path);
-                // Where the kernel does not tell this life, no record is of it.
+                // Without a boot id, no stamp can be trusted.
                 let seen = seen.as_ref().filter(|(_, life)| *life == self.boot);
                 let seen = seen.map(|(digest, _)| *digest);
                 let record = entry.record;
@@ -57,7 +57,7 @@ impl Cache {
                 let look = now.look;
                 let entry = CacheRecord { seen: Seen::Blob(now), ..entry };
                 if self.writable {
-                    // Where that fails it is hashed again next time.
+                    // After a failure, the next lookup hashes the blob again.
                     let _ = entry.write(&path, &self.temps());
                 }
                 (look, entry)
@@ -79,7 +79,7 @@ impl Cache {
         Arc::new(Renewal { path, temps, entry, boot, evicted, reporter })
     }
 
-    /// Remembers that an entry was used.
+    /// Sets the time of last use of an entry.
     #[allow(
         clippy::disallowed_methods,
         reason = "which layer was used last is a matter of the clock"
@@ -87,7 +87,7 @@ impl Cache {
     fn touch(&self, path: &Path) {
         if self.writable {
             let now = std::time::SystemTime::now();
-            // An entry that looks older than it is goes earlier, which costs time only.
+            // An entry with an older time is only removed earlier.
             let _ = File::open(path).and_then(|file| file.set_modified(now));
         }
     }

@@ -1,28 +1,30 @@
-//! Layers that were made before, on disk, by what they were made of.
+//! The layer cache on disk: layers of earlier builds by their keys.
 //!
 //! ```text
-//! v<version>/lock            held shared by who uses the cache, alone by who removes from it
-//! v<version>/layers/<key>    what is known of a layer; its modification time is its last use
+//! v<version>/lock            locked shared by every user of the cache, exclusively for removal
+//! v<version>/layers/<key>    the record of a layer; its modification time is its last use
 //! v<version>/blobs/<digest>  a compressed layer
-//! v<version>/tmp/            files that are being written; <key>.lock is held by who makes a layer
+//! v<version>/tmp/            files in progress; <key>.lock is the build lock of a layer
 //! ```
 //!
-//! Any number of processes may use one cache. Files appear under their names whole, by a rename;
-//! one lock serves removing, and one a layer keeps two from making it. Nothing is made durable: a
-//! record says in which life of the machine its blob was last seen whole and as which file, and
-//! anything else is hashed before it is believed. So a crash, a flipped byte or a cut file costs
-//! one layer's work and nothing more. Where the damage is found only when a blob is read, its record
-//! is removed, with a warning, and the command does its work once more.
-//! A plain layer has no blob. Its record says how the store paths looked when they were hashed and
-//! in which life of the machine; whoever reads the layer looks at them again, and unless all is as
-//! it was hashes them and writes down how they look now.
-//! A layout on the same file system may share a blob: that it comes or goes changes nothing here,
-//! what is removed here stays there, and who writes to it there damages it here.
+//! Any number of processes may use one cache. Files appear complete, by a rename. One lock protects
+//! removal, and a build lock for each layer prevents building it twice. Nothing is synced: a record
+//! holds the boot id and the stamp of the blob file when its bytes were last known to be correct,
+//! and a blob with another boot id or stamp is hashed before use. So a crash, a flipped byte or a
+//! truncated file costs one rebuilt layer. If damage is found only while a blob is read, its record
+//! is removed with a warning, and the command repeats its work.
 //!
-//! A cache that cannot be written to is read, and what cannot even be read is passed over. Where its
-//! disk is full, layers are made elsewhere, and the one that found no room is made again. One that
-//! other users can write to is refused: who can put a blob there decides what is in the image. A
-//! cooper whose records look different has another version, and so another folder.
+//! A plain layer has no blob. Its record holds the boot id and the tree stamp of its store paths. A
+//! reader compares the stamp; if it differs, the reader hashes the store paths and writes the new
+//! stamp into the record.
+//!
+//! A layout on the same file system may share a blob through a hard link. A removal on either side
+//! does not affect the other; a write to the layout's file damages the cache.
+//!
+//! A read-only cache is used for lookups, and unreadable entries are ignored. If the disk is full,
+//! new layers go to a temporary directory, and the layer that failed is built again. A cache that
+//! other users can write to is refused, because its blobs become the content of images. A different
+//! record format has another version number, and so another directory.
 
 mod build_lock;
 mod dir;
@@ -53,33 +55,32 @@ use build_lock::LockAttempt;
 use dir::{boot_id, check_permissions, create_dirs, open_lock};
 use record::{CacheRecord, Evicted, Seen, Witness};
 
-/// How many bytes a cache holds unless told otherwise.
+/// The default size limit in bytes.
 const DEFAULT_LIMIT: u64 = 20 << 30;
 
-/// Of this form of the cache: another form gets the next number.
+/// The version of the directory's format.
 const VERSION: u32 = 3;
 
 const DIRS: [&str; 3] = ["layers", "blobs", "tmp"];
 
-/// The folder of the cache in `dir` that this cooper uses, and no cooper whose records look
-/// different.
+/// Returns the directory in `dir` for the record format of this version of cooper.
 pub fn folder(dir: &Path) -> PathBuf {
     dir.join(format!("v{VERSION}"))
 }
 
-/// Why a cache cannot be used.
+/// The error of a cache that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// The file system.
+    /// A file system call failed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Somebody else's cache, or anybody's.
+    /// Other users can change the cache.
     #[error("the cache `{path}` {why}")]
     UnsafePermissions {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// Who can change what is in it.
+        /// The users who can change it.
         why: UnsafePermissions,
     },
 }
@@ -88,35 +89,33 @@ pub enum CacheError {
 #[derive(Debug)]
 pub struct Cache {
     dir: PathBuf,
-    /// The size that it is kept below, if somebody asked for one.
+    /// The size limit that the caller set, if any.
     size_limit: Option<u64>,
-    /// Nothing in a read-only cache that nobody ever locked can go away.
+    /// `None` for a read-only cache without a lock file, from which no process can remove files.
     lock: Option<Arc<File>>,
     writable: bool,
-    /// Whether its disk has no room.
+    /// True if the disk has no space left.
     full: AtomicBool,
-    /// Whether somebody has removed it, or taken it away, since it was opened.
+    /// True if the directory was removed or became read-only after it was opened.
     removed: AtomicBool,
-    /// Whether all store paths are what is registered of them: what was made of others is passed
-    /// over then.
+    /// True if the hashes of all store paths were verified; records of unverified builds are
+    /// ignored then.
     verified: bool,
-    /// Whether something may have to go: something was added, or whoever uses it asked for a limit.
-    /// Else nobody looks how full it is, which takes a look at every file: a cache that others let
-    /// grow stays as it is until there is more of it.
+    /// True after a layer was added, or if the caller set a limit. Otherwise the drop does not
+    /// measure the cache, which would read the metadata of every file.
     gc_on_drop: AtomicBool,
     boot: String,
-    /// Takes new blobs when the cache cannot.
+    /// Stores new blobs when the cache cannot.
     fallback: OnceLock<EphemeralCache>,
     /// Entries whose bytes were wrong when they were read.
     evicted: Arc<Evicted>,
-    /// Hears of what is hashed and of what is waited for.
+    /// Gets progress of hashing and of waiting.
     reporter: Arc<dyn Reporter>,
 }
 
 impl Cache {
-    /// Opens the cache in `dir`, making it if there is none; it is kept below as many bytes as are
-    /// asked for, by default 20 GiB. Who asks has it made smaller by using it, and others only by
-    /// adding to it.
+    /// Opens the cache in `dir` and creates it if it does not exist. The limit is 20 GiB by default.
+    /// With an explicit limit every build trims the cache; otherwise only a build that adds a layer.
     pub fn open(dir: &Path, size_limit: Option<u64>) -> Result<Self, CacheError> {
         let home = folder(dir);
         let (writable, full) = match create_dirs(&home) {
@@ -153,7 +152,7 @@ impl Cache {
         })
     }
 
-    /// Tells of what takes long: hashing blobs, and waiting for other processes.
+    /// Sets the reporter for hashing blobs and for waiting for other processes.
     #[must_use]
     pub fn with_reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporter = reporter;
@@ -163,8 +162,8 @@ impl Cache {
         self
     }
 
-    /// Says that the store paths of all layers were just compared with what is registered.
-    /// Whatever was made without that may have been made while one was damaged.
+    /// Ignores records of builds that did not verify their store paths, because such a layer may
+    /// have been built from damaged ones. The caller has verified the store paths of this build.
     #[must_use]
     pub fn verified_only(mut self) -> Self {
         self.verified = true;
@@ -179,7 +178,7 @@ impl Cache {
         )
     }
 
-    /// Whether new blobs go elsewhere.
+    /// Returns true if new blobs go to the fallback cache.
     fn is_read_only(&self) -> bool {
         !self.writable || self.full.load(Ordering::Relaxed) || self.removed.load(Ordering::Relaxed)
     }
@@ -212,7 +211,7 @@ impl Cache {
         Ok(self.fallback.get_or_init(|| store))
     }
 
-    /// What became of what was to be kept elsewhere, as this takes nothing.
+    /// Adds the state of the cache to an error of the fallback cache.
     fn fallback_error<T>(&self, kept: Result<T, LayerError>) -> Result<T, LayerError> {
         kept.map_err(|error| match error {
             LayerError::File(source) => LayerError::NoStorage {
@@ -225,7 +224,7 @@ impl Cache {
         })
     }
 
-    /// Waits for whoever is making this layer, if it may.
+    /// Takes the build lock of a layer; waits for it if `may_wait`.
     fn claim(&self, key: &str, may_wait: bool) -> LockAttempt {
         if !self.writable {
             return LockAttempt::Unclaimed;
@@ -275,7 +274,7 @@ impl Cache {
 impl LayerCache for Cache {
     fn get(&self, key: &LayerKey, may_wait: bool) -> Result<Lookup, LayerError> {
         let key = key.hex();
-        // Only who uses the cache makes it smaller, and not who looks at it.
+        // A build trims the cache; `cooper cache info` does not.
         self.gc_on_drop.fetch_or(self.size_limit.is_some(), Ordering::Relaxed);
         if let found @ Lookup::Hit(..) = self.look_up(&key) {
             return Ok(found);
@@ -286,7 +285,7 @@ impl LayerCache for Cache {
             LockAttempt::InUse => return Ok(Lookup::InProgress),
             LockAttempt::Late(error) => return Err(error.into()),
         };
-        // Somebody else may have made or mended it meanwhile.
+        // Another process may have stored the layer between the lookup and the lock.
         Ok(match self.look_up(&key) {
             Lookup::Miss(_) => Lookup::Miss(claim),
             Lookup::Damaged(why, _) => Lookup::Damaged(why, claim),
@@ -339,8 +338,7 @@ impl LayerCache for Cache {
     }
 }
 
-/// A file is replaced by the rename that puts another there, so that who reads it meanwhile has the
-/// one or the other. A folder is not.
+/// Removes a directory at a path to which a file will be renamed: a rename replaces files only.
 fn remove_dir_at(path: &Path) -> Result<(), FileError> {
     if path.is_dir() { gc::remove(path) } else { Ok(()) }
 }
@@ -349,7 +347,7 @@ fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
-/// What was there, or could be written to, when the cache was opened.
+/// Returns true if a directory that was writable at the start is missing or read-only now.
 fn is_removed(error: &FileError) -> bool {
     error.source.kind() == io::ErrorKind::NotFound || is_read_only(&error.source)
 }
@@ -361,7 +359,7 @@ fn is_full(error: &FileError) -> bool {
 impl Drop for Cache {
     fn drop(&mut self) {
         if self.writable && self.gc_on_drop.load(Ordering::Relaxed) {
-            // Somebody else is using the cache, or is cleaning it: the next process will.
+            // After a failure, the next process trims the cache.
             let _ = self.trim_to_limit();
         }
     }

@@ -1,4 +1,4 @@
-//! What is written down about a cached layer.
+//! The records of cached layers.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,25 +17,24 @@ const FIRST_LINE: &str = "cooper layer";
 /// A record is some five hundred bytes.
 const LIMIT: u64 = 4096;
 
-/// How a blob's file looked when it was last known to hold the right bytes. Whoever writes to a
-/// file changes its `mtime`, and only a crash of the machine loses what was written. Its `ctime`
-/// is no witness: [`FileStamp`] says why.
+/// The stamp of a blob file when its bytes were last known to be correct. A write changes the
+/// `mtime`, and only a crash of the machine loses written bytes. [`FileStamp`] states why `ctime` is
+/// not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Witness {
     pub(super) look: FileStamp,
-    /// In which life of the machine; nothing where that says nothing, as the kernel does not tell
-    /// it, or other users could write to the file and make it look as before. A layout's owner can
-    /// be changed, and that of a blob which is the cache's too with it.
+    /// The boot id of that time. `None` if the kernel has none, or if other users can write to the
+    /// file and reset its times: a change of a layout's owner also changes that of a linked blob.
     boot_id: Option<String>,
 }
 
 impl Witness {
-    /// Whether what looks so now need not be hashed.
+    /// Returns true if a file with the stamp `now` need not be hashed.
     pub(super) fn matches(&self, now: &Self) -> bool {
         self.boot_id.is_some() && self == now
     }
 
-    /// How the file looks now; nothing when it is gone or no file.
+    /// Takes the stamp of a file; `None` if it is missing or not a regular file.
     pub(super) fn of(path: &Path, boot: &str) -> Result<Option<Self>, FileError> {
         let meta = match std::fs::symlink_metadata(path) {
             Ok(meta) => meta,
@@ -48,14 +47,13 @@ impl Witness {
     }
 }
 
-/// How a layer's bytes looked when they were last known to be right.
+/// The stamp of a layer's bytes when they were last known to be correct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Its blob.
+    /// The stamp of the blob file.
     Blob(Witness),
-    /// The store paths that its plain tar is made of, and in which life of the machine; nothing
-    /// where the kernel does not tell that. What names their looks has each file's `ctime` in it,
-    /// which no user can set back; only a crash of the machine loses what was written.
+    /// The tree stamp of a plain layer's store paths, and the boot id; `None` without a boot id. The
+    /// tree stamp includes `ctime`, which no user can set back; only a crash loses written bytes.
     Plain(Option<(Digest, String)>),
 }
 
@@ -70,11 +68,11 @@ impl Seen {
 pub(super) struct CacheRecord {
     pub(super) record: LayerRecord,
     pub(super) seen: Seen,
-    /// Whether its store paths were what is registered of them when it was made.
+    /// True if the hashes of its store paths were verified before it was built.
     pub(super) verified: bool,
 }
 
-/// What was found where a record should be.
+/// The result of reading a record.
 pub(super) enum Read {
     Found(CacheRecord),
     Absent,
@@ -82,8 +80,8 @@ pub(super) enum Read {
 }
 
 impl CacheRecord {
-    /// One that other users can write to is damaged: whoever writes it decides which bytes are
-    /// taken for the layer's.
+    /// Reads a record. One that other users can write to counts as damaged, because a record decides
+    /// which bytes become the layer.
     pub(super) fn read(path: &Path) -> Result<Read, FileError> {
         if std::fs::metadata(path).is_ok_and(|meta| UnsafePermissions::of(&meta).is_some()) {
             return Ok(Read::Damaged);
@@ -98,7 +96,7 @@ impl CacheRecord {
         }
     }
 
-    /// Readers see the old record or the new one, whole, and may be other users, as a blob's may.
+    /// Writes the record atomically, with a mode that lets other users read it, as they can a blob.
     pub(super) fn write(&self, path: &Path, temps: &Path) -> Result<(), FileError> {
         let mut temp =
             TempFile::create(temps, ("layer-", "")).context(FileOp::CreateTemp, temps)?;
@@ -107,7 +105,8 @@ impl CacheRecord {
         temp.persist(path).map(drop)
     }
 
-    /// Lines of a word and its value; the last line is the digest of all before it.
+    /// Returns the record as lines of a field and its value. The last line is the digest of the
+    /// lines before it.
     fn text(&self) -> String {
         let LayerRecord { digest, diff_id, blob_size, tar_size } = self.record;
         let seen = match &self.seen {
@@ -163,9 +162,8 @@ impl CacheRecord {
     }
 }
 
-/// A record that is in use: it is written again when its store paths look otherwise and are what they
-/// were, as after a restart of the machine or when a store was optimised; and it is removed when its
-/// bytes turn out wrong.
+/// A record that is in use. It is rewritten when the tree stamp changed and the bytes did not, as
+/// after a reboot or `nix store optimise`. It is removed when the bytes are wrong.
 #[derive(Debug)]
 pub(super) struct Renewal {
     pub(super) path: PathBuf,
@@ -176,10 +174,10 @@ pub(super) struct Renewal {
     pub(super) reporter: Arc<dyn Reporter>,
 }
 
-/// Records whose bytes were wrong when they were read.
+/// The records whose bytes were wrong when they were read.
 #[derive(Debug, Default)]
 pub(super) struct Evicted {
-    /// They are passed over, also where they cannot be removed.
+    /// Lookups ignore these, even if the records cannot be removed.
     paths: Mutex<BTreeSet<PathBuf>>,
     is_new: AtomicBool,
 }
@@ -194,7 +192,7 @@ impl Evicted {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
 
-    /// Returns true if records came since this was last asked.
+    /// Returns true if records were added since the last call.
     pub(super) fn take_new(&self) -> bool {
         self.is_new.swap(false, Ordering::Relaxed)
     }
@@ -220,7 +218,7 @@ impl Renew for Renewal {
             };
             self.reporter.warn(&format!("{what}; its entry is removed from the cache"));
         }
-        // Another process may have made the layer again.
+        // Another process may have rebuilt the layer.
         if matches!(CacheRecord::read(&self.path), Ok(Read::Found(entry)) if entry == self.entry) {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -244,7 +242,7 @@ fn parse_seen(text: &str) -> Option<Seen> {
     })
 }
 
-/// Whether the file holds what the record says.
+/// Returns true if the size and the digest of the file are those of the record.
 pub(super) fn holds(path: &Path, record: &LayerRecord, task: &dyn Task) -> Result<bool, FileError> {
     let mut file = File::open(path).context(FileOp::Open, path)?;
     if file.metadata().context(FileOp::Read, path)?.len() != record.blob_size {
@@ -286,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_reads_back_as_it_was_written() {
+    fn record_parses_its_own_text() {
         let plain = Seen::of_plain(Digest::of(b"seen"), "life");
         for seen in [blob(4, None), blob(4, Some("life")), plain, Seen::Plain(None)] {
             for verified in [false, true] {

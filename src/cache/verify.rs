@@ -1,4 +1,4 @@
-//! Whether what a cache holds is what it should be.
+//! Verifies every record and blob of a cache.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,26 +13,25 @@ use crate::fs::FileError;
 use crate::layer::LayerRecord;
 use crate::progress::Task;
 
-/// What a check of all entries found.
+/// The result of [`Cache::verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// How many layers are whole.
+    /// The number of undamaged layers.
     pub whole: usize,
-    /// Blobs and records that were not, each once and in order; they are removed unless the cache
-    /// cannot be written.
+    /// Damaged blobs and records, sorted. They are removed unless the cache is read-only.
     pub damaged: Vec<PathBuf>,
 }
 
-/// What some records come to.
+/// The result of checking a list of records.
 #[derive(Debug, Default)]
 struct Checked {
     whole: usize,
-    /// The records of layers that are not.
+    /// The records of damaged layers.
     wrong: Vec<PathBuf>,
     damaged: BTreeSet<PathBuf>,
 }
 
-/// A blob, and the records that say that it is theirs.
+/// A blob and the records that name it.
 #[derive(Debug)]
 struct BlobRecords {
     path: PathBuf,
@@ -40,7 +39,7 @@ struct BlobRecords {
     records: Vec<PathBuf>,
 }
 
-/// What is where a blob should be.
+/// The state of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -49,14 +48,13 @@ enum Found {
 }
 
 impl Cache {
-    /// Hashes the blob of every layer that it knows, each once and as many at a time as there are
-    /// `jobs`, and removes the entries that are not what they should be; to do that it waits for
-    /// those who use the cache.
+    /// Hashes every blob once, on `jobs` threads, and removes damaged entries. For the removal it
+    /// waits until no other process uses the cache.
     pub fn verify(&self, jobs: usize) -> Result<Verified, CacheError> {
         let records = list(&self.dir.join("layers"))?.into_iter().map(|item| item.path);
         let checked = self.check("checking the cache", records, jobs)?;
         if self.writable && !checked.wrong.is_empty() {
-            // Until the lock is held alone somebody may have mended it.
+            // Another process may have repaired the entry before the lock was exclusive.
             self.with_exclusive_lock(|| {
                 let again = self.check("checking damaged layers again", checked.wrong, jobs)?;
                 again.damaged.iter().try_for_each(|path| remove(path))
@@ -73,7 +71,7 @@ impl Cache {
         jobs: usize,
     ) -> Result<Checked, FileError> {
         let mut checked = Checked::default();
-        // Of one digest there may be records that say different sizes.
+        // Records of one digest may have different sizes.
         let mut blobs: BTreeMap<(Digest, u64), BlobRecords> = BTreeMap::new();
         for path in records {
             match CacheRecord::read(&path)
@@ -82,9 +80,9 @@ impl Cache {
                 record::Read::Found(CacheRecord { seen: Seen::Plain(_), .. }) => checked.whole += 1,
                 record::Read::Found(CacheRecord { record, .. }) => {
                     let blob = self.blob_path(&record.digest.hex());
-                    let claims = || BlobRecords { path: blob, record, records: Vec::new() };
+                    let blob = || BlobRecords { path: blob, record, records: Vec::new() };
                     let of = blobs.entry((record.digest, record.blob_size));
-                    of.or_insert_with(claims).records.push(path);
+                    of.or_insert_with(blob).records.push(path);
                 }
                 record::Read::Absent | record::Read::Damaged => {
                     checked.damaged.insert(path.clone());
@@ -93,44 +91,44 @@ impl Cache {
             }
         }
         let blobs: Vec<BlobRecords> = blobs.into_values().collect();
-        for (claims, found) in self.look_at_all(what, blobs, jobs)? {
+        for (blob, found) in self.hash_blobs(what, blobs, jobs)? {
             if found == Found::Whole {
-                checked.whole += claims.records.len();
+                checked.whole += blob.records.len();
                 continue;
             }
-            checked.damaged.extend((found == Found::Damaged).then_some(claims.path));
-            checked.damaged.extend(claims.records.iter().cloned());
-            checked.wrong.extend(claims.records);
+            checked.damaged.extend((found == Found::Damaged).then_some(blob.path));
+            checked.damaged.extend(blob.records.iter().cloned());
+            checked.wrong.extend(blob.records);
         }
         Ok(checked)
     }
 
-    /// Looks at blobs on so many threads, the largest first, so that none is left alone with it at
-    /// the end. After a failure no more are begun.
-    fn look_at_all(
+    /// Hashes blobs on `jobs` threads, the largest first, so that no thread is left with it at the
+    /// end. After an error no blob is started.
+    fn hash_blobs(
         &self,
         what: &str,
         mut blobs: Vec<BlobRecords>,
         jobs: usize,
     ) -> Result<Vec<(BlobRecords, Found)>, FileError> {
-        blobs.sort_by_key(|claims| claims.record.blob_size);
-        let bytes = blobs.iter().map(|claims| claims.record.blob_size).fold(0, u64::saturating_add);
+        blobs.sort_by_key(|blob| blob.record.blob_size);
+        let bytes = blobs.iter().map(|blob| blob.record.blob_size).fold(0, u64::saturating_add);
         let task = self.reporter.start(what, Some(bytes));
         let threads = jobs.clamp(1, blobs.len().max(1));
         let (blobs, found) = (Mutex::new(blobs), Mutex::new(Vec::new()));
         let blobs = || blobs.lock().unwrap_or_else(PoisonError::into_inner);
         let work = || {
-            // Bound to a name, so that the lock is not held while it is hashed.
-            while let Some(claims) = { blobs().pop() } {
-                let is = self.look_at(&claims, &*task);
+            // The block ends the lock before the blob is hashed.
+            while let Some(blob) = { blobs().pop() } {
+                let is = self.hash_blob(&blob, &*task);
                 let is = is.inspect_err(|_| blobs().clear())?;
-                found.lock().unwrap_or_else(PoisonError::into_inner).push((claims, is));
+                found.lock().unwrap_or_else(PoisonError::into_inner).push((blob, is));
             }
             Ok(())
         };
         thread::scope(|scope| {
             let start = |_| thread::Builder::new().spawn_scoped(scope, work);
-            // Without a thread more it only takes longer.
+            // With fewer threads it only takes longer.
             let others: Vec<_> = (1..threads).map_while(|n| start(n).ok()).collect();
             let here = work();
             let joined = others.into_iter().map(thread::ScopedJoinHandle::join);
@@ -141,13 +139,13 @@ impl Cache {
         Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What cannot be read is damaged, unless it is somebody else's, who keeps it for themselves.
+    /// Treats an unreadable entry as damaged, except in a read-only cache of another user.
     fn unreadable<T>(&self, error: FileError, damaged: T) -> Result<T, FileError> {
         if !self.writable && is_read_only(&error.source) { Err(error) } else { Ok(damaged) }
     }
 
-    fn look_at(&self, claims: &BlobRecords, task: &dyn Task) -> Result<Found, FileError> {
-        let BlobRecords { path, record, .. } = claims;
+    fn hash_blob(&self, blob: &BlobRecords, task: &dyn Task) -> Result<Found, FileError> {
+        let BlobRecords { path, record, .. } = blob;
         let size = Witness::of(path, &self.boot)?.map(|there| there.look.size);
         if size != Some(record.blob_size) {
             task.skip(record.blob_size);
@@ -173,8 +171,8 @@ mod tests {
     use crate::progress::Reporter;
     use crate::spec::Compression;
 
-    /// Hears of one task: what was announced, and what each thread did of it. A thread waits for
-    /// others to come, so that the test need not be lucky.
+    /// Records one task: the announced bytes, and the bytes of each thread. A thread waits for the
+    /// others, so that the test does not depend on timing.
     #[derive(Debug, Default, Clone)]
     struct Heard(Arc<(Mutex<Told>, Condvar)>);
 
@@ -212,7 +210,7 @@ mod tests {
         blobs.into_iter().map(|blob| blob.path).collect()
     }
 
-    /// Three layers that are one blob, and one that is another; checked on so many threads.
+    /// Verifies three layers with one blob and one with another, on `jobs` threads.
     fn verified(jobs: usize, damage: impl Fn(&Path)) -> (Verified, Told) {
         let house = House::new();
         for content in ["sha256:a", "sha256:b", "sha256:c"] {
@@ -232,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_that_several_layers_are_is_hashed_once_and_as_many_at_a_time_as_there_are_jobs() {
+    fn verify_hashes_a_shared_blob_once_on_all_threads() {
         for jobs in [1, 2] {
             let (verified, told) = verified(jobs, |_| {});
             assert_eq!(verified, Verified { whole: 4, damaged: Vec::new() });
@@ -242,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_is_done_where_blobs_are_missing_or_cut_too() {
+    fn verify_missing_blob_leaves_no_announced_bytes() {
         let damages: [fn(&Path); 2] = [
             |blob| std::fs::remove_file(blob).unwrap(),
             |blob| File::options().write(true).open(blob).unwrap().set_len(10).unwrap(),

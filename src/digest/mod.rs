@@ -1,8 +1,9 @@
-//! Digests: what names a blob, and how it is computed.
+//! SHA-256 digests of blobs and layers.
 //!
-//! Two types, so that one is never taken for the other: a [`Digest`] names the bytes of a blob as
-//! stored and sent, a [`DiffId`] names a layer's tar before compression. Both are SHA-256, as the
-//! OCI image specification requires every implementation to support.
+//! Two types prevent mixing them up: a [`Digest`] identifies the bytes of a blob as stored and sent,
+//! a [`DiffId`] the tar of a layer before compression. Both are SHA-256, which the OCI image
+//! specification requires every implementation to support. A [`Hasher`] computes them: single
+//! streams with `ring`, several streams together with the code in `lanes`.
 
 mod lanes;
 
@@ -13,7 +14,7 @@ use std::str::FromStr;
 use ring::digest::{self as sha, SHA256};
 use serde::{Deserialize, Serialize};
 
-/// Why a string is no digest.
+/// The error of a text that is not a digest.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DigestError {
@@ -32,18 +33,18 @@ macro_rules! sha256_id {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// Takes the 32 bytes of a finished SHA-256.
+            /// Wraps the 32 bytes of a SHA-256.
             pub fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
-            /// Hashes bytes that are in memory whole.
+            /// Hashes bytes in memory.
             pub fn of(bytes: &[u8]) -> Self {
                 Self(sha256_of(&sha::digest(&SHA256, bytes)))
             }
 
-            /// The 64 lowercase hexadecimal digits, without `sha256:`; a blob's file name in a
-            /// layout.
+            /// Returns the 64 lowercase hexadecimal digits without `sha256:`, the file name of a blob
+            /// in a layout.
             pub fn hex(&self) -> String {
                 hex(&self.0)
             }
@@ -85,12 +86,12 @@ macro_rules! sha256_id {
 }
 
 sha256_id! {
-    /// Names a blob by the SHA-256 of its bytes as stored and sent (image-spec, descriptor.md).
+    /// The SHA-256 of a blob as stored and sent (image-spec, descriptor.md).
     Digest
 }
 
 sha256_id! {
-    /// Names a layer by the SHA-256 of its tar before compression (image-spec, config.md).
+    /// The SHA-256 of a layer's tar before compression (image-spec, config.md).
     DiffId
 }
 
@@ -103,8 +104,8 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Refuses everything but `sha256:` and 64 lowercase digits, so that no digest from outside can
-/// become a path or a URL of another shape.
+/// Parses `sha256:` and 64 lowercase digits and refuses everything else, so that a digest from
+/// outside cannot change the form of a path or a URL.
 fn parse(text: &str) -> Result<[u8; 32], DigestError> {
     let Some(encoded) = text.strip_prefix("sha256:") else {
         return Err(DigestError::Algorithm(shown(text)));
@@ -127,41 +128,41 @@ fn parse(text: &str) -> Result<[u8; 32], DigestError> {
     Ok(bytes)
 }
 
-/// A hostile digest may be megabytes long; an error shows its beginning.
+/// Returns the beginning of a text for an error message; a hostile digest may have megabytes.
 fn shown(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-/// What went into a [`Hasher`]: the SHA-256 and the count of bytes.
+/// The result of a [`Hasher`]: the SHA-256 and the number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hashed {
-    /// SHA-256 of the bytes, to be made a [`Digest`] or a [`DiffId`] by who knows which it is.
+    /// The SHA-256 of the bytes; the caller makes a [`Digest`] or a [`DiffId`] of it.
     pub sha256: [u8; 32],
-    /// How many bytes passed.
+    /// The number of bytes.
     pub size: u64,
 }
 
 impl Hashed {
-    /// The digest of a blob.
+    /// Returns the hash as the digest of a blob.
     pub fn digest(&self) -> Digest {
         Digest(self.sha256)
     }
 
-    /// The diff id of an uncompressed tar.
+    /// Returns the hash as the diff id of an uncompressed tar.
     pub fn diff_id(&self) -> DiffId {
         DiffId(self.sha256)
     }
 }
 
-/// ring's digests know no length of their own.
+/// Copies a digest of ring, whose type does not state its length.
 fn sha256_of(digest: &sha::Digest) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     bytes
 }
 
-/// Hashes and counts bytes; hides which code hashes them on the CPU at hand. The result exists
-/// only after [`finish`](Hasher::finish), so nobody can take the digest of half a stream.
+/// Hashes and counts bytes with the fastest code for the CPU. The result exists only after
+/// [`finish`](Hasher::finish), so a digest of half a stream cannot be taken.
 #[derive(Clone)]
 pub struct Hasher {
     sha256: Sha256,
@@ -186,20 +187,19 @@ impl Hasher {
         Self { sha256: Sha256::Single(sha::Context::new(&SHA256)), size: 0 }
     }
 
-    /// How many streams are best hashed at once, by [`update_all`](Hasher::update_all): two where
-    /// the CPU has instructions for SHA-256, several where its vectors take them in lockstep, else
-    /// one.
+    /// Returns the best number of streams for [`update_all`](Hasher::update_all): two if the CPU has
+    /// SHA-256 instructions, several if it has wide vectors, otherwise one.
     pub fn streams_at_once() -> usize {
         lanes::Backend::here().streams()
     }
 
-    /// Starts a stream at zero bytes that goes on beside others; see
+    /// Starts a stream at zero bytes that is hashed together with others; see
     /// [`update_all`](Hasher::update_all).
     pub fn interleaved() -> Self {
         Self { sha256: Sha256::Lane(lanes::Lane::new(lanes::Backend::here())), size: 0 }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.sha256 {
             Sha256::Single(context) => context.update(bytes),
@@ -208,8 +208,8 @@ impl Hasher {
         self.size += bytes.len() as u64;
     }
 
-    /// Takes the next bytes of several streams, together where they began
-    /// [`interleaved`](Hasher::beside_others).
+    /// Adds the next bytes of several streams. Streams that started
+    /// [`interleaved`](Hasher::interleaved) are hashed together.
     pub fn update_all<'a>(streams: impl IntoIterator<Item = (&'a mut Self, &'a [u8])>) {
         let mut together = Vec::new();
         for (hasher, bytes) in streams {
@@ -222,12 +222,12 @@ impl Hasher {
         lanes::update(together);
     }
 
-    /// How many bytes there were so far.
+    /// Returns the number of bytes so far.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// What there was, in all.
+    /// Returns the hash and the number of all bytes.
     pub fn finish(self) -> Hashed {
         let sha256 = match self.sha256 {
             Sha256::Single(context) => sha256_of(&context.finish()),
@@ -243,7 +243,7 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// What is written to it is hashed.
+/// Hashes the bytes that are written.
 impl Write for Hasher {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.update(buf);
@@ -262,14 +262,14 @@ mod tests {
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
-    fn a_digest_reads_back_as_it_was_written() {
+    fn digest_parses_its_own_text() {
         let digest: Digest = EMPTY.parse().unwrap();
         assert_eq!(digest, Digest::of(b""));
         assert_eq!(digest.to_string(), EMPTY);
     }
 
     #[test]
-    fn digests_are_those_of_another_implementation_whatever_the_pieces() {
+    fn hasher_agrees_with_sha2_for_any_pieces() {
         use sha2::Digest as _;
         let bytes: Vec<u8> = (0..4099_u32).map(|n| (n * n / 8).to_le_bytes()[0]).collect();
         for size in [0, 1, 55, 56, 63, 64, 65, 119, 128, 1000, 4099] {
@@ -283,8 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_that_could_become_other_paths_are_no_digests() {
-        // fault 57
+    fn digest_with_another_form_is_refused() {
         let upper = EMPTY.to_uppercase().replace("SHA256", "sha256");
         let short = &EMPTY[..EMPTY.len() - 1];
         for text in ["", "sha256:", "sha256:xyz", "sha256:../../x", &upper, short, "sha512:00"] {

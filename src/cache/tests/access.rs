@@ -10,7 +10,6 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[test]
 fn a_cache_that_others_can_write_is_refused_whichever_of_its_folders_that_is() {
-    // fault 115
     let house = House::new();
     drop(house.cache());
     let dir = house.cache_dir();
@@ -32,7 +31,6 @@ fn a_cache_that_others_can_write_is_refused_whichever_of_its_folders_that_is() {
 
 #[test]
 fn a_record_that_others_can_write_is_said_and_made_again() {
-    // fault 115
     let house = House::new();
     house.gzip(&house.cache());
     for number in 1..3 {

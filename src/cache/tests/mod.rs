@@ -117,7 +117,6 @@ fn a_layer_that_was_made_before_needs_no_byte_of_the_store() {
 
 #[test]
 fn a_layer_that_several_need_at_once_is_made_once() {
-    // fault 110
     let house = House::new();
     fs::write(house.store_path("one").join("large"), vec![8; 20_000_000]).unwrap();
     let caches: Vec<Cache> = (0..8).map(|_| house.cache()).collect();
@@ -207,7 +206,6 @@ fn another_content_or_another_option_is_another_layer() {
 
 #[test]
 fn a_damaged_blob_is_noticed_said_and_made_again() {
-    // fault 113
     let damages: [fn(&Path); 6] = [
         |blob| fs::write(blob, b"").unwrap(),
         |blob| fs::write(blob, b"short").unwrap(),
@@ -239,7 +237,6 @@ fn a_damaged_blob_is_noticed_said_and_made_again() {
 
 #[test]
 fn a_damaged_record_is_noticed_said_and_made_again() {
-    // fault 113
     let house = House::new();
     let good = house.gzip(&house.cache()).diff_id;
     let record = house.only("layers");
@@ -281,7 +278,6 @@ fn deceive(blob: &Path) {
 
 #[test]
 fn a_blob_is_believed_unread_when_its_names_changed_and_not_when_its_owner_did() {
-    // fault 115
     let mode = |blob: &Path, mode| {
         fs::set_permissions(blob, fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -335,7 +331,6 @@ fn what_was_used_least_recently_goes_first() {
 
 #[test]
 fn what_a_killed_process_left_is_removed_and_a_blob_in_use_is_not() {
-    // fault 111
     let house = House::new();
     let layer = house.gzip(&house.cache());
     let left = house.within("tmp/blob-of-a-killed-process");

@@ -8,7 +8,6 @@ fn key(house: &House) -> LayerKey {
 
 #[test]
 fn a_record_that_cannot_be_read_is_said_and_made_again() {
-    // fault 113
     let house = House::new();
     let before = house.gzip(&house.cache()).digest;
     let record = house.only("layers");
@@ -41,7 +40,6 @@ fn a_cache_that_somebody_takes_away_under_way_costs_no_more_than_time() {
 
 #[test]
 fn what_was_made_of_a_damaged_store_path_is_made_again_when_the_store_is_verified() {
-    // fault 23
     let house = House::new();
     let damaged = house.gzip(&house.cache()).digest;
     fs::write(house.store_path("one").join("file"), "mended").unwrap();

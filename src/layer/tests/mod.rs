@@ -120,7 +120,6 @@ fn below(fake: &Fake, tar: &[u8]) -> Vec<(String, char, u32, Vec<u8>)> {
 
 #[test]
 fn a_store_path_becomes_entries_in_order_with_canonical_modes() {
-    // faults 25, 28, 46, 47
     let fake = Fake::new();
     fake.file("b/x", b"x");
     let run = fake.file("b-run", b"#!");
@@ -162,7 +161,6 @@ fn the_store_directory_and_its_parents_come_first_and_once() {
 
 #[test]
 fn a_hard_linked_store_gives_the_same_bytes() {
-    // fault 24
     let (one, two) = (Fake::new(), Fake::new());
     for fake in [&one, &two] {
         fake.file("a", b"same");
@@ -175,7 +173,6 @@ fn a_hard_linked_store_gives_the_same_bytes() {
 
 #[test]
 fn what_no_image_can_carry_is_refused_at_once() {
-    // faults 26, 37
     let fake = Fake::new();
     fake.file("a", b"");
     let fifo = fake.path("p").join("fifo");
@@ -198,7 +195,6 @@ fn what_no_image_can_carry_is_refused_at_once() {
 
 #[test]
 fn a_path_that_vanished_is_named() {
-    // fault 21
     let fake = Fake::new();
     let error = fake.build(Compression::default()).unwrap_err();
     assert_eq!(error.to_string(), "failed to write layer 1 of 1 (test)");
@@ -207,7 +203,6 @@ fn a_path_that_vanished_is_named() {
 
 #[test]
 fn content_that_changes_between_hashing_and_writing_is_an_error_and_no_wrong_blob() {
-    // fault 22
     let fake = Fake::new();
     let path = fake.file("a", b"before");
     let layer = fake.build(Compression::None {}).unwrap();
@@ -250,7 +245,6 @@ fn a_blob_that_this_process_wrote_is_read_as_long_as_nobody_wrote_to_it() {
 
 #[test]
 fn names_are_kept_byte_for_byte() {
-    // faults 35, 36, 44, 45
     let fake = Fake::new();
     let odd: [&[u8]; 10] = [
         b"-n",
@@ -290,7 +284,6 @@ fn names_are_kept_byte_for_byte() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes_and_other_programs_can_read_them() {
-    // faults 50, 51
     let fake = Fake::new();
     let noise: Vec<u8> = (0..2_500_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
     fake.file("big", &noise);
@@ -336,13 +329,11 @@ fn a_look_ahead_comes_to_what_was_seen_after_reading() {
 
 #[test]
 fn an_empty_rootfs_is_a_valid_tar() {
-    // fault 52
     assert_eq!(rootfs_tar(&Rootfs::default()).unwrap(), [0; 1024]);
 }
 
 #[test]
 fn a_rootfs_keeps_owners_modes_and_attributes() {
-    // faults 40, 42, 43
     let node = |kind, mode, uid| Node {
         kind,
         mode,
