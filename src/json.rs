@@ -25,7 +25,7 @@ pub fn to_bytes<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// As [`to_bytes`].
+/// Those of [`to_bytes`].
 pub fn part<T: Serialize>(value: &T) -> serde_json::Result<Box<RawValue>> {
     RawValue::from_string(String::from_utf8_lossy(&to_bytes(value)?).into_owned())
 }

@@ -21,7 +21,7 @@
 
 use multiversion::multiversion;
 
-/// So many streams go in lockstep: as many as words fit into a vector of AVX2.
+/// The number of streams in lockstep: that of 32-bit lanes in a vector of AVX2.
 const WIDTH: usize = 8;
 const BLOCK: usize = 64;
 
@@ -57,7 +57,7 @@ const START: [u32; 8] = [
 pub(super) enum Backend {
     /// A block of each in turn.
     InTurn,
-    /// The same step of each at once.
+    /// The same step of several streams in one vector instruction.
     Lockstep,
 }
 
@@ -98,7 +98,7 @@ fn has_vectors() -> bool {
 pub(super) struct Lane {
     way: Backend,
     state: [u32; 8],
-    /// What does not fill a block yet.
+    /// Bytes of an incomplete block.
     rest: Vec<u8>,
 }
 
@@ -126,7 +126,7 @@ impl Lane {
         tail
     }
 
-    /// The hash of all that there was: so many bytes.
+    /// Returns the hash of the stream, which has `size` bytes.
     pub(super) fn finish(mut self, size: u64) -> [u8; 32] {
         let used = self.rest.len() + 1 + 8;
         let mut end = vec![0x80];
@@ -172,7 +172,7 @@ struct Stream<'a> {
     blocks: &'a [[u8; BLOCK]],
 }
 
-/// Takes so many blocks of each of at most [`WIDTH`] streams.
+/// Hashes the same number of blocks of each of at most [`WIDTH`] streams.
 fn step(way: Backend, group: &mut [Stream], count: usize) {
     if let [stream] = group {
         one(way, stream.state, stream.blocks);
@@ -208,7 +208,7 @@ fn in_turn(group: &mut [Stream], count: usize) {
 }
 
 fn lockstep(group: &mut [Stream], count: usize) {
-    // Lanes without a stream hash the first one's bytes to nowhere.
+    // Unused lanes hash the bytes of the first stream; their result is dropped.
     let mut data = [&group[0].blocks[..count]; WIDTH];
     let mut states = [[0; WIDTH]; 8];
     for (number, stream) in group.iter_mut().enumerate() {

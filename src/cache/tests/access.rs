@@ -1,4 +1,4 @@
-//! Who else may read or write a cache, and what its blobs are shared with.
+//! Caches of other users, read-only caches, and blobs that layouts share.
 
 use std::os::unix::fs::chown;
 

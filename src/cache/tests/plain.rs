@@ -1,4 +1,4 @@
-//! What is remembered of plain layers.
+//! Records of plain layers.
 
 use super::*;
 use crate::layer::CachedBytes;

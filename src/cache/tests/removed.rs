@@ -1,4 +1,4 @@
-//! What is damaged or gone, in the cache or in the store that it was made of.
+//! Damaged and removed files, in the cache and in the Nix store.
 
 use super::*;
 

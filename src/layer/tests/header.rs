@@ -99,7 +99,6 @@ fn without_base_256(headers: &[u8]) -> Vec<u8> {
 
 #[test]
 fn large_sizes_times_and_ids_are_read_whether_a_reader_knows_pax_or_base_256() {
-    // faults 39 and 40
     for numbers in NUMBERS {
         let headers = header("file", numbers);
         let last = headers.len() - 512;

@@ -1,4 +1,4 @@
-//! Behaviour of whole layers. The form of headers is tested beside them.
+//! Tests of complete layers. `header.rs` tests the form of tar headers.
 #![expect(clippy::disallowed_methods, reason = "a test stops at the first error anyway")]
 
 #[cfg(test)]
