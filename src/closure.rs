@@ -1,9 +1,8 @@
-//! The references graph of an image: every store path once, what refers to what, and in which
-//! order.
+//! The references graph of an image: every store path once, its references, and a stable order.
 //!
-//! Reads the forms in which Nix has written such graphs: `exportReferencesGraph` under
-//! structured attributes (an array, Nix 2.8 to 2.34), and `nix path-info --json` in its older
-//! (array), middle (object by path) and newest (object with `version` and `info`) form.
+//! [`Closure::parse`] reads the forms that Nix writes: `exportReferencesGraph` with structured
+//! attributes (an array, Nix 2.8 to 2.34), and `nix path-info --json` in its old (array), middle
+//! (object by path) and new (object with `version` and `info`) form.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -34,22 +34,22 @@
 //! | [`base`] | base images, read by a lock or from a file: layers, config, file system | `validate`, `transport`, `rootfs` and their imports |
 //! | [`cli`] | commands, arguments, output, exit codes | all |
 //!
-//! # What is told on the way
+//! # Progress and events
 //!
-//! Rooms tell a [`progress::Reporter`] what they begin and how far they are; only `cli` shows it, on
-//! standard error. On a terminal that is a bar for whatever takes more than a second, and below it
-//! one for the image that it is part of and one for all images; elsewhere a line at its end, nothing
-//! with `--quiet`; `NO_COLOR` and `TERM=dumb` are obeyed. With `--json` it is one object a line, with
-//! the field `event`: `start` (`task`, `what`, `bytes` if known), `progress` (`task`, `bytesDone`,
-//! once a second), `done` (`task`, `bytesDone`, `milliseconds`), `warning` (`message`) and `error`
+//! Modules report to a [`progress::Reporter`]: tasks, their sizes, warnings. Only `cli` prints, on
+//! standard error. A terminal shows a bar for each task that takes more than a second, and bars for
+//! the image and for all images. A pipe gets one line at the end of a task; `--quiet` prints
+//! nothing. `NO_COLOR` and `TERM=dumb` are respected. `--json` prints one object a line, with the
+//! field `event`: `start` (`task`, `what`, `bytes` if known), `progress` (`task`, `bytesDone`, once
+//! a second), `done` (`task`, `bytesDone`, `milliseconds`), `warning` (`message`) and `error`
 //! (`message`, `causes`, `hint` if there is one, `exitCode`).
 //!
-//! # What is deliberately absent
+//! # Deliberately absent
 //!
-//! - No unpacking and no running of images: a base image's layers pass through as bytes.
-//! - No scheduler and no server: Nix distributes the building, registries the bytes.
-//! - No fakeroot and no virtual machine: ownership is data in a spec.
-//! - No clock, environment or randomness on the way to a digest. One image, one digest.
+//! - Unpacking and running images: layers of a base image pass through as bytes.
+//! - A scheduler or a server: Nix distributes builds, registries store the bytes.
+//! - fakeroot and virtual machines: ownership is data in a spec.
+//! - Clock, environment and randomness as input of a digest: one image has one digest.
 //!
 //! [`fs`]: mod@fs
 

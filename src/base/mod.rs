@@ -1,13 +1,12 @@
-//! The image that another one is put on.
+//! Base images: found in a file or through a lock, verified, and read.
 //!
-//! A base lies in a layout, an OCI archive or a docker-archive, or is what a lock names: then
-//! each of its blobs is a file of its own, as Nix fetches them, or comes from the lock's
-//! registry by digest. Before a base is used all of its bytes are checked: digests, sizes and
-//! diff ids have to be right. Its layers then pass through untouched; paths and links in them
-//! that are odd are warned about, as nothing here unpacks them.
+//! A base is in a layout, an OCI archive or a Docker archive, or is the image that a lock names. Blobs
+//! of a locked base are files, as Nix fetches them, or come from the lock's registry by digest. All
+//! bytes of a base are verified before use: digests, sizes and diff ids. Its layers pass through
+//! unchanged. Unusual paths and links in them are warnings, because cooper does not unpack them.
 //!
-//! What is inherited and how is [`image::inherit`](crate::image::base_config)'s table; how the
-//! image's own files meet the base's, `rootfs`'s.
+//! [`image::base_config`](crate::image::base_config) defines which config fields are inherited;
+//! `rootfs` defines how own files are merged with files of the base.
 
 mod accounts;
 mod lock;

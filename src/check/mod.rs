@@ -1,10 +1,10 @@
-//! What is checked before an image ships: that it would start, on its platform, as its user,
-//! with what its author says must be in it, and without secrets.
+//! Checks of an image before it is built: it can start on its platform and as its user, it
+//! contains what its author requires, and it contains no secrets.
 //!
-//! In come a spec and its rootfs; out come warnings, or all problems at once. Nothing is
-//! executed: programs are found as a runtime would find them, through the image's own links. Who
-//! asks where one of its paths leads gets the same answer.
-//! What could come from a base image is never a problem.
+//! The input is a spec and its rootfs; the result is a list of warnings, or all problems together.
+//! Nothing is executed: programs are searched as a container runtime searches them, through the
+//! links of the image. `resolve_path` gives other modules the same resolution. An absence that a
+//! base image could fill is never a problem.
 
 mod paths;
 mod program;

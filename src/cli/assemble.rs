@@ -1,4 +1,4 @@
-//! From a spec to a finished image: the way of the data, room by room.
+//! The pipeline from a spec to a finished image.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

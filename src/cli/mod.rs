@@ -1,7 +1,8 @@
-//! The command line: a file a verb, how progress is shown, how failures look.
+//! The command line: commands, global options, exit codes.
 //!
-//! Data goes to standard output, everything else to standard error. Exit codes are
-//! [`exit::DONE`], [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
+//! `commands` has one file for each command, `args` the shared arguments, and `ui` all output. Data
+//! goes to standard output, everything else to standard error. Exit codes are [`exit::DONE`],
+//! [`exit::INPUT`], [`exit::ENVIRONMENT`] and [`exit::BUG`].
 
 mod args;
 mod assemble;

@@ -1,8 +1,7 @@
-//! The finished image: config, manifest and index as bytes that were made once and are kept.
+//! The finished image: config, manifest and index as bytes.
 //!
-//! The only serialiser of the house is [`crate::json::to_bytes`]; what it made is never made again, so
-//! that the bytes that were hashed are the bytes that are sent. Nothing here reads or writes
-//! files: `transport` moves images.
+//! [`crate::json::to_bytes`] is the only serializer, and a document is serialized once: the hashed
+//! bytes are the bytes that are sent. This module reads and writes no files; `transport` does.
 
 pub mod base_config;
 mod build;

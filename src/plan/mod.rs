@@ -1,50 +1,48 @@
-//! Which store path goes into which layer, and in which order.
+//! Assigns store paths to layers, and orders the layers.
 //!
-//! # What is minimised
+//! # Objective
 //!
-//! A store path's name covers all that it was built from, so a change of one package renames
-//! that package and everything that depends on it. A layer that holds any of these is new. If
-//! the change of every package (a *source* here) is equally likely, the bytes that clients fetch
-//! after a change are expected to be
+//! The name of a store path covers everything that it was built from. A change of one package
+//! therefore renames that package and everything that depends on it, and every layer with one of
+//! these paths is new. If changes of all packages (here: *sources*) are equally likely, the expected
+//! number of bytes that clients download after a change is
 //!
 //! ```text
 //!   Σ over layers of  size of the layer × weight of the sources in its paths' closures
 //! ```
 //!
-//! divided by the weight of all sources. A layer for each path is the least; limits force
-//! mergers, and a merger costs what each half pays for the sources of the other.
+//! divided by the weight of all sources. One layer for each path is the minimum. Limits force
+//! merges, and the cost of a merge is what each half pays for the sources of the other.
 //!
-//! What the graph and the versions show of a source weighs it (`source.rs`): paths of one release
-//! are one source; a version that was patched weighs ten plain ones; packages named in
-//! `changesOften`, and those that nothing refers to, weigh fifty: they are the image's own and
-//! change with its releases. A package's name alone says nothing.
+//! `change_rate.rs` derives the weight of a source from the graph and the versions. Paths of one
+//! release are one source. A patched version weighs ten times a plain one. Packages in
+//! `changesOften`, and packages without referrers, weigh fifty: they are the image's own and change
+//! with its releases. The name of a package has no influence.
 //!
-//! # How
+//! # Steps
 //!
-//! 1. Paths are put into *classes* by the set of images that have them. A layer of one class is
-//!    the same layer in each of its images, stored and sent once.
-//! 2. Each class gets a ladder: from a layer a path down to one layer, always the merger that
-//!    costs least. Layers under the floor are merged before the ladder starts.
-//! 3. While an image has too many layers, the class goes one step down whose step costs least
-//!    for each image that it helps. Steps for which there is room after all are taken back.
-//! 4. Paths move between the layers of their class as long as that lowers the sum; and two
-//!    layers become one where another gains more by becoming two, in the same class or in
-//!    another.
-//! 5. Images that still have too many layers (more classes than layers) get mergers across
-//!    classes; what is then stored twice is part of the price.
-//! 6. Layers are ordered so that what rarely changes is at the bottom: graph drivers keep layers
-//!    by chain, so the sum over layers of their size times the sources that anything *up to
-//!    them* has is what a change costs there. What more images share is further down.
+//! 1. Paths are grouped into *classes* by the set of images that have them. A layer of one class is
+//!    the same layer in each of its images, and is stored and sent once.
+//! 2. Each class gets a merge hierarchy, from one layer for each path to one layer for all; each step
+//!    is the cheapest merge. Layers below the minimum size are merged first.
+//! 3. While an image has too many layers, the class whose next merge costs least for each image that
+//!    it helps does that merge. Merges that the limits allow to spare are undone.
+//! 4. Paths move between the layers of their class as long as that lowers the sum. Two layers are
+//!    merged if the split of another layer, in any class, gains more.
+//! 5. Images that still have too many layers (more classes than layers) get merges across classes.
+//!    The price includes the bytes that are then stored twice.
+//! 6. Layers are ordered with rarely changing ones at the bottom. Graph drivers identify layers by
+//!    chain id, so the cost of a change there is the sum over layers of size times the sources of all
+//!    layers *up to them*. Layers that more images share are further down.
 //!
-//! Everything compares by package name before hash, so two versions of an image fall apart in
-//! the same places. No step depends on the order of its input.
+//! Comparisons use package names before hashes, so two versions of an image are divided at the same
+//! places. No step depends on the order of its input.
 //!
-//! # What it costs
+//! # Complexity
 //!
-//! Quadratic in the paths of one class up to a few hundred; larger classes first merge near
-//! neighbours in an order that puts like closures side by side, and fewer of them the larger the
-//! class. Ten thousand paths take a third of a second, in ten images or in one; `benches/plan.rs`
-//! shows it.
+//! The time is quadratic in the paths of one class, up to a few hundred paths. Larger classes first
+//! merge near neighbors, in an order that places similar closures next to each other. Ten thousand
+//! paths take a third of a second, in ten images or in one; see `benches/plan.rs`.
 
 mod allocate;
 mod bit_set;

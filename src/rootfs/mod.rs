@@ -1,13 +1,13 @@
-//! The image's own files, as data: links to contents, declared files, directories, symbolic
-//! links, users and groups, each with its owner and mode.
+//! The image's own files as data: links to contents, declared files, directories, symbolic links,
+//! users and groups, each with owner and mode.
 //!
-//! In comes a spec; out goes a [`Rootfs`], which `layer` writes as one tar. Nothing is executed
-//! and nobody needs root: ownership is a number in a tar header.
+//! A spec becomes a [`Rootfs`], which `layer` writes as one tar. Nothing is executed, and root is not
+//! needed: ownership is a number in a tar header.
 //!
-//! Contents are linked into `/` as Nix's `buildEnv` does it: a directory that one of them alone
-//! provides becomes one link, a directory that several provide (or that a declared entry lies
-//! in, or that is directly below `/`) is real and its children are linked one by one. What is
-//! declared and what is linked may not meet, except as directories.
+//! Contents are linked into `/` as by Nix's `buildEnv`. A directory that only one of them provides
+//! becomes one link. A directory is real, and its children are linked one by one, if several of
+//! them provide it, if it contains a declared entry, or if it is directly below `/`. Declared and
+//! linked entries must not have the same path, except as directories.
 
 mod accounts;
 mod contents;

@@ -1,7 +1,8 @@
 //! The contract between Nix and cooper: `spec.json`, version 1.
 //!
-//! `nix/lib` writes it; every verb that assembles reads it. It is everything about an image but
-//! the store's bytes. Unknown fields are errors, with the nearest known name.
+//! `nix/lib` writes it, and every command that assembles images reads it. It describes an image
+//! completely, except for the content of store paths. An unknown field is an error that names the
+//! nearest known field.
 
 mod capability;
 mod checks;

@@ -1,6 +1,6 @@
-//! A Nix store path, parsed once, and what the store registers about it.
+//! Nix store paths, parsed once, and what the store registers about them.
 //!
-//! `/nix/store/<32 characters>-<name>`: see the Nix manual, "Store path specification".
+//! The form is `/nix/store/<32 characters>-<name>`; see the Nix manual, "Store path specification".
 
 use std::borrow::Cow;
 use std::fmt;

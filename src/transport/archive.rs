@@ -1,6 +1,6 @@
-//! The hybrid archive: one tar that is an OCI layout and, by its `manifest.json`, a Docker
-//! archive, so that `docker load`, `podman load`, `skopeo oci-archive:` and `ctr image import`
-//! take the same file.
+//! Writes archives: one tar that is an OCI layout and, through its `manifest.json`, a Docker archive.
+//!
+//! `docker load`, `podman load`, `skopeo oci-archive:` and `ctr image import` read the same file.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,5 +1,4 @@
-//! An image or an index with all that it names: what moves from one place to another, byte for
-//! byte.
+//! An image or index with all documents and blobs that it names: the unit of a copy, byte for byte.
 
 use std::collections::BTreeSet;
 use std::io::{self, Cursor, Read};

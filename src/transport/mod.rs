@@ -1,7 +1,7 @@
-//! Sinks and sources for a finished image.
+//! Sources and destinations of finished images: layouts, archives, daemons and registries.
 //!
-//! Every transport takes an [`Image`](crate::image::Image) as it is: the bytes of its documents
-//! are written as they were hashed, and its layers are streamed from where they lie.
+//! A transport writes an [`Image`](crate::image::Image) unchanged: its documents are written with
+//! the bytes that were hashed, and its layers are streamed from the cache or the Nix store.
 
 pub mod archive;
 pub mod daemon;

@@ -1,8 +1,8 @@
-//! Reads an image back from anywhere and recomputes all that it claims: every digest, size and
-//! diff id; and unpacks its layers in the mind, where no file is written.
+//! Reads an image from any source and recomputes its digests, sizes and diff ids; applies its
+//! layers to a file tree in memory.
 //!
-//! In comes a [`Source`]; out goes a [`Report`] with every mismatch, not the first one. Nothing
-//! is trusted because another tool took it: daemons run images whose diff ids are all zero.
+//! A [`Source`] becomes a [`Report`] with all mismatches, not only the first. Acceptance by another
+//! tool proves nothing: daemons run images whose diff ids are all zero.
 
 mod docker_archive;
 mod entries;

@@ -66,6 +66,6 @@ fn diff_missing_files_allowed_in_old_image_only() {
     assert!(messages.lines().any(warned), "{messages}");
     diff("whole.json", "gone.json").assert_failure(1, &["failed to assemble `app`", "gone"]);
     for (old, new) in [("odd.json", "whole.json"), ("whole.json", "odd.json")] {
-        diff(old, new).assert_failure(1, &["no file, directory or link"]);
+        diff(old, new).assert_failure(1, &["not a file, directory or link"]);
     }
 }

@@ -119,7 +119,7 @@ fn from_tree_invalid_owner_list_is_refused() {
         test_dir.cooper(&args).assert_failure(1, words);
         assert!(!test_dir.path("tree.json").exists());
     };
-    refused("c 644 0 0 dev/null\0", &["`dev/null` is no file", "a runtime makes the devices"]);
+    refused("c 644 0 0 dev/null\0", &["`dev/null` is not a file", "a runtime makes the devices"]);
     refused("d 755 0 0 etc\0", &["has no entry for `"]);
     refused("drwxr-xr-x root etc\0", &["is no list of owners: `drwxr-xr-x root etc`", "find"]);
     refused("d 755 -1 0 etc\0", &["is no list of owners"]);

@@ -142,10 +142,10 @@ fn output_inside_a_store_path_is_refused() {
     for format in ["archive", "layout"] {
         let mut command = test_dir.command(&["build", "spec.json", "--format", format, "-o"]);
         let result = CommandOutput::new(command.arg(output.join("finished/out")).output().unwrap());
-        result.assert_failure(1, &["nobody may write there, as to all in a Nix store"]);
+        result.assert_failure(1, &["which is in the Nix store and read-only"]);
     }
     let mut command = test_dir.command(&["build", "spec.json", "-o", "out.tar", "--cache"]);
     let result = CommandOutput::new(command.arg(output.join("finished/cache")).output().unwrap());
-    result.assert_failure(1, &["nobody may write there, as to all in a Nix store"]);
+    result.assert_failure(1, &["which is in the Nix store and read-only"]);
     assert_eq!(fs::read_dir(output.join("finished")).unwrap().count(), 0);
 }

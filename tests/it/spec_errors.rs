@@ -367,7 +367,7 @@ fn output_unwritable_archive_is_named() {
     let missing = to("none/out.tar");
     missing.assert_failure(
         1,
-        &["temporary file next to `none/out.tar`", "hint: its folder is not there"],
+        &["temporary file next to `none/out.tar`", "hint: create its directory first"],
     );
     test_dir.build_archive();
     let copy = |to: &str| test_dir.cooper(&["copy", "image.tar", to]);

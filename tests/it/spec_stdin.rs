@@ -25,7 +25,7 @@ fn spec_on_stdin_works_for_every_command() {
     test_dir.run_with_stdin(&["diff", "-", "spec.json"], SPEC).assert_success();
     test_dir.run_with_stdin(&["index", "-", "-o", "index.tar"], SPEC).assert_success();
     let help = test_dir.stdout_of(&["--help"]);
-    assert!(help.contains("`-` reads it from standard input"), "{help}");
+    assert!(help.contains("`-` reads standard input."), "{help}");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn spec_on_stdin_errors_name_standard_input() {
         let result = test_dir.run_with_stdin(twice, SPEC);
         result.assert_failure(
             1,
-            &["standard input can be read only once", "hint: write what is wanted again"],
+            &["standard input can be read only once", "hint: save the input in a file"],
         );
     }
     assert!(!test_dir.path("out").exists());

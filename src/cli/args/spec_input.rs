@@ -70,7 +70,7 @@ pub(in crate::cli) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Failure>
 pub(in crate::cli) fn stdin(limit: u64) -> Result<Vec<u8>, Failure> {
     if TAKEN.swap(true, Ordering::Relaxed) {
         return Err(Failure::input("standard input can be read only once")
-            .hint("write what is wanted again into a file, and name that"));
+            .hint("save the input in a file and name that file"));
     }
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes);

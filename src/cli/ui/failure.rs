@@ -1,4 +1,4 @@
-//! How a failure looks, and with which code the process ends.
+//! Failures of commands: the error with its causes, the hint, and the exit code.
 
 use std::error::Error;
 use std::process::ExitCode;

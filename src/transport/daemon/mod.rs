@@ -1,9 +1,9 @@
-//! Loading into a daemon: find out what it has, send the rest under a temporary tag, see that
-//! the image is whole, and only then move the tags.
+//! Loads images into a daemon: asks for its layers, sends the missing ones under a temporary tag,
+//! verifies that the image is complete, and then moves the tags.
 //!
-//! A store may take an archive with gaps, answer that all is well, and hold an image that
-//! nobody can run; so nothing is believed before [`Daemon::is_complete`] says it. What fails with
-//! gaps is sent again without any, and what fails then has moved no tag.
+//! A daemon can accept an archive without some layers, report success, and keep an image that cannot
+//! run. The result therefore counts only after [`Daemon::is_complete`]. If a load without some layers
+//! fails, all layers are sent; if that fails too, no tag has moved.
 
 pub(in crate::transport) mod client_process;
 pub mod containerd;

@@ -1,10 +1,9 @@
-//! An OCI image layout: a folder of blobs with an index (image-spec, image-layout.md).
+//! Writes OCI image layouts: a directory of blobs with an index (image-spec, image-layout.md).
 //!
-//! A layer that lies in the cache is not copied where it can be shared: its blob is then a clone of
-//! the cache's, or the same file. Who writes to the same file damages the cache's blob too, and that
-//! of every other layout that has it. The next build notices, makes the layer again and replaces
-//! the blob in its layout; a build into one of the others replaces it there, as it is neither the
-//! cache's file nor of its time, which copies are given.
+//! A layer in the cache is not copied where it can be shared: its blob becomes a clone of the
+//! cache's file, or a hard link to it. A write to a hard-linked blob damages the cache's blob, and
+//! that of every other layout with the same link. The next build detects that, builds the layer again
+//! and replaces the blob in its layout.
 
 pub(in crate::transport) mod index_json;
 mod writer;

@@ -1,30 +1,29 @@
-//! Registries: the OCI distribution specification, as a client.
+//! A client of the OCI distribution specification.
 //!
-//! Push moves only what is missing, and a tag last: a push that dies leaves the registry as it
-//! was, but for blobs that nobody names. What is read is checked by digest before it counts.
+//! A push sends only blobs that the registry lacks, and moves tags last: an interrupted push leaves
+//! the registry as it was, except for blobs that no manifest names. A digest is verified for
+//! everything that is read.
 //!
-//! # What is sent to whom
+//! # Credentials and certificates
 //!
-//! Credentials go to the registry's own host, and to the host that it names for tokens if that
-//! one has the same parent domain (`registry.example.org` and `auth.example.org`) or was named
-//! by the user. They never follow a redirect or an upload to another host, and never go over
-//! plain HTTP except to a host that the user named for it or to this machine. A registry that is
-//! not on this machine or network cannot send cooper to addresses that are. Certificates that lie
-//! in a host's folder count for that host and port: a client certificate is shown to nobody else,
-//! and an authority vouches for nobody else. A proxy that is spoken to over TLS is taken for the
-//! host behind it.
+//! Credentials go to the registry's own host. They also go to the host that the registry names for
+//! tokens, if it has the same parent domain (`registry.example.org` and `auth.example.org`) or the
+//! user named it. They never follow a redirect or an upload to another host. They use plain HTTP
+//! only for loopback and for hosts that the user allowed. A registry outside this machine and its
+//! network cannot redirect cooper to addresses inside. Certificates in a host's directory count for
+//! that host and port only, both client certificates and authorities. A proxy that is reached over
+//! TLS counts as the host behind it.
 //!
 //! # Retries
 //!
-//! A request that fails for a reason that may pass (no connection, silence, 408, 425, 429, 5xx) is
-//! tried again, at most [`Options::retries`] times. A pause doubles and is spread, or is as long
-//! as `Retry-After` asks. All pauses of one request last at most [`Options::wait`] in sum, and
-//! each is reported; a registry that asks for more ends the request. A `401` is answered once
-//! with a fresh token. A `400` for bytes whose digest is right is tried once more. `403`, `404`
-//! and a certificate that is not trusted are final.
+//! A request that fails for a temporary reason (no connection, idle timeout, 408, 425, 429, 5xx) is
+//! retried, at most [`Options::retries`] times. Pauses double, with jitter, or follow `Retry-After`.
+//! All pauses of one request last at most [`Options::wait`] in sum, and each is reported. A registry
+//! that asks for more ends the request. A `401` is retried once with a new token, and a `400` for
+//! bytes with the right digest once. `403`, `404` and an untrusted certificate are final.
 //!
-//! [`Options::idle`] limits silence, [`MIN_BODY_RATE`] the slowness of a body. A host that failed
-//! after all tries gets no further request in the same run.
+//! [`Options::idle`] limits the time without data, and [`MIN_BODY_RATE`] is the minimum rate of a
+//! body. A host that failed after all retries gets no further request in the same run.
 
 mod auth;
 mod chunk_reader;

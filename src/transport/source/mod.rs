@@ -1,8 +1,8 @@
-//! Reading images back from where they lie: layouts, archives, registries.
+//! Reads images from layouts, archives and registries.
 //!
-//! A [`Source`] knows where bytes are; everything about what they mean is here, once: documents
-//! are checked against their descriptors and against each other before anything is done with
-//! them, blobs are hashed as they are read. What comes from a source is hostile until then.
+//! A [`Source`] gives access to bytes. This module interprets them, in one place: documents are
+//! verified against their descriptors and against each other before use, and blobs are hashed while
+//! they are read. All bytes of a source are untrusted until then.
 
 mod archive;
 mod artifact;

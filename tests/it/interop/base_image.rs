@@ -230,7 +230,7 @@ fn hostile_bases_are_refused_before_writing() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&blob, bytes).unwrap();
-    assert_refused(&fixture, &flipped, "not those that were meant");
+    assert_refused(&fixture, &flipped, "digest mismatch");
     std::fs::remove_file(&blob).unwrap();
     assert_refused(&fixture, &flipped, "has no blob");
 }

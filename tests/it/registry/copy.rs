@@ -101,5 +101,5 @@ fn copy_leaves_referrers_and_copies_them_by_name() {
     assert!(stderr(&gone, 1).contains("has no manifest"));
     run(&fixture, &["copy", &at("app", &tag), &at("other", &tag)]);
     digest_at(&fixture, &at("other", &tag));
-    assert!(run(&fixture, &["copy", "--help"]).contains("What refers to it"));
+    assert!(run(&fixture, &["copy", "--help"]).contains("Referrers"));
 }

@@ -72,7 +72,7 @@ fn pull_each_fault_is_a_bounded_error() {
             "wrong byte",
             |request, _| fault_if(is_large_blob(request), Fault::Flip(60)),
             1,
-            "not those that were meant",
+            "digest mismatch",
         ),
         (
             "longer",
