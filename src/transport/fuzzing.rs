@@ -37,35 +37,35 @@ pub fn podman_image(bytes: &[u8]) -> bool {
 
 /// The value of a `WWW-Authenticate` header: whether cooper can answer it.
 pub fn challenge(bytes: &[u8]) -> bool {
-    registry::fuzzed::challenge(bytes)
+    registry::fuzzing::challenge(bytes)
 }
 
 /// The value of a `Retry-After` header: how long cooper waits.
 pub fn pause(bytes: &[u8]) -> std::time::Duration {
-    registry::fuzzed::pause(bytes)
+    registry::fuzzing::pause(bytes)
 }
 
 /// A registry's error document, as a message shows it.
 pub fn error_words(bytes: &[u8]) -> String {
-    registry::fuzzed::error_words(bytes)
+    registry::fuzzing::error_words(bytes)
 }
 
 /// A file of logins: how many of them can be used.
 pub fn logins(bytes: &[u8]) -> usize {
-    registry::fuzzed::logins(bytes)
+    registry::fuzzing::logins(bytes)
 }
 
 /// The keys of a file of logins that are for a repository.
 pub fn login_keys(bytes: &[u8], registry: &str, repository: &str) -> Vec<String> {
-    registry::fuzzed::login_keys(bytes, registry, repository)
+    registry::fuzzing::login_keys(bytes, registry, repository)
 }
 
 /// What a token server answers: whether there is a token in it.
 pub fn token(bytes: &[u8]) -> bool {
-    registry::fuzzed::token(bytes)
+    registry::fuzzing::token(bytes)
 }
 
 /// What a credential helper prints: whether it is a login.
 pub fn helper(bytes: &[u8]) -> bool {
-    registry::fuzzed::helper(bytes)
+    registry::fuzzing::helper(bytes)
 }
