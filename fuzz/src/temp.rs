@@ -9,7 +9,8 @@ static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
 pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a temporary directory"));
     let path = dir.path().join(name);
-    std::fs::create_dir_all(path.parent().expect("it is in a directory")).expect("the directory is created");
+    std::fs::create_dir_all(path.parent().expect("it is in a directory"))
+        .expect("the directory is created");
     std::fs::write(&path, bytes).expect("the file is written");
     path
 }

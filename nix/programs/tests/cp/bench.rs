@@ -1,12 +1,10 @@
 //! A directory for one test, which contains the program and which the user `nobody` can use.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
 
 const NOBODY: u32 = 65534;
 
@@ -20,7 +18,11 @@ impl Bench {
         let at = std::env::temp_dir().join(format!("image-programs-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&at);
         fs::create_dir_all(at.join("bin")).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_cp"), at.join("bin/cp")).unwrap();
+        // Another process writes the program. If this one did, a child that another test forks at
+        // that moment would hold it open for writing, and nothing could execute it.
+        let mut copy = Command::new("/bin/cp");
+        let copied = copy.arg(env!("CARGO_BIN_EXE_cp")).arg(at.join("bin/cp")).status();
+        assert!(copied.unwrap().success());
         let am_root = fs::metadata("/proc/self").unwrap().uid() == 0;
         let bench = Self { at, user: am_root.then_some(NOBODY) };
         // The emptyDir volume of a pod.
@@ -65,14 +67,7 @@ impl Bench {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        loop {
-            match command.output() {
-                // Another test's child still holds this program open for writing, from between
-                // its fork and its exec.
-                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
-                outcome => return outcome.unwrap(),
-            }
-        }
+        command.output().unwrap()
     }
 
     pub(crate) fn cp(&self, args: &[&str]) -> Output {
