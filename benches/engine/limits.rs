@@ -74,7 +74,7 @@ fn read_and_hash(corpus: &Corpus, threads: usize) -> f64 {
 fn hash_all<R: Read>(streams: Vec<R>) {
     let hasher = match Hasher::streams_at_once() {
         1 => Hasher::new,
-        _ => Hasher::beside_others,
+        _ => Hasher::interleaved,
     };
     let mut streams: Vec<_> =
         streams.into_iter().map(|stream| (stream, hasher(), vec![0; 256 << 10], 0)).collect();

@@ -344,10 +344,9 @@ fn image_place(image: &ResolvedImage) -> String {
 /// Whose fault an error is.
 fn kind_of(error: &SourceError) -> Kind {
     match error {
-        SourceError::Read { .. } => Kind::Unread,
+        SourceError::Read { .. } | SourceError::Registry(_) => Kind::Unread,
         // A file that is not there was named wrongly; another failure is the disk's.
         SourceError::File(error) if error.source.kind() != io::ErrorKind::NotFound => Kind::Unread,
-        SourceError::Registry(_) => Kind::Unread,
         SourceError::Document { .. } => Kind::Document,
         _ => Kind::Bytes,
     }

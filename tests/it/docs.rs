@@ -82,11 +82,11 @@ fn write_variants(page: &mut String, variants: &[Value]) {
         let fields = variant["properties"].as_object().unwrap_or(&none);
         let (tags, others): (Vec<_>, Vec<_>) =
             fields.iter().partition(|(_, field)| field.get("const").is_some());
-        let value = match variant.get("const") {
-            Some(value) => format!("`{value}`"),
-            None => {
-                tags.iter().map(|(name, tag)| format!("`{name}`: `{}`", tag["const"])).collect()
-            }
+        let value = if let Some(value) = variant.get("const") {
+            format!("`{value}`")
+        } else {
+            let shown = tags.iter().map(|(name, tag)| format!("`{name}`: `{}`", tag["const"]));
+            shown.collect::<Vec<_>>().concat()
         };
         let others = others.iter().map(|(name, field)| {
             let limits = [("minimum", "from"), ("maximum", "to"), ("default", "default")];

@@ -60,7 +60,7 @@ fn progress_written_bytes_without_layer_builds_are_reported() {
             let messages = events(&fixture, &["copy", from, to]);
             match to {
                 "./copy" => {
-                    assert_eq!(bytes(&messages, "writing to `./copy`"), size_of_all(&blobs))
+                    assert_eq!(bytes(&messages, "writing to `./copy`"), size_of_all(&blobs));
                 }
                 _ => assert!(bytes(&messages, "writing `copy.tar`") >= size_of_all(&blobs)),
             }

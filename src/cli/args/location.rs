@@ -134,8 +134,7 @@ impl ImageLocation {
     pub(in crate::cli) fn image(&self) -> Option<&str> {
         match self {
             Self::Layout(_, name) | Self::Archive(_, name) => name.as_deref(),
-            Self::Path(_) | Self::Registry(_) | Self::Word(_) => None,
-            Self::Daemon(..) => None,
+            Self::Path(_) | Self::Registry(_) | Self::Word(_) | Self::Daemon(..) => None,
         }
     }
 

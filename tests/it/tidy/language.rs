@@ -252,9 +252,9 @@ fn is_banned(number: usize, text: &str, start: usize, end: usize) -> bool {
         }
         // The Unix user: as code, or in a line of passwd(5).
         3 if matched == "nobody" => {
-            !(before.ends_with(['`', '"', '/']) && after.starts_with(['`', '"']))
-                && !after.starts_with(':')
-                && !before.ends_with("user ")
+            let is_quoted = before.ends_with(['`', '"', '/']) && after.starts_with(['`', '"']);
+            let is_user = after.starts_with(':') || before.ends_with("user ");
+            !is_quoted && !is_user
         }
         _ => true,
     }
