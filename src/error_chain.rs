@@ -1,6 +1,6 @@
 //! An error together with its causes.
 //!
-//! [`iter`] walks the chain of [`Error::source`], [`find`] looks for an error of one type in it,
+//! [`iter()`] walks the chain of [`Error::source`], [`find`] looks for an error of one type in it,
 //! [`root`] returns its last error, and [`one_line`] prints it as one message. How a message is
 //! shown to a user is left to `cli`.
 

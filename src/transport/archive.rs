@@ -81,7 +81,7 @@ impl<'a> Archive<'a> {
         self.blob(layer.digest, layer.blob_size, |to| Ok(layer.blob.write_to(to)?))
     }
 
-    /// Leaves the stream alone; gives what was written, for [`resume`](Archive::go_on).
+    /// Leaves the stream alone; gives what was written, for [`resume`](Archive::resume).
     pub fn pause(self) -> BTreeSet<Digest> {
         self.written
     }
