@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::command::{CommandOutput, TestDir};
+use crate::support::command::{CommandOutput, DEFAULT_SIGNALS, TestDir};
 
 pub(crate) const SPEC: &str = r#"{"version":1,"name":"app","files":{"/x":{"text":"x"}}}"#;
 
@@ -71,7 +71,7 @@ pub(crate) fn large_image() -> TestDir {
 fn termination_signals_leave_no_files() {
     let test_dir = large_image();
     for (name, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
-        let (mut child, _unread) = spawn_until_output(&test_dir, &[]);
+        let (mut child, _unread) = spawn_until_output(&test_dir, &DEFAULT_SIGNALS);
         let id = child.id().to_string();
         crate::support::command::run("kill", &[name.as_ref(), id.as_ref()]);
         assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{name}");

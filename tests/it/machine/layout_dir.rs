@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::command::DEFAULT_SIGNALS;
 use crate::support::sandbox::{GZIP, NONE, Sandbox, ZSTD, assert_success, run, stderr_text, tree};
 
 const LAYOUT: [&str; 2] = ["--format", "layout"];
@@ -109,7 +110,8 @@ fn layout_signal_during_build_restores_the_layout() {
         sandbox.add_store_paths(2, 50_000);
         fs::write(sandbox.store_path(1).join("large"), vec![b'x'; 400_000_000]).unwrap();
         sandbox.write_spec(ZSTD);
-        let mut child = sandbox.build(&[], out, &["--jobs", "2", "--format", "layout"]);
+        let mut child =
+            sandbox.build(&DEFAULT_SIGNALS, out, &["--jobs", "2", "--format", "layout"]);
         let mut child = child.spawn().unwrap();
         let blobs = sandbox.path(out).join("blobs/sha256");
         let count = || fs::read_dir(&blobs).map_or(0, Iterator::count);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::command::DEFAULT_SIGNALS;
 use crate::support::sandbox::{
     GZIP, KillTimes, NONE, Sandbox, ZSTD, assert_success, events, noise, run, stderr_text,
 };
@@ -213,7 +214,7 @@ fn build_and_signal(sandbox: &Sandbox, before: &[&str], signal: &str) -> Child {
 fn signal_during_layer_build_leaves_no_files() {
     for (signal, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
         let sandbox = Sandbox::with_store_paths(1, 60_000_000, GZIP);
-        let mut child = build_and_signal(&sandbox, &[], signal);
+        let mut child = build_and_signal(&sandbox, &DEFAULT_SIGNALS, signal);
         assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{signal}");
         assert_eq!(sandbox.leftovers(), [""; 0], "{signal}");
         assert_eq!(sandbox.cache_path("tmp").read_dir().unwrap().count(), 0, "{signal}");

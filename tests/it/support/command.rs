@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
+/// The start of a command that a signal must end. A shell ignores SIGINT for background jobs, and
+/// `cooper` leaves an ignored signal ignored: the test run can be such a job.
+pub(crate) const DEFAULT_SIGNALS: [&str; 2] = ["env", "--default-signal=HUP,INT,TERM"];
+
 /// A temporary directory with a store.
 pub(crate) struct TestDir {
     dir: tempfile::TempDir,
