@@ -1,8 +1,8 @@
 //! An error together with its causes.
 //!
 //! [`iter()`] walks the chain of [`Error::source`], [`find`] looks for an error of one type in it,
-//! [`root`] returns its last error, and [`one_line`] prints it as one message. How a message is
-//! shown to a user is left to `cli`.
+//! [`root`] returns its last error, and [`with_root`] and [`one_line`] print it as one message. How a
+//! message is shown to a user is left to `cli`.
 
 use std::error::Error;
 use std::iter;
@@ -25,6 +25,14 @@ pub fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
 /// Returns the last error of the chain: `error` itself if it has no cause.
 pub fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     iter(error).last().unwrap_or(error)
+}
+
+/// Returns the message of `error`, and after `: ` that of its last cause, if it has causes.
+pub fn with_root(error: &(dyn Error + 'static)) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", root(cause)),
+        None => error.to_string(),
+    }
 }
 
 /// Joins the messages of the chain with `: `, outermost first.
@@ -87,6 +95,13 @@ mod tests {
     fn error_chain_root_is_the_last_cause() {
         assert!(root(&Push(Repeating(fmt::Error))).is::<fmt::Error>());
         assert!(root(&fmt::Error).is::<fmt::Error>());
+    }
+
+    #[test]
+    fn error_chain_with_root_omits_the_causes_between() {
+        let cause = fmt::Error.to_string();
+        assert_eq!(with_root(&Push(Repeating(fmt::Error))), format!("failed to push: {cause}"));
+        assert_eq!(with_root(&fmt::Error), cause);
     }
 
     #[test]

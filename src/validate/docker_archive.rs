@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use super::images::compared;
-use super::{Check, Finding, Kind, LayerClaim, Scan, Severity, chain, kind_of, said, scan_layers};
+use super::{Check, Finding, Kind, LayerClaim, Scan, Severity, kind_of, said, scan_layers};
 use crate::digest::{DiffId, Digest};
+use crate::error_chain;
 use crate::image::Descriptor;
 use crate::progress::Reporter;
 use crate::transport::familiar;
@@ -43,7 +44,9 @@ pub(super) fn compare(
     let (half, all) = match half(check.source) {
         Ok(Some(half)) => half,
         Ok(None) => return Vec::new(),
-        Err(error) => return vec![Finding::error(kind_of(&error), FILE, chain(&error))],
+        Err(error) => {
+            return vec![Finding::error(kind_of(&error), FILE, error_chain::one_line(&error))];
+        }
     };
     if all.len().max(roots.len()) > MOST_IMAGES {
         let message = format!("cooper compares at most {MOST_IMAGES} images with index.json");

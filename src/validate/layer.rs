@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::entries::{Scan, Stop, entries};
 use super::limits::Workspace;
-use super::{Finding, Kind, chain, kind_of};
+use super::{Finding, Kind, kind_of};
 use crate::digest::Hasher;
+use crate::error_chain;
 use crate::transport::source::tar::{self, TarReader};
 use crate::transport::source::{self, Layer, Magic, Source, SourceError};
 
@@ -49,7 +50,7 @@ pub fn scan(workspace: &Arc<Workspace>, source: &dyn Source, layer: &Layer) -> S
 }
 
 fn of_source(error: &SourceError) -> Finding {
-    Finding::error(kind_of(error), "", chain(error))
+    Finding::error(kind_of(error), "", error_chain::one_line(error))
 }
 
 /// Why a tar was not read to its end.
@@ -69,7 +70,7 @@ impl Broken {
             // A decoder's errors have no number of the system's.
             _ if error.raw_os_error().is_some() => Self::Blob(error),
             Some(inner) if inner.is::<InflatesTooMuch>() => Self::Limit(inner.to_string()),
-            _ => Self::Tar(format!("it cannot be decompressed: {}", chain(&error))),
+            _ => Self::Tar(format!("it cannot be decompressed: {}", error_chain::one_line(&error))),
         }
     }
 }
@@ -114,9 +115,9 @@ fn scan_tar(
         // Some tools leave the end marker out, and all unpackers bear with it; that the blob is
         // whole is known by its digest.
         Some(Stop::Tar(error @ tar::TarError::NoEnd(_))) if hashed.size > 0 => {
-            scan.findings.push(Finding::warning("", chain(&error)));
+            scan.findings.push(Finding::warning("", error_chain::one_line(&error)));
         }
-        Some(Stop::Tar(error)) => return Err(Broken::Tar(chain(&error))),
+        Some(Stop::Tar(error)) => return Err(Broken::Tar(error_chain::one_line(&error))),
         Some(Stop::Memory(error)) => return Err(Broken::Limit(error.to_string())),
         None if rest => {
             scan.findings.push(Finding::warning("", "there are bytes after the end of its tar"));

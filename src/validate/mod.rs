@@ -24,6 +24,7 @@ use std::sync::Arc;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::digest::Digest;
+use crate::error_chain;
 use crate::image::Descriptor;
 use crate::progress::Reporter;
 use crate::spec::Platform;
@@ -205,7 +206,7 @@ impl Check<'_> {
         {
             return;
         }
-        self.found(Finding::error(kind_of(error), place, chain(error)));
+        self.found(Finding::error(kind_of(error), place, error_chain::one_line(error)));
     }
 
     /// A copy of a blob in its descriptor is read instead of it by some clients (image-spec,
@@ -233,16 +234,28 @@ impl Check<'_> {
         }
         let document = match read_document(self.source, root, "manifest", MANIFEST_LIMIT) {
             Ok(document) => document,
-            Err(error) => return self.found(Finding::error(kind_of(&error), place, chain(&error))),
+            Err(error) => {
+                return self.found(Finding::error(
+                    kind_of(&error),
+                    place,
+                    error_chain::one_line(&error),
+                ));
+            }
         };
         let wrong = self.fields(&place, "manifest", &document.bytes, fields::MANIFEST);
         match read_manifest(&document) {
             // The fields tell more than the reader of the whole does.
             Err(SourceError::Document { .. }) if wrong > 0 => {}
-            Err(error) => self.found(Finding::error(Kind::Document, place, chain(&error))),
+            Err(error) => {
+                self.found(Finding::error(Kind::Document, place, error_chain::one_line(&error)));
+            }
             Ok(Manifest::Index(entries)) => {
                 if let Err(error) = source::check_depth(root, depth) {
-                    return self.found(Finding::error(Kind::Document, place, chain(&error)));
+                    return self.found(Finding::error(
+                        Kind::Document,
+                        place,
+                        error_chain::one_line(&error),
+                    ));
                 }
                 for message in entries.iter().filter_map(|entry| entry.warning("the index")) {
                     self.found(Finding::warning(&place, message));
@@ -276,7 +289,7 @@ impl Check<'_> {
                     .map_err(|e| source::read_error(self.source, blob.digest, e))
             });
             if let Err(error) = read {
-                self.found(Finding::error(kind_of(&error), place, chain(&error)));
+                self.found(Finding::error(kind_of(&error), place, error_chain::one_line(&error)));
             }
         }
     }
@@ -289,7 +302,11 @@ impl Check<'_> {
         let place = place_of(root);
         self.fields(&place, "config", &image.config.bytes, fields::CONFIG);
         if let Err(error) = source::check_configs(&self.images, &image) {
-            return self.found(Finding::error(Kind::Document, place, chain(&error)));
+            return self.found(Finding::error(
+                Kind::Document,
+                place,
+                error_chain::one_line(&error),
+            ));
         }
         let documents = [&image.config.bytes, &image.manifest.bytes];
         let memory = documents.map(|bytes| limits::json_memory(bytes)).iter().sum();
@@ -350,20 +367,6 @@ fn kind_of(error: &SourceError) -> Kind {
         SourceError::Document { .. } => Kind::Document,
         _ => Kind::Bytes,
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let line = error.to_string();
-        if !text.ends_with(&line) {
-            text = format!("{text}: {line}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

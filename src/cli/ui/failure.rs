@@ -7,6 +7,7 @@ use super::output::Text;
 use super::{events, output};
 use crate::check::CheckError;
 use crate::cli::exit;
+use crate::error_chain;
 
 /// What to do about a mistake of cooper's.
 const REPORT: &str = concat!(
@@ -80,14 +81,7 @@ impl Failure {
 
     /// The first error of this type, from the top.
     pub(in crate::cli) fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        let mut at: Option<&(dyn Error + 'static)> = Some(&*self.error);
-        while let Some(error) = at {
-            match error.downcast_ref::<E>() {
-                Some(found) => return Some(found),
-                None => at = error.source(),
-            }
-        }
-        None
+        error_chain::find(&*self.error)
     }
 
     /// Whether a file is not there.
@@ -102,19 +96,11 @@ impl Failure {
 
     /// What is below the error, from the outermost.
     fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
-        let mut said = self.error.to_string();
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            // A transparent error repeats its cause's words.
-            if words != said {
-                causes.push(words.clone());
-            }
-            said = words;
-            cause = error.source();
-        }
-        causes
+        // A transparent error repeats the message of its cause.
+        let mut messages: Vec<String> =
+            error_chain::iter(&*self.error).map(ToString::to_string).collect();
+        messages.dedup();
+        messages.split_off(1)
     }
 
     /// `error:`, a `caused by:` for each cause, `hint:`.
@@ -161,12 +147,7 @@ impl Failure {
 /// On one line: what, and the innermost cause.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.error)?;
-        let mut innermost = self.error.source();
-        while let Some(deeper) = innermost.and_then(Error::source) {
-            innermost = Some(deeper);
-        }
-        innermost.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+        f.write_str(&error_chain::with_root(&*self.error))
     }
 }
 
@@ -306,13 +287,8 @@ impl From<crate::transport::SourceError> for Failure {
 
 /// What the system says below an error.
 fn systems(error: &(dyn Error + 'static)) -> Option<std::io::ErrorKind> {
-    let mut cause = Some(error);
-    let mut kind = None;
-    while let Some(error) = cause {
-        kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(kind);
-        cause = error.source();
-    }
-    kind
+    let kinds = error_chain::iter(error).filter_map(|error| error.downcast_ref::<std::io::Error>());
+    kinds.last().map(std::io::Error::kind)
 }
 
 /// What to do when nobody answers: it depends on what the system says.

@@ -22,6 +22,7 @@ use super::progress_io::ProgressWriter;
 use super::source::Archive;
 use super::{TransportError, archive};
 use crate::digest::Digest;
+use crate::error_chain;
 use crate::fs::{Context, FileOp};
 use crate::image::Image;
 use crate::layer::Sink;
@@ -182,7 +183,7 @@ fn send(
             Err(error) => reporter.warn(&format!(
                 "{} did not take the missing layers alone ({}); sending all layers",
                 daemon.label(),
-                innermost(&error)
+                error_chain::root(&error)
             )),
         }
         untag(daemon, images);
@@ -239,12 +240,4 @@ fn counts(images: &[Image], omit: BTreeSet<Digest>) -> Vec<u64> {
         all.filter(|(digest, _)| done.insert(*digest)).map(|(_, size)| size).sum()
     };
     images.iter().map(count).collect()
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

@@ -15,6 +15,7 @@ use super::auth::token::TokenCache;
 use super::net::connect::{HttpClients, is_plain_http};
 use super::net::redirect_policy;
 use super::{Options, RegistryError};
+use crate::error_chain;
 use crate::transport::http;
 
 /// Where the API of Docker's hub is.
@@ -121,7 +122,7 @@ impl Registry {
     pub(super) fn give_up(&self, error: RegistryError) -> RegistryError {
         if let Some(host) = error.failed_host() {
             let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-            failed.entry(host.to_owned()).or_insert_with(|| error.one_line());
+            failed.entry(host.to_owned()).or_insert_with(|| error_chain::with_root(&error));
         }
         error
     }

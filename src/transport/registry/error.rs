@@ -222,15 +222,6 @@ impl RegistryError {
         }
     }
 
-    /// The error and its innermost cause, in one line.
-    pub(super) fn one_line(&self) -> String {
-        let mut innermost = std::error::Error::source(self);
-        while let Some(deeper) = innermost.and_then(std::error::Error::source) {
-            innermost = Some(deeper);
-        }
-        innermost.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
-    }
-
     /// Whether a connection came about and then failed as TLS: no proxy's doing.
     pub fn is_about_tls(&self) -> bool {
         matches!(self, Self::Unreachable { source, .. } if tls::cause(source).is_some())

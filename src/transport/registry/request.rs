@@ -12,6 +12,7 @@ use super::client::Registry;
 use super::net::redirect_policy;
 use super::net::retry::{self, RateWatch, Tries};
 use super::{RegistryError, Secret};
+use crate::error_chain;
 
 /// The interval between two looks at the progress of a body.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -97,7 +98,7 @@ impl Registry {
 
     /// Reports a pause before another try with its reason, and lasts as long.
     pub(super) async fn sleep(&self, pause: Duration, tries: &Tries, reason: &RegistryError) {
-        let (reason, seconds) = (reason.one_line(), pause.as_secs_f64());
+        let (reason, seconds) = (error_chain::with_root(reason), pause.as_secs_f64());
         self.options.reporter.warn(&format!("{reason}; {} in {seconds:.1} s", tries.shown()));
         tokio::time::sleep(pause).await;
     }

@@ -29,7 +29,10 @@ const MODULES: &[(&str, &[&str])] = &[
         "transport",
         &["image", "layer", "digest", "cache", "spec", "fs", "progress", "json", "error_chain"],
     ),
-    ("validate", &["transport", "image", "layer", "spec", "digest", "fs", "progress", "json"]),
+    (
+        "validate",
+        &["transport", "image", "layer", "spec", "digest", "fs", "progress", "json", "error_chain"],
+    ),
     (
         "base",
         &[

@@ -16,6 +16,7 @@ use rustls::{
 
 use super::super::client::within;
 use super::super::{Options, RegistryError};
+use crate::error_chain;
 use crate::transport::http::certificates;
 use crate::transport::http::certificates::Unusable;
 
@@ -170,14 +171,7 @@ fn is_self_signed(error: &rustls::Error) -> bool {
 
 /// What rustls says in an error or its causes.
 pub(in super::super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = within(error).downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
+    error_chain::iter(error).find_map(|error| within(error).downcast_ref())
 }
 
 /// Whether the other side broke off because of who we are, or because we did not say.
